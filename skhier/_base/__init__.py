@@ -1,0 +1,1 @@
+"""What every estimator shares: image shapes, fitting, devices and batches."""

@@ -1,0 +1,82 @@
+"""One way to run `fit`: parameters checked, callbacks told, all or nothing."""
+
+from contextlib import contextmanager
+from functools import wraps
+
+from sklearn.callback import with_callbacks
+
+from ._sklearn import _fit_context
+
+
+@contextmanager
+def unchanged_on_failure(estimator):
+    """Give the estimator its attributes back if the block fails or is interrupted."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def fit_method(fit):
+    """Decorate a `fit`: validate parameters, manage callbacks, leave no half-fitted state.
+
+    Fitted attributes must be assigned, never changed in place.
+    """
+    managed = with_callbacks(_fit_context(prefer_skip_nested_validation=True)(fit))
+
+    @wraps(fit)
+    def all_or_nothing(estimator, *args, **kwargs):
+        with unchanged_on_failure(estimator):
+            return managed(estimator, *args, **kwargs)
+
+    return all_or_nothing
+
+
+class Task:
+    """One task of a fit, told to scikit-learn's callbacks and, if verbose, printed.
+
+    Attributes
+    ----------
+    stop : bool
+        Whether a callback asked, at the end of a subtask, to go no further.
+    """
+
+    def __init__(self, estimator, context):
+        self._estimator = estimator
+        self._context = context
+        self.stop = False
+
+    @classmethod
+    @contextmanager
+    def fit(cls, estimator, n_subtasks=None, X=None, y=None):
+        """The whole fit of an estimator: the root of its tree of tasks."""
+        context = estimator._init_callback_context(max_subtasks=n_subtasks)
+        context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+        yield cls(estimator, context)
+        context.call_on_fit_task_end(estimator=estimator, X=X, y=y)
+
+    @contextmanager
+    def subtask(self, name, n_subtasks=0):
+        """A part of this task; `n_subtasks` is the number of its own parts, if known."""
+        context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
+        context.call_on_fit_task_begin(estimator=self._estimator)
+        task = Task(self._estimator, context)
+        yield task
+        self.stop |= context.call_on_fit_task_end(estimator=self._estimator)
+
+    @contextmanager
+    def delegate(self, name, sub_estimator):
+        """A part of this task that is the fit of another estimator."""
+        context = self._context.subcontext(task_name=name)
+        with context.propagate_callback_context(sub_estimator):
+            context.call_on_fit_task_begin(estimator=self._estimator)
+            yield
+            self.stop |= context.call_on_fit_task_end(estimator=self._estimator)
+
+    def log(self, message):
+        """Print `message` if the estimator is verbose."""
+        if self._estimator.verbose:
+            print(f"[{type(self._estimator).__name__}] {message}", flush=True)

@@ -1,0 +1,108 @@
+"""Image shapes: what users pass, what estimators remember, what they give back.
+
+Users pass images as (n, H, W, C), (n, H, W) or flat (n, H*W*C) arrays; inside,
+everything is (n, H, W, C). Flat X without `image_shape` holds plain vectors: images of
+one pixel with as many channels as X has columns.
+"""
+
+from math import prod
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+# uint8 images stay uint8 until a batch of them is computed on: an eighth of the memory.
+_DTYPES = (np.float64, np.float32, np.uint8)
+
+
+def normalize_image_shape(image_shape):
+    """Return `image_shape` as (height, width, channels); two entries mean one channel."""
+    shape = tuple(image_shape) if np.iterable(image_shape) else ()
+    if len(shape) == 2:
+        shape += (1,)
+    if len(shape) != 3 or not all(isinstance(s, Integral) and s > 0 for s in shape):
+        raise ValueError(
+            f"image_shape={image_shape!r} is not valid: it takes positive integers, "
+            "(height, width) or (height, width, channels)."
+        )
+    return tuple(int(s) for s in shape)
+
+
+def shape_of(X):
+    """The shape of any array-like."""
+    return X.shape if hasattr(X, "shape") else np.asarray(X).shape
+
+
+def _shape_in_fit(X_shape, image_shape):
+    """The geometry of images in an X of shape `X_shape` under the parameter."""
+    given = X_shape[1:]
+    is_flat = len(given) == 1
+    if image_shape is None:
+        return (1, 1, *given) if is_flat else normalize_image_shape(given)
+    shape = normalize_image_shape(image_shape)
+    if not (given == (prod(shape),) if is_flat else _matches(shape, given)):
+        raise ValueError(
+            f"image_shape={image_shape!r} does not match X of shape {X_shape}: an "
+            f"image of that shape has {prod(shape)} values."
+        )
+    return shape
+
+
+def _matches(shape, given):
+    return shape == (*given, 1) if len(given) == 2 else shape == given
+
+
+def validate_images(estimator, X, y="no_validation", *, reset, dtype=_DTYPES):
+    """Check X (and y) and return X as an (n, H, W, C) array, without a copy if possible.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With a parameter `image_shape`. If `reset`, its `image_shape_`, `n_features_in_`
+        (H * W * C) and `feature_names_in_` are set; otherwise X is held against them.
+    X : array-like
+        Images, (n, H, W, C), (n, H, W) or flat (n, H * W * C).
+    y : array-like or None, optional
+        The labels; when given, (X, y) is returned.
+    reset : bool
+        Whether this is the X of `fit`.
+    dtype : dtype, sequence of dtypes or None, default=(float64, float32, uint8)
+        Dtypes that are kept; any other is converted to the first.
+
+    Raises
+    ------
+    ValueError
+        If the rank, the geometry or the values (NaN, infinity) of X are not allowed.
+    """
+    X_shape = shape_of(X)
+    ndim = len(X_shape)
+    name = type(estimator).__name__
+    if ndim > 4:
+        raise ValueError(
+            f"{name} takes images of shape (n, H, W, C), (n, H, W) or flat "
+            f"(n, H*W*C), but X has {ndim} dimensions."
+        )
+    if ndim < 2:  # scikit-learn says best what is wrong with scalars and vectors
+        validate_data(estimator, X, y, reset=False)
+    shape = None
+    if reset:
+        shape = _shape_in_fit(X_shape, estimator.image_shape)
+    elif ndim > 2 and not _matches(estimator.image_shape_, X_shape[1:]):
+        raise ValueError(
+            f"X holds images of shape {X_shape[1:]}, but {name} was fitted on images "
+            f"of shape {estimator.image_shape_}."
+        )
+    if ndim > 2:
+        X = np.asanyarray(X)
+        X = X.reshape(len(X), prod(X.shape[1:]))
+    checked = validate_data(estimator, X, y, reset=reset, dtype=dtype)
+    X, *rest = checked if isinstance(checked, tuple) else (checked,)
+    if reset:
+        estimator.image_shape_ = shape
+    X = X.reshape(len(X), *estimator.image_shape_)
+    return (X, *rest) if rest else X
+
+
+def is_plain_vectors(estimator, X):
+    """Whether X holds plain vectors: flat, and each an image of one pixel."""
+    return len(shape_of(X)) == 2 and estimator.image_shape_[:2] == (1, 1)

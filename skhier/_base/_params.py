@@ -1,0 +1,45 @@
+"""Parameters that hold a pair, or one value per level or layer."""
+
+from numbers import Integral
+
+import numpy as np
+
+
+def is_sequence(value):
+    """Whether a parameter holds several values."""
+    return isinstance(value, (tuple, list, np.ndarray))
+
+
+def as_pair(value, name, minimum):
+    """Return `value`, an int or two ints of at least `minimum`, as (vertical, horizontal).
+
+    Raises
+    ------
+    ValueError
+        If it is anything else; the message calls it `name`.
+    """
+    pair = tuple(value) if is_sequence(value) else (value, value)
+    if len(pair) != 2 or not all(isinstance(v, Integral) and v >= minimum for v in pair):
+        raise ValueError(
+            f"{name}={value!r} is not valid: it takes an int or a pair of ints "
+            f"(vertical, horizontal), at least {minimum}."
+        )
+    return tuple(int(v) for v in pair)
+
+
+def value_at(value, name, index, n_name, n):
+    """Entry `index` of a sequence `value`, which has `n` entries, or `value` itself.
+
+    Raises
+    ------
+    ValueError
+        If the sequence has another length; the message names it and `n_name`.
+    """
+    if not is_sequence(value):
+        return value
+    if len(value) != n:
+        raise ValueError(
+            f"{name}={value!r} has {len(value)} entries, but {n_name}={n}: a sequence "
+            "gives one value for each, any other value holds for all."
+        )
+    return value[index]

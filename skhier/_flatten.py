@@ -1,0 +1,102 @@
+"""Flatten: from images to the rows of features that scikit-learn's estimators take."""
+
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._base._fitting import unchanged_on_failure
+from ._base._images import validate_images
+
+
+class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Flatten images of shape (n, H, W, C) to rows of H * W * C features.
+
+    It stands between the last image-emitting step of a
+    :class:`~sklearn.pipeline.Pipeline` and an estimator that takes 2-D input.
+    Values and dtype are kept; nothing is copied where NumPy need not copy.
+
+    Parameters
+    ----------
+    image_shape : tuple of int or None, default=None
+        (H, W) or (H, W, C) of the images, needed only if they come flat and must be
+        given back as images by :meth:`inverse_transform`. If None, it is taken from X.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        (H, W, C) of the images seen in `fit`.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if X is a DataFrame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhier import Flatten
+    >>> Flatten().fit_transform(np.zeros((5, 8, 8, 3))).shape
+    (5, 192)
+    """
+
+    def __init__(self, image_shape=None):
+        self.image_shape = image_shape
+
+    def fit(self, X, y=None):
+        """Learn the shape of the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : Flatten
+            The fitted transformer.
+        """
+        with unchanged_on_failure(self):
+            validate_images(self, X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Flatten images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        X_flat : ndarray of shape (n, H * W * C)
+            The pixels of each image, row by row, channels last.
+        """
+        check_is_fitted(self)
+        X = validate_images(self, X, reset=False)
+        return X.reshape(len(X), -1)
+
+    def inverse_transform(self, X):
+        """Give rows of features the shape of images again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H * W * C)
+            Flat images.
+
+        Returns
+        -------
+        X_images : ndarray of shape (n, H, W, C)
+            The images.
+        """
+        check_is_fitted(self)
+        return validate_images(self, X, reset=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

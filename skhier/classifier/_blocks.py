@@ -1,0 +1,52 @@
+"""A block of the network: patches to codes to embedded images, batch by batch."""
+
+from typing import NamedTuple
+
+from .._base._device import computing_dtype
+from ..clustering import PatchKMeansOrthogonalizer
+from ..embedding import TwoLayerConvEmbedder
+
+
+class EncodedImages:
+    """The codes of images, made when they are read: a :class:`CodeSource`.
+
+    Codes are 10 to 100 times larger than images, so they live for one batch only.
+    """
+
+    def __init__(self, encoder, images):
+        self._encoder, self._images = encoder, images
+        self.code_shape = encoder.code_shape
+        self.batch_size = encoder.batch_size
+
+    def __len__(self):
+        return len(self._images)
+
+    def take(self, index):
+        """The codes of the images that a slice or an index array selects."""
+        return self._encoder.encode(self._images[index])
+
+
+class Block(NamedTuple):
+    """One layer of the algorithm; without an embedder its output is the codes."""
+
+    orthogonalizer: PatchKMeansOrthogonalizer
+    embedder: TwoLayerConvEmbedder | None
+
+    def fit_transform(self, images, y, task):
+        """Fit both parts on (n, H, W, C) images and return the block's output."""
+        with task.delegate("orthogonalizer", self.orthogonalizer):
+            self.orthogonalizer.fit(images)
+        if self.embedder is not None:
+            dtype = computing_dtype(images)
+            with task.delegate("embedder", self.embedder):
+                self.embedder._fit_source(self._codes(images), y, dtype)
+        return self.transform(images)
+
+    def transform(self, images):
+        """The block's output for (n, H, W, C) images."""
+        if self.embedder is None:
+            return self.orthogonalizer.transform(images)
+        return self.embedder._embed(self._codes(images), computing_dtype(images))
+
+    def _codes(self, images):
+        return EncodedImages(self.orthogonalizer._encoder(computing_dtype(images)), images)

@@ -1,0 +1,32 @@
+"""Heads: the classifier at the top of the layers, any of scikit-learn's."""
+
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+HEADS = ("svm", "linear", "mlp")
+
+
+def make_head(head, random_state, verbose=False):
+    """Return the unfitted head that the parameter `head` names, or a clone of it.
+
+    A `random_state` is set where the head has one that is None.
+    """
+    if head == "svm":
+        head = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
+    elif head == "linear":
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500, tol=1e-3))
+    elif head == "mlp":
+        mlp = MLPClassifier((384, 192), tol=1e-3, n_iter_no_change=3, verbose=bool(verbose))
+        head = make_pipeline(StandardScaler(), mlp)
+    else:
+        head = clone(head)
+    unset = {
+        name: random_state
+        for name, value in head.get_params().items()
+        if name.split("__")[-1] == "random_state" and value is None
+    }
+    return head.set_params(**unset)

@@ -1,0 +1,405 @@
+"""LayerwiseCNNClassifier: the whole algorithm."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.pipeline import Pipeline
+from sklearn.utils import gen_batches
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._device import resolve_device
+from .._base._fitting import Task, fit_method
+from .._base._images import is_plain_vectors, validate_images
+from .._base._labels import encode_labels
+from .._base._sklearn import HasMethods, Interval, StrOptions
+from .._base._transformer import ImageTransformerMixin
+from .._flatten import Flatten
+from ._heads import HEADS, make_head
+from ._network import build_network
+from ._parts import EMBEDDER_PARAMS, ORTHOGONALIZER_PARAMS, make_parts
+
+_CHUNK = 2048  # images whose learned representation is held while predicting
+
+
+def _head_has(method):
+    def check(self):
+        head = self.head_ if hasattr(self, "head_") else make_head(self.head, None)
+        return hasattr(head, method)
+
+    return check
+
+
+class LayerwiseCNNClassifier(
+    CallbackSupportMixin, ClassifierMixin, ImageTransformerMixin, BaseEstimator
+):
+    r"""A convolutional network learned layer by layer, without backpropagation through it.
+
+    Each layer clusters the patches of its input, turns clusters into orthogonal codes
+    (convolution, ReLU, max-pool), and embeds the codes by a 1x1 convolution that a
+    two-layer network learns from the labels (algorithm 1 and section 6 of the paper).
+    Then a classifier is fitted on the last layer. The result is a plain convolutional
+    network, see :meth:`to_torch`.
+
+    The defaults are the practical recipe of section 6, with whitened patches and the
+    one-pass embedding. Algorithm 1 of section 5, for images of patch size s, is
+    ``encoding='one_hot', whiten=False, patch_size=s, stride=None, padding='valid',
+    pool_size=1, head='svm'``.
+
+    Parameters
+    ----------
+    n_layers : int, default=2
+        Number of layers.
+
+    n_clusters, patch_size, stride, padding, encoding : object or sequence
+        Of :class:`PatchKMeansOrthogonalizer`: one value for all layers, or a sequence with
+        one for each. The defaults are 'auto', None (3x3), 1, 'same' and 'relu'.
+
+    bias, pool_size, whiten, whiten_eps, n_patches : object or sequence
+        Likewise. The defaults are -0.75, 2, True, 0.1 and 100_000.
+
+    n_components : int or sequence of int or None, default=64
+        Width of the embedding of :class:`TwoLayerConvEmbedder`. An int holds for every
+        layer but the last, whose codes go to the head as they are, as in algorithm 1. A
+        sequence gives one for each layer (section 6 embeds the last one too); the last
+        may be None, for no embedding.
+
+    loss, solver, learning_rate, max_iter : object or sequence
+        Of :class:`TwoLayerConvEmbedder`: one value for all layers, or a sequence with one
+        for each. The defaults are that class's.
+
+    init_scale, train_readout, batch_size : object or sequence
+        Likewise.
+
+    kmeans_init, kmeans_n_init, kmeans_max_iter, kmeans_tol : object or sequence
+        `init`, `n_init`, `max_iter` and `tol` of :class:`PatchKMeansOrthogonalizer`: one
+        value for all layers, or a sequence with one for each.
+
+    head : {'svm', 'linear', 'mlp'} or classifier, default='linear'
+        The classifier on the last layer: a linear support vector machine, multinomial
+        logistic regression, a network of two hidden layers (384 and 192 units), each on
+        standardized features; or any scikit-learn classifier.
+
+    image_shape : tuple of int or None, default=None
+        (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
+        plain vectors, images of one pixel.
+
+    device : str or torch.device, default='auto'
+        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+
+    verbose : bool or int, default=False
+        Whether to print progress; 2 prints that of each part too.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines all that is drawn. An int gives the same result at every call.
+
+    Attributes
+    ----------
+    layers_ : list of Block
+        The fitted layers, each a named tuple (orthogonalizer, embedder) of a
+        :class:`PatchKMeansOrthogonalizer` and a :class:`TwoLayerConvEmbedder` or None.
+
+    head_ : classifier
+        The fitted head.
+
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+
+    n_iter_ : int
+        The largest number of iterations that k-means or an embedder did.
+
+    output_shape_ : tuple of int
+        (h, w, channels) of the learned representation of one image.
+
+    image_shape_ : tuple of int
+        (H, W, C) of the images.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if X is a DataFrame.
+
+    See Also
+    --------
+    PatchKMeansOrthogonalizer, TwoLayerConvEmbedder : The parts of a layer.
+
+    Notes
+    -----
+    Codes, 10 to 100 times larger than images, exist for one batch at a time. What is
+    held for all images is the input and output of one layer.
+
+    float32 images are computed with in float32, two to four times as fast as float64;
+    uint8 images too.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skhier import LayerwiseCNNClassifier
+    >>> X, y = load_digits().images, load_digits().target
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> clf = LayerwiseCNNClassifier(n_clusters=64, random_state=0).fit(X_train, y_train)
+    >>> clf.score(X_test, y_test) > 0.95
+    True
+    """
+
+    _parameter_constraints = {
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        **dict.fromkeys((*ORTHOGONALIZER_PARAMS, *EMBEDDER_PARAMS), "no_validation"),
+        "head": [StrOptions(set(HEADS)), HasMethods(["fit", "predict"])],
+        "image_shape": "no_validation",
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_layers=2,
+        *,
+        n_clusters="auto",
+        patch_size=None,
+        stride=1,
+        padding="same",
+        encoding="relu",
+        bias=-0.75,
+        pool_size=2,
+        whiten=True,
+        whiten_eps=0.1,
+        n_patches=100_000,
+        n_components=64,
+        loss="linear",
+        solver="exact",
+        learning_rate=1e-3,
+        max_iter=1000,
+        init_scale=1.0,
+        train_readout="auto",
+        batch_size=128,
+        kmeans_init="k-means++",
+        kmeans_n_init=1,
+        kmeans_max_iter=100,
+        kmeans_tol=1e-3,
+        head="linear",
+        image_shape=None,
+        device="auto",
+        verbose=False,
+        random_state=None,
+    ):
+        self.n_layers = n_layers
+        self.n_clusters = n_clusters
+        self.patch_size = patch_size
+        self.stride = stride
+        self.padding = padding
+        self.encoding = encoding
+        self.bias = bias
+        self.pool_size = pool_size
+        self.whiten = whiten
+        self.whiten_eps = whiten_eps
+        self.n_patches = n_patches
+        self.n_components = n_components
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.init_scale = init_scale
+        self.train_readout = train_readout
+        self.batch_size = batch_size
+        self.kmeans_init = kmeans_init
+        self.kmeans_n_init = kmeans_n_init
+        self.kmeans_max_iter = kmeans_max_iter
+        self.kmeans_tol = kmeans_tol
+        self.head = head
+        self.image_shape = image_shape
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_method
+    def fit(self, X, y):
+        """Learn the layers from the first to the last, then the head.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images.
+
+        y : array-like of shape (n,)
+            Labels of two or more classes, integers or strings.
+
+        Returns
+        -------
+        self : LayerwiseCNNClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a layer's patches do not fit or do not tile its input, if it has fewer
+            distinct patches than clusters, or if there is only one class.
+        """
+        resolve_device(self.device)
+        X, y = validate_images(self, X, y, reset=True)
+        classes, _ = encode_labels(self, y)
+        blocks, head = make_parts(self)
+        images = X
+        with Task.fit(self, self.n_layers + 1, X, y) as task:
+            for number, block in enumerate(blocks, 1):
+                with task.subtask(f"layer {number}", 1 + (block.embedder is not None)) as layer:
+                    images = block.fit_transform(images, y, layer)
+                task.log(f"layer {number} of {self.n_layers}: images of shape {images.shape[1:]}")
+                if task.stop:
+                    break
+            with task.subtask("head"):
+                head.fit(images.reshape(len(images), -1), y)
+        self.classes_ = classes
+        self.layers_ = blocks[:number]
+        self.head_ = head
+        self.n_iter_ = max(part.n_iter_ for block in self.layers_ for part in block if part)
+        self.output_shape_ = images.shape[1:]
+        return self
+
+    def to_pipeline(self):
+        """The same algorithm as an unfitted pipeline of its parts.
+
+        Fitted on the same data with an int `random_state`, it gives the same predictions.
+        It holds the codes of all images in memory.
+
+        Returns
+        -------
+        pipeline : sklearn.pipeline.Pipeline
+            Steps 'orthogonalizer1', 'embedder1', ..., 'flatten', 'head'.
+        """
+        blocks, head = make_parts(self)
+        steps = []
+        for number, block in enumerate(blocks, 1):
+            steps.append((f"orthogonalizer{number}", block.orthogonalizer))
+            if block.embedder is not None:
+                steps.append((f"embedder{number}", block.embedder))
+        steps[0][1].set_params(image_shape=self.image_shape)
+        return Pipeline([*steps, ("flatten", Flatten()), ("head", head)])
+
+    def _chunks(self, X):
+        check_is_fitted(self)
+        X = validate_images(self, X, reset=False)
+        for chunk in gen_batches(len(X), _CHUNK):
+            images = X[chunk]
+            for block in self.layers_:
+                images = block.transform(images)
+            yield images
+
+    def _respond(self, method, X):
+        respond = getattr(self.head_, method)
+        return np.concatenate(
+            [respond(images.reshape(len(images), -1)) for images in self._chunks(X)]
+        )
+
+    def transform(self, X):
+        """The learned representation: the output of the last layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n, h, w, channels)
+            Images of shape `output_shape_`; (n, channels) for plain vectors.
+        """
+        check_is_fitted(self)
+        features = np.concatenate(list(self._chunks(X)))
+        return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
+
+    def predict(self, X):
+        """Predict the labels of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+            Labels.
+        """
+        check_is_fitted(self)
+        return self._respond("predict", X)
+
+    @available_if(_head_has("decision_function"))
+    def decision_function(self, X):
+        """The head's decision function.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,) or (n, n_classes)
+            Confidence scores. Only if the head has them.
+        """
+        check_is_fitted(self)
+        return self._respond("decision_function", X)
+
+    @available_if(_head_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities of the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes)
+            In the order of `classes_`. Only if the head has them.
+        """
+        check_is_fitted(self)
+        return self._respond("predict_proba", X)
+
+    def to_torch(self):
+        """The fitted classifier as a plain convolutional network.
+
+        Returns
+        -------
+        network : torch.nn.Sequential
+            Conv2d, ReLU, MaxPool2d and a 1x1 Conv2d for each layer, then Flatten and the
+            Linear layers of the head. It takes images (n, C, H, W), channels first, of
+            the dtype seen in `fit`, and gives the head's `decision_function` (one column
+            for two classes), or for an MLP head the logits whose softmax (sigmoid) is
+            `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            If the encoding is not 'relu', or the head is not linear or an MLP.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn.datasets import load_digits
+        >>> from skhier import LayerwiseCNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=16, random_state=0).fit(X, y)
+        >>> network = clf.to_torch()
+        >>> print(network)
+        Sequential(
+          (0): Conv2d(1, 16, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+          (1): ReLU()
+          (2): MaxPool2d(kernel_size=(2, 2), stride=(2, 2), padding=0, dilation=1, ceil_mode=True)
+          (3): Flatten(start_dim=1, end_dim=-1)
+          (4): Linear(in_features=256, out_features=10, bias=True)
+        )
+        >>> scores = network(torch.from_numpy(X[:, None])).detach().numpy()
+        >>> bool(abs(scores - clf.decision_function(X)).max() < 1e-8)
+        True
+        """
+        check_is_fitted(self)
+        return build_network(self.layers_, self.head_, self.output_shape_)

@@ -1,0 +1,358 @@
+"""PatchKMeansOrthogonalizer: clusters of patches, mapped to orthogonal vectors."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._device import computing_dtype, map_batches, resolve_device
+from .._base._fitting import Task, fit_method
+from .._base._images import is_plain_vectors, validate_images
+from .._base._params import as_pair
+from .._base._sklearn import Interval, StrOptions
+from .._base._transformer import ImageTransformerMixin
+from ._encoder import PatchEncoder
+from ._lloyd import count_distinct_directions, unit_rows
+from ._patches import PatchGrid, sample_patches, whitening
+from ._spherical_kmeans import SphericalKMeans
+
+_AUTO_CLUSTERS = 256
+_AUTO_PATCHES_PER_CLUSTER = 4
+
+
+class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
+    r"""Map patches to vectors: equal within a cluster, orthogonal between clusters.
+
+    Patches of the images are clustered by k-means under the cosine distance. Every
+    patch then becomes a vector with one channel per cluster. This is the map
+    :math:`\varphi` of algorithm 1 (section 5.1 of the paper), or its practical form,
+    steps 1 to 4 of section 6.
+
+    Parameters
+    ----------
+    n_clusters : int or 'auto', default='auto'
+        Number of clusters, which is the number of channels of the codes. 'auto' is 256,
+        or a quarter of the number of distinct patches where that is less.
+
+    patch_size : int, pair of int or None, default=None
+        (Height, width) of patches in pixels. None is 3, or 1 for plain vectors.
+
+    stride : int, pair of int or None, default=None
+        Distance between neighbouring patches in pixels. None is `patch_size`: patches
+        do not overlap.
+
+    padding : {'valid', 'same'}, int or pair of int, default='valid'
+        Zeros added around images: none; as many as give a patch at every stride; or this
+        many at each side (vertical, horizontal).
+
+    encoding : {'one_hot', 'relu'}, default='one_hot'
+        The code of a patch x, with centroids :math:`c_j` of unit norm:
+
+        - 'one_hot' (algorithm 1): 1 in the channel of the nearest centroid;
+        - 'relu' (section 6): channel j is :math:`\max(0, \langle c_j, x\rangle / r + b)`,
+          a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
+          not depend on the unit of the images.
+
+    bias : float, default=-0.75
+        The fixed bias b of the ReLU, in units of r. Lower gives sparser codes. Used by
+        the 'relu' encoding only.
+
+    pool_size : int or pair of int, default=1
+        Window and stride of the max-pooling of codes. Windows that the border cuts are
+        kept, so no pixel is dropped. 1 is no pooling.
+
+    whiten : bool, default=False
+        Whether patches are whitened (ZCA) before they are clustered, and x in the codes
+        is the whitened patch. That is linear, so the codes remain a convolution with
+        other kernels and a bias for each channel.
+
+    whiten_eps : float, default=0.1
+        Regularization of the whitening: this fraction of the mean variance is added to
+        the variance in every direction.
+
+    n_patches : int or None, default=100_000
+        Cluster at most this many patches, drawn uniformly without replacement (N in
+        section 6). If None, cluster all.
+
+    init : {'k-means++', 'random'}, default='k-means++'
+        See :class:`SphericalKMeans`.
+
+    n_init : int, default=1
+        See :class:`SphericalKMeans`.
+
+    max_iter : int, default=100
+        See :class:`SphericalKMeans`.
+
+    tol : float, default=1e-3
+        See :class:`SphericalKMeans`.
+
+    image_shape : tuple of int or None, default=None
+        (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
+        plain vectors, images of one pixel, and patch k-means is plain k-means.
+
+    device : str or torch.device, default='auto'
+        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+
+    batch_size : int or None, default=None
+        Number of images encoded at a time. None chooses it to suit the processor's
+        cache. It changes memory and time, not results.
+
+    verbose : bool or int, default=False
+        Whether to print progress.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the patches and the first centers. An int gives the same result at
+        every call.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, patch height, patch width, channels)
+        The centroids as (whitened) patches, of unit norm.
+
+    n_clusters_ : int
+        The number of clusters that 'auto' stands for.
+
+    kernels_ : ndarray of shape (n_clusters, patch height, patch width, channels)
+        Kernels of the convolution: the centroids, with whitening and 1 / `scale_` folded
+        in.
+
+    intercepts_ : ndarray of shape (n_clusters,)
+        Added after the convolution; zero without whitening.
+
+    scale_ : float
+        Root mean square of the pixels of the clustered (whitened) patches, r above.
+
+    inertia_ : float
+        Sum of cosine distances of the clustered patches to their centroids.
+
+    n_iter_ : int
+        Number of k-means iterations.
+
+    output_shape_ : tuple of int
+        (h, w, n_clusters) of the codes of one image.
+
+    image_shape_ : tuple of int
+        (H, W, C) of the images.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if X is a DataFrame.
+
+    See Also
+    --------
+    TwoLayerConvEmbedder : The next step: learns to join clusters that mean the same.
+    SphericalKMeans : The clustering, on its own.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhier import PatchKMeansOrthogonalizer
+    >>> X = load_digits().images
+    >>> phi = PatchKMeansOrthogonalizer(n_clusters=16, patch_size=2, random_state=0)
+    >>> phi.fit_transform(X).shape
+    (1797, 4, 4, 16)
+    >>> phi.predict(X[:1]).shape
+    (1, 4, 4)
+    """
+
+    _parameter_constraints = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "patch_size": "no_validation",
+        "stride": "no_validation",
+        "padding": "no_validation",
+        "encoding": [StrOptions({"one_hot", "relu"})],
+        "bias": [Interval(Real, None, None, closed="neither")],
+        "pool_size": "no_validation",
+        "whiten": ["boolean"],
+        "whiten_eps": [Interval(Real, 0, None, closed="neither")],
+        "n_patches": [Interval(Integral, 1, None, closed="left"), None],
+        "init": [StrOptions({"k-means++", "random"})],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "image_shape": "no_validation",
+        "device": [str, torch.device],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_clusters="auto",
+        patch_size=None,
+        stride=None,
+        *,
+        padding="valid",
+        encoding="one_hot",
+        bias=-0.75,
+        pool_size=1,
+        whiten=False,
+        whiten_eps=0.1,
+        n_patches=100_000,
+        init="k-means++",
+        n_init=1,
+        max_iter=100,
+        tol=1e-3,
+        image_shape=None,
+        device="auto",
+        batch_size=None,
+        verbose=False,
+        random_state=None,
+    ):
+        self.n_clusters = n_clusters
+        self.patch_size = patch_size
+        self.stride = stride
+        self.padding = padding
+        self.encoding = encoding
+        self.bias = bias
+        self.pool_size = pool_size
+        self.whiten = whiten
+        self.whiten_eps = whiten_eps
+        self.n_patches = n_patches
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.image_shape = image_shape
+        self.device = device
+        self.batch_size = batch_size
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_method
+    def fit(self, X, y=None):
+        """Cluster the patches of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : PatchKMeansOrthogonalizer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If patches do not fit or do not tile the images, or if `n_clusters` is more
+            than the number of distinct patches.
+        """
+        resolve_device(self.device)
+        X = validate_images(self, X, reset=True)
+        grid = self._grid()
+        as_pair(self.pool_size, "pool_size", 1)
+        rng = check_random_state(self.random_state)
+        patches = sample_patches(X, grid, self.n_patches, computing_dtype(X), rng)
+        if self.whiten:
+            mean, zca = whitening(patches, self.whiten_eps)
+            patches = (patches - mean) @ zca
+        kmeans = SphericalKMeans(
+            self._choose_n_clusters(patches),
+            init=self.init,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            device=self.device,
+            verbose=self.verbose,
+            random_state=rng.randint(2**31 - 1),
+        )
+        with Task.fit(self, 1, X) as task:
+            task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
+            with task.delegate("k-means", kmeans):
+                kmeans.fit(patches)
+        self.n_clusters_ = kmeans.n_clusters
+        self.cluster_centers_ = kmeans.cluster_centers_.reshape(-1, *grid.patch_shape)
+        self.scale_ = float(np.linalg.norm(patches) / np.sqrt(patches.size))
+        kernels = kmeans.cluster_centers_ / patches.dtype.type(self.scale_)
+        self.intercepts_ = np.zeros(len(kernels), kernels.dtype)
+        if self.whiten:
+            kernels = kernels @ zca
+            self.intercepts_ = -kernels @ mean
+        self.kernels_ = kernels.reshape(-1, *grid.patch_shape)
+        self.inertia_ = kmeans.inertia_
+        self.n_iter_ = kmeans.n_iter_
+        self.output_shape_ = self._encoder().code_shape
+        return self
+
+    def _grid(self):
+        return PatchGrid.from_params(self.image_shape_, self.patch_size, self.stride, self.padding)
+
+    def _choose_n_clusters(self, patches):
+        if self.n_clusters != "auto":
+            return self.n_clusters
+        n_distinct = count_distinct_directions(unit_rows(patches))
+        return min(_AUTO_CLUSTERS, max(1, n_distinct // _AUTO_PATCHES_PER_CLUSTER))
+
+    def _encoder(self, dtype=None):
+        """The map from batches of images to codes that the fitted state describes."""
+        dtype = dtype or self.kernels_.dtype
+        return PatchEncoder(
+            self._grid(),
+            self.kernels_.astype(dtype),
+            self.intercepts_.astype(dtype),
+            self.bias,
+            self.encoding,
+            as_pair(self.pool_size, "pool_size", 1),
+            resolve_device(self.device),
+        )
+
+    def transform(self, X):
+        """Replace every patch by its code.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, h, w, n_clusters)
+            One vector per patch, or per pooling window. (n, n_clusters) for plain vectors.
+        """
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False)
+        encoder = self._encoder(computing_dtype(images))
+        codes = map_batches(
+            lambda batch: encoder.encode_dense(images[batch]).cpu(),
+            len(images),
+            self.batch_size or encoder.batch_size,
+            np.empty((len(images), *encoder.code_shape), encoder.dtype),
+        )
+        return codes.reshape(len(codes), -1) if is_plain_vectors(self, X) else codes
+
+    def predict(self, X):
+        """The cluster of each patch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n, rows, columns)
+            Index of the centroid nearest to each patch, before any pooling. (n,) for
+            plain vectors.
+        """
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False)
+        encoder = self._encoder(computing_dtype(images))
+        labels = map_batches(
+            lambda batch: encoder.label_map(images[batch]).cpu(),
+            len(images),
+            self.batch_size or encoder.batch_size,
+            np.empty((len(images), *encoder.grid.map_shape), np.int64),
+        )
+        return labels.reshape(-1) if is_plain_vectors(self, X) else labels

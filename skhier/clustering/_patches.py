@@ -1,0 +1,163 @@
+"""The grid of patches of an image, and samples of patches."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from sklearn.utils import gen_batches
+from sklearn.utils.random import sample_without_replacement
+
+from .._base._device import automatic_batch_size
+from .._base._params import as_pair
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """Where the patches of an image lie.
+
+    Attributes
+    ----------
+    image_shape : tuple of int
+        (H, W, C).
+    patch_size, stride : tuple of int
+        (vertical, horizontal), in pixels.
+    padding : tuple of int
+        Zero pixels added at (top, bottom, left, right).
+    """
+
+    image_shape: tuple
+    patch_size: tuple
+    stride: tuple
+    padding: tuple
+
+    @classmethod
+    def from_params(cls, image_shape, patch_size, stride, padding):
+        """Resolve and check the parameters of that name against an image shape.
+
+        Raises
+        ------
+        ValueError
+            If a patch is larger than the padded image, or patches leave pixels out.
+        """
+        if patch_size is None:
+            patch_size = 1 if image_shape[:2] == (1, 1) else 3
+        patch = as_pair(patch_size, "patch_size", 1)
+        step = patch if stride is None else as_pair(stride, "stride", 1)
+        pads = []
+        for size, p, s, total in zip(
+            image_shape, patch, step, cls._total_padding(image_shape, patch, step, padding)
+        ):
+            if p > size + total:
+                hint = (
+                    " Flat X without image_shape holds plain vectors, which are images "
+                    "of one pixel; give image_shape=(H, W, C)."
+                    if image_shape[:2] == (1, 1)
+                    else ""
+                )
+                raise ValueError(
+                    f"patch_size={patch_size!r} is larger than the {image_shape[0]}x"
+                    f"{image_shape[1]} image with padding={padding!r}.{hint}"
+                )
+            if (size + total - p) % s:
+                raise ValueError(
+                    f"patch_size={patch_size!r} with stride={stride!r} does not tile "
+                    f"the {image_shape[0]}x{image_shape[1]} image with padding="
+                    f"{padding!r}: {(size + total - p) % s} rows or columns of pixels "
+                    "would be left out. Change one of them, or use padding='same'."
+                )
+            pads += [total // 2, total - total // 2]
+        return cls(tuple(image_shape), patch, step, tuple(pads))
+
+    @staticmethod
+    def _total_padding(image_shape, patch, step, padding):
+        """Zeros added to each axis, both sides together."""
+        if isinstance(padding, str):
+            if padding == "valid":
+                return 0, 0
+            if padding == "same":  # as many patches as steps begin inside the image
+                return tuple(
+                    max((-(-size // s) - 1) * s + p - size, 0)
+                    for size, p, s in zip(image_shape, patch, step)
+                )
+            raise ValueError(
+                f"padding={padding!r} is not valid: it takes 'valid', 'same', an int or "
+                "a pair of ints."
+            )
+        return tuple(2 * p for p in as_pair(padding, "padding", 0))
+
+    @property
+    def map_shape(self):
+        """(rows, columns) of patches."""
+        top, bottom, left, right = self.padding
+        height, width, _ = self.image_shape
+        (p, q), (s, t) = self.patch_size, self.stride
+        return (height + top + bottom - p) // s + 1, (width + left + right - q) // t + 1
+
+    @property
+    def patch_shape(self):
+        """(height, width, channels) of a patch."""
+        return (*self.patch_size, self.image_shape[2])
+
+    def windows(self, images):
+        """A view (n, rows, columns, patch height, patch width, channels) of patches."""
+        top, bottom, left, right = self.padding
+        if any(self.padding):
+            images = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(images, self.patch_size, axis=(1, 2))
+        s, t = self.stride
+        return windows[:, ::s, ::t].transpose(0, 1, 2, 4, 5, 3)
+
+
+def sample_patches(images, grid, n_patches, dtype, rng):
+    """Draw patches uniformly without replacement, as rows.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, W, C)
+        Images.
+    grid : PatchGrid
+        Where patches lie.
+    n_patches : int or None
+        At most this many; all if None.
+    dtype : dtype
+        Of the rows.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    patches : ndarray of shape (min(n_patches, all), patch height * width * channels)
+        In the order of images and positions.
+    """
+    per_image = prod(grid.map_shape)
+    total = len(images) * per_image
+    if n_patches is None or n_patches >= total:
+        chosen = np.arange(total)
+    else:
+        chosen = np.sort(sample_without_replacement(total, n_patches, random_state=rng))
+    patches = np.empty((len(chosen), prod(grid.patch_shape)), dtype)
+    batch_size = automatic_batch_size(images[:1].nbytes)
+    for batch in gen_batches(len(images), batch_size):
+        first, last = np.searchsorted(chosen, [batch.start * per_image, batch.stop * per_image])
+        if first < last:
+            windows = grid.windows(images[batch])
+            at = np.unravel_index(chosen[first:last] - batch.start * per_image, windows.shape[:3])
+            patches[first:last] = windows[at].reshape(last - first, -1)
+    return patches
+
+
+def whitening(patches, eps):
+    """The mean m and the symmetric (ZCA) matrix Z that make (patches - m) Z white.
+
+    Eigenvalues of the covariance are raised by `eps` times their mean, so that
+    directions of little variance are not blown up.
+    """
+    mean = patches.mean(axis=0, dtype=np.float64)
+    centered = patches - mean.astype(patches.dtype)
+    covariance = (centered.T @ centered).astype(np.float64) / len(patches)
+    values, vectors = np.linalg.eigh(covariance)
+    variances = np.maximum(values, 0) + eps * values.mean()
+    # Equal patches have no variance; they become zero, not infinite.
+    gains = np.divide(1, np.sqrt(variances), out=np.zeros_like(values), where=variances > 0)
+    zca = (vectors * gains) @ vectors.T
+    return mean.astype(patches.dtype), zca.astype(patches.dtype)

@@ -1,0 +1,325 @@
+"""SphericalKMeans: k-means under cosine distance as a scikit-learn clusterer."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from .._base._device import resolve_device
+from .._base._fitting import Task, fit_method
+from .._base._sklearn import Interval, StrOptions
+from ._lloyd import (
+    assign,
+    count_distinct_directions,
+    lloyd,
+    seed_centers,
+    similarities,
+    unit_rows,
+)
+
+
+class SphericalKMeans(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClusterMixin,
+    BaseEstimator,
+):
+    """K-means clustering under the cosine distance.
+
+    Finds unit vectors, the centers, that minimize the sum over samples of the cosine
+    distance 1 - cos(x, c) to the nearest center c. It is the clustering step of
+    algorithm 1 (section 5.1 of the paper, KMEANS(S, k)).
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+
+    init : {'k-means++', 'random'} or array-like of shape (n_clusters, n_features), \
+            default='k-means++'
+        How the first centers are chosen: by k-means++ (on unit vectors the squared
+        Euclidean distance is twice the cosine distance), as random samples of
+        different directions, or as given.
+
+    n_init : int, default=1
+        Number of runs with other first centers; the run of lowest inertia is kept. A
+        given array `init` is run once.
+
+    max_iter : int, default=100
+        Largest number of iterations of a run.
+
+    tol : float, default=1e-4
+        A run ends when an iteration lowers the inertia by no more than this fraction of
+        it. With 0 it ends when the inertia falls no more.
+
+    n_seeding : int or None, default=20_000
+        k-means++ chooses the first centers among at most this many samples, drawn at
+        random (but among at least 10 * `n_clusters`). If None, among all.
+
+    device : str or torch.device, default='auto'
+        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+
+    verbose : bool or int, default=False
+        Whether to print the inertia of every iteration.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the first centers. An int gives the same result at every call.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Unit vectors.
+
+    labels_ : ndarray of shape (n_samples,)
+        The cluster of each sample of `fit`.
+
+    inertia_ : float
+        Sum of the cosine distances of the samples to their centers, weighted by
+        `sample_weight`.
+
+    inertia_curve_ : ndarray of shape (n,)
+        The inertia at the first centers and after each iteration; it never rises.
+
+    n_iter_ : int
+        Number of iterations of the kept run.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X is a DataFrame.
+
+    Notes
+    -----
+    A zero vector has no direction. Its cosine with every center counts as 0: its
+    distance to each is 1, its label the first, 0, and no center depends on it.
+
+    A cluster that loses its last sample gets one of the samples farthest from their
+    centers as its new center.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhier import SphericalKMeans
+    >>> X = np.array([[1.0, 0.1], [5.0, 0.4], [0.1, 1.0], [0.2, 3.0]])
+    >>> km = SphericalKMeans(n_clusters=2, random_state=0).fit(X)
+    >>> bool(km.labels_[0] == km.labels_[1] != km.labels_[2] == km.labels_[3])
+    True
+    >>> km.transform([[2.0, 0.0]]).shape
+    (1, 2)
+    """
+
+    _parameter_constraints = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions({"k-means++", "random"}), "array-like"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_seeding": [Interval(Integral, 1, None, closed="left"), None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        init="k-means++",
+        n_init=1,
+        max_iter=100,
+        tol=1e-4,
+        n_seeding=20_000,
+        device="auto",
+        verbose=False,
+        random_state=None,
+    ):
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_seeding = n_seeding
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_method
+    def fit(self, X, y=None, sample_weight=None):
+        """Cluster the samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; only their directions count.
+
+        y : None
+            Ignored.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights. A weight of 2 is the same as two copies, 0 as no such sample.
+
+        Returns
+        -------
+        self : SphericalKMeans
+            The fitted clusterer.
+
+        Raises
+        ------
+        ValueError
+            If `n_clusters` is more than the number of distinct directions in X.
+        """
+        device = resolve_device(self.device)
+        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True, copy=True
+        )
+        units = unit_rows(X)
+        init, n_init = self._check_init(units, weight, X.dtype)
+        rng = check_random_state(self.random_state)
+        units_, weight_ = torch.from_numpy(units).to(device), torch.from_numpy(weight).to(device)
+        best = None
+        with Task.fit(self, n_init, X) as task:
+            for run in range(n_init):
+                if isinstance(init, str):
+                    centers = self._seed(units, weight, rng)
+                else:
+                    centers = unit_rows(init)
+                with task.subtask(f"run {run}", None) as running:
+                    result = self._run(units_, weight_, centers, running)
+                if best is None or result[1].inertia < best[1].inertia:
+                    best = result
+                if task.stop:
+                    break
+        centers, assignment, inertias, n_iter = best
+        self.cluster_centers_ = centers.cpu().numpy()
+        self.labels_ = assignment.labels.cpu().numpy()
+        self.inertia_ = assignment.inertia
+        self.inertia_curve_ = np.array(inertias)
+        self.n_iter_ = n_iter
+        self._n_features_out = len(self.cluster_centers_)
+        return self
+
+    def _check_init(self, units, weight, dtype):
+        n_samples, n_features = units.shape
+        n_distinct = count_distinct_directions(units[weight > 0])
+        if self.n_clusters > n_distinct:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "
+                f"directions among the samples (n_samples={n_samples}, "
+                f"n_features={n_features}). "
+                + ("Lower it." if n_distinct else "Zero vectors have no direction.")
+            )
+        if isinstance(self.init, str):
+            return self.init, self.n_init
+        init = np.asarray(self.init, dtype=dtype)
+        if init.shape != (self.n_clusters, n_features):
+            raise ValueError(
+                f"init has shape {init.shape}; an array of shape (n_clusters, "
+                f"n_features) = {(self.n_clusters, n_features)} is needed."
+            )
+        if not init.any(axis=1).all() or not np.isfinite(init).all():
+            raise ValueError("init holds a zero or not finite row: no direction.")
+        return init, 1
+
+    def _seed(self, units, weight, rng):
+        n_seeding = self.n_seeding
+        if n_seeding is not None:
+            n_seeding = max(n_seeding, 10 * self.n_clusters)
+        return seed_centers(units, weight, self.n_clusters, self.init, rng, n_seeding)
+
+    def _run(self, units, weight, centers, task):
+        def on_iteration(inertia):
+            task.log(f"inertia {inertia:.6g}")
+            with task.subtask("iteration"):
+                pass
+            return task.stop
+
+        centers = torch.from_numpy(np.ascontiguousarray(centers)).to(units.device)
+        return lloyd(units, weight, centers, self.max_iter, self.tol, on_iteration)
+
+    def _units(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        units = torch.from_numpy(unit_rows(X)).to(resolve_device(self.device))
+        centers = torch.from_numpy(self.cluster_centers_).to(units)
+        return units, centers
+
+    def predict(self, X):
+        """The nearest cluster of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Indices of the nearest centers.
+        """
+        units, centers = self._units(X)
+        weight = units.new_ones(len(units))
+        return assign(units, weight, centers).labels.cpu().numpy()
+
+    def transform(self, X):
+        """The cosine distance of each sample to each center.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_samples, n_clusters)
+            1 - cos(x, c), between 0 and 2.
+        """
+        units, centers = self._units(X)
+        distances = units.new_empty(len(units), len(centers))
+        for rows, cosines in similarities(units, centers):
+            distances[rows] = 1 - cosines
+        return distances.clamp_(0, 2).cpu().numpy()
+
+    def score(self, X, y=None, sample_weight=None):
+        """The negative of the inertia of X: larger is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        y : None
+            Ignored.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights.
+
+        Returns
+        -------
+        score : float
+            Minus the weighted sum of cosine distances to the nearest centers.
+        """
+        units, centers = self._units(X)
+        weight = _check_sample_weight(sample_weight, units.cpu().numpy(), dtype=np.float64)
+        weight = torch.from_numpy(weight).to(units)
+        return -assign(units, weight, centers).inertia
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

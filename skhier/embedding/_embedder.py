@@ -1,0 +1,287 @@
+"""TwoLayerConvEmbedder: the two-layer network that learns to embed codes."""
+
+from math import prod
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._device import computing_dtype, map_batches, resolve_device
+from .._base._fitting import Task, fit_method
+from .._base._images import is_plain_vectors, validate_images
+from .._base._labels import encode_labels
+from .._base._sklearn import Interval, StrOptions
+from .._base._transformer import ImageTransformerMixin
+from ._codes import ArrayCodes, conv1x1
+from ._network import TwoLayerNetwork, encode_targets
+from ._solvers import Options, n_tasks, solve
+
+
+class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
+    r"""Embed codes by the first layer of a two-layer network trained on the labels.
+
+    The network is :math:`N_{K,W}(X) = \langle W^\top, K^\top X\rangle`: a 1x1
+    convolution K from C channels to n, then a linear readout W over all positions.
+    Training it gives codes that vote alike for the labels similar embeddings (theorem 1
+    of the paper, section 4). The readout is only used to train K.
+
+    With the linear loss and a fixed readout the gradient does not depend on K, so T
+    steps of gradient descent are :math:`K_T = K_0 + \eta T\, E[y X] W_0`: the 'exact'
+    solver does them in one pass over the data, whatever T is.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Width n of the network, the number of channels of the embedding.
+
+    loss : {'linear', 'cross_entropy'}, default='linear'
+        'linear' is :math:`\ell_y(\hat y) = -y\hat y` of section 4.1, with y = -1 or 1
+        for the first and second of two classes, and with one-hot y less its mean for
+        more. 'cross_entropy' is the softmax loss of section 6.
+
+    solver : {'exact', 'gd', 'sgd', 'adam'}, default='exact'
+        'exact': all steps of 'gd' at once, for the linear loss with W fixed.
+        'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
+        `batch_size=1`, that of appendix B). 'adam': Adam on mini-batches (section 6).
+
+    learning_rate : float, default=1e-3
+        Learning rate :math:`\eta`.
+
+    max_iter : int, default=1000
+        Number of gradient steps T, of every solver. 0 keeps the random K_0: a random
+        projection.
+
+    init_scale : float, default=1.0
+        :math:`\sigma`: the columns of K_0 lie on a sphere of radius
+        :math:`\sigma / (2\sqrt{n})`.
+
+    train_readout : bool or 'auto', default='auto'
+        Whether W (and a bias) is trained too. 'auto': only with the cross-entropy loss.
+
+    image_shape : tuple of int or None, default=None
+        (H, W) or (H, W, C) of the codes, needed if X is flat.
+
+    device : str or torch.device, default='auto'
+        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+
+    batch_size : int, default=128
+        Images per step of 'sgd' and 'adam'. The other solvers do not depend on it.
+
+    verbose : bool or int, default=False
+        Whether to print progress.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines K_0, W_0 and the order of images. An int gives the same result at
+        every call.
+
+    Attributes
+    ----------
+    kernels_ : ndarray of shape (C, n_components)
+        K_T.
+
+    readout_ : ndarray of shape (H, W, n_components, n_outputs)
+        W. One output for two classes under the linear loss, else one per class.
+
+    readout_bias_ : ndarray of shape (n_outputs,)
+        Bias of the readout; zero unless it is trained.
+
+    loss_curve_ : ndarray of shape (n,)
+        The loss before each step; 'exact' gives it before the first and after the last.
+
+    n_iter_ : int
+        Number of steps done.
+
+    classes_ : ndarray of shape (n_classes,)
+        The labels seen in `fit`.
+
+    output_shape_ : tuple of int
+        (H, W, n_components) of one embedded image.
+
+    image_shape_ : tuple of int
+        (H, W, C) of the codes of one image.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if X is a DataFrame.
+
+    See Also
+    --------
+    PatchKMeansOrthogonalizer : Makes the codes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skhier import PatchKMeansOrthogonalizer, TwoLayerConvEmbedder
+    >>> X, y = load_digits().images, load_digits().target
+    >>> block = make_pipeline(
+    ...     PatchKMeansOrthogonalizer(n_clusters=16, patch_size=2, random_state=0),
+    ...     TwoLayerConvEmbedder(n_components=8, random_state=0),
+    ... )
+    >>> block.fit_transform(X, y).shape
+    (1797, 4, 4, 8)
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "loss": [StrOptions({"linear", "cross_entropy"})],
+        "solver": [StrOptions({"exact", "gd", "sgd", "adam"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "init_scale": [Interval(Real, 0, None, closed="left")],
+        "train_readout": ["boolean", StrOptions({"auto"})],
+        "image_shape": "no_validation",
+        "device": [str, torch.device],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        loss="linear",
+        solver="exact",
+        learning_rate=1e-3,
+        max_iter=1000,
+        init_scale=1.0,
+        train_readout="auto",
+        image_shape=None,
+        device="auto",
+        batch_size=128,
+        verbose=False,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.init_scale = init_scale
+        self.train_readout = train_readout
+        self.image_shape = image_shape
+        self.device = device
+        self.batch_size = batch_size
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_method
+    def fit(self, X, y):
+        """Train the network on codes and labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Codes.
+
+        y : array-like of shape (n,)
+            Labels of two or more classes, integers or strings.
+
+        Returns
+        -------
+        self : TwoLayerConvEmbedder
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If there is one class only, if 'exact' is asked where it does not apply, or
+            if the loss becomes infinite.
+        """
+        device = resolve_device(self.device)
+        X, y = validate_images(self, X, y, reset=True)
+        self._learn(ArrayCodes(X, computing_dtype(X), device), y, computing_dtype(X), device)
+        return self
+
+    @fit_method
+    def _fit_source(self, source, y, dtype):
+        """Fit on a :class:`CodeSource` instead of an array."""
+        self.image_shape_ = source.code_shape
+        self.n_features_in_ = prod(source.code_shape)
+        self._learn(source, y, dtype, resolve_device(self.device))
+        return self
+
+    def _learn(self, source, y, dtype, device):
+        train_readout = self._check_solver()
+        self.classes_, labels = encode_labels(self, y)
+        rng = check_random_state(self.random_state)
+        targets = encode_targets(labels, len(self.classes_), self.loss)
+        n_outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
+        targets = torch.from_numpy(targets).to(device)
+        if self.loss == "linear":
+            targets = targets.to(torch.from_numpy(np.empty(0, dtype)).dtype)
+        network = TwoLayerNetwork.random(
+            source.code_shape, self.n_components, n_outputs, self.init_scale, rng, dtype, device
+        )
+        options = Options(
+            loss=self.loss,
+            learning_rate=self.learning_rate,
+            max_iter=self.max_iter,
+            train_readout=train_readout,
+            batch_size=self.batch_size,
+            rng=rng,
+            task=None,
+        )
+        with Task.fit(self, n_tasks(self.solver, len(source), options)) as options.task:
+            losses = solve(self.solver, network, source, targets, options)
+        height, width, _ = source.code_shape
+        self.kernels_ = network.K.detach().cpu().numpy()
+        self.readout_ = network.W.detach().cpu().numpy().reshape(height, width, -1, n_outputs)
+        self.readout_bias_ = network.b.detach().cpu().numpy()
+        self.loss_curve_ = np.array(losses)
+        self.n_iter_ = self.max_iter if self.solver == "exact" else len(losses)
+        self.output_shape_ = (height, width, self.n_components)
+
+    def _check_solver(self):
+        train_readout = self.train_readout
+        if train_readout == "auto":
+            train_readout = self.loss == "cross_entropy"
+        if self.solver == "exact" and (self.loss != "linear" or train_readout):
+            raise ValueError(
+                "solver='exact' needs loss='linear' and a fixed readout, but loss="
+                f"{self.loss!r} and train_readout={self.train_readout!r}; use 'gd', "
+                "'sgd' or 'adam'."
+            )
+        return train_readout
+
+    def transform(self, X):
+        """Embed codes: K_T^T x at every position.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
+            Codes of the shape seen in `fit`.
+
+        Returns
+        -------
+        embedded : ndarray of shape (n, H, W, n_components)
+            The 1x1-convolved images. (n, n_components) for plain vectors.
+        """
+        check_is_fitted(self)
+        codes = validate_images(self, X, reset=False)
+        source = ArrayCodes(codes, computing_dtype(codes), resolve_device(self.device))
+        embedded = self._embed(source, computing_dtype(codes))
+        return embedded.reshape(len(embedded), -1) if is_plain_vectors(self, X) else embedded
+
+    def _embed(self, source, dtype):
+        """The embedded images of a source of codes, as an array."""
+        K = torch.from_numpy(self.kernels_.astype(dtype)).to(resolve_device(self.device))
+        return map_batches(
+            lambda batch: conv1x1(source.take(batch), K).cpu(),
+            len(source),
+            source.batch_size,
+            np.empty((len(source), *self.output_shape_), dtype),
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = False
+        return tags

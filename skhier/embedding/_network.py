@@ -1,0 +1,70 @@
+"""The two-layer network N_{K,W}(X) = <W^T, K^T X> and its losses (section 4.1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ._codes import conv1x1
+
+
+@dataclass
+class TwoLayerNetwork:
+    """The parameters of the network, as tensors.
+
+    Attributes
+    ----------
+    K : Tensor of shape (n_channels, n_components)
+        Kernels of the 1x1 convolution.
+    W : Tensor of shape (positions, n_components, n_outputs)
+        Readout.
+    b : Tensor of shape (n_outputs,)
+        Bias of the readout; zero unless it is trained.
+    """
+
+    K: torch.Tensor
+    W: torch.Tensor
+    b: torch.Tensor
+
+    @classmethod
+    def random(cls, code_shape, n_components, n_outputs, init_scale, rng, dtype, device):
+        """Draw W_0 from N(0, 1) and the columns of K_0 on a sphere of radius sigma/(2 sqrt n)."""
+        height, width, n_channels = code_shape
+        K = rng.standard_normal((n_channels, n_components))
+        K *= init_scale / (2 * np.sqrt(n_components)) / np.linalg.norm(K, axis=0)
+        W = rng.standard_normal((height * width, n_components, n_outputs))
+
+        def tensor(array):
+            return torch.from_numpy(array.astype(dtype)).to(device)
+
+        return cls(tensor(K), tensor(W), tensor(np.zeros(n_outputs)))
+
+    def outputs(self, codes):
+        """<W^T, K^T X> + b for a batch of codes: (n, n_outputs)."""
+        embedded = conv1x1(codes, self.K).flatten(1)
+        return embedded @ self.W.flatten(0, 1) + self.b
+
+
+def linear_loss(outputs, targets):
+    """l_y(y') = -y y', summed over outputs; the mean over images."""
+    return -(targets * outputs).sum(dim=1).mean()
+
+
+def cross_entropy_loss(outputs, targets):
+    """Softmax cross-entropy with integer targets; the mean over images."""
+    return F.cross_entropy(outputs, targets)
+
+
+def encode_targets(labels, n_classes, loss):
+    """The targets of a loss for integer labels, as a float64 or int64 array.
+
+    For 'linear': y in {-1, 1} for two classes as in the paper, else one-hot vectors
+    minus the frequency of each class (which sum to zero, as y does when balanced).
+    """
+    if loss == "cross_entropy":
+        return labels
+    if n_classes == 2:
+        return 2.0 * labels[:, None] - 1
+    one_hot = np.eye(n_classes)[labels]
+    return one_hot - one_hot.mean(axis=0)

@@ -1,0 +1,128 @@
+"""Solvers: from an initial network and a source of codes to a trained network.
+
+Each is a function (network, source, targets, options) that changes the network's
+tensors and returns the list of losses.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import gen_batches
+
+from ._codes import correlate
+from ._network import cross_entropy_loss, linear_loss
+
+_LOSSES = {"linear": linear_loss, "cross_entropy": cross_entropy_loss}
+
+
+@dataclass
+class Options:
+    """What the solvers share: hyperparameters, source of randomness, progress."""
+
+    loss: str
+    learning_rate: float  # eta
+    max_iter: int  # T
+    train_readout: bool
+    batch_size: int
+    rng: np.random.RandomState
+    task: Any
+
+
+def exact(network, source, targets, options):
+    """T steps of gradient descent on the linear loss with W fixed, in one pass.
+
+    The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
+    K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
+    """
+    total = 0.0
+    with options.task.subtask("pass over the data"):
+        for batch in gen_batches(len(source), source.batch_size):
+            total = total + correlate(source.take(batch), targets[batch], source.code_shape[-1])
+    mean_yX = total / len(source)  # (n_outputs, positions, n_channels)
+    ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
+    K_0 = network.K.double()
+    step = options.learning_rate * options.max_iter
+    network.K = (K_0 + step * ascent).to(network.K.dtype)
+    loss_0 = -(K_0 * ascent).sum()
+    return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
+
+
+def gradient_descent(network, source, targets, options):
+    """Steps along the gradient of the loss on all images."""
+    loss_function = _LOSSES[options.loss]
+    trained = _make_trainable(network, options.train_readout)
+    optimizer = torch.optim.SGD(trained, lr=options.learning_rate)
+    losses = []
+    for step in range(options.max_iter):
+        with options.task.subtask("step"):
+            optimizer.zero_grad()
+            total = 0.0
+            for batch in gen_batches(len(source), source.batch_size):
+                codes = source.take(batch)
+                loss = loss_function(network.outputs(codes), targets[batch])
+                loss = loss * (len(codes) / len(source))
+                loss.backward()
+                total += float(loss)
+            optimizer.step()
+        losses.append(_finite(total, step, options))
+        if options.task.stop:
+            break
+    return losses
+
+
+def stochastic(network, source, targets, options, optimizer_class):
+    """Steps along gradients of mini-batches; each epoch visits the images in a new order."""
+    loss_function = _LOSSES[options.loss]
+    trained = _make_trainable(network, options.train_readout)
+    optimizer = optimizer_class(trained, lr=options.learning_rate)
+    losses = []
+    while len(losses) < options.max_iter and not options.task.stop:
+        with options.task.subtask("epoch"):
+            order = options.rng.permutation(len(source))
+            for batch in gen_batches(len(order), options.batch_size):
+                index = order[batch]
+                optimizer.zero_grad()
+                loss = loss_function(network.outputs(source.take(index)), targets[index])
+                loss.backward()
+                optimizer.step()
+                losses.append(_finite(float(loss.detach()), len(losses), options))
+                if len(losses) == options.max_iter:
+                    break
+        options.task.log(f"step {len(losses)}: loss {losses[-1]:.4g}")
+    return losses
+
+
+def _make_trainable(network, train_readout):
+    trained = [network.K, network.W, network.b] if train_readout else [network.K]
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    return trained
+
+
+def _finite(loss, step, options):
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"The loss is not finite at step {step}: learning_rate="
+            f"{options.learning_rate!r} is too large for these codes; lower it."
+        )
+    return loss
+
+
+def solve(solver, network, source, targets, options):
+    """Train the network with the solver of that name; return the losses."""
+    if solver == "exact":
+        return exact(network, source, targets, options)
+    if solver == "gd":
+        return gradient_descent(network, source, targets, options)
+    optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[solver]
+    return stochastic(network, source, targets, options, optimizer_class)
+
+
+def n_tasks(solver, n_samples, options):
+    """The number of subtasks that `solve` reports."""
+    if solver in ("exact", "gd"):
+        return 1 if solver == "exact" else options.max_iter
+    steps_per_epoch = -(-n_samples // options.batch_size)
+    return -(-options.max_iter // steps_per_epoch)
