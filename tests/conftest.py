@@ -1,4 +1,33 @@
 import os
 
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
 # Without it scikit-learn's array API check is skipped, not run.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# `pytest --hypothesis-profile=thorough` draws many more cases.
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("ci", max_examples=40, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=2000, **COMMON)
+settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Images and labels, in halves: X_train, X_test, y_train, y_test."""
+    bunch = load_digits()
+    return train_test_split(
+        bunch.images, bunch.target, test_size=0.5, stratify=bunch.target, random_state=0
+    )
+
+
+@pytest.fixture(scope="session")
+def images():
+    """60 small color images with two labels."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((60, 6, 8, 3)), np.repeat([0, 1], 30)

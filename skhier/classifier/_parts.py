@@ -2,9 +2,8 @@
 
 from numbers import Integral
 
-from sklearn.utils import check_random_state
-
 from .._base._params import is_sequence, value_at
+from .._base._random import make_rng
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._blocks import Block
@@ -47,7 +46,7 @@ def make_parts(classifier):
     ValueError
         If a sequence has not one value per layer, or a layer below the last no embedding.
     """
-    rng = check_random_state(classifier.random_state)
+    rng = make_rng(classifier.random_state)
     seeds = iter(rng.randint(2**31 - 1, size=2 * classifier.n_layers + 1).tolist())
     shared = {"device": classifier.device, "verbose": max(int(classifier.verbose) - 1, 0)}
     blocks = []

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import computing_dtype, map_batches, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._params import as_pair
+from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from ._encoder import PatchEncoder
@@ -253,7 +253,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         X = validate_images(self, X, reset=True)
         grid = self._grid()
         as_pair(self.pool_size, "pool_size", 1)
-        rng = check_random_state(self.random_state)
+        rng = make_rng(self.random_state)
         patches = sample_patches(X, grid, self.n_patches, computing_dtype(X), rng)
         if self.whiten:
             mean, zca = whitening(patches, self.whiten_eps)

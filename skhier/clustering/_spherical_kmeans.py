@@ -11,7 +11,6 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -20,6 +19,7 @@ from sklearn.utils.validation import (
 
 from .._base._device import resolve_device
 from .._base._fitting import Task, fit_method
+from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from ._lloyd import (
     assign,
@@ -190,7 +190,7 @@ class SphericalKMeans(
         )
         units = unit_rows(X)
         init, n_init = self._check_init(units, weight, X.dtype)
-        rng = check_random_state(self.random_state)
+        rng = make_rng(self.random_state)
         units_, weight_ = torch.from_numpy(units).to(device), torch.from_numpy(weight).to(device)
         best = None
         with Task.fit(self, n_init, X) as task:

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import computing_dtype, map_batches, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
+from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from ._codes import ArrayCodes, conv1x1
@@ -211,7 +211,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     def _learn(self, source, y, dtype, device):
         train_readout = self._check_solver()
         self.classes_, labels = encode_labels(self, y)
-        rng = check_random_state(self.random_state)
+        rng = make_rng(self.random_state)
         targets = encode_targets(labels, len(self.classes_), self.loss)
         n_outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
         targets = torch.from_numpy(targets).to(device)

@@ -64,7 +64,7 @@ def gradient_descent(network, source, targets, options):
                 loss = loss_function(network.outputs(codes), targets[batch])
                 loss = loss * (len(codes) / len(source))
                 loss.backward()
-                total += float(loss)
+                total += loss.item()
             optimizer.step()
         losses.append(_finite(total, step, options))
         if options.task.stop:
@@ -87,7 +87,7 @@ def stochastic(network, source, targets, options, optimizer_class):
                 loss = loss_function(network.outputs(source.take(index)), targets[index])
                 loss.backward()
                 optimizer.step()
-                losses.append(_finite(float(loss.detach()), len(losses), options))
+                losses.append(_finite(loss.item(), len(losses), options))
                 if len(losses) == options.max_iter:
                     break
         options.task.log(f"step {len(losses)}: loss {losses[-1]:.4g}")

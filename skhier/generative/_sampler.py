@@ -5,13 +5,14 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base._fitting import unchanged_on_failure
 from .._base._images import shape_of
 from .._base._labels import encode_labels
 from .._base._params import as_pair, value_at
+from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions, _fit_context
 from ._root import RootDistribution, draw_root_images
 from ._rules import (
@@ -177,7 +178,7 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
             If more patches or root images are asked for than exist.
         """
         with unchanged_on_failure(self):
-            rng = check_random_state(self.random_state)
+            rng = make_rng(self.random_state)
             n_classes = self._per_level("n_semantic_classes")
             if X is None:
                 images, labels = self._draw_root(n_classes[0], rng)
@@ -319,7 +320,7 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         return images, y, [self.semantic_classes_[latents[0]], *latents[1:]]
 
     def _draw_seed(self, random_state=None):
-        rng = check_random_state(self.random_state if random_state is None else random_state)
+        rng = make_rng(self.random_state if random_state is None else random_state)
         return rng.randint(2**63 - 1, dtype=np.int64)
 
     def _render(self, semantic, keys, keep_latents=False):
@@ -367,8 +368,8 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         unknown = self.semantic_classes_[semantic] != X
         if unknown.any():
             raise ValueError(
-                f"X holds the semantic class {X[unknown][0]!r}, which is not among "
-                f"semantic_classes_={self.semantic_classes_!r}."
+                f"X holds the semantic class {X[unknown][0]}, not among the classes seen "
+                f"in fit: {self.semantic_classes_.tolist()}."
             )
         keys = content_keys(self._draw_seed(), semantic.reshape(len(X), -1))
         return self._render(semantic, keys)[0]

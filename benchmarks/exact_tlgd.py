@@ -1,0 +1,40 @@
+"""One pass against T gradient steps of the two-layer network (section 4.1).
+
+Real steps of 'gd' are timed for T = 1,000 and extrapolated to T = 1,000,000, which
+'exact' does at once.
+
+Usage: python benchmarks/exact_tlgd.py
+"""
+
+import numpy as np
+from _common import Table, measure
+
+from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer, TwoLayerConvEmbedder
+
+sampler = HierarchicalSampler(random_state=0).fit()
+X, y = sampler.sample(500)
+codes = PatchKMeansOrthogonalizer(120, 3, random_state=0).fit_transform(X.astype(np.float64))
+print(f"codes of shape {codes.shape}, n_components = 32, float64")
+
+
+def fit(solver, T):
+    """A fitted embedder and its time."""
+    embedder = TwoLayerConvEmbedder(32, solver=solver, max_iter=T, random_state=0)
+    return measure(lambda: embedder.fit(codes, y))
+
+
+fit("exact", 1)
+exact, _ = fit("exact", 1_000)
+_, exact_seconds = fit("exact", 1_000_000)
+gd, gd_seconds = fit("gd", 1_000)
+difference = np.abs(exact.kernels_ - gd.kernels_).max()
+table = Table("solver", "T", "seconds")
+table.add("gd", 1_000, gd_seconds)
+table.add("gd", "1,000,000*", 1000 * gd_seconds)
+table.add("exact", 1_000_000, exact_seconds)
+print("* extrapolated")
+print(f"ratio at T = 1,000,000: {1000 * gd_seconds / exact_seconds:.3g}")
+print(
+    f"largest difference in K_T at T = 1,000: {difference:.2g}, "
+    f"relative to the largest entry {difference / np.abs(gd.kernels_).max():.2g}"
+)

@@ -1,0 +1,88 @@
+"""The two things that the main job learns, and the tables it prints."""
+
+from time import perf_counter
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.utils import Bunch
+
+from .. import Flatten, HierarchicalSampler, LayerwiseCNNClassifier
+
+
+def load_bundled_digits():
+    """scikit-learn's digits, as the loaders of `skhier.datasets` return images."""
+    digits = load_digits()
+    return Bunch(images=digits.images, target=digits.target, n_train=None, name="digits")
+
+
+def learn_synthetic_images(seed, n_train=10_000, n_test=5_000):
+    """Algorithm 1 beside a linear classifier, on the model of appendix D."""
+    k = 30
+    sampler = HierarchicalSampler(patches_per_class=k, random_state=seed).fit()
+    X, y = sampler.sample(n_train + n_test)
+    print(
+        "1. Synthetic images: labels -> 3x3 semantic images -> 9x9 -> 27x27 pixels\n"
+        f"   (appendix D of the paper: 4 classes a level, k = {k} patches a class)"
+    )
+    n_clusters = k * sampler.n_semantic_classes  # one for each patch that exists
+    algorithm_1 = LayerwiseCNNClassifier(
+        n_clusters=n_clusters,
+        patch_size=3,
+        stride=None,
+        padding="valid",
+        encoding="one_hot",
+        pool_size=1,
+        whiten=False,
+        head="svm",
+        random_state=seed,
+        verbose=True,
+    )
+    linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=seed))
+    methods = {"linear classifier on pixels": linear, "algorithm 1 (skhier)": algorithm_1}
+    _compare(methods, X[:n_train], X[n_train:], y[:n_train], y[n_train:])
+
+
+def learn_real_images(dataset, max_train, seed):
+    """The practical recipe beside two classifiers on pixels; return it and an image."""
+    X_train, X_test, y_train, y_test = _split(dataset, max_train, seed)
+    shape = "x".join(map(str, dataset.images.shape[1:]))
+    print(f"\n2. Real images: {dataset.name}, {shape}, {len(np.unique(y_train))} labels")
+    pixels = (Flatten(), StandardScaler())
+    recipe = LayerwiseCNNClassifier(random_state=seed, verbose=True)
+    methods = {
+        "logistic regression on pixels": make_pipeline(
+            *pixels, LogisticRegression(C=0.01, max_iter=500)
+        ),
+        "RBF SVM on pixels": make_pipeline(*pixels, SVC(C=5)),
+        "layerwise CNN (skhier)": recipe,
+    }
+    _compare(methods, X_train, X_test, y_train, y_test)
+    return recipe, X_test[0]
+
+
+def _split(dataset, max_train, seed):
+    X, y, n_train = dataset.images, dataset.target, dataset.n_train
+    if n_train is None:
+        parts = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
+        X_train, X_test, y_train, y_test = parts
+    else:
+        X_train, X_test, y_train, y_test = X[:n_train], X[n_train:], y[:n_train], y[n_train:]
+    return X_train[:max_train], X_test, y_train[:max_train], y_test
+
+
+def _compare(methods, X_train, X_test, y_train, y_test):
+    print(f"   {len(X_train):,} images to learn from, {len(X_test):,} held out", flush=True)
+    rows = []
+    for name, method in methods.items():
+        start = perf_counter()
+        method.fit(X_train, y_train)
+        rows.append((name, method.score(X_test, y_test), perf_counter() - start))
+    width = max(map(len, methods))
+    print(f"   {'':{width}}  held-out accuracy   time")
+    for name, accuracy, seconds in rows:
+        print(f"   {name:{width}}  {accuracy:17.1%}  {seconds:4.0f} s", flush=True)

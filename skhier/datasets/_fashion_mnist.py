@@ -1,0 +1,96 @@
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from a copy on this machine."""
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import get_data_home
+from sklearn.utils import Bunch
+
+_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def load_fashion_mnist(folder=None):
+    """Load Fashion-MNIST: 60,000 training and 10,000 test images of clothes.
+
+    Nothing is downloaded. The four IDX files, gzipped or not, are looked for in
+    `folder`, or if it is None in the folder that the environment variable
+    ``SKHIER_FASHION_MNIST`` names, in ``fashion-mnist`` inside scikit-learn's data home,
+    in ``FashionMNIST/raw`` inside the working directory or its ``data`` (where
+    torchvision puts them), and in ``/usr/share/datasets/fashion-mnist`` (where Debian's
+    package dataset-fashion-mnist puts them).
+
+    Parameters
+    ----------
+    folder : path-like or None, default=None
+        Folder that holds the files.
+
+    Returns
+    -------
+    dataset : Bunch
+        With `images`, uint8 of shape (70000, 28, 28), the training images first;
+        `target`, integers 0 to 9; `target_names`; `n_train` = 60000; and `name`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no folder holds the files; the message lists the folders and says how to get
+        them.
+
+    Examples
+    --------
+    >>> from skhier.datasets import load_fashion_mnist
+    >>> load_fashion_mnist("no-such-folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: Fashion-MNIST was not found in no-such-folder. ...
+    """
+    folders = _default_folders() if folder is None else [Path(folder)]
+    for candidate in folders:
+        try:
+            return _read(candidate)
+        except FileNotFoundError:
+            continue
+    raise FileNotFoundError(
+        f"Fashion-MNIST was not found in {', '.join(map(str, folders))}. Get its four IDX "
+        "files (Debian: apt install dataset-fashion-mnist; or from "
+        "github.com/zalandoresearch/fashion-mnist) and set the environment variable "
+        "SKHIER_FASHION_MNIST to their folder."
+    )
+
+
+def _default_folders():
+    folders = [Path(get_data_home()) / "fashion-mnist"]
+    if os.environ.get("SKHIER_FASHION_MNIST"):
+        folders.insert(0, Path(os.environ["SKHIER_FASHION_MNIST"]))
+    raw = Path("FashionMNIST", "raw")
+    return [*folders, raw, "data" / raw, Path("/usr/share/datasets/fashion-mnist")]
+
+
+def _read(folder):
+    parts = [(_read_idx(folder / i), _read_idx(folder / t)) for i, t in _FILES.values()]
+    images, target = (np.concatenate(arrays) for arrays in zip(*parts))
+    return Bunch(
+        images=images,
+        target=target,
+        target_names=np.array(_NAMES),
+        n_train=len(parts[0][0]),
+        name="Fashion-MNIST",
+    )
+
+
+def _read_idx(path):
+    """An array of unsigned bytes in the IDX format: magic number, shape, values."""
+    gzipped = path.with_name(path.name + ".gz")
+    raw = gzip.decompress(gzipped.read_bytes()) if gzipped.is_file() else path.read_bytes()
+    n_dims = raw[3]
+    shape = np.frombuffer(raw, ">u4", n_dims, offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape)

@@ -1,0 +1,110 @@
+"""One image on its way through the layers of a classifier."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._centroids import tile
+
+
+class LayersDisplay:
+    """One image and the strongest channels of what each layer makes of it.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    stages : list of (str, ndarray of shape (h, w, channels))
+        Names and images of the stages.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes
+        One for each stage.
+
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhier import LayerwiseCNNClassifier
+    >>> from skhier.plotting import LayersDisplay
+    >>> X, y = load_digits().images, load_digits().target
+    >>> clf = LayerwiseCNNClassifier(n_clusters=16, random_state=0).fit(X, y)
+    >>> display = LayersDisplay.from_estimator(clf, X[0])
+    >>> [name for name, _ in display.stages]
+    ['image', 'layer 1: codes', 'layer 1: embedded', 'layer 2: codes']
+    """
+
+    def __init__(self, stages):
+        self.stages = stages
+
+    @classmethod
+    def from_estimator(cls, estimator, image, *, max_channels=16, axes=None):
+        """Draw an image on its way through a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : LayerwiseCNNClassifier
+            Fitted.
+
+        image : array-like of shape (H, W) or (H, W, C)
+            One image.
+
+        max_channels : int, default=16
+            Draw this many channels of a stage, those of the largest variance.
+
+        axes : sequence of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each stage; if None, a new figure.
+
+        Returns
+        -------
+        display : LayersDisplay
+            The drawn display.
+        """
+        check_is_fitted(estimator)
+        images = np.asarray(image).reshape(1, *estimator.image_shape_)
+        stages = [("image", images[0])]
+        for number, (orthogonalizer, embedder) in enumerate(estimator.layers_, 1):
+            images = orthogonalizer.transform(images)
+            stages.append((f"layer {number}: codes", images[0]))
+            if embedder is not None:
+                images = embedder.transform(images)
+                stages.append((f"layer {number}: embedded", images[0]))
+        return cls(stages).plot(max_channels=max_channels, axes=axes)
+
+    def plot(self, *, max_channels=16, axes=None):
+        """Draw the stages side by side.
+
+        Parameters
+        ----------
+        max_channels : int, default=16
+            Draw this many channels of a stage, those of the largest variance.
+
+        axes : sequence of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each stage; if None, a new figure.
+
+        Returns
+        -------
+        display : LayersDisplay
+            The display itself.
+        """
+        import matplotlib.pyplot as plt
+
+        if axes is None:
+            n = len(self.stages)
+            _, axes = plt.subplots(1, n, figsize=(2.6 * n, 3), layout="constrained")
+        for ax, (name, maps) in zip(axes, self.stages):
+            height, width, channels = maps.shape
+            if channels == 3:
+                span = maps.max() - maps.min()
+                ax.imshow((maps - maps.min()) / (span or 1))
+            else:
+                strongest = np.argsort(maps.var(axis=(0, 1)))[::-1][:max_channels]
+                shown = maps[..., strongest].transpose(2, 0, 1)
+                ax.imshow(tile(shown, int(np.ceil(np.sqrt(len(shown))))), cmap="viridis")
+            ax.set_axis_off()
+            plural = "s" if channels > 1 else ""
+            ax.set_title(f"{name}\n{height}x{width}, {channels} channel{plural}", fontsize=9)
+        self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        return self

@@ -1,0 +1,210 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
+
+from skhier import (
+    HierarchicalSampler,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    TwoLayerConvEmbedder,
+)
+from skhier._base import _device
+
+SMALL = {"n_clusters": 24, "n_components": 8, "n_patches": 5000, "random_state": 0}
+ALGORITHM_1 = {
+    "encoding": "one_hot",
+    "whiten": False,
+    "stride": None,
+    "padding": "valid",
+    "pool_size": 1,
+    "head": "svm",
+}
+
+
+def test_defaults_are_good_on_digits(digits):
+    X_train, X_test, y_train, y_test = digits
+    clf = LayerwiseCNNClassifier(random_state=0).fit(X_train, y_train)
+    assert clf.score(X_test, y_test) >= 0.97
+
+
+@pytest.mark.parametrize(("n_levels", "root"), [(2, (3, 3)), (3, (2, 1))])
+def test_algorithm_1_learns_its_model(n_levels, root):
+    sampler = HierarchicalSampler(
+        n_levels, patches_per_class=10, root_shape=root, n_root_images=3, random_state=0
+    ).fit()
+    X, y = sampler.sample(11_000)
+    clf = LayerwiseCNNClassifier(
+        n_levels, n_clusters=40, patch_size=3, max_iter=10**6, random_state=0, **ALGORITHM_1
+    ).fit(X[:10_000], y[:10_000])
+    assert clf.output_shape_ == (*root, 40)
+    assert clf.score(X[10_000:], y[10_000:]) == 1.0
+    pixels = X.reshape(len(X), -1)
+    linear = LinearSVC(C=0.01, random_state=0).fit(pixels[:10_000], y[:10_000])
+    assert linear.score(pixels[10_000:], y[10_000:]) < 0.9
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"n_layers": 1},
+        {"n_layers": 3, "pool_size": [1, 2, 2]},
+        {"loss": "cross_entropy", "solver": "adam", "max_iter": 20, "n_components": [8, 6]},
+        {**ALGORITHM_1, "patch_size": 2},
+        {**ALGORITHM_1, "patch_size": 2, "pool_size": [2, 1]},
+        {"head": "svm"},
+        {"image_shape": (8, 8)},
+    ],
+    ids=str,
+)
+def test_equals_the_pipeline_of_its_parts(digits, params):
+    X_train, X_test, y_train, _ = digits
+    if "image_shape" in params:
+        X_train, X_test = X_train.reshape(-1, 64), X_test.reshape(-1, 64)
+    clf = LayerwiseCNNClassifier(**SMALL | params).fit(X_train, y_train)
+    pipeline = clf.to_pipeline().fit(X_train, y_train)
+    scores = pipeline.decision_function(X_test)
+    assert_allclose(clf.decision_function(X_test), scores, rtol=1e-5, atol=1e-5)
+    assert_array_equal(clf.predict(X_test), pipeline.predict(X_test))
+    flat = clf.transform(X_test).reshape(len(X_test), -1)
+    assert_allclose(flat, pipeline[:-1].transform(X_test), rtol=1e-6, atol=1e-8)
+
+
+def test_hand_built_layers_equal_the_classifier(digits):
+    X_train, X_test, y_train, _ = digits
+    clf = LayerwiseCNNClassifier(**SMALL, n_layers=1).fit(X_train, y_train)
+    seed = clf.layers_[0].orthogonalizer.random_state
+    phi = PatchKMeansOrthogonalizer(
+        24, 3, 1, padding="same", encoding="relu", pool_size=2, whiten=True, n_patches=5000,
+        random_state=seed,
+    )  # fmt: skip
+    assert_allclose(phi.fit(X_train).transform(X_test), clf.transform(X_test))
+
+
+def test_codes_never_exist_for_all_images(digits, monkeypatch):
+    X_train, X_test, y_train, _ = digits
+    clf = LayerwiseCNNClassifier(**SMALL).fit(X_train, y_train)
+    expected = clf.decision_function(X_test)
+    code_bytes = 8 * 8 * 24 * 8  # of one image, before pooling
+    monkeypatch.setattr(_device, "_BATCH_BYTES", 10 * code_bytes)
+    taken = []
+    encode = type(clf.layers_[0].orthogonalizer._encoder()).encode
+
+    def spy(self, images):
+        taken.append(len(images))
+        return encode(self, images)
+
+    monkeypatch.setattr("skhier.clustering._encoder.PatchEncoder.encode", spy)
+    again = clone(clf).fit(X_train, y_train)
+    assert max(taken) <= 10 * 4  # the second layer's maps are a quarter as large
+    assert_allclose(again.decision_function(X_test), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("head", "methods"),
+    [
+        ("svm", {"decision_function"}),
+        ("linear", {"decision_function", "predict_proba"}),
+        (GaussianNB(), {"predict_proba"}),
+    ],
+)
+def test_heads_have_the_methods_of_their_classifier(digits, head, methods):
+    X_train, X_test, y_train, y_test = digits
+    clf = LayerwiseCNNClassifier(head=head, **SMALL)
+    fitted = clone(clf).fit(X_train, y_train)
+    for estimator in (clf, fitted):
+        for method in ("decision_function", "predict_proba"):
+            assert hasattr(estimator, method) == (method in methods)
+    assert fitted.score(X_test, y_test) > 0.6
+    for method in methods:
+        assert getattr(fitted, method)(X_test).shape == (len(X_test), 10)
+
+
+def test_mlp_head(digits):
+    X_train, X_test, y_train, y_test = digits
+    clf = LayerwiseCNNClassifier(n_layers=1, head="mlp", **SMALL).fit(X_train, y_train)
+    assert clf.score(X_test, y_test) > 0.95
+
+
+def test_a_given_head_is_cloned_and_its_parameters_are_reachable(digits):
+    X_train, _, y_train, _ = digits
+    head = LogisticRegression(max_iter=1000)
+    clf = LayerwiseCNNClassifier(head=head, **SMALL).set_params(head__C=0.5)
+    clf.fit(X_train, y_train)
+    assert clf.head_ is not head
+    assert clf.head_.C == 0.5
+    assert not hasattr(head, "coef_")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_of_features(digits, dtype):
+    X_train, _, y_train, _ = digits
+    clf = LayerwiseCNNClassifier(**SMALL).fit(X_train.astype(dtype), y_train)
+    assert clf.transform(X_train[:5].astype(dtype)).dtype == dtype
+
+
+def test_uint8_and_scaled_float_images_give_the_same_model(digits):
+    X_train, X_test, y_train, _ = digits
+    from_uint8 = LayerwiseCNNClassifier(**SMALL).fit(X_train.astype(np.uint8), y_train)
+    # A power of two scales floats exactly; other units differ by rounding.
+    scaled = (X_train / 256).astype(np.float32)
+    from_float = LayerwiseCNNClassifier(**SMALL).fit(scaled, y_train)
+    assert_allclose(
+        from_uint8.decision_function(X_test.astype(np.uint8)),
+        from_float.decision_function((X_test / 256).astype(np.float32)),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_clusters": [8, 8, 8]}, r"n_clusters=\[8, 8, 8\] has 3 entries, but n_layers=2"),
+        ({"n_components": [None, 8]}, "n_components=.* layer 1 of 2"),
+        ({"n_components": [8, "x"]}, "n_components=.* layer 2 of 2"),
+        ({"patch_size": [3, 20], "padding": "valid"}, "patch_size=20 is larger than the"),
+        ({"patch_size": 3, "stride": None, "padding": "valid"}, "does not tile the 8x8 image"),
+        ({"n_clusters": [8, 10**6]}, "n_clusters=1000000 is more than the"),
+        ({"head": "tree"}, "head"),
+        ({"n_layers": 0}, "n_layers"),
+        ({"device": "gpu"}, "device='gpu' cannot be used"),
+        ({"solver": "exact", "loss": "cross_entropy"}, "solver='exact' needs"),
+        ({"image_shape": (4, 8)}, r"image_shape=\(4, 8\) does not match X of shape"),
+    ],
+)
+def test_bad_parameters(digits, params, message):
+    X_train, _, y_train, _ = digits
+    clf = LayerwiseCNNClassifier(**SMALL | params)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(X_train, y_train)
+    assert not hasattr(clf, "n_features_in_")
+
+
+def test_one_class(digits):
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        LayerwiseCNNClassifier().fit(digits[0], np.ones(len(digits[0])))
+
+
+def test_interrupted_fit_changes_nothing(digits, monkeypatch):
+    X_train, X_test, y_train, _ = digits
+    clf = LayerwiseCNNClassifier(**SMALL).fit(X_train, y_train)
+    before, scores = dict(vars(clf)), clf.decision_function(X_test)
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TwoLayerConvEmbedder, "_learn", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X_train[:, :6], y_train)
+    assert vars(clf).keys() == before.keys()
+    assert all(vars(clf)[name] is value for name, value in before.items())
+    assert_array_equal(clf.decision_function(X_test), scores)
+    unfitted = LayerwiseCNNClassifier(**SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        unfitted.fit(X_train, y_train)
+    assert vars(unfitted) == vars(LayerwiseCNNClassifier(**SMALL))

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy.special import softmax
+from sklearn.naive_bayes import GaussianNB
+from torch import nn
+
+from skhier import LayerwiseCNNClassifier
+
+SMALL = {"n_clusters": 12, "n_components": 5, "n_patches": 5000, "random_state": 0}
+
+
+def outputs(clf, X):
+    X = X[..., None] if X.ndim == 3 else X
+    x = torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2)))
+    return clf.to_torch()(x).detach().numpy()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"n_layers": 1, "patch_size": 5, "stride": 3},
+        {"n_components": [5, 6], "bias": [-0.5, 0.1], "pool_size": [3, 1]},
+        {"patch_size": [2, (3, 2)], "padding": "same"},
+        {"patch_size": 3, "padding": [0, (1, 0)], "whiten": [True, False]},
+        {"head": "svm"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_network_equals_the_classifier(digits, params, dtype):
+    X, _, y, _ = digits
+    X = X.astype(dtype)
+    clf = LayerwiseCNNClassifier(**SMALL | params).fit(X, y)
+    tolerance = 1e-3 if dtype == np.float32 else 1e-9
+    assert_allclose(outputs(clf, X), clf.decision_function(X), rtol=tolerance, atol=tolerance)
+
+
+def test_color_images_and_two_labels(images):
+    X, y = images
+    clf = LayerwiseCNNClassifier(**SMALL).fit(X, y)
+    assert_allclose(outputs(clf, X)[:, 0], clf.decision_function(X), atol=1e-9)
+
+
+def test_mlp_head(digits):
+    X, _, y, _ = digits
+    clf = LayerwiseCNNClassifier(n_layers=1, head="mlp", **SMALL).fit(X, y)
+    assert_allclose(softmax(outputs(clf, X), axis=1), clf.predict_proba(X), atol=1e-6)
+
+
+def test_network_is_plain_and_trainable(digits):
+    X, _, y, _ = digits
+    network = LayerwiseCNNClassifier(**SMALL).fit(X, y).to_torch()
+    kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, nn.MaxPool2d]
+    assert [type(m) for m in network] == [*kinds, nn.Flatten, nn.Linear]
+    loss = network(torch.from_numpy(X[:8, None])).sum()
+    loss.backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"encoding": "one_hot"}, "to_torch needs encoding='relu'"),
+        ({"head": GaussianNB()}, "neither linear nor an MLPClassifier"),
+    ],
+)
+def test_what_no_standard_layer_expresses(digits, params, message):
+    X, _, y, _ = digits
+    clf = LayerwiseCNNClassifier(**SMALL | params).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        clf.to_torch()

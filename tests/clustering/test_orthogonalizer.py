@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
+
+
+def patches_of(images, size, stride, padding=(0, 0, 0, 0)):
+    """All patches, in the slow and obvious way: (n, rows, columns, h, w, c)."""
+    top, bottom, left, right = padding
+    images = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    _, height, width, _ = images.shape
+    return np.array(
+        [
+            [
+                [
+                    image[r : r + size[0], c : c + size[1]]
+                    for c in range(0, width - size[1] + 1, stride[1])
+                ]
+                for r in range(0, height - size[0] + 1, stride[0])
+            ]
+            for image in images
+        ]
+    )
+
+
+def test_one_hot_codes_are_orthogonal_and_follow_the_nearest_centroid(images):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(8, (2, 4), random_state=0).fit(X)
+    patches = patches_of(X, (2, 4), (2, 4)).reshape(-1, 24)
+    centers = phi.cluster_centers_.reshape(8, 24)
+    labels = (patches @ centers.T).argmax(axis=1)
+    codes = phi.transform(X)
+    assert codes.shape == (60, *phi.output_shape_) == (60, 3, 2, 8)
+    assert_array_equal(codes.reshape(-1, 8), np.eye(8)[labels])
+    assert_array_equal(phi.predict(X).ravel(), labels)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("patch_size", [3, (2, 3)])
+def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten, patch_size):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(
+        5, patch_size, 1, padding="same", encoding="relu", bias=-0.3, whiten=whiten, random_state=0
+    ).fit(X)
+    size = phi.cluster_centers_.shape[1:3]
+    pads = [p for s in size for p in ((s - 1) // 2, s - 1 - (s - 1) // 2)]
+    patches = patches_of(X, size, (1, 1), pads).reshape(60, 6, 8, -1)
+    if whiten:  # the clustered patches are all of them, so their statistics are known
+        rows = patches.reshape(-1, patches.shape[-1])
+        values, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
+        gains = 1 / np.sqrt(values + phi.whiten_eps * values.mean())
+        patches = (patches - rows.mean(axis=0)) @ (vectors * gains) @ vectors.T
+    responses = patches @ phi.cluster_centers_.reshape(5, -1).T
+    assert_allclose(phi.scale_, np.sqrt((patches**2).mean()))
+    expected = np.maximum(responses / phi.scale_ - 0.3, 0)
+    assert_allclose(phi.transform(X), expected, atol=1e-10)
+    phi.set_params(pool_size=(4, 3)).fit(X)
+    pooled = phi.transform(X)
+    assert pooled.shape == (60, 2, 3, 5) == (60, *phi.output_shape_)
+    # The last windows are cut by the border: rows 4 and 5, columns 6 and 7.
+    assert_allclose(pooled[:, 1, 2], expected[:, 4:, 6:].max(axis=(1, 2)), atol=1e-10)
+    assert_allclose(pooled[:, 0, 1], expected[:, :4, 3:6].max(axis=(1, 2)), atol=1e-10)
+
+
+def test_pooled_one_hot_codes_name_every_cluster_in_the_window(images):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(4, 2, pool_size=3, random_state=0).fit(X)
+    labels = phi.predict(X)
+    assert labels.shape == (60, 3, 4)
+    assert_array_equal(phi.transform(X)[:, 0, 0], [np.isin(np.arange(4), m[:, :3]) for m in labels])
+
+
+def test_plain_vectors_are_clustered_as_by_spherical_k_means():
+    X = np.random.default_rng(0).standard_normal((200, 5))
+    phi = PatchKMeansOrthogonalizer(4, random_state=0).fit(X)
+    km = SphericalKMeans(4, init=phi.cluster_centers_.reshape(4, 5)).fit(X)
+    assert_array_equal(phi.predict(X), km.labels_)
+    assert phi.transform(X).shape == (200, 4)
+
+
+def test_exact_recovery_of_distinct_patches():
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((30, 2, 2))
+    choice = rng.integers(30, size=(100, 4, 4))
+    X = table[choice].swapaxes(2, 3).reshape(100, 8, 8)
+    phi = PatchKMeansOrthogonalizer(30, 2, random_state=0).fit(X)
+    pairs = np.unique(np.column_stack([phi.predict(X).ravel(), choice.ravel()]), axis=0)
+    assert len(pairs) == 30  # a bijection of patches and clusters
+
+
+@pytest.mark.parametrize("encoding", ["one_hot", "relu"])
+def test_batch_size_and_unit_of_images_do_not_matter(images, encoding):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(6, 3, 1, padding=1, encoding=encoding, random_state=0)
+    codes = phi.fit_transform(X)
+    assert_allclose(phi.set_params(batch_size=7).fit_transform(X), codes, atol=1e-12)
+    assert_allclose(phi.fit_transform(1000 * X), codes, atol=1e-9)
+
+
+def test_n_patches_samples_the_patches(images):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(3, 2, n_patches=50, random_state=0).fit(X)
+    assert phi.inertia_ < 50
+    everything = PatchKMeansOrthogonalizer(3, 2, n_patches=None, random_state=0).fit(X)
+    assert 50 < everything.inertia_ < 720
+
+
+def test_auto_n_clusters_is_a_quarter_of_the_distinct_patches():
+    X = np.random.default_rng(0).standard_normal((40, 2))
+    phi = PatchKMeansOrthogonalizer(random_state=0).fit(np.vstack([X, X, 2 * X]))
+    assert phi.n_clusters_ == 10 == phi.transform(X).shape[1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
+def test_dtypes(dtype):
+    X = np.random.default_rng(0).integers(0, 255, (50, 6, 6)).astype(dtype)
+    phi = PatchKMeansOrthogonalizer(4, 3, encoding="relu", random_state=0).fit(X)
+    expected = np.float32 if dtype in (np.float32, np.uint8) else np.float64
+    assert phi.transform(X).dtype == phi.cluster_centers_.dtype == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"patch_size": 7}, "patch_size=7 is larger than the 6x8 image"),
+        ({"patch_size": 4}, "does not tile the 6x8 image .* 2 rows or columns"),
+        ({"patch_size": 3, "stride": (3, 1), "padding": (1, 0)}, "does not tile"),
+        ({"patch_size": 0}, "patch_size=0 is not valid"),
+        ({"patch_size": (2, 2, 2)}, r"patch_size=\(2, 2, 2\) is not valid"),
+        ({"patch_size": 2, "stride": -1}, "stride=-1 is not valid"),
+        ({"patch_size": 2, "padding": "reflect"}, "padding='reflect' is not valid"),
+        ({"patch_size": 2, "pool_size": 0}, "pool_size=0 is not valid"),
+        ({"patch_size": 2, "n_clusters": 721}, "n_clusters=721 is more than the 720 distinct"),
+        ({"patch_size": 2, "device": "cuda:99"}, "device='cuda:99' cannot be used"),
+        ({"patch_size": 2, "encoding": "sigmoid"}, "encoding"),
+    ],
+)
+def test_bad_parameters(images, params, message):
+    with pytest.raises(ValueError, match=message):
+        PatchKMeansOrthogonalizer(**params).fit(images[0])
+
+
+def test_patches_on_flat_images_without_shape_say_what_is_missing():
+    with pytest.raises(ValueError, match=r"give image_shape=\(H, W, C\)"):
+        PatchKMeansOrthogonalizer(patch_size=3).fit(np.ones((10, 64)))
+
+
+def test_constant_images_have_no_whitened_directions():
+    with pytest.raises(ValueError, match="Zero vectors have no direction"):
+        PatchKMeansOrthogonalizer(2, 2, whiten=True).fit(np.ones((10, 4, 4)))
+
+
+def test_device_can_be_a_torch_device(images):
+    phi = PatchKMeansOrthogonalizer(3, 2, device=torch.device("cpu"), random_state=0)
+    assert phi.fit_transform(images[0]).shape == (60, 3, 4, 3)

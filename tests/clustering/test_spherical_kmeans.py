@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.pairwise import cosine_distances
+
+from skhier import SphericalKMeans
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).standard_normal((500, 6))
+
+
+def test_transform_is_the_cosine_distance(X):
+    km = SphericalKMeans(5, random_state=0).fit(X)
+    assert_allclose(km.transform(X), cosine_distances(X, km.cluster_centers_), atol=1e-12)
+    assert_array_equal(km.predict(X), km.transform(X).argmin(axis=1))
+    assert_array_equal(km.predict(X), km.labels_)
+    assert_allclose(km.inertia_, km.transform(X).min(axis=1).sum())
+    assert_allclose(km.score(X), -km.inertia_)
+
+
+def test_centers_are_the_directions_of_their_clusters(X):
+    km = SphericalKMeans(5, tol=0, max_iter=1000, random_state=0).fit(X)
+    units = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for label, center in enumerate(km.cluster_centers_):
+        total = units[km.labels_ == label].sum(axis=0)
+        assert_allclose(center, total / np.linalg.norm(total), atol=1e-12)
+
+
+def test_improves_on_euclidean_k_means_of_unit_vectors(X):
+    units = X / np.linalg.norm(X, axis=1, keepdims=True)
+    euclidean = KMeans(8, n_init=10, random_state=0).fit(units).cluster_centers_
+    inertia = cosine_distances(X, euclidean).min(axis=1).sum()
+    km = SphericalKMeans(8, init=euclidean).fit(X)
+    assert km.inertia_curve_[0] == pytest.approx(inertia)
+    assert km.inertia_ < inertia
+
+
+def test_finds_well_separated_directions():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(10), 50)
+    X = (np.eye(10)[y] + 0.1 * rng.standard_normal((500, 10))) * rng.uniform(0.1, 10, (500, 1))
+    km = SphericalKMeans(10, random_state=0).fit(X)
+    assert adjusted_rand_score(km.labels_, y) == 1
+
+
+def test_empty_clusters_get_samples():
+    X = np.eye(4).repeat(5, axis=0)
+    init = np.ones((4, 4)) + 1e-3 * np.eye(4)
+    init[1:] = -init[1:]  # three centers that no sample is nearest to
+    km = SphericalKMeans(4, init=init).fit(X)
+    assert_allclose(km.inertia_, 0, atol=1e-12)
+    assert len(np.unique(km.labels_)) == 4
+
+
+def test_zero_vectors_change_nothing_and_get_label_0(X):
+    with_zeros = np.vstack([X, np.zeros((20, 6))])
+    km = SphericalKMeans(5, random_state=0).fit(X)
+    km0 = SphericalKMeans(5, random_state=0).fit(with_zeros)
+    assert_allclose(km0.cluster_centers_, km.cluster_centers_)
+    assert_array_equal(km0.labels_[500:], 0)
+    assert_allclose(km0.inertia_, km.inertia_ + 20)
+
+
+def test_n_init_keeps_the_best_run(X):
+    runs = [SphericalKMeans(20, random_state=s).fit(X).inertia_ for s in range(3)]
+    assert len(set(runs)) > 1
+    assert SphericalKMeans(20, n_init=20, random_state=0).fit(X).inertia_ <= min(runs)
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_order_and_scale_of_samples_do_not_matter(X, init):
+    order = np.random.default_rng(1).permutation(len(X))
+    km = SphericalKMeans(5, init=init, random_state=0).fit(X)
+    other = SphericalKMeans(5, init=init, random_state=0).fit(3 * X[order])
+    assert_allclose(other.cluster_centers_, km.cluster_centers_)
+    assert_array_equal(other.labels_, km.labels_[order])
+
+
+def test_global_generators_are_untouched(X):
+    np.random.seed(0)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    SphericalKMeans(5).fit(X)
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_clusters": 4}, "n_clusters=4 is more than the 3 distinct directions"),
+        ({"n_clusters": 2, "init": np.ones((3, 3))}, r"init has shape \(3, 3\)"),
+        ({"n_clusters": 2, "init": np.zeros((2, 3))}, "init holds a zero"),
+        ({"n_clusters": 0}, "n_clusters"),
+        ({"n_clusters": 2, "device": "toaster"}, "device='toaster'"),
+    ],
+)
+def test_bad_parameters(params, message):
+    X = np.array([[1.0, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 3], [0, 0, 0]])
+    with pytest.raises(ValueError, match=message):
+        SphericalKMeans(**params).fit(X)
+
+
+def test_bad_weights(X):
+    with pytest.raises(ValueError, match="Negative values"):
+        SphericalKMeans().fit(X, sample_weight=-np.ones(len(X)))

@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skhier import TwoLayerConvEmbedder
+from skhier._base import _device
+from skhier.embedding._codes import correlate
+
+
+@pytest.fixture(params=[2, 3], ids=["two labels", "three labels"])
+def codes(request):
+    rng = np.random.default_rng(0)
+    y = rng.integers(request.param, size=90)
+    X = rng.standard_normal((90, 3, 2, 5)) + y[:, None, None, None] * rng.standard_normal(5)
+    return X, y
+
+
+def fit(X, y, **params):
+    return TwoLayerConvEmbedder(n_components=4, random_state=0, **params).fit(X, y)
+
+
+def test_exact_is_many_steps_of_gradient_descent(codes):
+    X, y = codes
+    exact = fit(X, y, solver="exact", learning_rate=0.01, max_iter=300)
+    gd = fit(X, y, solver="gd", learning_rate=0.01, max_iter=300)
+    assert_allclose(exact.kernels_, gd.kernels_, rtol=1e-10)
+    assert_array_equal(exact.readout_, gd.readout_)
+    assert exact.n_iter_ == gd.n_iter_ == 300
+    assert_allclose(exact.loss_curve_[0], gd.loss_curve_[0])
+    one_less = fit(X, y, solver="exact", learning_rate=0.01, max_iter=299)
+    assert_allclose(one_less.loss_curve_[-1], gd.loss_curve_[-1])
+
+
+def test_lemma_3_kernels_are_K0_plus_eta_T_times_mean_yX_W0(codes):
+    X, y = codes
+    K_0 = fit(X, y, max_iter=0).kernels_
+    embedder = fit(X, y, learning_rate=0.1, max_iter=50)
+    n_labels = len(np.unique(y))
+    signs = (2 * y - 1)[:, None] if n_labels == 2 else np.eye(n_labels)[y] - np.bincount(y) / len(y)
+    mean_yX = np.einsum("ij,ihwc->jhwc", signs, X) / len(X)
+    step = np.einsum("jhwc,hwnj->cn", mean_yX, embedder.readout_)
+    assert_allclose(embedder.kernels_, K_0 + 0.1 * 50 * step)
+
+
+def test_initial_kernels_lie_on_the_sphere_of_the_paper(codes):
+    K_0 = fit(*codes, max_iter=0, init_scale=3.0).kernels_
+    assert_allclose(np.linalg.norm(K_0, axis=0), 3.0 / (2 * np.sqrt(4)))
+
+
+def test_sgd_with_batch_size_1_follows_appendix_B(codes):
+    # The linear loss has the gradient -y_t X_t W_0 at step t, whatever K is.
+    X, y = codes
+    sgd = fit(X, y, solver="sgd", batch_size=1, learning_rate=0.1, max_iter=len(X))
+    epoch = fit(X, y, solver="exact", learning_rate=0.1, max_iter=len(X))
+    assert_allclose(sgd.kernels_, epoch.kernels_, rtol=1e-10)  # each image was visited once
+    assert len(sgd.loss_curve_) == sgd.n_iter_ == len(X)
+
+
+@pytest.mark.parametrize("solver", ["gd", "sgd", "adam"])
+@pytest.mark.parametrize("train_readout", [True, False])
+def test_cross_entropy_falls(codes, solver, train_readout):
+    embedder = fit(
+        *codes,
+        loss="cross_entropy",
+        solver=solver,
+        train_readout=train_readout,
+        learning_rate=0.1,
+        max_iter=300,
+    )
+    first, last = embedder.loss_curve_[:10].mean(), embedder.loss_curve_[-10:].mean()
+    assert last < 0.9 * first
+    assert embedder.readout_.shape == (3, 2, 4, len(np.unique(codes[1])))
+    assert embedder.readout_bias_.any() == train_readout
+
+
+def test_transform_is_a_1x1_convolution(codes):
+    X, y = codes
+    embedder = fit(X, y)
+    assert_allclose(embedder.transform(X), X @ embedder.kernels_)
+    assert embedder.output_shape_ == (3, 2, 4)
+
+
+@pytest.mark.parametrize("n_labels", [1, 3])
+def test_correlate_label_maps_as_one_hot_codes(n_labels):
+    rng = np.random.default_rng(0)
+    labels = torch.from_numpy(rng.integers(5, size=(20, 3, 2)))
+    targets = torch.from_numpy(rng.standard_normal((20, n_labels)))
+    one_hot = torch.nn.functional.one_hot(labels, 5).double()
+    assert_allclose(correlate(labels, targets, 5), correlate(one_hot, targets, 5))
+    expected = np.einsum("ij,ihwc->jhwc", targets, one_hot).reshape(n_labels, 6, 5)
+    assert_allclose(correlate(labels, targets, 5), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_kept(codes, dtype):
+    X, y = codes
+    embedder = fit(X.astype(dtype), y)
+    assert embedder.kernels_.dtype == embedder.transform(X.astype(dtype)).dtype == dtype
+
+
+def test_batches_of_a_full_pass_do_not_matter(codes, monkeypatch):
+    X, y = codes
+    whole = {solver: fit(X, y, solver=solver, max_iter=5) for solver in ("exact", "gd")}
+    monkeypatch.setattr(_device, "_BATCH_BYTES", 7 * X[0].nbytes)
+    for solver, expected in whole.items():
+        assert_allclose(fit(X, y, solver=solver, max_iter=5).kernels_, expected.kernels_)
+
+
+def test_string_labels(codes):
+    X, y = codes
+    names = np.array(["bird", "cat", "dog"])[y]
+    assert_array_equal(fit(X, names).kernels_, fit(X, y).kernels_)
+    assert set(fit(X, names).classes_) == set(names)
+
+
+def test_global_torch_generator_is_untouched(codes):
+    state = torch.get_rng_state()
+    fit(*codes, loss="cross_entropy", solver="adam", max_iter=5)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"solver": "exact", "loss": "cross_entropy"}, "solver='exact' needs loss='linear'"),
+        ({"solver": "exact", "train_readout": True}, "solver='exact' needs .* fixed readout"),
+        ({"solver": "newton"}, "solver"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"device": "abacus"}, "device='abacus' cannot be used"),
+        (
+            {"solver": "gd", "train_readout": True, "learning_rate": 1e30},
+            "learning_rate=1e\\+30 is too large",
+        ),
+    ],
+)
+def test_bad_parameters(codes, params, message):
+    with pytest.raises(ValueError, match=message):
+        fit(*codes, max_iter=50, **params)
+
+
+def test_bad_labels(codes):
+    X, y = codes
+    with pytest.raises(ValueError, match="needs y of at least 2 classes"):
+        fit(X, np.zeros(len(X)))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        fit(X, y[:-1])

@@ -1,0 +1,61 @@
+"""Strategies, named after what they draw."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from skhier import HierarchicalSampler
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def point_clouds(draw):
+    """(n, d) samples, some repeated, some zero, in clusters of any tightness."""
+    rng = np.random.default_rng(draw(seeds))
+    n, d = draw(st.integers(8, 80)), draw(st.integers(2, 6))
+    centers = rng.standard_normal((draw(st.integers(1, 5)), d))
+    spread = draw(st.sampled_from([0.01, 0.3, 3.0]))
+    X = centers[rng.integers(len(centers), size=n)] + spread * rng.standard_normal((n, d))
+    if draw(st.booleans()):
+        X[rng.integers(n, size=n // 4)] = X[0]
+    if draw(st.booleans()):
+        X[rng.integers(n, size=n // 4)] = 0
+    return X
+
+
+@st.composite
+def batches_of_images(draw):
+    """(n, H, W, C) images."""
+    rng = np.random.default_rng(draw(seeds))
+    shape = draw(st.tuples(*[st.integers(1, 7)] * 2, st.integers(1, 3)))
+    return rng.standard_normal((draw(st.integers(6, 20)), *shape))
+
+
+@st.composite
+def labeled_codes(draw):
+    """Codes (n, h, w, c), labels of two to four classes and a number of components."""
+    rng = np.random.default_rng(draw(seeds))
+    n, n_labels = draw(st.integers(4, 30)), draw(st.integers(2, 4))
+    shape = draw(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5)))
+    y = (
+        np.r_[np.arange(n_labels), rng.integers(n_labels, size=n - n_labels)]
+        if n > n_labels
+        else (np.arange(n) % n_labels)
+    )
+    return rng.standard_normal((len(y), *shape)), y, draw(st.integers(1, 6))
+
+
+@st.composite
+def samplers(draw):
+    """Fitted generative models of depth one to three, with or without two labels."""
+    n_levels = draw(st.integers(1, 3))
+    return HierarchicalSampler(
+        n_levels,
+        n_semantic_classes=[draw(st.integers(2, 5)) for _ in range(n_levels)],
+        patch_size=[draw(st.sampled_from([2, 3, (1, 5), (3, 2)])) for _ in range(n_levels)],
+        patches_per_class=[draw(st.integers(1, 3)) for _ in range(n_levels)],
+        n_labels=draw(st.integers(2, 3)),
+        n_root_images=draw(st.integers(1, 2)),
+        root_shape=draw(st.sampled_from([(2, 2), (1, 4), (3, 3)])),
+        random_state=draw(seeds),
+    ).fit()

@@ -1,0 +1,202 @@
+"""The parts inside scikit-learn's tools: pipelines, searches, persistence, callbacks."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.callback import ProgressBar
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV
+from sklearn.pipeline import Pipeline
+
+from skhier import (
+    Flatten,
+    HierarchicalSampler,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    SphericalKMeans,
+    TwoLayerConvEmbedder,
+)
+
+
+@pytest.fixture
+def small(digits):
+    X, _, y, _ = digits
+    return X[:300], y[:300]
+
+
+@pytest.fixture
+def pipeline():
+    def orthogonalizer(seed, **params):
+        return PatchKMeansOrthogonalizer(
+            12, 2, encoding="relu", n_patches=2000, random_state=seed, **params
+        )
+
+    return Pipeline(
+        [
+            ("codes1", orthogonalizer(0)),
+            ("embed1", TwoLayerConvEmbedder(6, random_state=1)),
+            ("codes2", orthogonalizer(2)),
+            ("flatten", Flatten()),
+            ("head", RidgeClassifier()),
+        ]
+    )
+
+
+GRID = {"codes1__n_clusters": [8, 16], "codes2__n_clusters": [8, 12], "embed1__n_components": [4]}
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_grid_search_over_both_layers_is_the_same_for_any_n_jobs(small, pipeline, flat):
+    X, y = small
+    if flat:
+        X = X.reshape(len(X), -1)
+        pipeline.set_params(codes1__image_shape=(8, 8))
+    searches = [GridSearchCV(pipeline, GRID, cv=2, n_jobs=n).fit(X, y) for n in (1, 2)]
+    scores = [search.cv_results_["mean_test_score"] for search in searches]
+    assert_array_equal(*scores)
+    assert scores[0].min() > 0.5
+    assert searches[0].best_estimator_["codes2"].n_features_in_ == 4 * 4 * 4
+
+
+def test_halving_random_search_over_the_classifier(small):
+    X, y = small
+    search = HalvingRandomSearchCV(
+        LayerwiseCNNClassifier(n_patches=2000, random_state=0),
+        {"n_clusters": [8, 16], "n_components": [4, 8], "bias": [-0.25, -0.75]},
+        cv=2,
+        min_resources=100,
+        n_jobs=2,
+        random_state=0,
+    ).fit(X, y)
+    assert search.best_score_ > 0.7
+
+
+def test_pipeline_memory(small, pipeline, tmp_path):
+    X, y = small
+    cached = clone(pipeline).set_params(memory=str(tmp_path))
+    scores = [cached.fit(X, y).decision_function(X) for _ in range(2)]
+    assert_array_equal(*scores)
+    assert_array_equal(scores[0], pipeline.fit(X, y).decision_function(X))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_set_output_wraps_at_flatten(small, pipeline, container):
+    X, y = small
+    features = pipeline[:-1].set_output(transform=container)
+    frame = features.fit_transform(X, y)
+    assert type(frame).__module__.startswith(container)
+    assert list(frame.columns) == [f"x{i}" for i in range(2 * 2 * 12)]
+    names = features.get_feature_names_out()
+    assert_array_equal(names, [f"patchkmeansorthogonalizer{i}" for i in range(2 * 2 * 12)])
+
+
+def test_feature_names_of_data_frames(small):
+    X, y = small
+    frame = pd.DataFrame(X.reshape(len(X), -1), columns=[f"pixel{i}" for i in range(64)])
+    phi = PatchKMeansOrthogonalizer(8, 2, image_shape=(8, 8), random_state=0).fit(frame, y)
+    assert_array_equal(phi.feature_names_in_, frame.columns)
+    without_names = PatchKMeansOrthogonalizer(8, 2, random_state=0).fit(X)
+    assert_array_equal(phi.transform(frame), without_names.transform(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        phi.transform(frame.rename(columns={"pixel0": "other"}))
+
+
+def fitted_estimators(X, y):
+    codes = PatchKMeansOrthogonalizer(8, 2, random_state=0).fit_transform(X)
+    return [
+        (Flatten().fit(X), X),
+        (SphericalKMeans(4, random_state=0).fit(X.reshape(len(X), -1)), X.reshape(len(X), -1)),
+        (PatchKMeansOrthogonalizer(8, 2, random_state=0).fit(X), X),
+        (TwoLayerConvEmbedder(4, random_state=0).fit(codes, y), codes),
+        (LayerwiseCNNClassifier(n_clusters=8, random_state=0).fit(X, y), X),
+    ]
+
+
+def test_pickle_and_joblib_keep_fitted_estimators(small, tmp_path):
+    for estimator, X in fitted_estimators(*small):
+        expected = estimator.transform(X)
+        assert_array_equal(pickle.loads(pickle.dumps(estimator)).transform(X), expected)
+        joblib.dump(estimator, tmp_path / "model.joblib")
+        assert_array_equal(joblib.load(tmp_path / "model.joblib").transform(X), expected)
+    sampler = HierarchicalSampler(random_state=0).fit()
+    again = pickle.loads(pickle.dumps(sampler))
+    assert_array_equal(again.sample(5)[0], sampler.sample(5)[0])
+
+
+def test_fitted_state_is_numpy(small):
+    allowed = (np.ndarray, str, int, float, bool, tuple, list, type(None), np.generic)
+    for estimator, _ in fitted_estimators(*small)[:-1]:
+        assert all(isinstance(value, allowed) for value in vars(estimator).values())
+
+
+def test_html_and_text_representations(pipeline):
+    assert "codes1" in pipeline._repr_html_()
+    assert repr(PatchKMeansOrthogonalizer(5)) == "PatchKMeansOrthogonalizer(n_clusters=5)"
+    assert "LayerwiseCNNClassifier" in LayerwiseCNNClassifier()._repr_html_()
+
+
+class Recorder:
+    """A callback that records the names of tasks, and may ask to stop after one."""
+
+    max_propagation_depth = None
+
+    def __init__(self, stop_after=None):
+        self.begun, self.ended, self.stop_after = [], [], stop_after
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append((type(estimator).__name__, context.task_name))
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append((type(estimator).__name__, context.task_name))
+        return context.task_name == self.stop_after
+
+
+def test_callbacks_see_every_stage(small):
+    X, y = small
+    recorder = Recorder()
+    clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0).set_callbacks(recorder)
+    clf.fit(X, y)
+    names = [name for _, name in recorder.begun]
+    assert sorted(recorder.begun) == sorted(recorder.ended)
+    for task in ("layer 1", "layer 2", "head", "run 0", "iteration", "pass over the data"):
+        assert task in names
+    assert {owner for owner, _ in recorder.begun} == {
+        "LayerwiseCNNClassifier",
+        "PatchKMeansOrthogonalizer",
+        "SphericalKMeans",
+        "TwoLayerConvEmbedder",
+    }
+
+
+def test_a_callback_can_stop_early(small):
+    X, y = small
+    clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0)
+    clf.set_callbacks(Recorder("layer 1")).fit(X, y)
+    assert len(clf.layers_) == 1
+    assert clf.score(X, y) > 0.5
+    km = SphericalKMeans(8, random_state=0, tol=0).set_callbacks(Recorder("iteration"))
+    assert km.fit(X.reshape(len(X), -1)).n_iter_ == 1
+    embedder = TwoLayerConvEmbedder(2, solver="gd", max_iter=50).set_callbacks(Recorder("step"))
+    assert embedder.fit(X, y).n_iter_ == 1
+
+
+def test_progress_bar_and_verbose(small, capsys):
+    X, y = small
+    LayerwiseCNNClassifier(n_clusters=8, random_state=0).set_callbacks(ProgressBar()).fit(X, y)
+    assert "LayerwiseCNNClassifier" in capsys.readouterr().out
+    LayerwiseCNNClassifier(n_clusters=8, random_state=0, verbose=2).fit(X, y)
+    printed = capsys.readouterr().out
+    for text in ("layer 2 of 2", "patches of shape (3, 3, 1)", "inertia"):
+        assert text in printed

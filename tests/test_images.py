@@ -1,0 +1,114 @@
+"""Image shapes and bad input, the same for every estimator that takes images."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skhier import (
+    Flatten,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    TwoLayerConvEmbedder,
+)
+
+ESTIMATORS = [
+    Flatten(),
+    PatchKMeansOrthogonalizer(4, 2, random_state=0),
+    TwoLayerConvEmbedder(3, random_state=0),
+    LayerwiseCNNClassifier(1, n_clusters=4, random_state=0),
+]
+every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+
+
+@pytest.fixture
+def gray():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((40, 6, 8)), np.arange(40) % 2
+
+
+def fitted(estimator, X, y, **params):
+    return type(estimator)(**estimator.get_params()).set_params(**params).fit(X, y)
+
+
+@every_estimator
+def test_layouts_are_equivalent(estimator, gray):
+    X, y = gray
+    expected = fitted(estimator, X, y).transform(X)
+    layouts = {None: X[..., None], (6, 8): X.reshape(40, 48), (6, 8, 1): X.reshape(40, 48)}
+    for image_shape, layout in layouts.items():
+        model = fitted(estimator, layout, y, image_shape=image_shape)
+        assert model.image_shape_ == (6, 8, 1)
+        assert model.n_features_in_ == 48
+        for other in (X, X[..., None], X.reshape(40, 48), X.tolist()):
+            assert_array_equal(model.transform(other), expected)
+
+
+@every_estimator
+def test_read_only_and_memory_mapped_images(estimator, gray, tmp_path):
+    X, y = gray
+    expected = fitted(estimator, X, y).transform(X)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert_array_equal(fitted(estimator, mapped, y).transform(mapped), expected)
+
+
+@every_estimator
+@pytest.mark.parametrize(
+    ("change", "params", "message"),
+    [
+        (lambda X: X[0, 0], {}, "Expected 2D array, got 1D array"),
+        (lambda X: X[None, None], {}, "but X has 5 dimensions"),
+        (lambda X: X, {"image_shape": (8, 6)}, r"image_shape=\(8, 6\) does not match X of shape"),
+        (lambda X: X.reshape(40, 48), {"image_shape": (6, 7)}, "an image of that shape has 42"),
+        (lambda X: X, {"image_shape": (6, -8)}, r"image_shape=\(6, -8\) is not valid"),
+        (lambda X: X, {"image_shape": 48}, "image_shape=48 is not valid"),
+        (lambda X: np.where(X.max() == X, np.nan, X), {}, "contains NaN"),
+        (lambda X: np.where(X.max() == X, np.inf, X), {}, "contains infinity"),
+        (lambda X: X[:0], {}, "0 sample|minimum of 1"),
+    ],
+)
+def test_bad_images_in_fit(estimator, gray, change, params, message):
+    X, y = gray
+    X = change(X)
+    with pytest.raises(ValueError, match=message):
+        fitted(estimator, X, y[: len(X)], **params)
+
+
+@every_estimator
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((5, 8, 6), r"images of shape \(8, 6\), but \w+ was fitted on images of shape \(6, 8, 1\)"),
+        ((5, 6, 8, 3), r"images of shape \(6, 8, 3\), but"),
+        ((5, 47), "X has 47 features, but .* is expecting 48 features"),
+        ((5, 1, 6, 8, 1), "but X has 5 dimensions"),
+    ],
+)
+def test_other_geometry_in_transform(estimator, gray, shape, message):
+    model = fitted(estimator, *gray)
+    with pytest.raises(ValueError, match=message):
+        model.transform(np.zeros(shape))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[2:], ids=lambda e: type(e).__name__)
+def test_bad_labels(estimator, gray):
+    X, y = gray
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        fitted(estimator, X, y[:-1])
+    with pytest.raises(ValueError, match="at least 2 classes, but y holds one class"):
+        fitted(estimator, X, np.ones(40))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        fitted(estimator, X, np.linspace(0, 1, 40))
+
+
+def test_string_labels_are_predicted(gray):
+    X, y = gray
+    clf = fitted(ESTIMATORS[3], X + 3 * y[:, None, None], np.array(["no", "yes"])[y])
+    assert set(clf.predict(X)) <= {"no", "yes"} == set(clf.classes_)
+
+
+def test_flatten_and_back(gray):
+    X, _ = gray
+    flatten = Flatten().fit(X)
+    assert_array_equal(flatten.transform(X), X.reshape(40, 48))
+    assert_allclose(flatten.inverse_transform(flatten.transform(X))[..., 0], X)

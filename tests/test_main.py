@@ -1,0 +1,56 @@
+"""The main job, `python -m skhier`, in process and on small data."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from skhier._main import _cli, _jobs
+
+
+@pytest.fixture
+def npz(tmp_path, digits):
+    X, _, y, _ = digits
+    path = tmp_path / "some-digits.npz"
+    np.savez(path, X=X, y=y)
+    return path
+
+
+def test_prints_tables_and_draws_a_picture(npz, tmp_path, capsys, monkeypatch):
+    small = _jobs.learn_synthetic_images
+    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: small(seed, 2000, 500))
+    picture = tmp_path / "picture.png"
+    assert _cli.main(["--data", str(npz), "--picture", str(picture), "--max-train", "400"]) == 0
+    printed = capsys.readouterr().out
+    rows = re.findall(r"^ +(\S.*?) +([0-9.]+)% ", printed, flags=re.MULTILINE)
+    accuracy = {name: float(value) for name, value in rows}
+    assert accuracy["algorithm 1 (skhier)"] > accuracy["linear classifier on pixels"] + 20
+    assert accuracy["layerwise CNN (skhier)"] > 90
+    assert set(accuracy) >= {"logistic regression on pixels", "RBF SVM on pixels"}
+    assert "400 images to learn from, 225 held out" in printed
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "cats"], "'cats' is not 'digits', 'fashion-mnist' or a file name"),
+        (["--data", "absent.npz"], "There is no file 'absent.npz'"),
+        (["--max-train", "5"], "--max-train: 5 is less than 100"),
+        (["--picture", "absent/x.png"], "there is no folder absent"),
+        (["--seed", "-1"], "--seed: -1 is not in"),
+    ],
+)
+def test_argument_errors_are_one_line_and_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        _cli.main(arguments)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_help_of_the_module():
+    command = [sys.executable, "-m", "skhier", "--help"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "--data DATA" in run.stdout
