@@ -6,10 +6,10 @@ import sys
 import time
 
 
-def measure(function):
-    """Return (result, seconds) of calling `function`."""
+def measure(function, *args, **kwargs):
+    """Return (result, seconds) of `function(*args, **kwargs)`."""
     start = time.perf_counter()
-    result = function()
+    result = function(*args, **kwargs)
     return result, time.perf_counter() - start
 
 
@@ -29,10 +29,8 @@ class Table:
     def add(self, *values):
         """Print and keep one row."""
         self._rows.append(values)
-        print(
-            "  ".join(f"{v:>12.4g}" if isinstance(v, float) else f"{v!s:>12}" for v in values),
-            flush=True,
-        )
+        cells = (f"{v:>12.4g}" if isinstance(v, float) else f"{v!s:>12}" for v in values)
+        print("  ".join(cells), flush=True)
         if self._csv_path:
             with open(self._csv_path, "w", newline="") as file:
                 csv.writer(file).writerows([self._columns, *self._rows])

@@ -35,7 +35,7 @@ for k in (30, 40, 50):
             head="svm",
             random_state=seed,
         )
-        _, seconds = measure(lambda: algorithm_1.fit(X_train, y_train))
+        _, seconds = measure(algorithm_1.fit, X_train, y_train)
         table.add(
             k,
             seed,

@@ -20,7 +20,7 @@ print(f"codes of shape {codes.shape}, n_components = 32, float64")
 def fit(solver, T):
     """A fitted embedder and its time."""
     embedder = TwoLayerConvEmbedder(32, solver=solver, max_iter=T, random_state=0)
-    return measure(lambda: embedder.fit(codes, y))
+    return measure(embedder.fit, codes, y)
 
 
 fit("exact", 1)

@@ -31,10 +31,9 @@ n_train = 50_000 if options.validate else data.n_train
 X_train, y_train = data.images[:n_train], data.target[:n_train]
 X_test, y_test = (a[n_train : n_train + 10_000] for a in (data.images, data.target))
 clf = LayerwiseCNNClassifier(random_state=options.seed, verbose=True, **params)
-_, fit_seconds = measure(lambda: clf.fit(X_train, y_train))
-accuracy, score_seconds = measure(lambda: clf.score(X_test, y_test))
+_, fit_seconds = measure(clf.fit, X_train, y_train)
+accuracy, score_seconds = measure(clf.score, X_test, y_test)
 print(f"parameters set: {params or 'none'}")
-table = Table(
-    "trained on", "held out", "accuracy", "fit s", "score s", "peak GB", csv_path=options.csv
-)
+columns = ("trained on", "held out", "accuracy", "fit s", "score s", "peak GB")
+table = Table(*columns, csv_path=options.csv)
 table.add(len(X_train), len(X_test), accuracy, fit_seconds, score_seconds, peak_gigabytes())

@@ -15,13 +15,15 @@ def make_head(head, random_state, verbose=False):
 
     A `random_state` is set where the head has one that is None.
     """
+    # The features are made for the head alone, so it may scale them in place.
+    scaler = StandardScaler(copy=False)
     if head == "svm":
-        head = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
+        head = make_pipeline(scaler, LinearSVC(C=0.01))
     elif head == "linear":
-        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500, tol=1e-3))
+        head = make_pipeline(scaler, LogisticRegression(C=0.01, max_iter=500, tol=1e-3))
     elif head == "mlp":
         mlp = MLPClassifier((384, 192), tol=1e-3, n_iter_no_change=3, verbose=bool(verbose))
-        head = make_pipeline(StandardScaler(), mlp)
+        head = make_pipeline(scaler, mlp)
     else:
         head = clone(head)
     unset = {
