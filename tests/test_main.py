@@ -50,6 +50,22 @@ def test_argument_errors_are_one_line_and_status_2(arguments, message, capsys):
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.full((400, 8, 8), np.nan), np.arange(400) % 2, "values that are not finite"),
+        (np.zeros((400, 8, 8)), np.zeros(400), "y holds one class only"),
+        (np.zeros((400, 8, 8)), np.arange(400), "least populated class"),
+    ],
+)
+def test_images_that_cannot_be_learned_are_an_argument_error(X, y, message, tmp_path, capsys):
+    np.savez(tmp_path / "bad.npz", X=X, y=y)
+    with pytest.raises(SystemExit) as exit_:
+        _cli.main(["--data", str(tmp_path / "bad.npz")])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_help_of_the_module():
     command = [sys.executable, "-m", "skhier", "--help"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 from ..datasets import load_fashion_mnist, load_npz
-from ._jobs import learn_real_images, learn_synthetic_images, load_bundled_digits
+from ._jobs import (
+    learn_real_images,
+    learn_synthetic_images,
+    load_bundled_digits,
+    split_images,
+)
 from ._picture import draw_picture
 
 _DESCRIPTION = """\
@@ -57,6 +62,7 @@ def _parse(arguments):
         parser.error(f"argument --picture: there is no folder {options.picture.parent}")
     try:
         options.dataset = _load(options.data)
+        options.split = split_images(options.dataset, options.max_train, options.seed)
     except (OSError, ValueError) as error:
         parser.error(f"argument --data: {error}")
     return options
@@ -76,6 +82,6 @@ def main(arguments=None):
     """Run the main job; return the exit status."""
     options = _parse(arguments)
     learn_synthetic_images(options.seed)
-    classifier, image = learn_real_images(options.dataset, options.max_train, options.seed)
+    classifier, image = learn_real_images(options.dataset, *options.split, options.seed)
     draw_picture(classifier, image, options.picture)
     return 0

@@ -47,9 +47,8 @@ def learn_synthetic_images(seed, n_train=10_000, n_test=5_000):
     _compare(methods, X[:n_train], X[n_train:], y[:n_train], y[n_train:])
 
 
-def learn_real_images(dataset, max_train, seed):
+def learn_real_images(dataset, X_train, X_test, y_train, y_test, seed):
     """The practical recipe beside two classifiers on pixels; return it and an image."""
-    X_train, X_test, y_train, y_test = _split(dataset, max_train, seed)
     shape = "x".join(map(str, dataset.images.shape[1:]))
     print(f"\n2. Real images: {dataset.name}, {shape}, {len(np.unique(y_train))} labels")
     pixels = (Flatten(), StandardScaler())
@@ -65,14 +64,26 @@ def learn_real_images(dataset, max_train, seed):
     return recipe, X_test[0]
 
 
-def _split(dataset, max_train, seed):
+def split_images(dataset, max_train, seed):
+    """X_train, X_test, y_train, y_test: the data's own split, or a quarter held out.
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be learned from.
+    """
     X, y, n_train = dataset.images, dataset.target, dataset.n_train
     if n_train is None:
         parts = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
         X_train, X_test, y_train, y_test = parts
     else:
         X_train, X_test, y_train, y_test = X[:n_train], X[n_train:], y[:n_train], y[n_train:]
-    return X_train[:max_train], X_test, y_train[:max_train], y_test
+    X_train, y_train = X_train[:max_train], y_train[:max_train]
+    if X.dtype.kind not in "buif" or not np.isfinite(X).all():
+        raise ValueError(f"X, of dtype {X.dtype}, holds values that are not finite numbers")
+    if len(np.unique(y_train)) < 2:
+        raise ValueError("y holds one class only")
+    return X_train, X_test, y_train, y_test
 
 
 def _compare(methods, X_train, X_test, y_train, y_test):

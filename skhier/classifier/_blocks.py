@@ -32,6 +32,22 @@ class Block(NamedTuple):
     orthogonalizer: PatchKMeansOrthogonalizer
     embedder: TwoLayerConvEmbedder | None
 
+    def check(self, image_shape):
+        """Check parameters before there is data; return the shape of the output.
+
+        The number of channels is 0 where it is not known yet.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not allowed, or patches do not fit images of this shape.
+        """
+        height, width, channels = self.orthogonalizer._check(image_shape)
+        if self.embedder is not None:
+            self.embedder._check()
+            channels = self.embedder.n_components
+        return height, width, channels
+
     def fit_transform(self, images, y, task):
         """Fit both parts on (n, H, W, C) images and return the block's output."""
         with task.delegate("orthogonalizer", self.orthogonalizer):

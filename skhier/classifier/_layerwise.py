@@ -27,8 +27,8 @@ _CHUNK = 2048  # images whose learned representation is held while predicting
 
 def _head_has(method):
     def check(self):
-        head = self.head_ if hasattr(self, "head_") else make_head(self.head, None)
-        return hasattr(head, method)
+        head = make_head(self.head, None) if self.head in HEADS else self.head
+        return hasattr(getattr(self, "head_", head), method)
 
     return check
 
@@ -110,6 +110,9 @@ class LayerwiseCNNClassifier(
 
     n_iter_ : int
         The largest number of iterations that k-means or an embedder did.
+
+    device_ : str
+        The device that `fit` computed on.
 
     output_shape_ : tuple of int
         (h, w, channels) of the learned representation of one image.
@@ -241,10 +244,13 @@ class LayerwiseCNNClassifier(
             If a layer's patches do not fit or do not tile its input, if it has fewer
             distinct patches than clusters, or if there is only one class.
         """
-        resolve_device(self.device)
+        device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
         classes, _ = encode_labels(self, y)
         blocks, head = make_parts(self)
+        shape = self.image_shape_
+        for block in blocks:
+            shape = block.check(shape)
         images = X
         with Task.fit(self, self.n_layers + 1, X, y) as task:
             for number, block in enumerate(blocks, 1):
@@ -258,7 +264,9 @@ class LayerwiseCNNClassifier(
         self.classes_ = classes
         self.layers_ = blocks[:number]
         self.head_ = head
-        self.n_iter_ = max(part.n_iter_ for block in self.layers_ for part in block if part)
+        parts = [part for block in self.layers_ for part in block if part is not None]
+        self.n_iter_ = max(part.n_iter_ for part in parts)
+        self.device_ = str(device)
         self.output_shape_ = images.shape[1:]
         return self
 

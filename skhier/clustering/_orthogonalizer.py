@@ -15,7 +15,7 @@ from .._base._params import as_pair
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
-from ._encoder import PatchEncoder
+from ._encoder import PatchEncoder, pooled_shape
 from ._lloyd import count_distinct_directions, unit_rows
 from ._patches import PatchGrid, sample_patches, whitening
 from ._spherical_kmeans import SphericalKMeans
@@ -131,6 +131,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
 
     n_iter_ : int
         Number of k-means iterations.
+
+    device_ : str
+        The device that `fit` computed on.
 
     output_shape_ : tuple of int
         (h, w, n_clusters) of the codes of one image.
@@ -249,10 +252,10 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             If patches do not fit or do not tile the images, or if `n_clusters` is more
             than the number of distinct patches.
         """
-        resolve_device(self.device)
+        device = resolve_device(self.device)
         X = validate_images(self, X, reset=True)
-        grid = self._grid()
-        as_pair(self.pool_size, "pool_size", 1)
+        self._check(self.image_shape_)
+        grid = self._grid(self.image_shape_)
         rng = make_rng(self.random_state)
         patches = sample_patches(X, grid, self.n_patches, computing_dtype(X), rng)
         if self.whiten:
@@ -284,10 +287,21 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.inertia_ = kmeans.inertia_
         self.n_iter_ = kmeans.n_iter_
         self.output_shape_ = self._encoder().code_shape
+        self.device_ = str(device)
         return self
 
-    def _grid(self):
-        return PatchGrid.from_params(self.image_shape_, self.patch_size, self.stride, self.padding)
+    def _grid(self, image_shape):
+        return PatchGrid.from_params(image_shape, self.patch_size, self.stride, self.padding)
+
+    def _check(self, image_shape):
+        """Check parameters against a shape of images; return that of the codes.
+
+        The number of channels is 0 while 'auto' is not known.
+        """
+        self._validate_params()
+        map_shape = self._grid(image_shape).map_shape
+        n_clusters = 0 if self.n_clusters == "auto" else self.n_clusters
+        return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_clusters
 
     def _choose_n_clusters(self, patches):
         if self.n_clusters != "auto":
@@ -299,7 +313,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         """The map from batches of images to codes that the fitted state describes."""
         dtype = dtype or self.kernels_.dtype
         return PatchEncoder(
-            self._grid(),
+            self._grid(self.image_shape_),
             self.kernels_.astype(dtype),
             self.intercepts_.astype(dtype),
             self.bias,

@@ -94,6 +94,9 @@ class SphericalKMeans(
     inertia_curve_ : ndarray of shape (n,)
         The inertia at the first centers and after each iteration; it never rises.
 
+    device_ : str
+        The device that `fit` computed on.
+
     n_iter_ : int
         Number of iterations of the kept run.
 
@@ -209,6 +212,7 @@ class SphericalKMeans(
         self.cluster_centers_ = centers.cpu().numpy()
         self.labels_ = assignment.labels.cpu().numpy()
         self.inertia_ = assignment.inertia
+        self.device_ = str(device)
         self.inertia_curve_ = np.array(inertias)
         self.n_iter_ = n_iter
         self._n_features_out = len(self.cluster_centers_)

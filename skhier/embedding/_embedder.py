@@ -98,6 +98,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     classes_ : ndarray of shape (n_classes,)
         The labels seen in `fit`.
 
+    device_ : str
+        The device that `fit` computed on.
+
     output_shape_ : tuple of int
         (H, W, n_components) of one embedded image.
 
@@ -209,14 +212,12 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         return self
 
     def _learn(self, source, y, dtype, device):
-        train_readout = self._check_solver()
+        train_readout = self._check()
         self.classes_, labels = encode_labels(self, y)
         rng = make_rng(self.random_state)
-        targets = encode_targets(labels, len(self.classes_), self.loss)
+        targets = encode_targets(labels, len(self.classes_), self.loss, dtype)
         n_outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
         targets = torch.from_numpy(targets).to(device)
-        if self.loss == "linear":
-            targets = targets.to(torch.from_numpy(np.empty(0, dtype)).dtype)
         network = TwoLayerNetwork.random(
             source.code_shape, self.n_components, n_outputs, self.init_scale, rng, dtype, device
         )
@@ -238,8 +239,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.loss_curve_ = np.array(losses)
         self.n_iter_ = self.max_iter if self.solver == "exact" else len(losses)
         self.output_shape_ = (height, width, self.n_components)
+        self.device_ = str(device)
 
-    def _check_solver(self):
+    def _check(self):
+        """Check parameters; return whether the readout is trained."""
+        self._validate_params()
         train_readout = self.train_readout
         if train_readout == "auto":
             train_readout = self.loss == "cross_entropy"

@@ -56,8 +56,8 @@ def cross_entropy_loss(outputs, targets):
     return F.cross_entropy(outputs, targets)
 
 
-def encode_targets(labels, n_classes, loss):
-    """The targets of a loss for integer labels, as a float64 or int64 array.
+def encode_targets(labels, n_classes, loss, dtype):
+    """The targets of a loss for integer labels: of `dtype`, or integers for cross-entropy.
 
     For 'linear': y in {-1, 1} for two classes as in the paper, else one-hot vectors
     minus the frequency of each class (which sum to zero, as y does when balanced).
@@ -65,6 +65,6 @@ def encode_targets(labels, n_classes, loss):
     if loss == "cross_entropy":
         return labels
     if n_classes == 2:
-        return 2.0 * labels[:, None] - 1
+        return (2 * labels[:, None] - 1).astype(dtype)
     one_hot = np.eye(n_classes)[labels]
-    return one_hot - one_hot.mean(axis=0)
+    return (one_hot - one_hot.mean(axis=0)).astype(dtype)

@@ -32,10 +32,6 @@ class RootDistribution:
         label = draw_integers(keys, 0, 1, len(self._size))[:, 0]
         return self._first[label] + draw_integers(keys, 1, 1, self._size[label, None])[:, 0]
 
-    def is_linearly_separable(self, n_semantic_classes):
-        """Whether assumption 1 holds."""
-        return is_linearly_separable(self.images, self.labels, n_semantic_classes)
-
 
 def draw_root_images(n_labels, n_images, shape, n_semantic_classes, rng):
     """Draw `n_images` semantic images per label, all different and linearly separable.

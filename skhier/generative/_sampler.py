@@ -14,7 +14,7 @@ from .._base._labels import encode_labels
 from .._base._params import as_pair, value_at
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions, _fit_context
-from ._root import RootDistribution, draw_root_images
+from ._root import RootDistribution, draw_root_images, is_linearly_separable
 from ._rules import (
     draw_pixel_table,
     draw_symbol_table,
@@ -189,7 +189,7 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
             self._root = RootDistribution(images[order], labels[order])
             self.root_images_ = self.semantic_classes_[self._root.images]
             self.root_labels_ = self.classes_[self._root.labels]
-            self.linearly_separable_ = self._root.is_linearly_separable(n_classes[0])
+            self.linearly_separable_ = is_linearly_separable(images, labels, n_classes[0])
             self._draw_patches(n_classes, rng)
         return self
 

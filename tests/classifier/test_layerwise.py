@@ -185,6 +185,25 @@ def test_bad_parameters(digits, params, message):
     assert not hasattr(clf, "n_features_in_")
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"patch_size": [3, 20], "padding": "valid"},
+        {"bias": [0, "x"]},
+        {"pool_size": [1, 0]},
+        {"loss": ["linear", "hinge"], "n_components": [4, 4]},
+        {"solver": ["adam", "exact"], "loss": "cross_entropy", "n_components": [4, 4]},
+    ],
+)
+def test_parameters_of_upper_layers_are_checked_before_work_starts(digits, params, monkeypatch):
+    def fit(*args):
+        raise AssertionError("work has started")
+
+    monkeypatch.setattr(PatchKMeansOrthogonalizer, "fit", fit)
+    with pytest.raises(ValueError, match="|".join(params)):
+        LayerwiseCNNClassifier(**SMALL | params).fit(digits[0], digits[2])
+
+
 def test_one_class(digits):
     with pytest.raises(ValueError, match="at least 2 classes"):
         LayerwiseCNNClassifier().fit(digits[0], np.ones(len(digits[0])))
