@@ -10,13 +10,14 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
 html_theme = "pydata_sphinx_theme"
+html_title = "skhier"
 exclude_patterns = ["_build"]
 autosummary_generate = True
 numpydoc_show_class_members = False
-intersphinx_mapping = {"sklearn": ("https://scikit-learn.org/stable", None)}
+# Docstrings inherited from scikit-learn refer to labels of its own pages.
+suppress_warnings = ["ref.ref"]
 sphinx_gallery_conf = {"examples_dirs": "../examples", "gallery_dirs": "auto_examples"}

@@ -28,7 +28,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     n_features_in_ : int
         H * W * C.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if X is a DataFrame.
 
     Examples

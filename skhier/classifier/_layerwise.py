@@ -18,6 +18,7 @@ from .._base._labels import encode_labels
 from .._base._sklearn import HasMethods, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from .._flatten import Flatten
+from ..clustering._patches import refuse_patches_of_vectors
 from ._heads import HEADS, make_head
 from ._network import build_network
 from ._parts import EMBEDDER_PARAMS, ORTHOGONALIZER_PARAMS, make_parts
@@ -59,7 +60,7 @@ class LayerwiseCNNClassifier(
         one for each. The defaults are 'auto', None (3x3), 1, 'same' and 'relu'.
 
     bias, pool_size, whiten, whiten_eps, n_patches : object or sequence
-        Likewise. The defaults are -0.75, 2, True, 0.1 and 100_000.
+        Likewise. The defaults are -0.25, 2, True, 0.1 and 100_000.
 
     n_components : int or sequence of int or None, default=64
         Width of the embedding of :class:`TwoLayerConvEmbedder`. An int holds for every
@@ -123,7 +124,7 @@ class LayerwiseCNNClassifier(
     n_features_in_ : int
         H * W * C.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if X is a DataFrame.
 
     See Also
@@ -169,7 +170,7 @@ class LayerwiseCNNClassifier(
         stride=1,
         padding="same",
         encoding="relu",
-        bias=-0.75,
+        bias=-0.25,
         pool_size=2,
         whiten=True,
         whiten_eps=0.1,
@@ -245,13 +246,13 @@ class LayerwiseCNNClassifier(
             distinct patches than clusters, or if there is only one class.
         """
         device = resolve_device(self.device)
-        X, y = validate_images(self, X, y, reset=True)
+        images, y = validate_images(self, X, y, reset=True)
         classes, _ = encode_labels(self, y)
         blocks, head = make_parts(self)
+        refuse_patches_of_vectors(self, X, blocks[0].orthogonalizer.patch_size)
         shape = self.image_shape_
         for block in blocks:
             shape = block.check(shape)
-        images = X
         with Task.fit(self, self.n_layers + 1, X, y) as task:
             for number, block in enumerate(blocks, 1):
                 with task.subtask(f"layer {number}", 1 + (block.embedder is not None)) as layer:

@@ -17,7 +17,7 @@ from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from ._encoder import PatchEncoder, pooled_shape
 from ._lloyd import count_distinct_directions, unit_rows
-from ._patches import PatchGrid, sample_patches, whitening
+from ._patches import PatchGrid, refuse_patches_of_vectors, sample_patches, whitening
 from ._spherical_kmeans import SphericalKMeans
 
 _AUTO_CLUSTERS = 256
@@ -57,7 +57,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
           a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
           not depend on the unit of the images.
 
-    bias : float, default=-0.75
+    bias : float, default=-0.25
         The fixed bias b of the ReLU, in units of r. Lower gives sparser codes. Used by
         the 'relu' encoding only.
 
@@ -144,7 +144,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     n_features_in_ : int
         H * W * C.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if X is a DataFrame.
 
     See Also
@@ -194,7 +194,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         *,
         padding="valid",
         encoding="one_hot",
-        bias=-0.75,
+        bias=-0.25,
         pool_size=1,
         whiten=False,
         whiten_eps=0.1,
@@ -253,11 +253,12 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             than the number of distinct patches.
         """
         device = resolve_device(self.device)
-        X = validate_images(self, X, reset=True)
+        images = validate_images(self, X, reset=True)
+        refuse_patches_of_vectors(self, X, self.patch_size)
         self._check(self.image_shape_)
         grid = self._grid(self.image_shape_)
         rng = make_rng(self.random_state)
-        patches = sample_patches(X, grid, self.n_patches, computing_dtype(X), rng)
+        patches = sample_patches(images, grid, self.n_patches, computing_dtype(images), rng)
         if self.whiten:
             mean, zca = whitening(patches, self.whiten_eps)
             patches = (patches - mean) @ zca
@@ -271,7 +272,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             verbose=self.verbose,
             random_state=rng.randint(2**31 - 1),
         )
-        with Task.fit(self, 1, X) as task:
+        with Task.fit(self, 1, images) as task:
             task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
             with task.delegate("k-means", kmeans):
                 kmeans.fit(patches)

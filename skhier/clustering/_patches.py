@@ -8,6 +8,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.random import sample_without_replacement
 
 from .._base._device import automatic_batch_size
+from .._base._images import is_plain_vectors
 from .._base._params import as_pair
 
 
@@ -48,15 +49,9 @@ class PatchGrid:
             image_shape, patch, step, cls._total_padding(image_shape, patch, step, padding)
         ):
             if p > size + total:
-                hint = (
-                    " Flat X without image_shape holds plain vectors, which are images "
-                    "of one pixel; give image_shape=(H, W, C)."
-                    if image_shape[:2] == (1, 1)
-                    else ""
-                )
                 raise ValueError(
                     f"patch_size={patch_size!r} is larger than the {image_shape[0]}x"
-                    f"{image_shape[1]} image with padding={padding!r}.{hint}"
+                    f"{image_shape[1]} image with padding={padding!r}."
                 )
             if (size + total - p) % s:
                 raise ValueError(
@@ -106,6 +101,21 @@ class PatchGrid:
         windows = np.lib.stride_tricks.sliding_window_view(images, self.patch_size, axis=(1, 2))
         s, t = self.stride
         return windows[:, ::s, ::t].transpose(0, 1, 2, 4, 5, 3)
+
+
+def refuse_patches_of_vectors(estimator, X, patch_size):
+    """Raise ValueError if patches are asked of X that holds plain vectors.
+
+    With padding they would fit; but who asks for them forgot `image_shape`.
+    """
+    if not is_plain_vectors(estimator, X) or patch_size is None:
+        return
+    if as_pair(patch_size, "patch_size", 1) != (1, 1):
+        raise ValueError(
+            f"patch_size={patch_size!r} is larger than the images: flat X without "
+            "image_shape holds plain vectors, images of one pixel. Give "
+            "image_shape=(H, W, C)."
+        )
 
 
 def sample_patches(images, grid, n_patches, dtype, rng):

@@ -103,7 +103,7 @@ class SphericalKMeans(
     n_features_in_ : int
         Number of features.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X is a DataFrame.
 
     Notes

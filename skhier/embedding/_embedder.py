@@ -110,7 +110,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     n_features_in_ : int
         H * W * C.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if X is a DataFrame.
 
     See Also

@@ -98,7 +98,7 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of pixels of a semantic image.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if X is a DataFrame.
 
     Notes

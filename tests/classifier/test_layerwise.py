@@ -204,6 +204,12 @@ def test_parameters_of_upper_layers_are_checked_before_work_starts(digits, param
         LayerwiseCNNClassifier(**SMALL | params).fit(digits[0], digits[2])
 
 
+def test_patches_on_flat_images_without_shape_say_what_is_missing(digits):
+    X, _, y, _ = digits
+    with pytest.raises(ValueError, match=r"Give image_shape=\(H, W, C\)"):
+        LayerwiseCNNClassifier(patch_size=[3, 1]).fit(X.reshape(len(X), -1), y)
+
+
 def test_one_class(digits):
     with pytest.raises(ValueError, match="at least 2 classes"):
         LayerwiseCNNClassifier().fit(digits[0], np.ones(len(digits[0])))

@@ -143,8 +143,10 @@ def test_bad_parameters(images, params, message):
 
 
 def test_patches_on_flat_images_without_shape_say_what_is_missing():
-    with pytest.raises(ValueError, match=r"give image_shape=\(H, W, C\)"):
-        PatchKMeansOrthogonalizer(patch_size=3).fit(np.ones((10, 64)))
+    X = np.random.default_rng(0).standard_normal((10, 64))
+    for padding in ("valid", "same"):
+        with pytest.raises(ValueError, match=r"Give image_shape=\(H, W, C\)"):
+            PatchKMeansOrthogonalizer(patch_size=3, padding=padding).fit(X)
 
 
 def test_constant_images_have_no_whitened_directions():
