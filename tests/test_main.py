@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from skhier._main import _cli, _jobs
+from skhier._main import _cli, _jobs, _picture
 
 
 @pytest.fixture
@@ -31,6 +31,13 @@ def test_prints_tables_and_draws_a_picture(npz, tmp_path, capsys, monkeypatch):
     assert set(accuracy) >= {"logistic regression on pixels", "RBF SVM on pixels"}
     assert "400 images to learn from, 225 held out" in printed
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_there_is_no_picture(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    _picture.draw_picture(None, None, tmp_path / "x.png")
+    assert "pip install 'skhier[plot]'" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

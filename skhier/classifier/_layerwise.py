@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import resolve_device
+from .._base._device import computing_dtype, map_batches, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
@@ -72,7 +72,7 @@ class LayerwiseCNNClassifier(
         Of :class:`TwoLayerConvEmbedder`: one value for all layers, or a sequence with one
         for each. The defaults are that class's.
 
-    init_scale, train_readout, batch_size : object or sequence
+    init_scale, readout_init, train_readout, batch_size : object or sequence
         Likewise.
 
     kmeans_init, kmeans_n_init, kmeans_max_iter, kmeans_tol : object or sequence
@@ -181,6 +181,7 @@ class LayerwiseCNNClassifier(
         learning_rate=1e-3,
         max_iter=1000,
         init_scale=1.0,
+        readout_init="normal",
         train_readout="auto",
         batch_size=128,
         kmeans_init="k-means++",
@@ -210,6 +211,7 @@ class LayerwiseCNNClassifier(
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.init_scale = init_scale
+        self.readout_init = readout_init
         self.train_readout = train_readout
         self.batch_size = batch_size
         self.kmeans_init = kmeans_init
@@ -291,20 +293,21 @@ class LayerwiseCNNClassifier(
         steps[0][1].set_params(image_shape=self.image_shape)
         return Pipeline([*steps, ("flatten", Flatten()), ("head", head)])
 
-    def _chunks(self, X):
+    def _images(self, X):
         check_is_fitted(self)
-        X = validate_images(self, X, reset=False)
-        for chunk in gen_batches(len(X), _CHUNK):
-            images = X[chunk]
-            for block in self.layers_:
-                images = block.transform(images)
-            yield images
+        return validate_images(self, X, reset=False)
+
+    def _represent(self, images):
+        for block in self.layers_:
+            images = block.transform(images)
+        return images
 
     def _respond(self, method, X):
+        """The head's response, for one chunk of images after the other."""
+        images = self._images(X)
+        chunks = (self._represent(images[c]) for c in gen_batches(len(images), _CHUNK))
         respond = getattr(self.head_, method)
-        return np.concatenate(
-            [respond(images.reshape(len(images), -1)) for images in self._chunks(X)]
-        )
+        return np.concatenate([respond(chunk.reshape(len(chunk), -1)) for chunk in chunks])
 
     def transform(self, X):
         """The learned representation: the output of the last layer.
@@ -319,8 +322,13 @@ class LayerwiseCNNClassifier(
         features : ndarray of shape (n, h, w, channels)
             Images of shape `output_shape_`; (n, channels) for plain vectors.
         """
-        check_is_fitted(self)
-        features = np.concatenate(list(self._chunks(X)))
+        images = self._images(X)
+        features = map_batches(
+            lambda chunk: self._represent(images[chunk]),
+            len(images),
+            _CHUNK,
+            np.empty((len(images), *self.output_shape_), computing_dtype(images)),
+        )
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
     def predict(self, X):
@@ -336,7 +344,6 @@ class LayerwiseCNNClassifier(
         y : ndarray of shape (n,)
             Labels.
         """
-        check_is_fitted(self)
         return self._respond("predict", X)
 
     @available_if(_head_has("decision_function"))
@@ -353,7 +360,6 @@ class LayerwiseCNNClassifier(
         scores : ndarray of shape (n,) or (n, n_classes)
             Confidence scores. Only if the head has them.
         """
-        check_is_fitted(self)
         return self._respond("decision_function", X)
 
     @available_if(_head_has("predict_proba"))
@@ -370,7 +376,6 @@ class LayerwiseCNNClassifier(
         probabilities : ndarray of shape (n, n_classes)
             In the order of `classes_`. Only if the head has them.
         """
-        check_is_fitted(self)
         return self._respond("predict_proba", X)
 
     def to_torch(self):

@@ -33,6 +33,7 @@ EMBEDDER_PARAMS = {
     "learning_rate": "learning_rate",
     "max_iter": "max_iter",
     "init_scale": "init_scale",
+    "readout_init": "readout_init",
     "train_readout": "train_readout",
     "batch_size": "batch_size",
 }

@@ -46,7 +46,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     solver : {'exact', 'gd', 'sgd', 'adam'}, default='exact'
         'exact': all steps of 'gd' at once, for the linear loss with W fixed.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
-        `batch_size=1`, that of appendix B). 'adam': Adam on mini-batches (section 6).
+        `batch_size=1` and `readout_init='sphere'`, that of appendix B). 'adam': Adam on
+        mini-batches (section 6).
 
     learning_rate : float, default=1e-3
         Learning rate :math:`\eta`.
@@ -58,6 +59,10 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     init_scale : float, default=1.0
         :math:`\sigma`: the columns of K_0 lie on a sphere of radius
         :math:`\sigma / (2\sqrt{n})`.
+
+    readout_init : {'normal', 'sphere'}, default='normal'
+        How W_0 is drawn: independent N(0, 1) entries (section 4.1), or for each component
+        and output a vector over positions on the unit sphere (appendix B).
 
     train_readout : bool or 'auto', default='auto'
         Whether W (and a bias) is trained too. 'auto': only with the cross-entropy loss.
@@ -138,6 +143,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "init_scale": [Interval(Real, 0, None, closed="left")],
+        "readout_init": [StrOptions({"normal", "sphere"})],
         "train_readout": ["boolean", StrOptions({"auto"})],
         "image_shape": "no_validation",
         "device": [str, torch.device],
@@ -155,6 +161,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         learning_rate=1e-3,
         max_iter=1000,
         init_scale=1.0,
+        readout_init="normal",
         train_readout="auto",
         image_shape=None,
         device="auto",
@@ -168,6 +175,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.init_scale = init_scale
+        self.readout_init = readout_init
         self.train_readout = train_readout
         self.image_shape = image_shape
         self.device = device
@@ -218,8 +226,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         targets = encode_targets(labels, len(self.classes_), self.loss, dtype)
         n_outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
         targets = torch.from_numpy(targets).to(device)
+        shape = (*source.code_shape, self.n_components, n_outputs)
         network = TwoLayerNetwork.random(
-            source.code_shape, self.n_components, n_outputs, self.init_scale, rng, dtype, device
+            shape, self.init_scale, self.readout_init, rng, dtype, device
         )
         options = Options(
             loss=self.loss,

@@ -28,12 +28,18 @@ class TwoLayerNetwork:
     b: torch.Tensor
 
     @classmethod
-    def random(cls, code_shape, n_components, n_outputs, init_scale, rng, dtype, device):
-        """Draw W_0 from N(0, 1) and the columns of K_0 on a sphere of radius sigma/(2 sqrt n)."""
-        height, width, n_channels = code_shape
+    def random(cls, shape, init_scale, readout_init, rng, dtype, device):
+        """Draw K_0 and W_0; `shape` is (height, width, channels, components, outputs).
+
+        The columns of K_0 lie on a sphere of radius sigma / (2 sqrt(n)). W_0 has N(0, 1)
+        entries (section 4.1) or columns over positions on the unit sphere (appendix B).
+        """
+        height, width, n_channels, n_components, n_outputs = shape
         K = rng.standard_normal((n_channels, n_components))
         K *= init_scale / (2 * np.sqrt(n_components)) / np.linalg.norm(K, axis=0)
         W = rng.standard_normal((height * width, n_components, n_outputs))
+        if readout_init == "sphere":
+            W /= np.linalg.norm(W, axis=0)
 
         def tensor(array):
             return torch.from_numpy(array.astype(dtype)).to(device)

@@ -48,6 +48,15 @@ def test_initial_kernels_lie_on_the_sphere_of_the_paper(codes):
     assert_allclose(np.linalg.norm(K_0, axis=0), 3.0 / (2 * np.sqrt(4)))
 
 
+def test_initial_readout_has_the_distribution_of_the_paper(codes):
+    X, y = codes
+    W = TwoLayerConvEmbedder(400, max_iter=0, random_state=0).fit(X, y).readout_
+    assert abs(W.mean()) < 5 / np.sqrt(W.size)
+    assert abs(W.var() - 1) < 5 * np.sqrt(2 / W.size)
+    W = fit(X, y, max_iter=0, readout_init="sphere").readout_
+    assert_allclose(np.linalg.norm(W, axis=(0, 1)), 1)
+
+
 def test_sgd_with_batch_size_1_follows_appendix_B(codes):
     # The linear loss has the gradient -y_t X_t W_0 at step t, whatever K is.
     X, y = codes
