@@ -24,17 +24,7 @@ for k in (30, 40, 50):
         X, y = HierarchicalSampler(patches_per_class=k, random_state=seed).fit().sample(50_000)
         X_train, X_test, y_train, y_test = X[:40_000], X[40_000:], y[:40_000], y[40_000:]
         linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=seed))
-        algorithm_1 = LayerwiseCNNClassifier(
-            n_clusters=4 * k,
-            patch_size=3,
-            stride=None,
-            padding="valid",
-            encoding="one_hot",
-            pool_size=1,
-            whiten=False,
-            head="svm",
-            random_state=seed,
-        )
+        algorithm_1 = LayerwiseCNNClassifier.algorithm_1(4 * k, patch_size=3, random_state=seed)
         _, seconds = measure(algorithm_1.fit, X_train, y_train)
         table.add(
             k,

@@ -35,16 +35,6 @@ plt.show()
 # A linear classifier, and algorithm 1 with one cluster for each patch that exists.
 
 linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=0))
-algorithm_1 = LayerwiseCNNClassifier(
-    n_clusters=60,
-    patch_size=3,
-    stride=None,
-    padding="valid",
-    encoding="one_hot",
-    pool_size=1,
-    whiten=False,
-    head="svm",
-    random_state=0,
-)
+algorithm_1 = LayerwiseCNNClassifier.algorithm_1(60, patch_size=3, random_state=0)
 for name, method in [("linear", linear), ("algorithm 1", algorithm_1)]:
     print(f"{name}: {method.fit(X[:5000], y[:5000]).score(X[5000:], y[5000:]):.3f}")

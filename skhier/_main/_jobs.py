@@ -30,17 +30,8 @@ def learn_synthetic_images(seed, n_train=10_000, n_test=5_000):
         f"   (appendix D of the paper: 4 classes a level, k = {k} patches a class)"
     )
     n_clusters = k * sampler.n_semantic_classes  # one for each patch that exists
-    algorithm_1 = LayerwiseCNNClassifier(
-        n_clusters=n_clusters,
-        patch_size=3,
-        stride=None,
-        padding="valid",
-        encoding="one_hot",
-        pool_size=1,
-        whiten=False,
-        head="svm",
-        random_state=seed,
-        verbose=True,
+    algorithm_1 = LayerwiseCNNClassifier.algorithm_1(
+        n_clusters, patch_size=3, random_state=seed, verbose=True
     )
     linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=seed))
     methods = {"linear classifier on pixels": linear, "algorithm 1 (skhier)": algorithm_1}

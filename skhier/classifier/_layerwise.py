@@ -46,9 +46,7 @@ class LayerwiseCNNClassifier(
     network, see :meth:`to_torch`.
 
     The defaults are the practical recipe of section 6, with whitened patches and the
-    one-pass embedding. Algorithm 1 of section 5, for images of patch size s, is
-    ``encoding='one_hot', whiten=False, patch_size=s, stride=None, padding='valid',
-    pool_size=1, head='svm'``.
+    one-pass embedding. :meth:`algorithm_1` gives the algorithm of section 5.
 
     Parameters
     ----------
@@ -223,6 +221,55 @@ class LayerwiseCNNClassifier(
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+
+    @classmethod
+    def algorithm_1(cls, n_clusters, patch_size, n_layers=2, **params):
+        """The classifier with the parameters of algorithm 1 (section 5).
+
+        Patches do not overlap, codes are one-hot and not pooled, patches are not
+        whitened, and the head is a linear support vector machine.
+
+        Parameters
+        ----------
+        n_clusters : int or sequence of int
+            Number of clusters of each layer: the number of distinct patches that the
+            layer's images are made of.
+
+        patch_size : int or sequence
+            Size s of the patches that the images are made of.
+
+        n_layers : int, default=2
+            Depth d of the model of the images.
+
+        **params : dict
+            Other parameters of the classifier.
+
+        Returns
+        -------
+        classifier : LayerwiseCNNClassifier
+            Not fitted.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler, LayerwiseCNNClassifier
+        >>> sampler = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
+        >>> X, y = sampler.sample(3000)
+        >>> clf = LayerwiseCNNClassifier.algorithm_1(4 * 5, patch_size=3, random_state=0)
+        >>> clf.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:])
+        1.0
+        """
+        exact = {
+            "n_layers": n_layers,
+            "n_clusters": n_clusters,
+            "patch_size": patch_size,
+            "stride": None,
+            "padding": "valid",
+            "encoding": "one_hot",
+            "pool_size": 1,
+            "whiten": False,
+            "head": "svm",
+        }
+        return cls(**exact | params)
 
     @fit_method
     def fit(self, X, y):

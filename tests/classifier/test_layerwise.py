@@ -16,12 +16,8 @@ from skhier._base import _device
 
 SMALL = {"n_clusters": 24, "n_components": 8, "n_patches": 5000, "random_state": 0}
 ALGORITHM_1 = {
-    "encoding": "one_hot",
-    "whiten": False,
-    "stride": None,
-    "padding": "valid",
-    "pool_size": 1,
-    "head": "svm",
+    name: LayerwiseCNNClassifier.algorithm_1(1, 1).get_params()[name]
+    for name in ("encoding", "whiten", "stride", "padding", "pool_size", "head")
 }
 
 
@@ -37,8 +33,8 @@ def test_algorithm_1_learns_its_model(n_levels, root):
         n_levels, patches_per_class=10, root_shape=root, n_root_images=3, random_state=0
     ).fit()
     X, y = sampler.sample(11_000)
-    clf = LayerwiseCNNClassifier(
-        n_levels, n_clusters=40, patch_size=3, max_iter=10**6, random_state=0, **ALGORITHM_1
+    clf = LayerwiseCNNClassifier.algorithm_1(
+        40, patch_size=3, n_layers=n_levels, max_iter=10**6, random_state=0
     ).fit(X[:10_000], y[:10_000])
     assert clf.output_shape_ == (*root, 40)
     assert clf.score(X[10_000:], y[10_000:]) == 1.0
