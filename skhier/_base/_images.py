@@ -11,7 +11,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-# uint8 images stay uint8 until a batch of them is computed on: an eighth of the memory.
+# Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
+# of them is computed on: an eighth of the memory.
 _DTYPES = (np.float64, np.float32, np.uint8)
 
 
@@ -52,7 +53,7 @@ def _matches(shape, given):
     return shape == (*given, 1) if len(given) == 2 else shape == given
 
 
-def validate_images(estimator, X, y="no_validation", *, reset, dtype=_DTYPES):
+def validate_images(estimator, X, y="no_validation", *, reset):
     """Check X (and y) and return X as an (n, H, W, C) array, without a copy if possible.
 
     Parameters
@@ -66,8 +67,6 @@ def validate_images(estimator, X, y="no_validation", *, reset, dtype=_DTYPES):
         The labels; when given, (X, y) is returned.
     reset : bool
         Whether this is the X of `fit`.
-    dtype : dtype, sequence of dtypes or None, default=(float64, float32, uint8)
-        Dtypes that are kept; any other is converted to the first.
 
     Raises
     ------
@@ -95,7 +94,7 @@ def validate_images(estimator, X, y="no_validation", *, reset, dtype=_DTYPES):
     if ndim > 2:
         X = np.asanyarray(X)
         X = X.reshape(len(X), prod(X.shape[1:]))
-    checked = validate_data(estimator, X, y, reset=reset, dtype=dtype)
+    checked = validate_data(estimator, X, y, reset=reset, dtype=_DTYPES)
     X, *rest = checked if isinstance(checked, tuple) else (checked,)
     if reset:
         estimator.image_shape_ = shape

@@ -28,8 +28,10 @@ _CHUNK = 2048  # images whose learned representation is held while predicting
 
 def _head_has(method):
     def check(self):
-        head = make_head(self.head, None) if self.head in HEADS else self.head
-        return hasattr(getattr(self, "head_", head), method)
+        if hasattr(self, "head_"):
+            return hasattr(self.head_, method)
+        is_named = isinstance(self.head, str) and self.head in HEADS
+        return hasattr(make_head(self.head, None) if is_named else self.head, method)
 
     return check
 

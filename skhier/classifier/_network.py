@@ -31,14 +31,9 @@ def _block_modules(block):
         )
     encoder = block.orthogonalizer._encoder()
     grid = encoder.grid
-    top, bottom, left, right = grid.padding
-    modules = []
-    if (top, left) != (bottom, right):
-        modules.append(nn.ZeroPad2d((left, right, top, bottom)))
-        top, left = 0, 0
-    conv = nn.Conv2d(
-        grid.image_shape[2], encoder.n_clusters, grid.patch_size, grid.stride, (top, left)
-    )
+    before, padding = grid.split_padding
+    modules = [nn.ZeroPad2d(before)] if any(before) else []
+    conv = nn.Conv2d(grid.image_shape[2], encoder.n_clusters, grid.patch_size, grid.stride, padding)
     conv.weight = nn.Parameter(encoder.kernels.cpu().contiguous())
     conv.bias = nn.Parameter(encoder.intercepts.cpu() + encoder.bias)
     modules += [conv, nn.ReLU()]

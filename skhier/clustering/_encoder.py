@@ -56,10 +56,10 @@ class PatchEncoder:
     def _response(self, images, bias=0.0):
         """Convolve a batch (NumPy, channels last) with the kernels; channels first."""
         x = to_tensor(images, self.dtype, self.device).permute(0, 3, 1, 2)
-        top, bottom, left, right = self.grid.padding
-        if (top, left) != (bottom, right):
-            x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
-        return F.conv2d(x, self.kernels, self.intercepts + bias, self.grid.stride, (top, left))
+        before, padding = self.grid.split_padding
+        if any(before):
+            x = F.pad(x, before)
+        return F.conv2d(x, self.kernels, self.intercepts + bias, self.grid.stride, padding)
 
     def label_map(self, images):
         """The cluster of each patch: centroids are unit vectors, so the largest response."""

@@ -323,6 +323,17 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             resolve_device(self.device),
         )
 
+    def _map(self, X, method, shape, dtype=None):
+        """What a method of the encoder gives for all images, an array (n, *shape)."""
+        images = validate_images(self, X, reset=False)
+        encoder = self._encoder(computing_dtype(images))
+        return map_batches(
+            lambda batch: method(encoder, images[batch]).cpu(),
+            len(images),
+            self.batch_size or encoder.batch_size,
+            np.empty((len(images), *shape), dtype or encoder.dtype),
+        )
+
     def transform(self, X):
         """Replace every patch by its code.
 
@@ -337,14 +348,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             One vector per patch, or per pooling window. (n, n_clusters) for plain vectors.
         """
         check_is_fitted(self)
-        images = validate_images(self, X, reset=False)
-        encoder = self._encoder(computing_dtype(images))
-        codes = map_batches(
-            lambda batch: encoder.encode_dense(images[batch]).cpu(),
-            len(images),
-            self.batch_size or encoder.batch_size,
-            np.empty((len(images), *encoder.code_shape), encoder.dtype),
-        )
+        codes = self._map(X, PatchEncoder.encode_dense, self.output_shape_)
         return codes.reshape(len(codes), -1) if is_plain_vectors(self, X) else codes
 
     def predict(self, X):
@@ -362,12 +366,6 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             plain vectors.
         """
         check_is_fitted(self)
-        images = validate_images(self, X, reset=False)
-        encoder = self._encoder(computing_dtype(images))
-        labels = map_batches(
-            lambda batch: encoder.label_map(images[batch]).cpu(),
-            len(images),
-            self.batch_size or encoder.batch_size,
-            np.empty((len(images), *encoder.grid.map_shape), np.int64),
-        )
+        map_shape = self._grid(self.image_shape_).map_shape
+        labels = self._map(X, PatchEncoder.label_map, map_shape, np.int64)
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

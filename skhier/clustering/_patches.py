@@ -81,6 +81,18 @@ class PatchGrid:
         return tuple(2 * p for p in as_pair(padding, "padding", 0))
 
     @property
+    def split_padding(self):
+        """Padding before the convolution (left, right, top, bottom), and by it.
+
+        A convolution pads both sides alike, (vertical, horizontal); what is not alike is
+        padded before. One of the two is all zeros.
+        """
+        top, bottom, left, right = self.padding
+        if (top, left) == (bottom, right):
+            return (0, 0, 0, 0), (top, left)
+        return (left, right, top, bottom), (0, 0)
+
+    @property
     def map_shape(self):
         """(rows, columns) of patches."""
         top, bottom, left, right = self.padding

@@ -53,7 +53,7 @@ def correlate(codes, targets, n_channels):
     label maps; each dense batch is summed in its own dtype.
     """
     n_outputs = targets.shape[1]
-    positions = codes[0].numel() if not codes.is_floating_point() else codes[0, ..., 0].numel()
+    positions = codes.shape[1] * codes.shape[2]
     if codes.is_floating_point():
         sums = targets.T.to(codes.dtype) @ codes.reshape(len(codes), -1)
         return sums.double().reshape(n_outputs, positions, n_channels)

@@ -185,11 +185,11 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
             else:
                 images, labels = self._learn_root(X, y)
                 n_classes[0] = len(self.semantic_classes_)
+                self.linearly_separable_ = is_linearly_separable(images, labels, n_classes[0])
             order = np.argsort(labels, kind="stable")
             self._root = RootDistribution(images[order], labels[order])
             self.root_images_ = self.semantic_classes_[self._root.images]
             self.root_labels_ = self.classes_[self._root.labels]
-            self.linearly_separable_ = is_linearly_separable(images, labels, n_classes[0])
             self._draw_patches(n_classes, rng)
         return self
 
@@ -211,6 +211,7 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         self.classes_ = np.array([-1, 1]) if self.n_labels == 2 else np.arange(self.n_labels)
         self.n_features_in_ = prod(shape)
         self._holds_strings = False
+        self.linearly_separable_ = True  # or draw_root_images raises
         return draw_root_images(self.n_labels, self.n_root_images, shape, n_semantic_classes, rng)
 
     def _learn_root(self, X, y):
