@@ -43,3 +43,11 @@ def value_at(value, name, index, n_name, n):
             "gives one value for each, any other value holds for all."
         )
     return value[index]
+
+
+def check_count(value, name, minimum, maximum=None):
+    """ValueError unless `value` is an int from `minimum` to `maximum`."""
+    if isinstance(value, Integral) and minimum <= value and (maximum is None or value <= maximum):
+        return
+    allowed = f"an int >= {minimum}" if maximum is None else f"an int from {minimum} to {maximum}"
+    raise ValueError(f"{name}={value!r} is not valid: it takes {allowed}.")

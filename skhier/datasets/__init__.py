@@ -1,6 +1,18 @@
-"""Real image data sets, read from files that are already on the machine."""
+"""Data sets: samples of generative models, and real images."""
 
+from ._cifar10 import load_cifar10
 from ._fashion_mnist import load_fashion_mnist
+from ._hierarchies import make_appendix_d, make_digits_hierarchy, make_random_hierarchy
 from ._npz import load_npz
+from ._openml import fetch_cifar10, fetch_fashion_mnist
 
-__all__ = ["load_fashion_mnist", "load_npz"]
+__all__ = [
+    "fetch_cifar10",
+    "fetch_fashion_mnist",
+    "load_cifar10",
+    "load_fashion_mnist",
+    "load_npz",
+    "make_appendix_d",
+    "make_digits_hierarchy",
+    "make_random_hierarchy",
+]

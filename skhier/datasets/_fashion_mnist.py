@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
-_NAMES = (
+NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
@@ -63,7 +63,8 @@ def load_fashion_mnist(folder=None):
         f"Fashion-MNIST was not found in {', '.join(map(str, folders))}. Get its four IDX "
         "files (Debian: apt install dataset-fashion-mnist; or from "
         "github.com/zalandoresearch/fashion-mnist) and set the environment variable "
-        "SKHIER_FASHION_MNIST to their folder."
+        "SKHIER_FASHION_MNIST to their folder; or use fetch_fashion_mnist, which downloads "
+        "the images from OpenML."
     )
 
 
@@ -81,7 +82,7 @@ def _read(folder):
     return Bunch(
         images=images,
         target=target,
-        target_names=np.array(_NAMES),
+        target_names=np.array(NAMES),
         n_train=len(parts[0][0]),
         name="Fashion-MNIST",
     )

@@ -1,12 +1,9 @@
 """The root distribution G_0: labeled semantic images and their linear separability."""
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
+from scipy.optimize import nnls
 
 from ._streams import draw_integers
-
-_MAX_TRIES = 1000
 
 
 class RootDistribution:
@@ -17,81 +14,104 @@ class RootDistribution:
     images : ndarray of shape (n, height, width)
         Semantic images, as indices of classes.
     labels : ndarray of shape (n,)
-        Indices of their labels, sorted.
+        Indices of their labels, each label at least once.
     """
 
     n_draws = 2  # of each key's stream
 
     def __init__(self, images, labels):
-        self.images, self.labels = images, labels
+        order = np.argsort(labels, kind="stable")
+        self.images, self.labels = images[order], labels[order]
         self._size = np.bincount(labels)
         self._first = np.cumsum(self._size) - self._size
 
+    @property
+    def n_labels(self):
+        return len(self._size)
+
+    @property
+    def probabilities(self):
+        """Of each image with its label."""
+        return 1 / (self.n_labels * self._size[self.labels])
+
     def draw(self, keys):
         """The index of a root image for each key."""
-        label = draw_integers(keys, 0, 1, len(self._size))[:, 0]
+        label = draw_integers(keys, 0, 1, self.n_labels)[:, 0]
         return self._first[label] + draw_integers(keys, 1, 1, self._size[label, None])[:, 0]
+
+    def frequencies(self, n_classes):
+        """P(pixel is c | label): (n_labels, n_classes, height, width)."""
+        one_hot = self.images[:, None] == np.arange(n_classes)[:, None, None]
+        is_label = self.labels == np.arange(self.n_labels)[:, None]
+        weights = is_label * self.probabilities * self.n_labels
+        return np.tensordot(weights, one_hot, axes=1)
 
 
 def draw_root_images(n_labels, n_images, shape, n_semantic_classes, rng):
-    """Draw `n_images` semantic images per label, all different and linearly separable.
+    """Draw `n_images` semantic images per label, uniformly: (images, labels)."""
+    images = rng.randint(n_semantic_classes, size=(n_labels * n_images, *shape))
+    return images, np.repeat(np.arange(n_labels), n_images)
+
+
+def linear_separator(images, labels, n_semantic_classes):
+    r"""The separator W* of smallest norm (assumption 1), or None if there is none.
+
+    For two labels, :math:`y \langle W^*, onehot(X) \rangle \ge 1` with y = -1 for label 0
+    and 1 for label 1. For more, :math:`\langle W^*_y - W^*_l, onehot(X) \rangle \ge 1` for
+    every other label l.
 
     Returns
     -------
-    images : ndarray of shape (n_labels * n_images, height, width)
-    labels : ndarray of shape (n_labels * n_images,)
+    separator : ndarray of shape (n_semantic_classes, height, width), \
+            (n_labels, n_semantic_classes, height, width) for more than two labels, or None
 
-    Raises
-    ------
-    ValueError
-        If `_MAX_TRIES` draws were all not separable.
+    Notes
+    -----
+    Least distance programming (Lawson and Hanson, 1974, chapter 23): the smallest w with
+    G w >= 1 comes from the residual of a non-negative least squares problem. Constraints
+    enter only when they are violated, so many images need few at a time.
     """
-    n_total = n_labels * n_images
-    labels = np.repeat(np.arange(n_labels), n_images)
-    for _ in range(_MAX_TRIES):
-        images = rng.randint(n_semantic_classes, size=(n_total, *shape))
-        if len(np.unique(images.reshape(n_total, -1), axis=0)) < n_total:
-            continue
-        if is_linearly_separable(images, labels, n_semantic_classes):
-            return images, labels
-    raise ValueError(
-        f"n_root_images={n_images} different semantic images for each of {n_labels} "
-        f"labels, of shape {tuple(shape)} over {n_semantic_classes} classes, were not "
-        f"linearly separable in {_MAX_TRIES} draws; ask for fewer or larger ones."
-    )
-
-
-def is_linearly_separable(images, labels, n_semantic_classes):
-    """Whether assumption 1 holds: one-hot images are linearly separable by label.
-
-    For two labels: some W has y <W, onehot(X)> >= 1. For more: some W_l have
-    <W_y - W_l, onehot(X)> >= 1 for every other label l. Decided by linear programming.
-    """
-    rows = np.column_stack([images.reshape(len(images), -1), labels])
-    rows = np.unique(rows, axis=0)
+    _, height, width = images.shape
+    rows = np.unique(np.column_stack([images.reshape(len(images), -1), labels]), axis=0)
     flat, labels = rows[:, :-1], rows[:, -1]
     if len(np.unique(flat, axis=0)) < len(flat):
-        return False
-    n_rows, n_pixels = flat.shape
-    columns = flat + n_semantic_classes * np.arange(n_pixels)
-    one_hot = sparse.csr_array(
-        (np.ones(columns.size), columns.ravel(), np.arange(0, columns.size + 1, n_pixels)),
-        shape=(n_rows, n_semantic_classes * n_pixels),
-    )
+        return None
     n_labels = labels.max() + 1
-    blocks = []
-    for label in range(n_labels):
-        mine = one_hot[labels == label]
-        for other in set(range(n_labels)) - {label}:
-            row = [None] * n_labels
-            row[label], row[other] = -mine, mine
-            empty = sparse.csr_array((mine.shape[0], one_hot.shape[1]))
-            blocks.append([part if part is not None else empty for part in row])
-    constraints = sparse.block_array(blocks, format="csr")
-    solution = linprog(
-        np.zeros(constraints.shape[1]),
-        A_ub=constraints,
-        b_ub=-np.ones(constraints.shape[0]),
-        bounds=(None, None),
-    )
-    return solution.status == 0
+    n_weights = n_semantic_classes * height * width
+    columns = flat * height * width + np.arange(height * width)
+    blocks = 1 if n_labels == 2 else n_labels
+
+    def constraint(image, other):
+        row = np.zeros((blocks, n_weights))
+        if blocks == 1:
+            row[0, columns[image]] = 2 * labels[image] - 1
+        else:
+            row[labels[image], columns[image]] = 1
+            row[other, columns[image]] = -1
+        return row.ravel()
+
+    everyone = np.arange(len(flat))
+    active = np.empty((0, blocks * n_weights))
+    w = np.zeros((blocks, n_weights))
+    while True:
+        scores = w[:, columns].sum(axis=2)
+        if blocks == 1:
+            slack = (scores * (2 * labels - 1)).T
+        else:
+            slack = (scores[labels, everyone] - scores).T
+            slack[everyone, labels] = np.inf
+        violated = np.argwhere(slack < 1 - 1e-7)
+        if not len(violated):
+            w = w.reshape(blocks, n_semantic_classes, height, width)
+            return w[0] if blocks == 1 else w
+        worst = violated[np.argsort(slack[tuple(violated.T)], kind="stable")[:64]]
+        active = np.concatenate([active, [constraint(*pair) for pair in worst]])
+        E = np.vstack([active.T, np.ones(len(active))])
+        f = np.zeros(len(E))
+        f[-1] = 1
+        solution, residual_norm = nnls(E, f)
+        if residual_norm < 1e-5:
+            return None
+        residual = E @ solution - f
+        w = -residual[:-1] / residual[-1]
+        w = (w / (active @ w).min()).reshape(blocks, n_weights)  # off by rounding only

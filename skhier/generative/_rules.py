@@ -1,99 +1,124 @@
-"""Patch tables: which patches of the next level a semantic class may become.
+"""The rules of one level: which patch a semantic class becomes, and how likely."""
 
-A table of level i is an array (|C_i|, k, height, width): row c holds the set S_c.
-"""
-
-from math import prod
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ._streams import multiply_bits
 
-def draw_symbol_table(n_classes, k, patch_size, n_symbols, rng):
-    """Draw disjoint sets of patches over `n_symbols` symbols (assumption 2), uniformly.
 
-    Nothing is enumerated unless about half of all patches are needed.
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """The sets S_c of one level, with the probability of each patch.
+
+    A rule is a pair (class c, its patch j), numbered c * k + j.
+
+    Parameters
+    ----------
+    patches : ndarray of shape (n_classes, k, height, width) or, of real pixels, \
+            (n_classes, k, height, width, n_channels)
+        Row c holds S_c: classes of the next level, or float32 pixels.
+    weights : ndarray of shape (n_classes, k)
+        Probability of each patch given its class.
+    """
+
+    patches: np.ndarray
+    weights: np.ndarray
+    _alias: tuple | None = field(init=False, repr=False)
+
+    def __post_init__(self):
+        uniform = np.ptp(self.weights) == 0
+        object.__setattr__(self, "_alias", None if uniform else alias_table(self.weights))
+
+    @property
+    def n_classes(self):
+        return self.patches.shape[0]
+
+    @property
+    def n_per_class(self):
+        return self.patches.shape[1]
+
+    @property
+    def patch_size(self):
+        return self.patches.shape[2:4]
+
+    def choose(self, classes, bits):
+        """The rule that each pixel follows, given its class and 32 random bits."""
+        k = self.n_per_class
+        product = multiply_bits(bits, k).reshape(classes.shape)
+        rules = (product >> np.uint64(32)).view(np.int64)
+        rules += classes * k
+        if self._alias is not None:
+            threshold, alias = self._alias
+            product &= np.uint64(0xFFFFFFFF)
+            rules = np.where(product < threshold.take(rules), rules, alias.take(rules))
+        return rules
+
+    def apply(self, rules, out=None):
+        """The next level, (n, height * p, width * q[, n_channels]), written to `out` if given."""
+        n, height, width = rules.shape
+        p, q, *channels = self.patches.shape[2:]
+        # Rows of patches are gathered in the order in which they lie in the next level.
+        rows = self.patches.reshape(-1, *self.patches.shape[3:])
+        order = (rules * p)[:, :, None, :] + np.arange(p)[:, None]
+        gathered = None if out is None else out.reshape(*order.shape, *rows.shape[1:])
+        gathered = rows.take(order, axis=0, out=gathered, mode="clip")
+        return gathered.reshape(n, height * p, width * q, *channels)
+
+    def class_frequencies(self, n_next):
+        """P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""
+        n_classes, _, p, q = self.patches.shape
+        where = np.arange(n_classes)[:, None, None, None] * n_next + self.patches
+        where = (where * p + np.arange(p)[:, None]) * q + np.arange(q)
+        weights = np.broadcast_to(self.weights[..., None, None], where.shape)
+        counts = np.bincount(where.ravel(), weights.ravel(), n_classes * n_next * p * q)
+        return counts.reshape(n_classes, n_next, p, q)
+
+
+def alias_table(weights):
+    """Walker's alias method: (threshold, alias), one entry for each rule.
+
+    A rule drawn uniformly in its class stays if 32 more bits are below its threshold,
+    and else becomes its alias.
+    """
+    n_classes, k = weights.shape
+    threshold = np.full(n_classes * k, 2**32, np.uint64)
+    alias = np.arange(n_classes * k)
+    for row, scaled in enumerate(weights * k):
+        small = [j for j in range(k) if scaled[j] < 1]
+        large = [j for j in range(k) if scaled[j] >= 1]
+        while small and large:
+            j, donor = small.pop(), large[-1]
+            threshold[row * k + j] = round(scaled[j] * 2**32)
+            alias[row * k + j] = row * k + donor
+            scaled[donor] -= 1 - scaled[j]
+            if scaled[donor] < 1:
+                small.append(large.pop())
+    return threshold, alias
+
+
+def rule_weights(value, n_classes, k, level):
+    """The probabilities (n_classes, k) that the parameter `rule_weights` means at one level.
 
     Raises
     ------
     ValueError
-        If there are fewer than n_classes * k different patches.
+        If it is not 'uniform', 'zipf', an exponent >= 0 or weights of that shape.
     """
-    needed, cells = n_classes * k, prod(patch_size)
-    total = n_symbols**cells
-    if needed > total:
+    exponent = {"uniform": 0.0, "zipf": 1.0}.get(value) if isinstance(value, str) else value
+    try:
+        weights = np.asarray(exponent, dtype=float)
+    except (TypeError, ValueError):
+        weights = np.array(np.nan)
+    if weights.ndim == 0:  # of Zipf's law: the r-th patch has weight r ** -exponent
+        weights = np.arange(1, k + 1) ** -weights if weights >= 0 else np.array(np.nan)
+    if weights.shape not in [(k,), (n_classes, k)] or not (
+        np.isfinite(weights).all() and (weights >= 0).all() and weights.sum(axis=-1).all()
+    ):
         raise ValueError(
-            f"patches_per_class={k} for {n_classes} semantic classes needs {needed} "
-            f"disjoint patches, but only {total} patches of size {patch_size} over "
-            f"{n_symbols} symbols exist."
+            f"rule_weights={value!r} is not valid at level {level}: it takes 'uniform', "
+            f"'zipf', an exponent >= 0 of Zipf's law, or weights >= 0, not all 0, of shape "
+            f"({k},) or ({n_classes}, {k}); a list gives one of these for each level."
         )
-    if total < 2 * needed:
-        codes = rng.permutation(total)[:needed]
-        digits = n_symbols ** np.arange(cells)
-        rows = codes[:, None] // digits % n_symbols
-    else:
-        rows = np.empty((0, cells), dtype=np.int64)
-        while len(rows) < needed:
-            more = rng.randint(n_symbols, size=(2 * (needed - len(rows)), cells))
-            rows = np.concatenate([rows, more])
-            _, first = np.unique(rows, axis=0, return_index=True)
-            rows = rows[np.sort(first)]
-        rows = rows[:needed]
-    return rows.reshape(n_classes, k, *patch_size)
-
-
-def draw_pixel_table(n_classes, k, patch_size, kind, rng):
-    """Draw real patches of the last level: 'gaussian' or 'orthonormal' (assumption 4).
-
-    Raises
-    ------
-    ValueError
-        If more orthonormal patches are needed than a patch has pixels.
-    """
-    needed, cells = n_classes * k, prod(patch_size)
-    rows = rng.standard_normal((needed, cells))
-    if kind == "orthonormal":
-        if needed > cells:
-            raise ValueError(
-                f"pixel_patches='orthonormal' with patches_per_class={k} for "
-                f"{n_classes} semantic classes needs {needed} orthonormal patches, but "
-                f"a patch of size {patch_size} has {cells} pixels."
-            )
-        q, r = np.linalg.qr(rows.T)
-        rows = (q * np.sign(np.diag(r))).T  # so that every basis is equally likely
-    return rows.astype(np.float32).reshape(n_classes, k, *patch_size)
-
-
-def replace_pixels(level, choice, table):
-    """Replace each pixel's class c by patch number `choice` of S_c: (n, h p, w q)."""
-    n, height, width = level.shape
-    *_, p, q = table.shape
-    patches = table.reshape(-1, p, q).take(level * table.shape[1] + choice, axis=0)
-    return patches.swapaxes(2, 3).reshape(n, height * p, width * q)
-
-
-def recognize_patches(level, table):
-    """The class of each patch, or -1 where no patch of `table` is it: (n, h, w)."""
-    n, height, width = level.shape
-    *_, p, q = table.shape
-    patches = level.reshape(n, height // p, p, width // q, q).swapaxes(2, 3)
-    classes = _match(patches.reshape(-1, p * q), table)
-    return classes.reshape(n, height // p, width // q)
-
-
-def _match(rows, table):
-    n_classes, k, *_ = table.shape
-    patches = table.reshape(n_classes * k, -1)
-    if np.issubdtype(table.dtype, np.floating):
-        # Pixels may be off by rounding.
-        rows = rows.astype(np.float32)
-        nearest = (rows @ patches.T - (patches**2).sum(axis=1) / 2).argmax(axis=1)
-        tolerance = 1e-5 * np.abs(patches).max()
-        matches = (np.abs(rows - patches[nearest]) <= tolerance).all(axis=1)
-    else:
-        weights = np.random.default_rng(0).integers(2**63, size=patches.shape[1])
-        keys = patches @ weights  # a random hash modulo 2^64; equality is checked below
-        order = np.argsort(keys)
-        place = np.searchsorted(keys[order], rows @ weights).clip(max=len(order) - 1)
-        nearest = order[place]
-        matches = (rows == patches[nearest]).all(axis=1)
-    return np.where(matches, nearest // k, -1)
+    weights = np.broadcast_to(weights, (n_classes, k))
+    return weights / weights.sum(axis=1, keepdims=True)

@@ -1,70 +1,116 @@
 """HierarchicalSampler: images drawn level by level from labels."""
 
+from functools import partial
 from math import prod
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+from numpy.linalg import norm
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base._fitting import unchanged_on_failure
 from .._base._images import shape_of
 from .._base._labels import encode_labels
-from .._base._params import as_pair, value_at
+from .._base._params import as_pair
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions, _fit_context
-from ._root import RootDistribution, draw_root_images, is_linearly_separable
-from ._rules import (
-    draw_pixel_table,
-    draw_symbol_table,
-    recognize_patches,
-    replace_pixels,
-)
-from ._streams import content_keys, draw_integers, index_keys
-
-_BATCH = 256  # images rendered at a time, so that their levels stay in cache
+from ._assumptions import check_assumptions
+from ._generation import GenerationMixin
+from ._inference import InferenceMixin
+from ._levels import read_fractions, read_levels
+from ._root import draw_root_images
+from ._search import Search
+from ._statistics import statistics
 
 
-class HierarchicalSampler(TransformerMixin, BaseEstimator):
+class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, BaseEstimator):
     r"""The deep generative model of images of the paper (section 3).
 
     A label y is drawn uniformly, then a semantic image :math:`X^{(0)}` of that label
     (the distribution :math:`G_0`). At level i = 0, ..., d - 1 every pixel that holds a
-    semantic class c is replaced by a patch drawn uniformly from the set
-    :math:`S_c^{(i)}` of its class; these sets are disjoint (assumption 2). The patches
-    of the last level hold real pixels. The defaults are the model of appendix D.
+    semantic class c is replaced by a patch drawn from the set :math:`S_c^{(i)}` of its
+    class. The patches of the last level hold real pixels. The defaults are the model of
+    appendix D: disjoint sets (assumption 2), patches that are equally likely, no noise.
+
+    A parameter with one value per level takes a list; any other value holds for all.
 
     Parameters
     ----------
     n_levels : int, default=2
         Number d of times that pixels are replaced by patches.
 
-    n_semantic_classes : int or sequence of n_levels ints, default=4
-        Number :math:`|C_i|` of semantic classes at levels 0, ..., d - 1. If `fit` is
-        given semantic images, the first is the number of classes that they hold.
+    n_semantic_classes : int or list of n_levels ints, default=4
+        Number :math:`|C_i|` of semantic classes at levels 0, ..., d - 1. Where patches
+        are given, it is the number of their sets; where `fit` is given semantic images,
+        level 0 has the classes that they hold; where `root` is 'label', the labels.
 
-    patch_size : int, pair of int, or sequence of n_levels of these, default=3
-        Size of the patches that levels 0, ..., d - 1 draw, in pixels. A pair is (height,
-        width); a sequence with one entry per level is given as a list.
+    patch_size : int, pair of int, or list of n_levels of these, default=3
+        Size of the patches that levels 0, ..., d - 1 draw, in pixels. A pair is the
+        tuple (height, width). Where patches are given, they have their size.
 
-    patches_per_class : int or sequence of n_levels ints, default=30
-        Number k of patches in each set :math:`S_c^{(i)}`.
+    patches_per_class : int or list of n_levels ints, default=30
+        Number k of patches in each set :math:`S_c^{(i)}`. Where patches are given, it is
+        theirs.
 
-    pixel_patches : {'gaussian', 'orthonormal'}, default='gaussian'
-        Patches of the last level: independent N(0, 1) pixels, or orthonormal vectors
-        (assumption 4).
+    rule_weights : {'uniform', 'zipf'}, float, ndarray, or list of these, default='uniform'
+        How likely each patch of a set is. A float a >= 0 is the exponent of Zipf's law:
+        the r-th patch has a weight of :math:`r^{-a}`; 'zipf' is 1. An array of shape
+        (patches_per_class,) or (n_semantic_classes, patches_per_class) gives weights.
+
+    overlap : float or list of n_levels floats, default=0.0
+        Share of each set's patches that are common to all classes of the level. The
+        others are in one set only. With more than 0, classes are ambiguous.
+
+    symbol_patches : list of n_levels - 1 arrays or None, default=None
+        Sets of patches for levels 0, ..., d - 2, in the form of `patches_`: an array of
+        classes of the next level, 0, 1, ..., or None for sets to be drawn.
+
+    pixel_patches : {'gaussian', 'orthonormal', 'one_hot'} or array-like of shape \
+            (n_semantic_classes, patches_per_class, height, width[, n_channels]), \
+            default='gaussian'
+        Patches of the last level: independent N(0, 1) pixels, orthonormal vectors
+        (assumption 4), the first vectors of the standard basis, or those given.
+
+    n_channels : int, default=1
+        Number of channels of a pixel, for patches that are drawn.
+
+    root : {'images', 'label'}, default='images'
+        What :math:`G_0` is if `fit` gets no semantic images: `n_root_images` drawn for
+        each label (appendix D), or one pixel whose class is the label, as in the Random
+        Hierarchy Model (Cagnetta et al., 2023).
 
     n_labels : int, default=2
-        Number of labels, if :math:`G_0` is drawn. Two are -1 and 1, more are 0, 1, ...
+        Number of labels, if `fit` gets none. Two are -1 and 1, more are 0, 1, ...
 
     n_root_images : int, default=4
-        Number of semantic images of each label, if :math:`G_0` is drawn. They are
-        drawn uniformly, again until they are different and linearly separable.
+        Number of semantic images of each label, if they are drawn: uniformly, again
+        until they are different and linearly separable.
 
     root_shape : pair of int or None, default=None
         (Height, width) of semantic images, needed if X is flat. If None, it is (3, 3)
         for drawn ones, and flat X holds strings: images of height 1.
+
+    label_noise : float, default=0.0
+        Probability that a label is replaced by another one, drawn uniformly.
+
+    symbol_noise : float or list of n_levels floats, default=0.0
+        Probability that the class of a pixel, at levels 0, ..., d - 1, is replaced by
+        one drawn uniformly from all classes of the level, before its patch is drawn.
+
+    pixel_noise : float, default=0.0
+        Standard deviation of independent Gaussian noise on the pixels of images.
+
+    min_theta, min_lambda : float, default=0.0
+        Smallest angle :math:`\theta` (radians) and norm :math:`\lambda` of labeled frequency
+        matrices that each level must have (section 3.1). Semantic images and symbol
+        patches are drawn again, level by level from the top, until they do.
+
+    max_draws : int, default=1000
+        How many draws of semantic images and sets of patches may be rejected.
+
+    n_jobs : int or None, default=None
+        Number of threads for samples and inference. Results do not depend on it.
 
     random_state : int, RandomState instance or None, default=None
         Determines the root images and patches drawn in `fit`, the samples of
@@ -84,16 +130,27 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
     root_labels_ : ndarray of shape (n_images,)
         Their labels.
 
+    separator_ : ndarray of shape (n_semantic_classes, height, width), or None
+        The separator :math:`W^*` of :math:`G_0` of smallest norm (assumption 1): for two
+        labels, :math:`\langle W^*, onehot(X) \rangle` is at least 1 where y is
+        `classes_[1]` and at most -1 elsewhere. For more labels it has shape (n_labels,
+        n_semantic_classes, height, width), and the product of the image's label is
+        larger by 1 than any other. None if there is none.
+
+    margin_ : float
+        The margin :math:`1 / \|W^*\|`, 0 if there is no separator.
+
     patches_ : list of n_levels ndarrays
         The sets :math:`S_c^{(i)}`, each array of shape (n_semantic_classes,
         patches_per_class, height, width): classes of the next level, float32 pixels at
-        the last.
+        the last, with an axis for channels if there are several.
+
+    rule_weights_ : list of n_levels ndarrays of shape (n_semantic_classes, \
+            patches_per_class)
+        Probability of each patch given its class.
 
     level_shapes_ : list of n_levels + 1 pairs of int
         (Height, width) of :math:`X^{(0)}, \dots, X^{(d)}`.
-
-    linearly_separable_ : bool
-        Whether :math:`G_0` is linearly separable (assumption 1).
 
     n_features_in_ : int
         Number of pixels of a semantic image.
@@ -105,7 +162,8 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
     -----
     Sample i depends on the seed and i only, so `sample(10)` are the first ten of
     `sample(100)` with the same seed. For a training and a test set, split one sample or
-    use two values of `random_state`.
+    use two values of `random_state`. Noise does not change what it falls on: the same
+    seed without noise gives the same images, clean.
 
     Examples
     --------
@@ -117,6 +175,9 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
     >>> semantic = sampler.inverse_transform(X)
     >>> semantic.shape
     (100, 3, 3)
+    >>> sampler.statistics()
+    >>> noisy = HierarchicalSampler(pixel_noise=1.0, random_state=0).fit()
+    >>> noisy.bayes_risk(1000)
     """
 
     _parameter_constraints = {
@@ -124,10 +185,22 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         "n_semantic_classes": "no_validation",
         "patch_size": "no_validation",
         "patches_per_class": "no_validation",
-        "pixel_patches": [StrOptions({"gaussian", "orthonormal"})],
+        "rule_weights": "no_validation",
+        "overlap": "no_validation",
+        "symbol_patches": "no_validation",
+        "pixel_patches": "no_validation",
+        "n_channels": [Interval(Integral, 1, None, closed="left")],
+        "root": [StrOptions({"images", "label"})],
         "n_labels": [Interval(Integral, 2, None, closed="left")],
         "n_root_images": [Interval(Integral, 1, None, closed="left")],
         "root_shape": "no_validation",
+        "label_noise": [Interval(Real, 0, 1, closed="both")],
+        "symbol_noise": "no_validation",
+        "pixel_noise": [Interval(Real, 0, None, closed="left")],
+        "min_theta": [Interval(Real, 0, None, closed="left")],
+        "min_lambda": [Interval(Real, 0, None, closed="left")],
+        "max_draws": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -138,20 +211,44 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         n_semantic_classes=4,
         patch_size=3,
         patches_per_class=30,
+        rule_weights="uniform",
+        overlap=0.0,
+        symbol_patches=None,
         pixel_patches="gaussian",
+        n_channels=1,
+        root="images",
         n_labels=2,
         n_root_images=4,
         root_shape=None,
+        label_noise=0.0,
+        symbol_noise=0.0,
+        pixel_noise=0.0,
+        min_theta=0.0,
+        min_lambda=0.0,
+        max_draws=1000,
+        n_jobs=None,
         random_state=None,
     ):
         self.n_levels = n_levels
         self.n_semantic_classes = n_semantic_classes
         self.patch_size = patch_size
         self.patches_per_class = patches_per_class
+        self.rule_weights = rule_weights
+        self.overlap = overlap
+        self.symbol_patches = symbol_patches
         self.pixel_patches = pixel_patches
+        self.n_channels = n_channels
+        self.root = root
         self.n_labels = n_labels
         self.n_root_images = n_root_images
         self.root_shape = root_shape
+        self.label_noise = label_noise
+        self.symbol_noise = symbol_noise
+        self.pixel_noise = pixel_noise
+        self.min_theta = min_theta
+        self.min_lambda = min_lambda
+        self.max_draws = max_draws
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -175,46 +272,50 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If more patches or root images are asked for than exist.
+            If more patches or root images are asked for than exist, or `min_theta` and
+            `min_lambda` are not reached.
         """
         with unchanged_on_failure(self):
             rng = make_rng(self.random_state)
-            n_classes = self._per_level("n_semantic_classes")
+            levels = read_levels(self)
+            noise = self.label_noise, read_fractions(self, "symbol_noise"), self.pixel_noise
             if X is None:
-                images, labels = self._draw_root(n_classes[0], rng)
+                draw_images = self._name_root(levels[0], rng)
             else:
-                images, labels = self._learn_root(X, y)
-                n_classes[0] = len(self.semantic_classes_)
-                self.linearly_separable_ = is_linearly_separable(images, labels, n_classes[0])
-            order = np.argsort(labels, kind="stable")
-            self._root = RootDistribution(images[order], labels[order])
-            self.root_images_ = self.semantic_classes_[self._root.images]
-            self.root_labels_ = self.classes_[self._root.labels]
-            self._draw_patches(n_classes, rng)
+                root_images = self._learn_root(X, y, levels[0])
+                draw_images = lambda: root_images  # noqa: E731
+            is_random = X is None and self.root == "images"
+            search = Search(self.min_theta, self.min_lambda, self.max_draws)
+            self._model, self.separator_ = search.model(draw_images, is_random, levels, noise, rng)
+            self.margin_ = 0.0 if self.separator_ is None else 1 / norm(self.separator_)
+            root = self._model.root
+            self.root_images_ = self.semantic_classes_[root.images]
+            self.root_labels_ = self.classes_[root.labels]
+            self.patches_ = [rules.patches for rules in self._model.rules]
+            self.rule_weights_ = [rules.weights for rules in self._model.rules]
+            self.level_shapes_ = self._model.level_shapes
         return self
 
-    def _per_level(self, name):
-        values = [
-            value_at(getattr(self, name), name, level, "n_levels", self.n_levels)
-            for level in range(self.n_levels)
-        ]
-        if not all(isinstance(v, Integral) and v >= 1 for v in values):
-            raise ValueError(
-                f"{name}={getattr(self, name)!r} is not valid: it takes a positive int, or "
-                "one for each level."
-            )
-        return values
-
-    def _draw_root(self, n_semantic_classes, rng):
-        shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
-        self.semantic_classes_ = np.arange(n_semantic_classes)
+    def _name_root(self, level, rng):
+        """Name labels and classes of a root without data; return what draws its images."""
+        if self.root == "label":
+            shape = (1, 1)
+            level.set_n_classes(self.n_labels, "n_labels")
+        else:
+            shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
+        self.semantic_classes_ = np.arange(level.n_classes)
         self.classes_ = np.array([-1, 1]) if self.n_labels == 2 else np.arange(self.n_labels)
         self.n_features_in_ = prod(shape)
         self._holds_strings = False
-        self.linearly_separable_ = True  # or draw_root_images raises
-        return draw_root_images(self.n_labels, self.n_root_images, shape, n_semantic_classes, rng)
+        if self.root == "label":
+            labels = np.arange(self.n_labels)
+            return lambda: (labels.reshape(-1, 1, 1), labels)
+        return partial(
+            draw_root_images, self.n_labels, self.n_root_images, shape, level.n_classes, rng
+        )
 
-    def _learn_root(self, X, y):
+    def _learn_root(self, X, y, level):
+        """Name labels and classes after X and y; return the root images and labels."""
         if y is None:
             raise ValueError(
                 "HierarchicalSampler requires y to be passed, but the target y is None: "
@@ -235,6 +336,7 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
                 "X names semantic classes: every argument must be a string or a number, "
                 f"all of one kind ({error})."
             ) from error
+        level.set_n_classes(len(self.semantic_classes_), "X")
         return images.reshape(X.shape), labels
 
     def _validate(self, X, shape, y="no_validation", *, reset):
@@ -257,112 +359,8 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
         X = X.reshape(-1, *shape)
         return (X, *rest) if rest else X
 
-    def _draw_patches(self, n_classes, rng):
-        k = self._per_level("patches_per_class")
-        sizes = self._patch_sizes()
-        self.patches_ = [
-            draw_symbol_table(n_classes[i], k[i], sizes[i], n_classes[i + 1], rng)
-            for i in range(self.n_levels - 1)
-        ]
-        last = (n_classes[-1], k[-1], sizes[-1])
-        self.patches_.append(draw_pixel_table(*last, self.pixel_patches, rng))
-        self.level_shapes_ = [self._root.images.shape[1:]]
-        for size in sizes:
-            height, width = self.level_shapes_[-1]
-            self.level_shapes_.append((height * size[0], width * size[1]))
-
-    def _patch_sizes(self):
-        # A tuple is one (height, width) for all levels; other sequences are per level.
-        if isinstance(self.patch_size, tuple):
-            return [as_pair(self.patch_size, "patch_size", 1)] * self.n_levels
-        return [
-            as_pair(
-                value_at(self.patch_size, "patch_size", level, "n_levels", self.n_levels),
-                "patch_size",
-                1,
-            )
-            for level in range(self.n_levels)
-        ]
-
-    def sample(self, n_samples=1, *, random_state=None, return_latents=False):
-        """Draw labeled images.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of images.
-
-        random_state : int, RandomState instance or None, default=None
-            Determines the samples. If None, the sampler's own `random_state` does.
-
-        return_latents : bool, default=False
-            Whether to return the semantic images of all levels too.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, height, width), float32
-            Images.
-
-        y : ndarray of shape (n_samples,)
-            Their labels.
-
-        latents : list of n_levels ndarrays
-            The semantic images at levels 0, ..., d - 1. Only if `return_latents`.
-        """
-        check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples={n_samples!r} is not valid: it takes an int >= 1.")
-        keys = index_keys(self._draw_seed(random_state), np.arange(n_samples))
-        roots = self._root.draw(keys)
-        images, latents = self._render(self._root.images[roots], keys, return_latents)
-        y = self.classes_[self._root.labels[roots]]
-        if not return_latents:
-            return images, y
-        return images, y, [self.semantic_classes_[latents[0]], *latents[1:]]
-
-    def _draw_seed(self, random_state=None):
-        rng = make_rng(self.random_state if random_state is None else random_state)
-        return rng.randint(2**63 - 1, dtype=np.int64)
-
-    def _render(self, semantic, keys, keep_latents=False):
-        """Render semantic images by the draws of their keys; also the levels, if kept."""
-        n_samples = len(semantic)
-        images = np.empty((n_samples, *self.level_shapes_[-1]), np.float32)
-        latents = [semantic]
-        if keep_latents:
-            latents += [
-                np.empty((n_samples, *shape), np.intp) for shape in self.level_shapes_[1:-1]
-            ]
-        for batch in gen_batches(n_samples, _BATCH):
-            level, position = semantic[batch], RootDistribution.n_draws
-            for i, table in enumerate(self.patches_):
-                n_draws = prod(level.shape[1:])
-                choice = draw_integers(keys[batch], position, n_draws, table.shape[1])
-                level = replace_pixels(level, choice.reshape(level.shape), table)
-                position += n_draws
-                if keep_latents and i + 1 < self.n_levels:
-                    latents[i + 1][batch] = level
-            images[batch] = level
-        return images, latents
-
-    def transform(self, X):
-        """Render semantic images: draw patches for them, level by level.
-
-        Each image is a function of its semantic image and `random_state`: with an int,
-        equal semantic images become equal images. For others, set another
-        `random_state`; the patches drawn in `fit` stay.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, height, width) or (n, height * width)
-            Semantic images with the classes seen in `fit`.
-
-        Returns
-        -------
-        images : ndarray of shape (n, height, width), float32
-            Images.
-        """
-        check_is_fitted(self)
+    def _encode_semantic(self, X):
+        """Semantic images as indices of `semantic_classes_`."""
         X = self._validate(X, self.level_shapes_[0], reset=False)
         semantic = np.searchsorted(self.semantic_classes_, X)
         semantic = semantic.clip(max=len(self.semantic_classes_) - 1)
@@ -372,50 +370,31 @@ class HierarchicalSampler(TransformerMixin, BaseEstimator):
                 f"X holds the semantic class {X[unknown][0]}, not among the classes seen "
                 f"in fit: {self.semantic_classes_.tolist()}."
             )
-        keys = content_keys(self._draw_seed(), semantic.reshape(len(X), -1))
-        return self._render(semantic, keys)[0]
+        return semantic
 
-    def inverse_transform(self, X):
-        """Recover the semantic images of clean images, exactly.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, height, width) or (n, height * width)
-            Images that this sampler rendered.
+    def statistics(self):
+        r"""Exact statistics of the model, in closed form: nothing is sampled.
 
         Returns
         -------
-        semantic : ndarray of shape (n, height, width)
-            Semantic images; (n, width) if `fit` was given strings.
-
-        Raises
-        ------
-        ValueError
-            If a patch of an image is none of the sampler's.
+        statistics : HierarchyStatistics
+            For each level, the labeled frequency matrices :math:`F_c`, class-conditional
+            frequencies, :math:`\theta`, :math:`\lambda`, the smallest :math:`|\sin|` of an
+            angle and :math:`\Delta_{min}`; entropy and number of different images.
         """
         check_is_fitted(self)
-        X = check_array(X, allow_nd=True, dtype=[np.float32, np.float64])
-        shape = self.level_shapes_[-1]
-        if prod(X.shape[1:]) != prod(shape) or (X.ndim > 2 and X.shape[1:3] != shape):
-            raise ValueError(
-                f"X holds images of shape {X.shape[1:]}, but this sampler renders images "
-                f"of shape {shape}."
-            )
-        X = X.reshape(len(X), *shape)
-        semantic = np.empty((len(X), *self.level_shapes_[0]), np.intp)
-        for batch in gen_batches(len(X), _BATCH):
-            level = X[batch]
-            for i in reversed(range(self.n_levels)):
-                level = recognize_patches(level, self.patches_[i])
-                if (level < 0).any():
-                    image, row, column = np.argwhere(level < 0)[0]
-                    raise ValueError(
-                        f"X[{batch.start + image}] is not a clean image of this sampler: "
-                        f"no patch of level {i} is the one at row {row}, column {column}."
-                    )
-            semantic[batch] = level
-        semantic = self.semantic_classes_[semantic]
-        return semantic.reshape(len(X), -1) if self._holds_strings else semantic
+        return statistics(self._model)
+
+    def check_assumptions(self):
+        """Check assumptions 1 to 4 of the paper, with the evidence for each.
+
+        Returns
+        -------
+        report : AssumptionReport
+            Four checks, as a sequence and as a table to print.
+        """
+        check_is_fitted(self)
+        return check_assumptions(self._model, self.separator_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,39 +7,72 @@ depends on a seed and its index only is thus drawn without drawing those before 
 import numpy as np
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_BRANCH = np.uint64(0xD1B54A32D192ED03)
 
 
-def mix(z):
-    """The finalizer of SplitMix64: a bijection of uint64 that scatters every bit."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+def _mix(z):
+    """The finalizer of SplitMix64, in place: a bijection of uint64 that scatters every bit."""
+    shifted = z >> np.uint64(30)
+    z ^= shifted
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    np.right_shift(z, np.uint64(27), out=shifted)
+    z ^= shifted
+    z *= np.uint64(0x94D049BB133111EB)
+    np.right_shift(z, np.uint64(31), out=shifted)
+    z ^= shifted
+    return z
 
 
 def index_keys(seed, indices):
     """One key for each (seed, index)."""
     seed = np.array([seed], dtype=np.uint64)
-    indices = np.asarray(indices, dtype=np.uint64)
-    return mix(mix(seed + _GOLDEN) ^ mix(indices * _GOLDEN + _GOLDEN))
+    indices = np.asarray(indices).astype(np.uint64)
+    return _mix(_mix(seed + _GOLDEN) ^ _mix(indices * _GOLDEN + _GOLDEN))
 
 
 def content_keys(seed, rows):
     """One key for each row of integers, a function of the seed and the row's content."""
     keys = np.full(len(rows), seed, dtype=np.uint64)
     for column in rows.T:
-        keys = mix((keys ^ column.astype(np.uint64)) + _GOLDEN)
+        keys = _mix((keys ^ column.astype(np.uint64)) + _GOLDEN)
     return keys
 
 
-def draw_integers(keys, first, n_draws, high):
-    """Integers in range(high), an array (len(keys), n_draws); `high` may be an array.
+def branch_keys(keys, number):
+    """Keys of other streams, one for each key and branch `number` >= 0."""
+    return _mix(keys ^ (_BRANCH * np.array([number + 1], dtype=np.uint64)))
 
-    Draws `first`, `first` + 1, ... of each key's stream, 32 bits each: a value is off
-    its exact probability by less than high / 2**32, relatively.
-    """
+
+def random_bits(keys, first, n_draws):
+    """Draws `first`, `first` + 1, ... of each key's stream: uint32, (len(keys), n_draws)."""
     words = np.arange(first // 2, (first + n_draws + 1) // 2, dtype=np.uint64)
-    bits = mix(keys[:, None] + (words + np.uint64(1)) * _GOLDEN)
-    halves = bits.astype("<u8", copy=False).view("<u4")[:, first % 2 : first % 2 + n_draws]
-    return ((halves.astype(np.uint64) * np.asarray(high, dtype=np.uint64)) >> np.uint64(32)).astype(
-        np.intp
-    )
+    bits = _mix(keys[:, None] + (words + np.uint64(1)) * _GOLDEN)
+    return bits.astype("<u8", copy=False).view("<u4")[:, first % 2 : first % 2 + n_draws]
+
+
+def multiply_bits(bits, high):
+    """bits * high as uint64: its high word is an integer in range(high), its low word the rest.
+
+    An integer is off its exact probability by less than high / 2**32, relatively.
+    """
+    product = bits.astype(np.uint64)
+    product *= np.asarray(high, dtype=np.uint64)
+    return product
+
+
+def draw_integers(keys, first, n_draws, high):
+    """Integers in range(high), an array (len(keys), n_draws); `high` may be an array."""
+    product = multiply_bits(random_bits(keys, first, n_draws), high)
+    product >>= np.uint64(32)
+    return product.view(np.int64)
+
+
+def draw_normals(keys, n_draws):
+    """Independent N(0, 1), float32 of shape (len(keys), n_draws), by Box and Muller (1958)."""
+    n_pairs = (n_draws + 1) // 2
+    uniforms = random_bits(keys, 0, 2 * n_pairs).astype(np.float32)
+    uniforms += np.float32(0.5)
+    uniforms *= np.float32(2.0**-32)
+    radius = np.sqrt(np.float32(-2) * np.log(uniforms[:, :n_pairs]))
+    angle = np.float32(2 * np.pi) * uniforms[:, n_pairs:]
+    return np.hstack([radius * np.cos(angle), radius * np.sin(angle)])[:, :n_draws]

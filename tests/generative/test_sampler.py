@@ -1,10 +1,20 @@
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier import HierarchicalSampler
-from skhier.generative._root import is_linearly_separable
-from skhier.generative._streams import draw_integers, index_keys
+from skhier.generative._streams import draw_integers, draw_normals, index_keys
+
+
+def chi_square_is_small(counts, probabilities):
+    # The statistic has mean df and variance 2 df.
+    expected = counts.sum() * probabilities
+    seen = expected > 0
+    df = seen.sum() - 1
+    chi2 = ((counts - expected)[seen] ** 2 / expected[seen]).sum()
+    return chi2 < df + 5 * np.sqrt(2 * df) and counts[~seen].sum() == 0
 
 
 def test_defaults_are_appendix_D():
@@ -16,7 +26,6 @@ def test_defaults_are_appendix_D():
     assert [table.shape for table in sampler.patches_] == [(4, 30, 3, 3), (4, 30, 3, 3)]
     assert_array_equal(np.unique(y), [-1, 1])
     assert sampler.root_images_.shape == (8, 3, 3)
-    assert sampler.linearly_separable_
     one_hot = np.eye(4)[sampler.root_images_].reshape(8, -1)
     assert np.linalg.matrix_rank(one_hot) == 8  # as validated in appendix D
 
@@ -35,17 +44,30 @@ def test_each_level_comes_from_the_one_above():
     assert {(label, root.tobytes()) for label, root in zip(y, latents[0])} <= roots
 
 
-def test_labels_roots_and_patches_are_uniform():
-    # A chi-square statistic of df degrees has mean df and variance 2 df.
-    sampler = HierarchicalSampler(1, patches_per_class=7, random_state=0).fit()
+@pytest.mark.parametrize(
+    "rule_weights",
+    ["uniform", "zipf", 2.5, np.arange(7.0), np.random.default_rng(0).random((4, 7))],
+    ids=["uniform", "zipf", "exponent", "weights", "weights of each class"],
+)
+def test_labels_roots_and_patches_have_their_probabilities(rule_weights):
+    sampler = HierarchicalSampler(
+        1, patches_per_class=7, rule_weights=rule_weights, random_state=0
+    ).fit()
     X, y, (roots,) = sampler.sample(20_000, return_latents=True)
     which = (roots[:, None] == sampler.root_images_).all(axis=(2, 3)).argmax(axis=1)
-    patch = X[:, :3, :3].reshape(-1, 1, 9)
-    at_corner = (patch == sampler.patches_[0].reshape(1, 28, 9)).all(axis=2).argmax(axis=1) % 7
-    for draws, n in [((y > 0).astype(int), 2), (which, 8), (at_corner, 7)]:
-        expected = len(draws) / n
-        chi2 = ((np.bincount(draws, minlength=n) - expected) ** 2 / expected).sum()
-        assert chi2 < (n - 1) + 5 * np.sqrt(2 * (n - 1))
+    rules = (X[:, :3, :3].reshape(-1, 1, 9) == sampler.patches_[0].reshape(1, 28, 9)).all(axis=2)
+    assert chi_square_is_small(np.bincount(y > 0), np.full(2, 1 / 2))
+    assert chi_square_is_small(np.bincount(which, minlength=8), np.full(8, 1 / 8))
+    for c in range(4):
+        counts = rules[roots[:, 0, 0] == c].sum(axis=0)[7 * c : 7 * c + 7]
+        assert chi_square_is_small(counts, sampler.rule_weights_[0][c])
+
+
+def test_zipf_weights_fall_with_rank():
+    sampler = HierarchicalSampler(2, patches_per_class=4, rule_weights=["zipf", 2.0]).fit()
+    for weights, exponent in zip(sampler.rule_weights_, [1, 2]):
+        ranks = np.arange(1, 5.0) ** -exponent
+        assert_allclose(weights, np.tile(ranks / ranks.sum(), (4, 1)))
 
 
 def test_sets_of_patches_are_disjoint():
@@ -57,12 +79,48 @@ def test_sets_of_patches_are_disjoint():
     assert len(np.unique(rows, axis=0)) == 120
 
 
-def test_orthonormal_patches():
+def test_overlap_is_what_all_classes_share():
+    sampler = HierarchicalSampler(patches_per_class=10, overlap=[0.3, 1.0], random_state=0).fit()
+    for table, shared in zip(sampler.patches_, [3, 10]):
+        rows = [{patch.tobytes() for patch in patches} for patches in table]
+        assert all(len(patches) == 10 for patches in rows)
+        assert len(set.intersection(*rows)) == shared
+        assert len(set.union(*rows)) == 4 * (10 - shared) + shared
+
+
+@pytest.mark.parametrize("kind", ["orthonormal", "one_hot"])
+def test_orthonormal_patches(kind):
     sampler = HierarchicalSampler(
-        1, n_semantic_classes=3, patches_per_class=3, pixel_patches="orthonormal", random_state=0
+        1, n_semantic_classes=3, patches_per_class=6, pixel_patches=kind, n_channels=2
     ).fit()
-    rows = sampler.patches_[0].reshape(9, 9)
-    assert_allclose(rows @ rows.T, np.eye(9), atol=1e-6)
+    assert sampler.patches_[0].shape == (3, 6, 3, 3, 2)
+    rows = sampler.patches_[0].reshape(18, 18)
+    assert_allclose(rows @ rows.T, np.eye(18), atol=1e-6)
+    X, _, (roots,) = sampler.sample(20, return_latents=True)
+    assert X.shape == (20, 9, 9, 2)
+    assert_array_equal(sampler.inverse_transform(X), roots)
+    assert set(np.unique(X)) == {0, 1} or kind == "orthonormal"
+
+
+def test_given_patches_are_used():
+    symbols = np.array([[[[0, 1]], [[1, 1]]], [[[2, 2]], [[0, 2]]]])
+    pixels = np.arange(6.0).reshape(3, 1, 1, 2)
+    sampler = HierarchicalSampler(
+        symbol_patches=[symbols], pixel_patches=pixels, root_shape=(2, 2), random_state=0
+    ).fit()
+    assert_array_equal(sampler.patches_[0], symbols)
+    assert_array_equal(sampler.patches_[1], pixels)
+    X, _, latents = sampler.sample(50, return_latents=True)
+    assert X.shape == (50, 2, 8)
+    assert_array_equal(X, np.stack([2 * latents[1], 2 * latents[1] + 1], axis=-1).reshape(X.shape))
+
+
+def test_label_as_root_symbol():
+    sampler = HierarchicalSampler(3, root="label", n_labels=5, random_state=0).fit()
+    X, y, latents = sampler.sample(100, return_latents=True)
+    assert X.shape == (100, 27, 27)
+    assert_array_equal(latents[0][:, 0, 0], y)
+    assert [len(table) for table in sampler.patches_] == [5, 4, 4]
 
 
 def test_given_root_images_keep_their_names():
@@ -74,7 +132,6 @@ def test_given_root_images_keep_their_names():
     assert set(labels) == {"beach", "desert"}
     assert_array_equal(sampler.inverse_transform(images), latents[0])
     assert_array_equal((latents[0][:, 1, 0] == "sea"), labels == "beach")
-    assert sampler.linearly_separable_
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -96,14 +153,68 @@ def test_strings_are_images_of_height_1():
     assert_array_equal(sampler.inverse_transform(images), X)
 
 
+def test_noise_has_its_probability_and_changes_nothing_else():
+    clean = HierarchicalSampler(random_state=0).fit()
+    noisy = HierarchicalSampler(
+        label_noise=0.2, symbol_noise=[0.0, 0.4], pixel_noise=0.5, random_state=0
+    ).fit()
+    n = 4000
+    X, y, latents = clean.sample(n, return_latents=True)
+    noisy_X, noisy_y, noisy_latents = noisy.sample(n, return_latents=True)
+    assert abs((y != noisy_y).mean() - 0.2) < 5 * np.sqrt(0.2 * 0.8 / n)
+    assert_array_equal(noisy_latents[0], latents[0])
+    changed = noisy_latents[1] != latents[1]
+    assert abs(changed.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / changed.size)  # 1 of 4 is itself
+    kept = ~changed.repeat(3, axis=1).repeat(3, axis=2)
+    noise = (noisy_X - X)[kept]
+    assert abs(noise.mean()) < 5 * 0.5 / np.sqrt(len(noise))
+    assert abs(noise.std() - 0.5) < 5 * 0.5 / np.sqrt(2 * len(noise))
+
+
+def test_labels_are_flipped_to_any_other():
+    clean, noisy = (
+        HierarchicalSampler(1, n_labels=4, label_noise=p, random_state=0).fit() for p in (0, 1)
+    )
+    shift = (noisy.sample(9000)[1] - clean.sample(9000)[1]) % 4
+    assert chi_square_is_small(np.bincount(shift, minlength=4), np.array([0, 1, 1, 1]) / 3)
+
+
+def test_normal_draws_are_normal():
+    draws = draw_normals(index_keys(0, np.arange(1000)), 101).ravel().astype(float)
+    n = len(draws)
+    for power, moment, variance in [(1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)]:
+        assert abs((draws**power).mean() - moment) < 5 * np.sqrt(variance / n)
+    pairs = draws.reshape(1000, 101)
+    lag = (pairs[:, :50] * pairs[:, 51:]).mean()  # radius and angle are shared by pairs
+    assert abs(lag) < 5 / np.sqrt(50_000)
+
+
 def test_samples_depend_on_seed_and_index_only():
-    sampler = HierarchicalSampler(random_state=0).fit()
-    X, y = sampler.sample(600, random_state=5)
+    sampler = HierarchicalSampler(symbol_noise=0.1, pixel_noise=0.1, random_state=0).fit()
+    X, y, latents = sampler.sample(1000, random_state=5, return_latents=True)
     fewer, labels = sampler.sample(100, random_state=5)
     assert_array_equal(fewer, X[:100])
     assert_array_equal(labels, y[:100])
+    indices = [999, 3, 3, 500]
+    some, labels, some_latents = sampler.sample_at(indices, random_state=5, return_latents=True)
+    assert_array_equal(some, X[indices])
+    assert_array_equal(labels, y[indices])
+    assert_array_equal(some_latents[1], latents[1][indices])
+    batches = list(sampler.iter_batches(1000, 300, random_state=5))
+    assert [len(batch) for batch, _ in batches] == [300, 300, 300, 100]
+    assert_array_equal(np.concatenate([batch for batch, _ in batches]), X)
+    assert_array_equal(np.concatenate([labels for _, labels in batches]), y)
+    threads = pickle.loads(pickle.dumps(sampler)).set_params(n_jobs=2)
+    assert_array_equal(threads.sample(1000, random_state=5)[0], X)
+    assert_array_equal(threads.score_samples(X), sampler.score_samples(X))
     assert not np.array_equal(sampler.sample(100, random_state=6)[0], fewer)
     assert_array_equal(sampler.sample(100)[0], sampler.sample(100)[0])
+
+
+def test_far_indices_cost_no_more():
+    sampler = HierarchicalSampler(random_state=0).fit()
+    far, _ = sampler.sample_at([10**18])
+    assert not np.array_equal(far, sampler.sample_at([10**18 + 1])[0])
 
 
 def test_streams_are_the_same_however_they_are_read():
@@ -114,42 +225,70 @@ def test_streams_are_the_same_however_they_are_read():
     assert_array_equal(draw_integers(keys[[7, 2]], 0, 9, 100), whole[[7, 2]])
 
 
-@pytest.mark.parametrize(
-    ("images", "labels", "separable"),
-    [
-        ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1], True),
-        ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], False),  # exclusive or
-        ([[0, 0], [0, 0]], [0, 1], False),
-        ([[0, 0], [1, 1], [2, 2]], [0, 1, 2], True),
-    ],
-)
-def test_linear_separability(images, labels, separable):
-    images = np.array(images)[:, None]
-    assert is_linearly_separable(images, np.array(labels), 3) == separable
-
-
 def test_many_labels():
     sampler = HierarchicalSampler(n_labels=5, random_state=0).fit()
     assert_array_equal(np.unique(sampler.sample(200)[1]), np.arange(5))
 
 
+def test_levels_are_drawn_until_theta_and_lambda_are_reached():
+    limits = {"min_theta": 1.4, "min_lambda": 0.2}
+    for seed in range(5):
+        exact = HierarchicalSampler(**limits, random_state=seed).fit().statistics()
+        assert exact.theta >= 1.4
+        assert exact.lambda_ >= 0.2
+    with pytest.raises(ValueError, match=r"not reached in max_draws=20 draws: the best at level 1"):
+        HierarchicalSampler(min_lambda=0.4, max_draws=20, random_state=0).fit()
+    X = np.array([[[0, 0]], [[1, 1]]])
+    with pytest.raises(
+        ValueError, match="not reached in what is given, not drawn: the best at level 0"
+    ):
+        HierarchicalSampler(min_lambda=2, random_state=0).fit(X, [0, 1])
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"n_semantic_classes": 2, "patch_size": 2}, "needs 60 disjoint patches, but only 16"),
-        ({"pixel_patches": "orthonormal"}, "needs 120 orthonormal patches, but .* has 9 pixels"),
+        ({"n_semantic_classes": 2, "patch_size": 2}, "needs 60 different patches, but only 16"),
+        ({"pixel_patches": "orthonormal"}, "needs 120 orthonormal patches, but .* has 9 values"),
         ({"patches_per_class": [3, 3, 3]}, "has 3 entries, but n_levels=2"),
         ({"patches_per_class": 0}, "patches_per_class=0 is not valid"),
         ({"n_semantic_classes": 1.5}, "n_semantic_classes=1.5 is not valid"),
         ({"patch_size": [3, "x"]}, "patch_size='x' is not valid"),
         ({"root_shape": (0, 3)}, r"root_shape=\(0, 3\) is not valid"),
-        ({"root_shape": (1, 1), "n_root_images": 9}, "not linearly separable in"),
+        (
+            {"root_shape": (1, 1), "n_root_images": 9},
+            "not different and linearly separable in max_draws=1000 draws",
+        ),
         ({"n_levels": 0}, "n_levels"),
+        ({"rule_weights": "pareto"}, "rule_weights='pareto' is not valid at level 0"),
+        ({"rule_weights": -1.0}, "rule_weights=-1.0 is not valid"),
+        ({"rule_weights": np.ones(29)}, r"of shape \(30,\) or \(4, 30\)"),
+        ({"rule_weights": ["zipf"]}, "has 1 entries, but n_levels=2"),
+        ({"rule_weights": np.zeros(30)}, "is not valid at level 0"),
+        ({"overlap": 1.2}, "overlap=1.2 is not valid"),
+        ({"symbol_noise": [0.1, 2]}, r"symbol_noise=\[0.1, 2\] is not valid"),
+        ({"label_noise": -0.1}, "label_noise"),
+        ({"pixel_noise": -1}, "pixel_noise"),
+        ({"pixel_patches": "wavelets"}, "pixel_patches='wavelets' is not valid"),
+        ({"pixel_patches": np.zeros((2, 3))}, r"pixel_patches .* of shape \(2, 3\)"),
+        ({"pixel_patches": np.zeros((1, 2, 3, 3))}, "gives class 0 a patch twice"),
+        ({"symbol_patches": [None, None]}, "each of the n_levels - 1 = 1 upper levels"),
+        ({"symbol_patches": [np.ones((2, 2, 2))]}, r"symbol_patches\[0\] of shape \(2, 2, 2\)"),
+        (
+            {"symbol_patches": [np.arange(8).reshape(2, 2, 1, 2)]},
+            r"holds the class 7, but level 1 has 4 classes, 0 to 3",
+        ),
+        (
+            {"symbol_patches": [np.arange(4).reshape(2, 2, 1, 1)], "root": "label", "n_labels": 3},
+            r"symbol_patches\[0\] has sets of patches for 2 semantic classes, but n_labels has 3",
+        ),
     ],
 )
 def test_impossible_models_are_refused(params, message):
+    sampler = HierarchicalSampler(**params)
     with pytest.raises(ValueError, match=message):
-        HierarchicalSampler(**params).fit()
+        sampler.fit()
+    assert not hasattr(sampler, "patches_")
 
 
 def test_bad_images():
@@ -170,3 +309,7 @@ def test_bad_images():
         HierarchicalSampler().fit(np.zeros((2, 3, 3), int))
     with pytest.raises(ValueError, match="n_samples=0"):
         sampler.sample(0)
+    with pytest.raises(ValueError, match="batch_size=0"):
+        sampler.iter_batches(10, 0)
+    with pytest.raises(ValueError, match="indices of shape"):
+        sampler.sample_at([-1])

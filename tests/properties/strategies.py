@@ -46,16 +46,33 @@ def labeled_codes(draw):
 
 
 @st.composite
-def samplers(draw):
-    """Fitted generative models of depth one to three, with or without two labels."""
+def samplers(draw, noisy=False):
+    """Fitted generative models of depth one to three; with noise and shared patches if asked."""
     n_levels = draw(st.integers(1, 3))
+
+    def per_level(strategy):
+        return [draw(strategy) for _ in range(n_levels)]
+
+    noise = {}
+    if noisy:
+        noise = {
+            "overlap": per_level(st.sampled_from([0.0, 0.5, 1.0])),
+            "label_noise": draw(st.sampled_from([0.0, 0.2])),
+            "symbol_noise": per_level(st.sampled_from([0.0, 0.0, 0.1, 1.0])),
+            "pixel_noise": draw(st.sampled_from([0.0, 1e-3, 0.5, 10.0])),
+        }
     return HierarchicalSampler(
         n_levels,
-        n_semantic_classes=[draw(st.integers(2, 5)) for _ in range(n_levels)],
-        patch_size=[draw(st.sampled_from([2, 3, (1, 5), (3, 2)])) for _ in range(n_levels)],
-        patches_per_class=[draw(st.integers(1, 3)) for _ in range(n_levels)],
+        n_semantic_classes=per_level(st.integers(2, 5)),
+        patch_size=per_level(st.sampled_from([2, 3, (1, 5), (3, 2)])),
+        patches_per_class=per_level(st.integers(1, 3)),
+        rule_weights=per_level(st.sampled_from(["uniform", "zipf", 3.0])),
+        pixel_patches=draw(st.sampled_from(["gaussian", "orthonormal", "one_hot"])),
+        n_channels=4,
+        root=draw(st.sampled_from(["images", "label"])),
         n_labels=draw(st.integers(2, 3)),
         n_root_images=draw(st.integers(1, 2)),
         root_shape=draw(st.sampled_from([(2, 2), (1, 4), (3, 3)])),
         random_state=draw(seeds),
+        **noise,
     ).fit()

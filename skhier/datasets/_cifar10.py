@@ -1,0 +1,125 @@
+"""CIFAR-10 (Krizhevsky, 2009) from files on this machine."""
+
+import io
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ._npz import load_npz
+
+NAMES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+_BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+
+
+def load_cifar10(path):
+    """Load CIFAR-10: color images of 32x32 pixels in ten classes.
+
+    Nothing is downloaded.
+
+    Parameters
+    ----------
+    path : path-like
+        The archive ``cifar-10-python.tar.gz`` or ``cifar-10-binary.tar.gz``; the folder
+        in it, or one that holds some of its batches (``data_batch_1``, ...,
+        ``test_batch``, of either version); or an ``.npz`` file with the arrays ``X`` and
+        ``y`` (see :func:`load_npz`).
+
+    Returns
+    -------
+    dataset : Bunch
+        With `images`, uint8 of shape (n, 32, 32, 3), the training images first;
+        `target`, integers 0 to 9; `target_names`; `n_train`, the number of training
+        images, or None if the file has no split; and `name`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or no batches in it; the message says how to get them.
+    ValueError
+        If a file does not hold what its name says.
+
+    Examples
+    --------
+    >>> from skhier.datasets import load_cifar10
+    >>> load_cifar10("no-such-folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: CIFAR-10 was not found in 'no-such-folder'. ...
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        dataset = load_npz(path)
+        if dataset.images.shape[1:] != (32, 32, 3):
+            raise ValueError(
+                f"{str(path)!r} holds images of shape {dataset.images.shape[1:]}; those of "
+                "CIFAR-10 are (32, 32, 3)."
+            )
+        return Bunch(**{**dataset, "target_names": np.array(NAMES), "name": "CIFAR-10"})
+    parts = {name: _read_batch(name, data) for name, data in _raw_batches(path)}
+    if not parts:
+        raise FileNotFoundError(
+            f"CIFAR-10 was not found in {str(path)!r}. Get cifar-10-python.tar.gz from "
+            "www.cs.toronto.edu/~kriz/cifar.html and give its path, or the folder in it; or "
+            "use fetch_cifar10, which downloads the images from OpenML."
+        )
+    images, target = (
+        np.concatenate([parts[name][i] for name in _BATCHES if name in parts]) for i in (0, 1)
+    )
+    return Bunch(
+        images=images,
+        target=target,
+        target_names=np.array(NAMES),
+        n_train=sum(len(part[1]) for name, part in parts.items() if name != "test_batch"),
+        name="CIFAR-10",
+    )
+
+
+def _raw_batches(path):
+    """The (name, bytes) of each batch in a folder or an archive."""
+    if path.is_dir():
+        for name in _BATCHES:
+            for file in (path / name, path / f"{name}.bin"):
+                if file.is_file():
+                    yield name, file.read_bytes()
+    elif path.is_file():
+        try:
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    name = Path(member.name).name.removesuffix(".bin")
+                    if name in _BATCHES and member.isfile():
+                        yield name, archive.extractfile(member).read()
+        except tarfile.TarError as error:
+            raise ValueError(f"{str(path)!r} is not a tar archive: {error}") from error
+
+
+def _read_batch(name, data):
+    """(images, labels) of one batch: a pickle, or one byte of label before each image."""
+    if data[:1] == b"\x80":
+        batch = _PlainUnpickler(data).load()
+        pixels, labels = batch[b"data"], batch[b"labels"]
+    else:
+        if len(data) % 3073:
+            raise ValueError(f"{name} is not a batch of CIFAR-10: it has {len(data)} bytes.")
+        rows = np.frombuffer(data, np.uint8).reshape(-1, 3073)
+        labels, pixels = rows[:, 0], rows[:, 1:]
+    images = np.reshape(pixels, (-1, 3, 32, 32)).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), np.asarray(labels, dtype=np.int64)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads arrays and plain values only: a pickle of anything else could run code."""
+
+    def __init__(self, data):
+        super().__init__(io.BytesIO(data), encoding="bytes")
+
+    def find_class(self, module, name):
+        if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
+            return super().find_class(module, name)
+        if (module, name) == ("_codecs", "encode"):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"a batch of CIFAR-10 does not hold {module}.{name}")

@@ -1,0 +1,290 @@
+"""Ready-made generative models and samples of them."""
+
+from itertools import combinations
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ..generative import HierarchicalSampler
+
+# A digit is a grid of stroke classes; each is named by the box-drawing character it looks like.
+_DIGITS = {
+    1: (" ┐ ", " │ ", " │ "),
+    2: ("──┐", "┌─┘", "└──"),
+    3: ("──┐", "──┤", "──┘"),
+    4: ("│ │", "└─┤", "  │"),
+    5: ("┌──", "└─┐", "──┘"),
+    6: ("┌──", "├─┐", "└─┘"),
+    7: ("──┐", "  │", "  │"),
+    8: ("┌─┐", "├─┤", "└─┘"),
+    9: ("┌─┐", "└─┤", "──┘"),
+}
+_UP, _RIGHT, _DOWN, _LEFT = (-1, 0), (0, 1), (1, 0), (0, -1)
+_ARMS = {
+    " ": (), "─": (_LEFT, _RIGHT), "│": (_UP, _DOWN),
+    "┌": (_DOWN, _RIGHT), "┐": (_DOWN, _LEFT), "└": (_UP, _RIGHT), "┘": (_UP, _LEFT),
+    "├": (_UP, _DOWN, _RIGHT), "┤": (_UP, _DOWN, _LEFT),
+}  # fmt: skip
+_STROKES = "".join(_ARMS)
+_SPECK = "·"  # of level 1 only
+_CELLS = list(np.ndindex(3, 3))
+
+
+def make_digits_hierarchy(
+    n_samples=1000, *, target="parity", pixel_noise=0.0, return_X_y=True, random_state=None
+):
+    """Draw digits stroke by stroke: the example of section 3.2 and figure 2.
+
+    A digit from 1 to 9 is a 3x3 grid of 9 stroke classes: blank, lines, corners and
+    junctions. Each becomes one of 4 ways to draw that stroke with smaller ones, and each
+    of those one of 4 patches of 3x3 pixels: :math:`4^{90}` images of 27x27 pixels for
+    each digit.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of images.
+
+    target : {'parity', 'digit'}, default='parity'
+        Labels: 0 for even and 1 for odd digits, equally likely, or the digits, equally
+        likely.
+
+    pixel_noise : float, default=0.0
+        Standard deviation of Gaussian noise on the pixels, whose ink is 1.
+
+    return_X_y : bool, default=True
+        Whether to return arrays, or a Bunch.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the images.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 27, 27), float32
+        Images. If `return_X_y` is False, a Bunch is returned instead, with `images`,
+        `target`, `latents` (the semantic images of both levels), `sampler` (the fitted
+        HierarchicalSampler), `target_names`, `stroke_names` and `name`.
+
+    y : ndarray of shape (n_samples,)
+        Labels.
+
+    Examples
+    --------
+    >>> from skhier.datasets import make_digits_hierarchy
+    >>> digits = make_digits_hierarchy(100, return_X_y=False, random_state=0)
+    >>> digits.images.shape, digits.sampler.statistics().n_images[-1]
+    ((100, 27, 27), 13792...)
+    """
+    if target not in ("parity", "digit"):
+        raise ValueError(f"target={target!r} is not valid: it takes 'parity' or 'digit'.")
+    grids = np.array([[list(row) for row in rows] for rows in _DIGITS.values()])
+    digits = np.array(list(_DIGITS))
+    sampler = HierarchicalSampler(
+        symbol_patches=[_stroke_patches()],
+        pixel_patches=_pixel_patches(),
+        pixel_noise=pixel_noise,
+        random_state=random_state,
+    )
+    sampler.fit(np.vectorize(_STROKES.index)(grids), digits % 2 if target == "parity" else digits)
+    names = np.array(["even", "odd"]) if target == "parity" else digits.astype(str)
+    return _draw(
+        sampler,
+        n_samples,
+        return_X_y,
+        target_names=names,
+        stroke_names=[list(_STROKES), [*_STROKES, _SPECK]],
+        name="digits hierarchy",
+    )
+
+
+def make_appendix_d(n_samples=1000, *, patches_per_class=30, return_X_y=True, random_state=None):
+    """Draw images of the model of appendix D, on which figure 3 compares classifiers.
+
+    Four semantic classes at each level, four 3x3 semantic images for each of two labels,
+    3x3 patches; the patches of the last level have independent N(0, 1) pixels. Sets of
+    patches are disjoint.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of images; the paper has 50,000, the last 10,000 held out.
+
+    patches_per_class : int, default=30
+        Number k of patches of a class; the paper has 30, 40 and 50.
+
+    return_X_y : bool, default=True
+        Whether to return arrays, or a Bunch.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the model and the images.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 27, 27), float32
+        Images. If `return_X_y` is False, a Bunch is returned instead, with `images`,
+        `target`, `latents` (the semantic images of both levels), `sampler` (the fitted
+        HierarchicalSampler) and `name`.
+
+    y : ndarray of shape (n_samples,)
+        Labels, -1 and 1.
+
+    Examples
+    --------
+    >>> from skhier.datasets import make_appendix_d
+    >>> X, y = make_appendix_d(100, random_state=0)
+    >>> X.shape, y.shape
+    ((100, 27, 27), (100,))
+    """
+    sampler = HierarchicalSampler(patches_per_class=patches_per_class, random_state=random_state)
+    return _draw(sampler.fit(), n_samples, return_X_y, name="appendix D")
+
+
+def make_random_hierarchy(
+    n_samples=1000,
+    *,
+    n_classes=8,
+    vocabulary_size=8,
+    n_synonyms=4,
+    tuple_size=2,
+    depth=4,
+    corruption=0.0,
+    return_X_y=True,
+    random_state=None,
+):
+    """Draw strings of the Random Hierarchy Model (Cagnetta et al., 2023).
+
+    The class label is the root symbol; at each of `depth` levels every symbol is replaced
+    by one of its `n_synonyms` tuples of `tuple_size` symbols. No two symbols of a level
+    share a tuple.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of strings.
+
+    n_classes : int, default=8
+        Number of labels.
+
+    vocabulary_size : int, default=8
+        Number v of symbols at each level below the label.
+
+    n_synonyms : int, default=4
+        Number m of tuples that a symbol may become.
+
+    tuple_size : int, default=2
+        Number s of symbols in a tuple.
+
+    depth : int, default=4
+        Number L of levels; strings have s ** L symbols.
+
+    corruption : float, default=0.0
+        Probability that a symbol of the string is replaced by one drawn uniformly.
+
+    return_X_y : bool, default=True
+        Whether to return arrays, or a Bunch.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the rules and the strings.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 1, tuple_size ** depth, vocabulary_size), float32
+        The strings as images of height 1, each symbol a one-hot pixel. If `return_X_y`
+        is False, a Bunch is returned instead, with `images`, `target`, `symbols` (the
+        strings as integers), `latents` (the symbols of all levels, from the label to the
+        string), `sampler` (the fitted HierarchicalSampler) and `name`.
+
+    y : ndarray of shape (n_samples,)
+        Labels: -1 and 1 for two classes, else 0, 1, ...
+
+    Examples
+    --------
+    >>> from skhier.datasets import make_random_hierarchy
+    >>> rhm = make_random_hierarchy(100, return_X_y=False, random_state=0)
+    >>> rhm.images.shape, rhm.symbols.shape
+    ((100, 1, 16, 8), (100, 16))
+    """
+    # The last level writes each symbol of the string as a one-hot pixel.
+    sampler = HierarchicalSampler(
+        depth + 1,
+        n_semantic_classes=[n_classes, *[vocabulary_size] * depth],
+        patch_size=[(1, tuple_size)] * depth + [1],
+        patches_per_class=[n_synonyms] * depth + [1],
+        pixel_patches="one_hot",
+        n_channels=vocabulary_size,
+        root="label",
+        n_labels=n_classes,
+        symbol_noise=[0.0] * depth + [corruption],
+        random_state=random_state,
+    )
+    bunch = _draw(sampler.fit(), n_samples, return_X_y, name="random hierarchy")
+    if not return_X_y:
+        bunch.symbols = bunch.latents[-1][:, 0]
+    return bunch
+
+
+def _draw(sampler, n_samples, return_X_y, **fields):
+    if return_X_y:
+        return sampler.sample(n_samples)
+    images, target, latents = sampler.sample(n_samples, return_latents=True)
+    return Bunch(images=images, target=target, latents=latents, sampler=sampler, **fields)
+
+
+def _stroke_patches():
+    """Four ways to draw each stroke on a 3x3 grid of smaller strokes."""
+    return np.array([_drawings(arms)[:4] for arms in _ARMS.values()])
+
+
+def _drawings(arms):
+    """All drawings of a stroke, those with the fewest steps first.
+
+    A drawing is a tree of steps between neighboring cells whose ends are the cells in the
+    middle of the sides that the stroke reaches, and whose cells look like strokes. A
+    blank has a speck in a corner, or none.
+    """
+    if not arms:
+        blanks = np.zeros((4, 3, 3), int)
+        for blank, corner in zip(blanks[1:], [(0, 0), (1, 2), (2, 1)]):
+            blank[corner] = len(_STROKES)
+        return list(blanks)
+    ends = {(1 + row, 1 + column) for row, column in arms}
+    steps = [
+        (cell, way)
+        for cell in _CELLS
+        for way in (_RIGHT, _DOWN)
+        if (cell[0] + way[0], cell[1] + way[1]) in _CELLS
+    ]
+    strokes = {frozenset(arms): code for code, arms in enumerate(_ARMS.values())}
+    drawings = []
+    for n_steps in range(2, 7):
+        for chosen in combinations(steps, n_steps):
+            reached = {cell: set() for cell in _CELLS}
+            for arm in arms:
+                reached[1 + arm[0], 1 + arm[1]].add(arm)
+            for (row, column), (down, right) in chosen:
+                reached[row, column].add((down, right))
+                reached[row + down, column + right].add((-down, -right))
+            codes = [strokes.get(frozenset(ways)) for ways in reached.values()]
+            n_cells = sum(len(ways) > 0 for ways in reached.values())
+            is_tree = n_cells == n_steps + 1 and all(len(reached[end]) > 1 for end in ends)
+            if None not in codes and is_tree:
+                drawings.append(np.reshape(codes, (3, 3)))
+    return drawings
+
+
+def _pixel_patches():
+    """Four 3x3 patches for each smaller stroke: strong or light, sharp or soft."""
+    patches = np.zeros((len(_STROKES) + 1, 4, 3, 3), np.float32)
+    for code, arms in enumerate(_ARMS.values()):
+        ink = np.zeros((3, 3))
+        for row, column in arms:
+            ink[1, 1] = ink[1 + row, 1 + column] = 1
+        near = np.pad(ink, 1)
+        near = np.maximum.reduce([near[:-2, 1:-1], near[2:, 1:-1], near[1:-1, :-2], near[1:-1, 2:]])
+        looks = [(1.0, 0.0), (0.8, 0.0), (1.0, 0.3), (0.8, 0.15)]
+        for way, (strength, softness) in enumerate(looks):
+            patches[code, way] = np.maximum(strength * ink, softness * near)
+    patches[0] += np.array([0.0, 0.04, 0.08, 0.12])[:, None, None]  # blank paper
+    for way, corner in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
+        patches[-1, way][corner] = 0.3
+    return patches

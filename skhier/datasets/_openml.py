@@ -1,0 +1,78 @@
+"""Real images from OpenML, downloaded once."""
+
+import numpy as np
+from sklearn.datasets import fetch_openml
+from sklearn.utils import Bunch
+
+from ._cifar10 import NAMES as CIFAR10_NAMES
+from ._fashion_mnist import NAMES as FASHION_MNIST_NAMES
+from ._fashion_mnist import load_fashion_mnist
+
+
+def fetch_fashion_mnist(data_home=None):
+    """Load Fashion-MNIST from this machine, or download it from OpenML.
+
+    Parameters
+    ----------
+    data_home : path-like or None, default=None
+        Where downloads are kept; None is scikit-learn's data home.
+
+    Returns
+    -------
+    dataset : Bunch
+        As :func:`load_fashion_mnist` returns it.
+
+    Raises
+    ------
+    OSError
+        If it is not on this machine and cannot be downloaded.
+    """
+    try:
+        return load_fashion_mnist()
+    except FileNotFoundError as error:
+        images, target = _fetch(40996, (28, 28), "Fashion-MNIST", data_home, error)
+    names = np.array(FASHION_MNIST_NAMES)
+    return Bunch(
+        images=images, target=target, target_names=names, n_train=60_000, name="Fashion-MNIST"
+    )
+
+
+def fetch_cifar10(data_home=None):
+    """Download CIFAR-10 from OpenML, once.
+
+    Parameters
+    ----------
+    data_home : path-like or None, default=None
+        Where downloads are kept; None is scikit-learn's data home.
+
+    Returns
+    -------
+    dataset : Bunch
+        With `images`, uint8 of shape (60000, 32, 32, 3); `target`, integers 0 to 9;
+        `target_names`; `n_train`, None: OpenML gives no split; and `name`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be downloaded; :func:`load_cifar10` reads files.
+    """
+    hint = "load_cifar10 reads the files of www.cs.toronto.edu/~kriz/cifar.html."
+    images, target = _fetch(40927, (3, 32, 32), "CIFAR-10", data_home, hint)
+    return Bunch(
+        images=np.ascontiguousarray(images.transpose(0, 2, 3, 1)),
+        target=target,
+        target_names=np.array(CIFAR10_NAMES),
+        n_train=None,
+        name="CIFAR-10",
+    )
+
+
+def _fetch(data_id, shape, name, data_home, hint):
+    """(images, target) of a data set whose rows are images of this shape."""
+    try:
+        X, y = fetch_openml(data_id=data_id, data_home=data_home, as_frame=False, return_X_y=True)
+    except OSError as error:  # what urllib raises when there is no connection
+        raise OSError(
+            f"{name} could not be downloaded from OpenML ({error}): is this machine offline? {hint}"
+        ) from error
+    return X.reshape(-1, *shape).astype(np.uint8), y.astype(np.int64)

@@ -1,0 +1,110 @@
+"""The paper's assumptions, checked on a model."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._statistics import statistics
+
+_ZERO = 1e-9  # sines and products below it are rounding errors
+
+
+class AssumptionCheck(NamedTuple):
+    """One assumption: what it says, whether it holds, and how one can tell."""
+
+    number: int
+    statement: str
+    holds: bool
+    evidence: str
+
+
+class AssumptionReport(tuple):
+    """Four AssumptionChecks, printed as a table.
+
+    Attributes
+    ----------
+    all_hold : bool
+        Whether all assumptions hold.
+    """
+
+    @property
+    def all_hold(self):
+        return all(check.holds for check in self)
+
+    def __repr__(self):
+        lines = []
+        for check in self:
+            verdict = "holds" if check.holds else "FAILS"
+            lines.append(f"{check.number}  {verdict}  {check.statement}")
+            lines.append(f"{'':10}{check.evidence}")
+        return "\n".join(lines)
+
+
+def check_assumptions(model, separator):
+    """The AssumptionReport of a HierarchicalModel whose root has this separator."""
+    return AssumptionReport(
+        [
+            _separable(model, separator),
+            _disjoint(model),
+            _independent(model),
+            _orthonormal(model.rules[-1]),
+        ]
+    )
+
+
+def _separable(model, separator):
+    if separator is None:
+        evidence = "no separator exists: the constraints on it contradict each other"
+    else:
+        norm = np.linalg.norm(separator)
+        evidence = f"the smallest separator has norm {norm:.4g}: margin {1 / norm:.4g}"
+    if model.label_noise:
+        evidence += f"; observed labels are flipped with probability {model.label_noise:g}"
+    holds = separator is not None and model.label_noise == 0
+    return AssumptionCheck(1, "G_0 is linearly separable", holds, evidence)
+
+
+def _disjoint(model):
+    shared = []
+    for i, rules in enumerate(model.rules):
+        rows = rules.patches.reshape(rules.n_classes * rules.n_per_class, -1)
+        n_repeated = len(rows) - len(np.unique(rows, axis=0))
+        if n_repeated:
+            shared.append(f"{n_repeated} of {len(rows)} at level {i}")
+    k = [rules.n_per_class for rules in model.rules]
+    evidence = f"k = {', '.join(map(str, k))} from the top; patches in more than one set: "
+    return AssumptionCheck(
+        2,
+        "the sets of patches of a level are disjoint, each of size k",
+        not shared,
+        evidence + (", ".join(shared) or "none"),
+    )
+
+
+def _independent(model):
+    exact = statistics(model)
+    evidence = (
+        f"theta = {exact.theta:.4g}, lambda = {exact.lambda_:.4g}, "
+        f"min |sin| = {exact.min_abs_sin:.4g}, Delta_min = {exact.delta_min:.4g}"
+    )
+    holds = exact.min_abs_sin > _ZERO
+    if not holds and exact.delta_min > _ZERO:
+        evidence += "; the classes differ all the same, as Delta_min > 0"
+    return AssumptionCheck(
+        3,
+        "the labeled frequency matrices of a level are pairwise linearly independent",
+        holds,
+        evidence,
+    )
+
+
+def _orthonormal(rules):
+    rows = rules.patches.reshape(rules.n_classes * rules.n_per_class, -1).astype(float)
+    gram = np.unique(rows, axis=0) @ np.unique(rows, axis=0).T
+    error = np.abs(gram - np.eye(len(gram))).max()
+    return AssumptionCheck(
+        4,
+        "the patches of the last level are orthonormal",
+        bool(error < 1e-5),
+        f"products differ from those of orthonormal patches by at most {error:.2g}",
+    )

@@ -1,0 +1,172 @@
+"""Drawing images from a fitted sampler."""
+
+from math import prod
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._parallel import for_batches
+from .._base._params import check_count
+from .._base._random import make_rng
+from ._streams import content_keys, index_keys
+
+_BATCH_PIXELS = 2**18  # rendered at a time, so that their levels stay in cache
+
+
+class GenerationMixin:
+    """Samples of the model of a fitted sampler."""
+
+    def sample(self, n_samples=1, *, random_state=None, return_latents=False):
+        r"""Draw labeled images.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of images.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the samples. If None, the sampler's own `random_state` does.
+
+        return_latents : bool, default=False
+            Whether to return the semantic images of all levels too.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, height, width[, n_channels]), float32
+            Images. They and the labels are all that takes memory.
+
+        y : ndarray of shape (n_samples,)
+            Their labels.
+
+        latents : list of n_levels ndarrays of shape (n_samples, height, width)
+            The semantic images at levels 0, ..., d - 1, after symbol noise. Only if
+            `return_latents`.
+        """
+        check_is_fitted(self)
+        check_count(n_samples, "n_samples", 1)
+        return self._draw(range(n_samples), self._draw_seed(random_state), return_latents)
+
+    def sample_at(self, indices, *, random_state=None, return_latents=False):
+        """Draw the samples of these indices: rows `indices` of a large enough `sample`.
+
+        Sample i depends on the seed and i only, so no other one is drawn.
+
+        Parameters
+        ----------
+        indices : array-like of ints of shape (n,)
+            Indices of samples, from 0 to 2**63 - 1, in any order.
+
+        random_state : int, RandomState instance or None, default=None
+            As in :meth:`sample`.
+
+        return_latents : bool, default=False
+            As in :meth:`sample`.
+
+        Returns
+        -------
+        X : ndarray of shape (n, height, width[, n_channels]), float32
+            Images.
+
+        y : ndarray of shape (n,)
+            Their labels.
+
+        latents : list of n_levels ndarrays of shape (n, height, width)
+            Only if `return_latents`.
+        """
+        check_is_fitted(self)
+        indices = np.asarray(indices)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
+            raise ValueError(
+                f"indices of shape {indices.shape} and dtype {indices.dtype} are not valid: "
+                "they take a sequence of ints >= 0."
+            )
+        return self._draw(indices, self._draw_seed(random_state), return_latents)
+
+    def iter_batches(self, n_samples, batch_size=1000, *, random_state=None, return_latents=False):
+        """Draw the same samples as :meth:`sample` does, batch after batch.
+
+        Any number of samples takes the memory of one batch.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of images in all.
+
+        batch_size : int, default=1000
+            Number of images in each batch; the last may have fewer.
+
+        random_state : int, RandomState instance or None, default=None
+            As in :meth:`sample`.
+
+        return_latents : bool, default=False
+            As in :meth:`sample`.
+
+        Returns
+        -------
+        batches : iterator of tuples
+            (X, y) or (X, y, latents) of each batch.
+        """
+        check_is_fitted(self)
+        check_count(n_samples, "n_samples", 1)
+        check_count(batch_size, "batch_size", 1)
+        seed = self._draw_seed(random_state)
+        return (
+            self._draw(range(n_samples)[first : first + batch_size], seed, return_latents)
+            for first in range(0, n_samples, batch_size)
+        )
+
+    def transform(self, X):
+        """Render semantic images: draw patches for them, level by level, and noise.
+
+        Each image is a function of its semantic image and `random_state`: with an int,
+        equal semantic images become equal images. For others, set another
+        `random_state`; the patches drawn in `fit` stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width) or (n, height * width)
+            Semantic images with the classes seen in `fit`.
+
+        Returns
+        -------
+        images : ndarray of shape (n, height, width[, n_channels]), float32
+            Images.
+        """
+        check_is_fitted(self)
+        semantic = self._encode_semantic(X)
+        keys = content_keys(self._draw_seed(), semantic.reshape(len(semantic), -1))
+        images = np.empty((len(semantic), *self._model.image_shape), np.float32)
+        self._in_batches(
+            len(semantic),
+            lambda batch: self._model.render(semantic[batch], keys[batch], images[batch]),
+        )
+        return images
+
+    def _draw_seed(self, random_state=None):
+        rng = make_rng(self.random_state if random_state is None else random_state)
+        return rng.randint(2**63 - 1, dtype=np.int64)
+
+    def _draw(self, indices, seed, return_latents):
+        """The samples of these indices, a range or an array."""
+        model, n_samples = self._model, len(indices)
+        images = np.empty((n_samples, *model.image_shape), np.float32)
+        labels = np.empty(n_samples, np.int64)
+        shapes = model.level_shapes[:-1] if return_latents else []
+        latents = [np.empty((n_samples, *shape), np.int64) for shape in shapes]
+
+        def work(batch):
+            keys = index_keys(seed, indices[batch])
+            roots = model.root.draw(keys)
+            labels[batch] = model.draw_labels(roots, keys)
+            levels = [level[batch] for level in latents] or None
+            model.render(model.root.images[roots], keys, images[batch], levels)
+
+        self._in_batches(n_samples, work)
+        y = self.classes_[labels]
+        if not return_latents:
+            return images, y
+        return images, y, [self.semantic_classes_[latents[0]], *latents[1:]]
+
+    def _in_batches(self, n_samples, work):
+        n_pixels = prod(self._model.level_shapes[-1])
+        for_batches(work, n_samples, max(1, _BATCH_PIXELS // n_pixels), self.n_jobs)

@@ -1,0 +1,241 @@
+"""Inference with a fitted sampler: parses of clean images, posteriors of all others."""
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._parallel import for_batches
+from .._base._params import check_count
+from ._belief import ImpossibleImage, PixelEvidence, infer
+from ._recognition import PatchIndex, parse_level
+
+_BATCH_VALUES = 2**16  # in the largest array of a batch, so that it stays in cache
+
+
+class BayesRisk(NamedTuple):
+    """Error of the Bayes-optimal classifier, with its standard error."""
+
+    risk: float
+    standard_error: float
+
+
+class InferenceMixin:
+    """Inference with the model of a fitted sampler."""
+
+    def parse(self, X):
+        r"""Recover the semantic images of all levels of clean images, exactly.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images that this sampler rendered without pixel noise.
+
+        Returns
+        -------
+        latents : list of n_levels ndarrays of shape (n, height, width)
+            The semantic images :math:`X^{(0)}, \dots, X^{(d-1)}`, as `sample` returns them.
+
+        Raises
+        ------
+        ValueError
+            If a patch of an image is none of the sampler's, or belongs to several
+            classes. Then see :meth:`posterior`.
+        """
+        check_is_fitted(self)
+        X = self._validate_images(X)
+        model = self._model
+        indices = [PatchIndex(rules.patches) for rules in model.rules]
+        latents = [np.empty((len(X), *shape), np.int64) for shape in model.level_shapes[:-1]]
+
+        def work(batch):
+            level = X[batch]
+            for i in range(model.n_levels - 1, -1, -1):
+                level = parse_level(level, indices[i], i, batch.start)
+                latents[i][batch] = level
+
+        for_batches(work, len(X), max(1, _BATCH_VALUES // X[0].size), self.n_jobs)
+        return [self.semantic_classes_[latents[0]], *latents[1:]]
+
+    def inverse_transform(self, X):
+        """Recover the semantic images of clean images: level 0 of :meth:`parse`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images that this sampler rendered without noise.
+
+        Returns
+        -------
+        semantic : ndarray of shape (n, height, width)
+            Semantic images; (n, width) if `fit` was given strings.
+
+        Raises
+        ------
+        ValueError
+            If a patch of an image is none of the sampler's, or belongs to several
+            classes.
+        """
+        semantic = self.parse(X)[0]
+        return semantic.reshape(len(semantic), -1) if self._holds_strings else semantic
+
+    def posterior(self, X, level=0):
+        r"""Probability of each class at each pixel of a level, given the image.
+
+        Exact, by belief propagation, with all noise taken into account. Classes are those
+        that the level below was drawn from, after symbol noise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images.
+
+        level : int, default=0
+            Level i of the semantic image :math:`X^{(i)}`, from 0 to n_levels - 1.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, height, width, n_semantic_classes)
+            Probabilities; at level 0 classes are ordered as `semantic_classes_`.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot make an image: a patch that is none of the sampler's,
+            without pixel noise.
+        """
+        check_is_fitted(self)
+        check_count(level, "level", 0, self.n_levels - 1)
+        shape = (*self._model.level_shapes[level], self._model.rules[level].n_classes)
+        return self._infer(
+            X, shape, lambda beliefs: beliefs.class_posteriors(level).transpose(1, 2, 0, 3)
+        )
+
+    def score_samples(self, X):
+        """Log-likelihood of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n,)
+            Logarithm of the probability density if `pixel_noise` is positive, else of
+            the probability: -inf for images that the model cannot make.
+        """
+        check_is_fitted(self)
+        return self._infer(X, (), lambda beliefs: beliefs.log_likelihood(), impossible_ok=True)
+
+    def bayes_predict_proba(self, X):
+        """Probability of each label given the image: what no classifier can improve on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_labels)
+            Probabilities of the labels `classes_`, label noise included.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot make an image.
+        """
+        check_is_fitted(self)
+        model = self._model
+        is_label = model.root.labels == np.arange(model.root.n_labels)[:, None]
+        to_label = model.label_channel @ is_label
+        return self._infer(
+            X, (model.root.n_labels,), lambda beliefs: to_label @ beliefs.root_posterior()
+        )
+
+    def bayes_predict(self, X):
+        """The most probable label of each image: the Bayes-optimal classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+            Labels.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot make an image.
+        """
+        return self.classes_[self.bayes_predict_proba(X).argmax(axis=1)]
+
+    def bayes_risk(self, n_samples=10_000, *, random_state=None):
+        """Error rate of the Bayes-optimal classifier: the lowest that any can have.
+
+        The mean of 1 - max P(label | image) over sampled images, which varies less than
+        the errors on them.
+
+        Parameters
+        ----------
+        n_samples : int, default=10000
+            Number of images to average over, at least 2.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the images. If None, the sampler's own `random_state` does.
+
+        Returns
+        -------
+        bayes_risk : BayesRisk
+            Named tuple (risk, standard_error).
+        """
+        check_is_fitted(self)
+        check_count(n_samples, "n_samples", 2)
+        per_batch = max(1, 2**24 // prod(self._model.image_shape))
+        errors = [
+            1 - self.bayes_predict_proba(X).max(axis=1)
+            for X, _ in self.iter_batches(n_samples, per_batch, random_state=random_state)
+        ]
+        errors = np.concatenate(errors)
+        return BayesRisk(float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(n_samples)))
+
+    def _validate_images(self, X):
+        X = check_array(X, allow_nd=True, dtype=[np.float32, np.float64])
+        shape = self._model.image_shape
+        if X.shape[1:] not in [shape, (*shape, 1), (prod(shape),)]:
+            raise ValueError(
+                f"X holds images of shape {X.shape[1:]}, but this sampler renders images "
+                f"of shape {shape}."
+            )
+        return X.reshape(len(X), *shape)
+
+    def _infer(self, X, shape, read, impossible_ok=False):
+        """`read` of the beliefs of all images, (n, *shape), in batches."""
+        X = self._validate_images(X)
+        model = self._model
+        evidence = PixelEvidence(model.rules[-1], model.pixel_noise)
+        result = np.empty((len(X), *shape))
+
+        def work(batch):
+            try:
+                values = infer(model, X[batch], evidence, read, impossible_ok)
+            except ImpossibleImage as error:
+                raise ValueError(
+                    f"X[{batch.start + error.index}] cannot come from this sampler: it has "
+                    "probability 0. A sampler with pixel_noise > 0 allows for any image."
+                ) from None
+            result[batch] = np.moveaxis(values, -1, 0)
+
+        sizes = [
+            prod(shape) * rules.n_classes for shape, rules in zip(model.level_shapes, model.rules)
+        ]
+        if model.pixel_noise:
+            sizes[-1] *= model.rules[-1].n_per_class
+        for_batches(work, len(X), max(1, _BATCH_VALUES // max(sizes)), self.n_jobs)
+        return result

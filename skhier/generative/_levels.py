@@ -1,0 +1,140 @@
+"""What a sampler's parameters say about each level."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+
+from .._base._params import as_pair, value_at
+from ._rules import Rules, rule_weights
+from ._tables import check_pixel_table, check_symbol_table, draw_pixel_table, draw_symbol_table
+
+
+@dataclass
+class Level:
+    """The rules of one level: a table, or how to draw one."""
+
+    index: int
+    n_classes: int
+    n_per_class: int
+    patch_size: tuple
+    overlap: float
+    weights: object
+    table: np.ndarray | None
+    pixels: tuple | None  # (n_channels, kind) at the last level
+
+    def set_n_classes(self, n_classes, origin):
+        """Take the number of classes from the root; ValueError if patches are given for others."""
+        if self.table is not None and len(self.table) != n_classes:
+            name = "pixel_patches" if self.pixels else f"symbol_patches[{self.index}]"
+            raise ValueError(
+                f"{name} has sets of patches for {len(self.table)} semantic classes, but "
+                f"{origin} has {n_classes}."
+            )
+        self.n_classes = n_classes
+
+    def draw(self, n_next, rng):
+        """Rules with the table that is given, or one drawn over `n_next` classes."""
+        table = self.table
+        if table is None:
+            size = self.n_classes, self.n_per_class, self.patch_size
+            if self.pixels:
+                table = draw_pixel_table(*size, *self.pixels, self.overlap, rng)
+            else:
+                table = draw_symbol_table(*size, n_next, self.overlap, rng)
+        elif not self.pixels and table.max() >= n_next:
+            raise ValueError(
+                f"symbol_patches[{self.index}] holds the class {table.max()}, but level "
+                f"{self.index + 1} has {n_next} classes, 0 to {n_next - 1}."
+            )
+        return Rules(table, rule_weights(self.weights, *table.shape[:2], self.index))
+
+
+def read_levels(params):
+    """The `Level` of each of `params.n_levels` levels.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has a value that is not valid, or too many or few values.
+    """
+    n = params.n_levels
+    counts, sizes = _counts(params, "n_semantic_classes"), _patch_sizes(params)
+    k, overlap = _counts(params, "patches_per_class"), read_fractions(params, "overlap")
+    weights = params.rule_weights
+    if isinstance(weights, (list, tuple)):
+        weights = [value_at(weights, "rule_weights", i, "n_levels", n) for i in range(n)]
+    else:
+        weights = [weights] * n
+    tables = _tables(params)
+    levels = []
+    for i, table in enumerate(tables):
+        if table is not None:
+            counts[i], k[i], sizes[i] = table.shape[0], table.shape[1], table.shape[2:4]
+        pixels = (params.n_channels, params.pixel_patches) if i == n - 1 else None
+        levels.append(Level(i, counts[i], k[i], sizes[i], overlap[i], weights[i], table, pixels))
+    return levels
+
+
+def read_fractions(params, name):
+    """A parameter that is a number from 0 to 1, or one for each level."""
+    values = [
+        value_at(getattr(params, name), name, i, "n_levels", params.n_levels)
+        for i in range(params.n_levels)
+    ]
+    if not all(isinstance(v, Real) and 0 <= v <= 1 for v in values):
+        raise ValueError(
+            f"{name}={getattr(params, name)!r} is not valid: it takes a number from 0 to 1, or "
+            "one for each level."
+        )
+    return values
+
+
+def _counts(params, name):
+    values = [
+        value_at(getattr(params, name), name, i, "n_levels", params.n_levels)
+        for i in range(params.n_levels)
+    ]
+    if not all(isinstance(v, Integral) and v >= 1 for v in values):
+        raise ValueError(
+            f"{name}={getattr(params, name)!r} is not valid: it takes a positive int, or "
+            "one for each level."
+        )
+    return values
+
+
+def _patch_sizes(params):
+    # A tuple is one (height, width) for all levels; other sequences are per level.
+    if isinstance(params.patch_size, tuple):
+        return [as_pair(params.patch_size, "patch_size", 1)] * params.n_levels
+    return [
+        as_pair(
+            value_at(params.patch_size, "patch_size", i, "n_levels", params.n_levels),
+            "patch_size",
+            1,
+        )
+        for i in range(params.n_levels)
+    ]
+
+
+def _tables(params):
+    """The table of each level that the user gives, None for others."""
+    given = params.symbol_patches
+    if given is None:
+        tables = [None] * (params.n_levels - 1)
+    elif isinstance(given, (list, tuple)) and len(given) == params.n_levels - 1:
+        tables = [
+            None if table is None else check_symbol_table(table, i) for i, table in enumerate(given)
+        ]
+    else:
+        raise ValueError(
+            f"symbol_patches={given!r} is not valid: it takes None, or a list of an array or "
+            f"None for each of the n_levels - 1 = {params.n_levels - 1} upper levels."
+        )
+    is_kind = isinstance(params.pixel_patches, str)
+    if is_kind and params.pixel_patches not in ("gaussian", "orthonormal", "one_hot"):
+        raise ValueError(
+            f"pixel_patches={params.pixel_patches!r} is not valid: it takes 'gaussian', "
+            "'orthonormal', 'one_hot' or an array of patches."
+        )
+    return [*tables, None if is_kind else check_pixel_table(params.pixel_patches)]

@@ -1,0 +1,224 @@
+"""Exact statistics of the generative model, without sampling."""
+
+from dataclasses import dataclass, field
+from math import inf, log10
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class LevelStatistics:
+    r"""Exact statistics of one level.
+
+    The labeled frequency matrix of class c is :math:`F_c = E[y 1\{X^{(i)} = c\}]` for
+    two labels, y = -1 and 1 (paper, section 3.1). For more labels it has one channel for
+    each label l, with the centred indicator :math:`1\{y = l\} - 1 / n_{labels}` for y.
+    Symbol noise and label noise are part of the distribution.
+
+    Attributes
+    ----------
+    class_frequencies : ndarray of shape (n_labels, n_classes, height, width)
+        Probability of each class at each pixel, given the label.
+
+    labeled_frequencies : ndarray of shape (n_classes, height, width), or \
+            (n_classes, n_labels, height, width) for more than two labels
+        The matrices :math:`F_c`.
+
+    angles : ndarray of shape (n_classes, n_classes)
+        Angles between them, in radians; 0 where one is zero.
+
+    theta : float
+        Smallest angle of two classes, in radians; infinity for a single class.
+
+    lambda_ : float
+        Smallest Frobenius norm of an :math:`F_c`.
+
+    min_abs_sin : float
+        Smallest abs(sin) of an angle: 0 for parallel and for antiparallel matrices,
+        which theta does not see (:math:`\sum_c F_c = 0`, so two classes are always
+        antiparallel). Assumption 3 holds if and only if it is positive.
+
+    delta_min : float
+        Smallest :math:`\|F_{c_1} - F_{c_2}\|`: what keeps classes apart in theorem 1.
+    """
+
+    class_frequencies: np.ndarray = field(repr=False)
+    labeled_frequencies: np.ndarray = field(repr=False)
+    angles: np.ndarray = field(repr=False)
+    theta: float
+    lambda_: float
+    min_abs_sin: float
+    delta_min: float
+
+
+@dataclass(frozen=True, eq=False)
+class HierarchyStatistics:
+    """Exact statistics of all levels of a generative model.
+
+    Attributes
+    ----------
+    levels : list of n_levels LevelStatistics
+        Those of levels 0, ..., d - 1, which hold classes.
+
+    theta, lambda_, min_abs_sin, delta_min : float
+        The smallest over the levels.
+
+    n_images : list of n_levels + 1 ints, or None where not known
+        Number of different images that levels 0, ..., d can be. Not known where several
+        parses give one image (shared patches) or symbols are replaced (symbol noise).
+
+    entropy : list of n_levels + 1 floats, or None where not known
+        Entropy of the image at levels 0, ..., d, in nats, without pixel noise.
+    """
+
+    levels: list
+    n_images: list
+    entropy: list
+
+    @property
+    def theta(self):
+        return min(level.theta for level in self.levels)
+
+    @property
+    def lambda_(self):
+        return min(level.lambda_ for level in self.levels)
+
+    @property
+    def min_abs_sin(self):
+        return min(level.min_abs_sin for level in self.levels)
+
+    @property
+    def delta_min(self):
+        return min(level.delta_min for level in self.levels)
+
+    def __repr__(self):
+        names = ["level", "theta", "lambda", "min |sin|", "Delta_min", "entropy", "images"]
+        rows = [names]
+        for i, (n_images, entropy) in enumerate(zip(self.n_images, self.entropy)):
+            if i < len(self.levels):
+                level = self.levels[i]
+                values = [level.theta, level.lambda_, level.min_abs_sin, level.delta_min]
+            else:
+                values = [""] * 4
+            values = [f"{v:.4g}" if v != "" else v for v in values]
+            values += ["?" if entropy is None else f"{entropy:.4g}"]
+            values += ["?" if n_images is None else _short(n_images)]
+            rows.append([str(i), *values])
+        return "\n".join("".join(f"{cell:>11}" for cell in row) for row in rows)
+
+
+def _short(n):
+    """A count that a person can read, of any size."""
+    exponent = log10(n)
+    if exponent < 7:
+        return str(n)
+    return f"{10 ** (exponent % 1):.2f}e{int(exponent)}"
+
+
+def statistics(model):
+    """The exact statistics of a HierarchicalModel."""
+    n_classes = [rules.n_classes for rules in model.rules]
+    frequencies = [root_frequencies(model.root, n_classes[0], model.symbol_noise[0])]
+    for rules, n_next, noise in zip(model.rules, n_classes[1:], model.symbol_noise[1:]):
+        frequencies.append(next_frequencies(frequencies[-1], rules, n_next, noise))
+    levels = [level_statistics(level, model.label_channel) for level in frequencies]
+    return HierarchyStatistics(levels, *_counts(model, frequencies))
+
+
+def root_frequencies(root, n_classes, symbol_noise):
+    """P(pixel is c | label of the image) at level 0: (n_labels, n_classes, height, width)."""
+    return _with_noise(root.frequencies(n_classes), symbol_noise)
+
+
+def next_frequencies(frequencies, rules, n_next, symbol_noise):
+    """P(pixel is c | label of the image) at the level below.
+
+    A class's frequency spreads over its patches, position by position.
+    """
+    tables = rules.class_frequencies(n_next)
+    n_labels, _, height, width = frequencies.shape
+    p, q = rules.patch_size
+    spread = np.tensordot(frequencies, tables, axes=(1, 0))  # label, row, column, class, u, v
+    spread = spread.transpose(0, 3, 1, 4, 2, 5).reshape(n_labels, n_next, height * p, width * q)
+    return _with_noise(spread, symbol_noise)
+
+
+def _with_noise(frequencies, noise):
+    return (1 - noise) * frequencies + noise / frequencies.shape[1]
+
+
+def level_statistics(frequencies, label_channel):
+    """LevelStatistics of class frequencies given the label before label noise."""
+    frequencies = np.tensordot(label_channel, frequencies, axes=1)  # the channel is symmetric
+    if len(frequencies) == 2:
+        labeled = (frequencies[1] - frequencies[0]) / 2
+    else:
+        labeled = (frequencies - frequencies.mean(axis=0)).swapaxes(0, 1) / len(frequencies)
+    vectors = labeled.reshape(len(labeled), -1)
+    vectors = np.where(np.abs(vectors) < 1e-15, 0, vectors)  # rounding of exact zeros
+    norms = np.linalg.norm(vectors, axis=1)
+    unit = vectors / np.where(norms > 0, norms, 1)[:, None]
+    pairs = np.triu_indices(len(vectors), k=1)
+    # Half the angle from chords: exact for parallel and antiparallel vectors too.
+    chord, antichord = _distances(unit, unit), _distances(unit, -unit)
+    angles = 2 * np.arctan2(chord, antichord)
+    angles = np.where(norms[:, None] * norms > 0, angles, 0.0)
+    distances = _distances(vectors, vectors)
+    abs_sin = chord * antichord / 2 * (norms[:, None] * norms > 0)
+    return LevelStatistics(
+        class_frequencies=frequencies,
+        labeled_frequencies=labeled,
+        angles=angles,
+        theta=float(angles[pairs].min(initial=inf)),
+        lambda_=float(norms.min()),
+        min_abs_sin=float(abs_sin[pairs].min(initial=inf)),
+        delta_min=float(distances[pairs].min(initial=inf)),
+    )
+
+
+def _distances(A, B):
+    return np.array([np.linalg.norm(B - row, axis=1) for row in A])
+
+
+def _counts(model, frequencies):
+    """(n_images, entropy) of levels 0, ..., d."""
+    images = model.root.images.reshape(len(model.root.images), -1)
+    roots, which = np.unique(images, axis=0, return_inverse=True)
+    p_root = np.bincount(which.ravel(), model.root.probabilities)
+    known = model.symbol_noise[0] == 0
+    n_images = [len(roots) if known else None]
+    entropy = [float(_entropy(p_root)) if known else None]
+    for i, rules in enumerate(model.rules):
+        known &= has_disjoint_sets(rules) and (
+            i + 1 == model.n_levels or model.symbol_noise[i + 1] == 0
+        )
+        n_images.append(_count_images(model, roots, i + 1) if known else None)
+        # Each pixel draws its patch independently, given its class.
+        n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
+        of_choices = float(n_pixels_of_class @ _entropy(rules.weights))
+        entropy.append(entropy[-1] + of_choices if known else None)
+    return n_images, entropy
+
+
+def _entropy(p):
+    return -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
+
+
+def has_disjoint_sets(rules):
+    """Whether no patch belongs to two classes (assumption 2)."""
+    rows = rules.patches.reshape(rules.n_classes * rules.n_per_class, -1)
+    return len(np.unique(rows, axis=0)) == len(rows)
+
+
+def _count_images(model, roots, level):
+    """Number of different images at `level`: products over pixels of sums over patches."""
+    counts = None  # of what a pixel of each class can become at `level`
+    for rules in reversed(model.rules[:level]):
+        possible = rules.weights > 0
+        if counts is None:
+            counts = possible.sum(axis=1).astype(object)
+        else:
+            n_classes, k = possible.shape
+            below = counts[rules.patches].reshape(n_classes, k, -1).prod(axis=2)
+            counts = (below * possible).sum(axis=1)
+    return int(counts[roots].prod(axis=1).sum())

@@ -1,0 +1,221 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+
+from skhier import HierarchicalSampler
+from skhier.datasets import make_random_hierarchy
+
+
+def enumerate_latents(sampler):
+    """Every way in which the latents can come about: (log p, label, [X0, X1, ...])."""
+    ways = []
+    label_counts = {label: (sampler.root_labels_ == label).sum() for label in sampler.classes_}
+    for image, label in zip(sampler.root_images_, sampler.root_labels_):
+        ways.append((-np.log(len(label_counts) * label_counts[label]), label, [image]))
+    for i, table in enumerate(sampler.patches_):
+        noise = np.broadcast_to(sampler.symbol_noise, sampler.n_levels)[i]
+        if noise:
+            ways = [way for one in ways for way in corrupt(*one, noise, len(table))]
+        if i < sampler.n_levels - 1:
+            ways = [way for one in ways for way in expand(*one, table, sampler.rule_weights_[i])]
+    return ways
+
+
+def corrupt(log_p, label, levels, noise, n_classes):
+    image = levels[-1]
+    for new in product(range(n_classes), repeat=image.size):
+        new = np.reshape(new, image.shape)
+        p = np.where(new == image, 1 - noise + noise / n_classes, noise / n_classes)
+        yield log_p + np.log(p).sum(), label, [*levels[:-1], new]
+
+
+def expand(log_p, label, levels, table, weights):
+    image = levels[-1]
+    for choice in product(range(table.shape[1]), repeat=image.size):
+        choice = np.reshape(choice, image.shape)
+        p = weights[image, choice].prod()
+        if p > 0:
+            yield log_p + np.log(p), label, [*levels, np.block([*map(list, table[image, choice])])]
+
+
+def log_likelihoods(sampler, X, classes):
+    """log P(X | classes of the last level): one number for each image."""
+    table, weights = sampler.patches_[-1].astype(float), sampler.rule_weights_[-1]
+    p, q = table.shape[2:]
+    total = np.zeros(len(X))
+    for row, column in np.ndindex(classes.shape):
+        patch = X[:, p * row : p * row + p, q * column : q * column + q].astype(float)
+        c = classes[row, column]
+        squares = ((patch[:, None] - table[c]) ** 2).sum(axis=(2, 3))
+        if sampler.pixel_noise:
+            sigma = sampler.pixel_noise
+            log_p = -squares / (2 * sigma**2) - p * q / 2 * np.log(2 * np.pi * sigma**2)
+        else:
+            log_p = np.where(squares == 0, 0, -np.inf)
+        with np.errstate(divide="ignore"):
+            total += logsumexp(log_p + np.log(weights[c]), axis=1)
+    return total
+
+
+def assert_inference_is_exact(sampler, X):
+    ways = enumerate_latents(sampler)
+    log_joint = np.array([log_p + log_likelihoods(sampler, X, w[-1]) for log_p, _, w in ways])
+    log_p = logsumexp(log_joint, axis=0)
+    assert_allclose(sampler.score_samples(X), log_p, rtol=1e-9, atol=1e-9)
+    p_way = np.exp(log_joint - log_p)
+    for i, table in enumerate(sampler.patches_):
+        levels = np.array([levels[i] for *_, levels in ways])
+        expected = np.stack(
+            [np.tensordot(p_way.T, levels == c, axes=1) for c in range(len(table))], axis=-1
+        )
+        assert_allclose(sampler.posterior(X, level=i), expected, atol=1e-9)
+    p_label = np.stack(
+        [p_way[[label == y for _, label, _ in ways]].sum(axis=0) for y in sampler.classes_], axis=-1
+    )
+    flip = sampler.label_noise / (len(sampler.classes_) - 1)
+    p_label = (1 - sampler.label_noise) * p_label + flip * (1 - p_label)
+    assert_allclose(sampler.bayes_predict_proba(X), p_label, atol=1e-9)
+
+
+MODELS = {
+    "clean": {},
+    "weights": {"rule_weights": "zipf"},
+    "shared patches": {"overlap": 0.5},
+    "nothing but shared patches": {"overlap": 1.0, "rule_weights": ["uniform", 2.0]},
+    "symbol noise": {"symbol_noise": [0.0, 0.3]},
+    "noise at the root": {"symbol_noise": [0.2, 0.0]},
+    "noise everywhere": {"symbol_noise": 0.2, "pixel_noise": 0.5, "label_noise": 0.1},
+    "pixel noise": {"pixel_noise": 0.7, "rule_weights": 1.5},
+    "little pixel noise": {"pixel_noise": 0.01},
+    "only noise": {"symbol_noise": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_posteriors_agree_with_enumeration(name, n_labels):
+    sampler = HierarchicalSampler(
+        n_semantic_classes=[3, 2],
+        patch_size=[(1, 3), (2, 1)],
+        patches_per_class=[2, 2],
+        root_shape=(1, 2),
+        n_root_images=2 if n_labels == 2 else 1,
+        n_labels=n_labels,
+        random_state=0,
+        **MODELS[name],
+    ).fit()
+    X, _ = sampler.sample(20)
+    assert_inference_is_exact(sampler, X)
+
+
+def test_images_that_contradict_the_model_have_exact_posteriors():
+    # With so little noise the best explanation has probability exp(-10^5): linear messages
+    # underflow.
+    sampler = HierarchicalSampler(
+        n_semantic_classes=[3, 2],
+        patch_size=[(1, 3), (2, 1)],
+        patches_per_class=2,
+        root_shape=(1, 2),
+        n_root_images=2,
+        pixel_noise=0.003,
+        random_state=0,
+    ).fit()
+    X = np.random.default_rng(0).standard_normal((20, 2, 6)).astype(np.float32)
+    assert (sampler.score_samples(X) < -1e4).all()
+    assert_inference_is_exact(sampler, X)
+    mixed = np.concatenate([sampler.sample(5)[0], X])  # linear and logarithmic in one batch
+    assert_inference_is_exact(sampler, mixed)
+
+
+def test_impossible_images():
+    sampler = HierarchicalSampler(random_state=0).fit()
+    X, _ = sampler.sample(4)
+    X[2] = 0
+    log_likelihood = sampler.score_samples(X)
+    assert_array_equal(np.isneginf(log_likelihood), [False, False, True, False])
+    for method in (sampler.posterior, sampler.bayes_predict_proba, sampler.bayes_predict):
+        with pytest.raises(ValueError, match=r"X\[2\] cannot come from this sampler"):
+            method(X)
+    with pytest.raises(ValueError, match=r"X\[2\] is not a clean image"):
+        sampler.parse(X)
+
+
+def test_the_published_bayes_accuracy_of_the_random_hierarchy_model():
+    # Measured elsewhere with other code, for another draw of rules.
+    published = {0.05: 0.872, 0.1: 0.747, 0.2: 0.540, 0.3: 0.389}
+    for corruption, accuracy in published.items():
+        risks = [
+            make_random_hierarchy(1, corruption=corruption, return_X_y=False, random_state=seed)
+            .sampler.bayes_risk(4000)
+            .risk
+            for seed in range(3)
+        ]
+        assert abs(1 - np.mean(risks) - accuracy) < 0.03
+
+
+def test_bayes_risk_is_the_error_of_bayes_predict():
+    sampler = HierarchicalSampler(
+        pixel_noise=3.0, label_noise=0.1, patches_per_class=5, random_state=0
+    ).fit()
+    risk, standard_error = sampler.bayes_risk(4000, random_state=1)
+    X, y = sampler.sample(4000, random_state=2)
+    error = (sampler.bayes_predict(X) != y).mean()
+    assert 0.12 < risk < 0.4
+    assert abs(error - risk) < 5 * (standard_error + np.sqrt(risk * (1 - risk) / 4000))
+    clean = HierarchicalSampler(random_state=0).fit()
+    assert clean.bayes_risk(500) == (0, 0)
+
+
+def test_posteriors_are_calibrated():
+    sampler = HierarchicalSampler(pixel_noise=1.5, patches_per_class=5, random_state=0).fit()
+    X, _, latents = sampler.sample(2000, return_latents=True)
+    for level, classes in enumerate(latents):
+        p = sampler.posterior(X, level=level)
+        assert_allclose(p.sum(axis=-1), 1)
+        hits = np.take_along_axis(p, classes[..., None], axis=-1)[..., 0]
+        # E[p(true class)] = E[sum p^2]: a property of true posteriors only.
+        difference = hits - (p**2).sum(axis=-1)
+        by_image = difference.mean(axis=(1, 2))
+        assert abs(by_image.mean()) < 5 * by_image.std() / np.sqrt(len(X))
+        assert difference.std() > 0.01
+
+
+def test_parse_recovers_all_levels_of_1000_models():
+    rng = np.random.default_rng(0)
+    for seed in range(1000):
+        depth = rng.integers(1, 5)
+        sampler = HierarchicalSampler(
+            depth,
+            n_semantic_classes=rng.integers(3, 6, size=depth).tolist(),
+            patch_size=[(2, 3), 2, (3, 2), (1, 5), 3][seed % 5 : seed % 5 + 1] * depth,
+            patches_per_class=rng.integers(1, 5, size=depth).tolist(),
+            n_channels=int(rng.integers(1, 4)),
+            root_shape=(2, 2),
+            n_root_images=1,
+            random_state=seed,
+        ).fit()
+        X, _, latents = sampler.sample(3, return_latents=True)
+        for parsed, latent in zip(sampler.parse(X), latents, strict=True):
+            assert_array_equal(parsed, latent)
+
+
+def test_ambiguous_patches_are_not_parsed():
+    sampler = HierarchicalSampler(overlap=[1.0, 0.0], random_state=0).fit()
+    with pytest.raises(ValueError, match=r"at level 0, .* a patch of several classes. Method post"):
+        sampler.parse(sampler.sample(3)[0])
+
+
+def test_bad_arguments():
+    sampler = HierarchicalSampler(random_state=0).fit()
+    X, _ = sampler.sample(2)
+    with pytest.raises(ValueError, match="level=2 is not valid: it takes an int from 0 to 1"):
+        sampler.posterior(X, level=2)
+    with pytest.raises(ValueError, match="n_samples=1 is not valid"):
+        sampler.bayes_risk(1)
+    with pytest.raises(ValueError, match=r"images of shape \(3, 3\), but"):
+        sampler.score_samples(X[:, :3, :3])
+    with pytest.raises(ValueError, match="NaN"):
+        sampler.score_samples(X * np.nan)

@@ -1,0 +1,148 @@
+from math import pi
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skhier import HierarchicalSampler
+from skhier.datasets import make_digits_hierarchy
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_frequencies_agree_with_monte_carlo(n_labels):
+    sampler = HierarchicalSampler(
+        3,
+        n_semantic_classes=[4, 3, 5],
+        patches_per_class=[3, 4, 2],
+        patch_size=[2, (1, 3), 1],
+        rule_weights=["zipf", "uniform", 2.0],
+        overlap=[0.0, 0.5, 0.0],
+        n_labels=n_labels,
+        label_noise=0.1,
+        symbol_noise=[0.0, 0.2, 0.1],
+        random_state=0,
+    ).fit()
+    exact = sampler.statistics()
+    n = 40_000
+    _, y, latents = sampler.sample(n, return_latents=True)
+    indicators = y[:, None] == sampler.classes_
+    centred = indicators - 1 / n_labels
+    for level, image in zip(exact.levels, latents):
+        for c in range(len(level.labeled_frequencies)):
+            is_c = image == c
+            if n_labels == 2:
+                values = y[:, None, None] * is_c
+            else:
+                values = centred[:, :, None, None] * is_c[:, None]
+            error = values.mean(axis=0) - level.labeled_frequencies[c]
+            standard_error = values.std(axis=0) / np.sqrt(n)
+            # 4 standard errors, and a binomial allowance for the many pixels and classes.
+            beyond = np.abs(error) > 4 * standard_error + 1e-12
+            assert beyond.mean() < 0.01
+            assert (np.abs(error) < 6 * standard_error + 1e-12).all()
+            for label in range(n_labels):
+                p = level.class_frequencies[label, c]
+                seen = is_c[indicators[:, label]].mean(axis=0)
+                spread = np.sqrt(p * (1 - p) / indicators[:, label].sum())
+                assert (np.abs(seen - p) < 6 * spread + 1e-12).all()
+
+
+def test_angles_norms_and_distances_are_those_of_the_matrices():
+    exact = HierarchicalSampler(random_state=0).fit().statistics()
+    for level in exact.levels:
+        F = level.labeled_frequencies.reshape(4, -1)
+        pairs = [(a, b) for a in range(4) for b in range(a)]
+        cosines = [F[a] @ F[b] / np.linalg.norm(F[a]) / np.linalg.norm(F[b]) for a, b in pairs]
+        assert_allclose(level.theta, np.arccos(max(cosines)))
+        assert_allclose(level.min_abs_sin, np.sqrt(1 - np.max(np.square(cosines))))
+        assert_allclose(level.lambda_, np.linalg.norm(F, axis=1).min())
+        assert_allclose(level.delta_min, min(np.linalg.norm(F[a] - F[b]) for a, b in pairs))
+        assert_allclose(F.sum(axis=0), 0, atol=1e-15)  # labels are balanced
+    assert exact.theta == min(level.theta for level in exact.levels)
+
+
+def test_two_classes_are_antiparallel():
+    exact = HierarchicalSampler(n_semantic_classes=2, random_state=1).fit().statistics()
+    for level in exact.levels:
+        assert_allclose(level.theta, pi)
+        assert level.min_abs_sin < 1e-12
+        assert_allclose(level.delta_min, 2 * level.lambda_)
+
+
+def test_a_class_without_a_label_has_no_angle():
+    # Both labels have class 1 at the second pixel.
+    X = np.array([[[0, 1]], [[2, 1]]])
+    level = HierarchicalSampler(1, random_state=0).fit(X, [0, 1]).statistics().levels[0]
+    assert level.lambda_ == 0
+    assert level.theta == 0
+    assert level.min_abs_sin == 0
+
+
+def test_number_of_images_and_entropy():
+    exact = make_digits_hierarchy(1, target="digit", return_X_y=False).sampler.statistics()
+    # Section 3.2: 4^9 images of a digit at the first level, 4^90 at the last.
+    assert exact.n_images == [9, 9 * 4**9, 9 * 4**90]
+    assert_allclose(exact.entropy, [np.log(9) + k * np.log(4) for k in (0, 9, 90)])
+
+
+def test_number_of_images_and_entropy_by_enumeration():
+    sampler = HierarchicalSampler(
+        2,
+        n_semantic_classes=[3, 2],
+        patches_per_class=[2, 3],
+        patch_size=[(1, 3), 1],
+        rule_weights=[np.array([[1, 0], [1, 2], [2, 3]]), np.array([2, 0, 3])],
+        root_shape=(1, 2),
+        n_root_images=2,
+        random_state=0,
+    ).fit()
+    X, _ = sampler.sample(300_000)
+    images, counts = np.unique(X.reshape(len(X), -1), axis=0, return_counts=True)
+    exact = sampler.statistics()
+    assert exact.n_images[-1] == len(images)
+    p = counts / counts.sum()
+    bias = len(images) / 2 / len(X)  # of the entropy of frequencies (Miller and Madow, 1955)
+    spread = np.sqrt((p * np.log(p) ** 2).sum() / len(X))
+    assert abs(-(p * np.log(p)).sum() + bias - exact.entropy[-1]) < 5 * spread
+
+
+def test_what_is_not_known_is_not_said():
+    ambiguous = HierarchicalSampler(overlap=[0.0, 0.5], random_state=0).fit().statistics()
+    assert [n is None for n in ambiguous.n_images] == [False, False, True]
+    noisy = HierarchicalSampler(symbol_noise=[0.0, 0.1], random_state=0).fit().statistics()
+    assert [h is None for h in noisy.entropy] == [False, True, True]
+    assert "?" in repr(noisy)
+
+
+def test_a_deep_model_has_a_readable_table():
+    sampler = HierarchicalSampler(
+        6, n_semantic_classes=16, patches_per_class=8, patch_size=2, root_shape=(2, 2)
+    ).fit()
+    exact = sampler.statistics()
+    assert exact.n_images[-1] == 8 * 8 ** (4 * sum(4**i for i in range(6)))
+    assert len(repr(exact).splitlines()) == 8
+
+
+def test_assumptions_of_appendix_D():
+    report = HierarchicalSampler(random_state=0).fit().check_assumptions()
+    assert [check.holds for check in report] == [True, True, True, False]
+    assert not report.all_hold
+    assert repr(report).count("holds") == 3
+
+
+def test_assumptions_that_hold():
+    sampler = HierarchicalSampler(
+        1, n_semantic_classes=3, patches_per_class=3, pixel_patches="orthonormal", random_state=0
+    )
+    assert sampler.fit().check_assumptions().all_hold
+
+
+def test_assumptions_that_fail():
+    two = HierarchicalSampler(n_semantic_classes=2, random_state=1).fit().check_assumptions()
+    assert not two[2].holds
+    assert "differ all the same" in two[2].evidence
+    shared = HierarchicalSampler(overlap=[0.5, 0.0], random_state=0).fit().check_assumptions()
+    assert not shared[1].holds
+    assert "45 of 120 at level 0" in shared[1].evidence
+    flipped = HierarchicalSampler(label_noise=0.1, random_state=0).fit().check_assumptions()
+    assert not flipped[0].holds
