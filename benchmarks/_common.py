@@ -22,15 +22,19 @@ def peak_gigabytes():
 class Table:
     """Rows printed as they come, and written to a CSV file at the end if one is named."""
 
-    def __init__(self, *columns, csv_path=None):
+    def __init__(self, *columns, csv_path=None, first_width=12):
         self._columns, self._csv_path, self._rows = columns, csv_path, []
-        print("  ".join(f"{c:>12}" for c in columns), flush=True)
+        self._first_width = first_width
+        self._print(columns)
 
     def add(self, *values):
         """Print and keep one row."""
         self._rows.append(values)
-        cells = (f"{v:>12.4g}" if isinstance(v, float) else f"{v!s:>12}" for v in values)
-        print("  ".join(cells), flush=True)
+        self._print([f"{v:.4g}" if isinstance(v, float) else v for v in values])
         if self._csv_path:
             with open(self._csv_path, "w", newline="") as file:
                 csv.writer(file).writerows([self._columns, *self._rows])
+
+    def _print(self, cells):
+        first, *others = (f"{cell!s:>12}" for cell in cells)
+        print("  ".join([f"{first:>{self._first_width}}", *others]), flush=True)

@@ -1,5 +1,15 @@
-"""The deep generative model of images (paper, section 3)."""
+"""The deep generative model of images (paper, section 3), its statistics and inference."""
 
+from ._assumptions import AssumptionCheck, AssumptionReport
+from ._inference import BayesRisk
 from ._sampler import HierarchicalSampler
+from ._statistics import HierarchyStatistics, LevelStatistics
 
-__all__ = ["HierarchicalSampler"]
+__all__ = [
+    "AssumptionCheck",
+    "AssumptionReport",
+    "BayesRisk",
+    "HierarchicalSampler",
+    "HierarchyStatistics",
+    "LevelStatistics",
+]

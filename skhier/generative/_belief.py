@@ -15,6 +15,7 @@ from math import log, pi, prod
 
 import numpy as np
 from scipy.special import logsumexp
+from sklearn.utils import gen_batches
 
 from ._algebra import Linear, Logarithmic
 from ._recognition import PatchIndex
@@ -23,6 +24,7 @@ from ._recognition import PatchIndex
 # count only if what is left is tiny as well: then logarithms are taken instead.
 _TRUSTED = log(1e-20)
 _TRUSTED_AT_ROOT = log(1e-60)
+_TERMS_IN_CACHE = 2**14
 
 
 class PixelEvidence:
@@ -58,6 +60,13 @@ class PixelEvidence:
         h, w = height // p, width // q
         pixels = images.reshape(n, h, p, w, q, -1).transpose(2, 4, 5, 1, 3, 0)
         pixels = pixels.reshape(-1, h * w * n).astype(np.float64)
+        message = np.empty((self._rules.n_classes, pixels.shape[1]))
+        factor = np.empty(pixels.shape[1])
+        for part in gen_batches(len(factor), max(1, _TERMS_IN_CACHE // self._rules.weights.size)):
+            message[:, part], factor[part] = self._densities(pixels[:, part], algebra)
+        return message.reshape(-1, h, w, n), factor.reshape(h, w, n)
+
+    def _densities(self, pixels, algebra):
         patches = self._rules.patches.reshape(-1, len(pixels)).astype(np.float64)
         variance = self._noise**2
         # log N(x; patch, variance): what differs between patches, and what does not.
@@ -73,7 +82,7 @@ class PixelEvidence:
             message = np.einsum("ak,akm->am", self._rules.weights, np.exp(each, out=each))
         else:
             message = logsumexp(each, axis=1, b=self._rules.weights[..., None])
-        return message.reshape(-1, h, w, n), common.reshape(h, w, n)
+        return message, common
 
 
 class Beliefs:
@@ -121,22 +130,26 @@ class Beliefs:
 
     def _combine(self, i):
         """k beta' of level i from beta of level i + 1."""
-        sums = [self._algebra.plus.reduce(terms, axis=0) for terms in self._rule_terms(i)]
-        return np.stack(sums).reshape(len(sums), *self._model.level_shapes[i], -1)
+        sums = [self._algebra.plus.reduce(terms, axis=1) for _, terms in self._rule_terms(i)]
+        message = np.concatenate(sums)
+        return message.reshape(len(message), *self._model.level_shapes[i], -1)
 
     def _rule_terms(self, i):
-        """Yield k w_aj prod_uv beta_uv(S_ajuv), all j in rows, for each class a of level i."""
+        """Yield slices of classes a and k w_aj prod_uv beta_uv(S_ajuv), for all j and pixels."""
         rules, times = self._model.rules[i], self._algebra.times
         children = self._group(self._before_noise[i + 1], rules.patch_size)
+        n_pixels = children.shape[2]
+        patches = rules.patches.reshape(*rules.weights.shape, -1)
         weights = self._algebra.from_probability(rules.weights * rules.n_per_class)
         is_uniform = np.ptp(rules.weights) == 0
-        for patches, weight in zip(rules.patches.reshape(*weights.shape, -1), weights):
-            terms = children[0].take(patches[:, 0], axis=0)
-            for child, symbols in zip(children[1:], patches.T[1:]):
-                times(terms, child.take(symbols, axis=0), out=terms)
+        n_together = max(1, _TERMS_IN_CACHE // (rules.n_per_class * n_pixels))
+        for classes in gen_batches(rules.n_classes, n_together):
+            terms = children[0].take(patches[classes, :, 0], axis=0)
+            for place, child in enumerate(children[1:], start=1):
+                times(terms, child.take(patches[classes, :, place], axis=0), out=terms)
             if not is_uniform:
-                times(terms, weight[:, None], out=terms)
-            yield terms
+                times(terms, weights[classes, :, None], out=terms)
+            yield classes, terms
 
     @staticmethod
     def _group(message, patch_size):
@@ -190,15 +203,18 @@ class Beliefs:
         """Probabilities of classes as drawn at level i + 1, from those at level i."""
         rules = self._model.rules[i]
         n_next = self._model.rules[i + 1].n_classes
-        below = np.zeros((prod(rules.patch_size) * n_next, classes[0].size))
         patches = rules.patches.reshape(*rules.weights.shape, -1)
-        classes = classes.reshape(len(classes), -1)
-        for p_class, symbols, terms in zip(classes, patches, self._rule_terms(i)):
-            total = self._algebra.plus.reduce(terms, axis=0)
+        p_classes = classes.reshape(len(classes), 1, -1)
+        below = np.zeros((patches.shape[2] * n_next, p_classes.shape[2]))
+        for classes, terms in self._rule_terms(i):
+            total = self._algebra.plus.reduce(terms, axis=1, keepdims=True)
             p_rules = self._algebra.ratio(terms, total)
-            p_rules *= p_class
+            p_rules *= p_classes[classes]
+            symbols = patches[classes].reshape(-1, patches.shape[2])
             is_symbol = symbols.T[:, None] == np.arange(n_next)[:, None]  # place, symbol, rule
-            below += is_symbol.reshape(len(below), -1).astype(float) @ p_rules
+            below += is_symbol.reshape(len(below), -1).astype(float) @ p_rules.reshape(
+                len(symbols), -1
+            )
         below = below.reshape(-1, n_next, below.shape[1])
         return self._ungroup(below, self._model.level_shapes[i], rules.patch_size)
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from .._base._images import shape_of
 from .._base._parallel import for_batches
 from .._base._params import check_count
 from ._belief import ImpossibleImage, PixelEvidence, infer
@@ -119,15 +120,25 @@ class InferenceMixin:
         Parameters
         ----------
         X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
-            Images.
+            Images; or semantic images, as `fit` takes them, for their likelihood under
+            :math:`G_0`. Where both have the same shape, they are images.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n,)
             Logarithm of the probability density if `pixel_noise` is positive, else of
-            the probability: -inf for images that the model cannot make.
+            the probability: -inf for images that the model cannot make. Of semantic
+            images, logarithm of the probability.
         """
         check_is_fitted(self)
+        model, given = self._model, shape_of(X)[1:]
+        root_shape = model.level_shapes[0]
+        is_semantic = given in [root_shape, (prod(root_shape),)]
+        if is_semantic and given not in self._image_shapes():
+            semantic = self._encode_semantic(X)
+            return model.root.log_probabilities(
+                semantic, model.symbol_noise[0], model.rules[0].n_classes
+            )
         return self._infer(X, (), lambda beliefs: beliefs.log_likelihood(), impossible_ok=True)
 
     def bayes_predict_proba(self, X):
@@ -208,12 +219,17 @@ class InferenceMixin:
     def _validate_images(self, X):
         X = check_array(X, allow_nd=True, dtype=[np.float32, np.float64])
         shape = self._model.image_shape
-        if X.shape[1:] not in [shape, (*shape, 1), (prod(shape),)]:
+        if X.shape[1:] not in self._image_shapes():
             raise ValueError(
                 f"X holds images of shape {X.shape[1:]}, but this sampler renders images "
                 f"of shape {shape}."
             )
         return X.reshape(len(X), *shape)
+
+    def _image_shapes(self):
+        """The shapes in which an image may come."""
+        shape = self._model.image_shape
+        return [shape, (*shape, 1), (prod(shape),)]
 
     def _infer(self, X, shape, read, impossible_ok=False):
         """`read` of the beliefs of all images, (n, *shape), in batches."""
@@ -235,7 +251,5 @@ class InferenceMixin:
         sizes = [
             prod(shape) * rules.n_classes for shape, rules in zip(model.level_shapes, model.rules)
         ]
-        if model.pixel_noise:
-            sizes[-1] *= model.rules[-1].n_per_class
         for_batches(work, len(X), max(1, _BATCH_VALUES // max(sizes)), self.n_jobs)
         return result

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.optimize import nnls
+from scipy.special import logsumexp, xlogy
 
 from ._streams import draw_integers
 
@@ -45,6 +46,14 @@ class RootDistribution:
         is_label = self.labels == np.arange(self.n_labels)[:, None]
         weights = is_label * self.probabilities * self.n_labels
         return np.tensordot(weights, one_hot, axes=1)
+
+    def log_probabilities(self, images, symbol_noise, n_classes):
+        """Logarithm of the probability of each image, after symbol noise: (n,)."""
+        n_pixels = images[0].size
+        same = (images[:, None] == self.images).sum(axis=(2, 3))
+        other = symbol_noise / n_classes
+        log_p = xlogy(same, 1 - symbol_noise + other) + xlogy(n_pixels - same, other)
+        return logsumexp(log_p, axis=1, b=self.probabilities)
 
 
 def draw_root_images(n_labels, n_images, shape, n_semantic_classes, rng):

@@ -175,9 +175,21 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
     >>> semantic = sampler.inverse_transform(X)
     >>> semantic.shape
     (100, 3, 3)
+
+    Exact statistics of each level:
+
     >>> sampler.statistics()
-    >>> noisy = HierarchicalSampler(pixel_noise=1.0, random_state=0).fit()
-    >>> noisy.bayes_risk(1000)
+          level      theta     lambda  min |sin|  Delta_min    entropy     images
+              0      1.512     0.4146      0.746     0.7395      2.079          8
+              1      1.651     0.2659     0.8561     0.4229      32.69    1.57e14
+              2                                                  308.2   6.98e133
+
+    With noise, the error that no classifier can go below:
+
+    >>> noisy = HierarchicalSampler(pixel_noise=1.5, random_state=0).fit()
+    >>> risk, standard_error = noisy.bayes_risk(1000)
+    >>> round(risk, 1)
+    0.3
     """
 
     _parameter_constraints = {

@@ -1,10 +1,20 @@
 import gzip
+import io
+import pickle
+import tarfile
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skhier.datasets import load_fashion_mnist, load_npz
+from skhier.datasets import (
+    fetch_cifar10,
+    fetch_fashion_mnist,
+    load_cifar10,
+    load_fashion_mnist,
+    load_npz,
+)
 
 
 def idx(array):
@@ -67,3 +77,107 @@ def test_a_file_that_is_no_npz(tmp_path):
     path.write_text("no zip file")
     with pytest.raises(ValueError, match=r"is not an \.npz file"):
         load_npz(path)
+
+
+@pytest.fixture
+def cifar10():
+    """Batches in the format of CIFAR-10: 3 training and 2 test images."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(256, size=(5, 32, 32, 3)).astype(np.uint8)
+    target = np.array([3, 1, 4, 1, 9])
+    rows = images.transpose(0, 3, 1, 2).reshape(5, -1)
+    batches = {"data_batch_1": slice(0, 2), "data_batch_2": slice(2, 3), "test_batch": slice(3, 5)}
+    python = {
+        name: pickle.dumps({b"data": rows[part], b"labels": target[part].tolist()})
+        for name, part in batches.items()
+    }
+    binary = {
+        f"{name}.bin": np.c_[target[part], rows[part]].astype(np.uint8).tobytes()
+        for name, part in batches.items()
+    }
+    return images, target, {"python": python, "binary": binary}
+
+
+@pytest.mark.parametrize("version", ["python", "binary"])
+def test_cifar10_from_a_folder_or_an_archive(cifar10, version, tmp_path):
+    images, target, versions = cifar10
+    folder = tmp_path / "cifar-10"
+    folder.mkdir()
+    with tarfile.open(tmp_path / "cifar-10.tar.gz", "w:gz") as archive:
+        for name, data in reversed(versions[version].items()):
+            (folder / name).write_bytes(data)
+            info = tarfile.TarInfo(f"cifar-10-batches/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    for path in (folder, tmp_path / "cifar-10.tar.gz"):
+        dataset = load_cifar10(path)
+        assert_array_equal(dataset.images, images)
+        assert_array_equal(dataset.target, target)
+        assert dataset.n_train == 3
+        assert dataset.target_names[1] == "automobile"
+
+
+def test_cifar10_from_npz(cifar10, tmp_path):
+    images, target, _ = cifar10
+    np.savez(tmp_path / "cifar.npz", X=images, y=target)
+    dataset = load_cifar10(tmp_path / "cifar.npz")
+    assert_array_equal(dataset.images, images)
+    assert dataset.n_train is None
+    np.savez(tmp_path / "small.npz", X=images[:, :8, :8], y=target)
+    with pytest.raises(ValueError, match="those of CIFAR-10 are"):
+        load_cifar10(tmp_path / "small.npz")
+
+
+def test_bad_cifar10_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"cifar-10-python.tar.gz from .* fetch_cifar10"):
+        load_cifar10(tmp_path)
+    (tmp_path / "test_batch.bin").write_bytes(b"short")
+    with pytest.raises(ValueError, match="test_batch is not a batch of CIFAR-10: it has 5 bytes"):
+        load_cifar10(tmp_path)
+    with pytest.raises(ValueError, match="is not a tar archive"):
+        load_cifar10(tmp_path / "test_batch.bin")
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps({b"data": print, b"labels": []}))
+    with pytest.raises(pickle.UnpicklingError, match=r"does not hold builtins.print"):
+        load_cifar10(tmp_path)
+
+
+@pytest.fixture
+def nothing_local(monkeypatch):
+    def load(folder=None):
+        raise FileNotFoundError("Get its files")
+
+    monkeypatch.setattr("skhier.datasets._openml.load_fashion_mnist", load)
+
+
+def test_fetching_offline(nothing_local, monkeypatch):
+    def fetch_openml(**kwargs):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("skhier.datasets._openml.fetch_openml", fetch_openml)
+    with pytest.raises(OSError, match=r"Fashion-MNIST could not .* offline\? Get its files"):
+        fetch_fashion_mnist()
+    with pytest.raises(OSError, match=r"no route to host.* offline\? load_cifar10 reads"):
+        fetch_cifar10()
+
+
+def test_fetching(nothing_local, monkeypatch):
+    def fetch_openml(data_id, **kwargs):
+        n_values = {40996: 784, 40927: 3072}[data_id]
+        return np.arange(2.0 * n_values).reshape(2, -1) % 251, np.array(["7", "2"])
+
+    monkeypatch.setattr("skhier.datasets._openml.fetch_openml", fetch_openml)
+    clothes, cifar = fetch_fashion_mnist(), fetch_cifar10()
+    assert clothes.images.shape == (2, 28, 28)
+    assert cifar.images.shape == (2, 32, 32, 3)
+    assert cifar.images[0, 0, 1, 0] == 1  # red comes first in a row of OpenML's
+    assert cifar.images[0, 0, 0, 1] == 1024 % 251
+    assert_array_equal(clothes.target, [7, 2])
+
+
+def test_what_is_on_this_machine_is_not_fetched(folder, monkeypatch):
+    path, _ = folder
+    monkeypatch.setenv("SKHIER_FASHION_MNIST", str(path))
+    assert len(fetch_fashion_mnist().images) == 8

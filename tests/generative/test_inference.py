@@ -215,7 +215,20 @@ def test_bad_arguments():
         sampler.posterior(X, level=2)
     with pytest.raises(ValueError, match="n_samples=1 is not valid"):
         sampler.bayes_risk(1)
-    with pytest.raises(ValueError, match=r"images of shape \(3, 3\), but"):
-        sampler.score_samples(X[:, :3, :3])
+    with pytest.raises(ValueError, match=r"images of shape \(4, 4\), but"):
+        sampler.score_samples(X[:, :4, :4])
     with pytest.raises(ValueError, match="NaN"):
         sampler.score_samples(X * np.nan)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_log_likelihoods_of_semantic_images(noise):
+    sampler = HierarchicalSampler(
+        1, n_semantic_classes=2, root_shape=(1, 3), n_root_images=2, symbol_noise=noise
+    ).fit()
+    everything = np.array(list(product(range(2), repeat=3)))
+    p = np.exp(sampler.score_samples(everything))
+    assert_allclose(p.sum(), 1)
+    _, _, (semantic,) = sampler.sample(20_000, return_latents=True)
+    counts = np.bincount(semantic[:, 0] @ [4, 2, 1], minlength=8)
+    assert (np.abs(counts / 20_000 - p) <= 5 * np.sqrt(p * (1 - p) / 20_000)).all()

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skhier.datasets import make_appendix_d, make_digits_hierarchy, make_random_hierarchy
+from skhier.datasets._hierarchies import _ARMS, _stroke_patches
+
+
+def test_digits_are_those_of_section_3_2():
+    digits = make_digits_hierarchy(200, return_X_y=False, random_state=0)
+    assert digits.images.shape == (200, 27, 27)
+    assert set(digits.target) == {0, 1}
+    assert digits.sampler.root_images_.shape == (9, 3, 3)
+    assert [table.shape[1] for table in digits.sampler.patches_] == [4, 4]
+    report = digits.sampler.check_assumptions()
+    assert [check.holds for check in report] == [True, True, True, False]
+    assert_array_equal(digits.sampler.inverse_transform(digits.images), digits.latents[0])
+    by_digit = make_digits_hierarchy(200, target="digit", return_X_y=False, random_state=0)
+    assert_array_equal(by_digit.sampler.classes_, np.arange(1, 10))
+    assert_array_equal(by_digit.sampler.classes_.astype(str), by_digit.target_names)
+
+
+def test_every_drawing_of_a_stroke_reaches_the_sides_that_it_must():
+    shapes = [set(arms) for arms in _ARMS.values()]
+    for arms, drawings in zip(shapes, _stroke_patches(), strict=True):
+        for drawing in drawings:
+            for row, column in np.ndindex(3, 3):
+                for down, right in {(-1, 0), (1, 0), (0, -1), (0, 1)}:
+                    code = drawing[row, column]
+                    here = code < len(shapes) and (down, right) in shapes[code]
+                    near = row + down, column + right
+                    if min(near) >= 0 and max(near) < 3:
+                        other = drawing[near]
+                        there = other < len(shapes) and (-down, -right) in shapes[other]
+                        assert here == there
+                    else:
+                        middle = (row, column) == (1 + down, 1 + right)
+                        assert here == (middle and (down, right) in arms)
+
+
+def test_appendix_d():
+    X, y = make_appendix_d(50, patches_per_class=10, random_state=0)
+    assert X.shape == (50, 27, 27)
+    model = make_appendix_d(50, patches_per_class=10, return_X_y=False, random_state=0)
+    assert_array_equal(model.images, X)
+    assert_array_equal(model.target, y)
+    assert [len(level) for level in model.latents] == [50, 50]
+
+
+def test_random_hierarchy():
+    model = make_random_hierarchy(
+        300,
+        n_classes=5,
+        vocabulary_size=6,
+        n_synonyms=3,
+        tuple_size=3,
+        depth=2,
+        return_X_y=False,
+        random_state=0,
+    )
+    assert model.images.shape == (300, 1, 9, 6)
+    assert_array_equal(model.images[:, 0].argmax(axis=2), model.symbols)
+    assert_array_equal(model.images.sum(axis=3), 1)
+    assert_array_equal(model.latents[0].ravel(), model.target)
+    for upper, lower, table in zip(model.latents, model.latents[1:], model.sampler.patches_):
+        assert table.shape[1:] == (3, 1, 3)
+        tuples = lower.reshape(*upper.shape, 3)
+        assert (tuples[:, :, :, None] == table[upper][:, :, :, :, 0]).all(-1).any(-1).all()
+    X, y = make_random_hierarchy(300, corruption=1.0, random_state=0)
+    assert X.shape == (300, 1, 16, 8)
+    assert set(y) == set(range(8))
+
+
+def test_bad_target():
+    with pytest.raises(ValueError, match="target='even' is not valid"):
+        make_digits_hierarchy(target="even")
