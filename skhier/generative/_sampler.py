@@ -66,11 +66,10 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
         Sets of patches for levels 0, ..., d - 2, in the form of `patches_`: an array of
         classes of the next level, 0, 1, ..., or None for sets to be drawn.
 
-    pixel_patches : {'gaussian', 'orthonormal', 'one_hot'} or array-like of shape \
-            (n_semantic_classes, patches_per_class, height, width[, n_channels]), \
-            default='gaussian'
+    pixel_patches : {'gaussian', 'orthonormal', 'one_hot'} or array, default='gaussian'
         Patches of the last level: independent N(0, 1) pixels, orthonormal vectors
-        (assumption 4), the first vectors of the standard basis, or those given.
+        (assumption 4), the first vectors of the standard basis, or those given, of shape
+        (n_semantic_classes, patches_per_class, height, width) or (..., n_channels).
 
     n_channels : int, default=1
         Number of channels of a pixel, for patches that are drawn.
@@ -145,9 +144,9 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
         patches_per_class, height, width): classes of the next level, float32 pixels at
         the last, with an axis for channels if there are several.
 
-    rule_weights_ : list of n_levels ndarrays of shape (n_semantic_classes, \
-            patches_per_class)
-        Probability of each patch given its class.
+    rule_weights_ : list of n_levels ndarrays
+        Probability of each patch given its class, each array of shape
+        (n_semantic_classes, patches_per_class).
 
     level_shapes_ : list of n_levels + 1 pairs of int
         (Height, width) of :math:`X^{(0)}, \dots, X^{(d)}`.

@@ -20,9 +20,9 @@ class LevelStatistics:
     class_frequencies : ndarray of shape (n_labels, n_classes, height, width)
         Probability of each class at each pixel, given the label.
 
-    labeled_frequencies : ndarray of shape (n_classes, height, width), or \
-            (n_classes, n_labels, height, width) for more than two labels
-        The matrices :math:`F_c`.
+    labeled_frequencies : ndarray of shape (n_classes, height, width)
+        The matrices :math:`F_c`; (n_classes, n_labels, height, width) for more than two
+        labels.
 
     angles : ndarray of shape (n_classes, n_classes)
         Angles between them, in radians; 0 where one is zero.
