@@ -40,11 +40,11 @@ class AssumptionReport(tuple):
         return "\n".join(lines)
 
 
-def check_assumptions(model, separator):
-    """The AssumptionReport of a HierarchicalModel whose root has this separator."""
+def check_assumptions(model):
+    """The AssumptionReport of a HierarchicalModel."""
     return AssumptionReport(
         [
-            _separable(model, separator),
+            _separable(model),
             _disjoint(model),
             _independent(model),
             _orthonormal(model.rules[-1]),
@@ -52,7 +52,8 @@ def check_assumptions(model, separator):
     )
 
 
-def _separable(model, separator):
+def _separable(model):
+    separator = model.separator
     if separator is None:
         evidence = "no separator exists: the constraints on it contradict each other"
     else:

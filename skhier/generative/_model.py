@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from ._root import RootDistribution
+from ._root import RootDistribution, linear_separator
 from ._rules import Rules
 from ._streams import branch_keys, draw_normals, multiply_bits, random_bits
 
@@ -51,6 +51,11 @@ class HierarchicalModel:
     def image_shape(self):
         """(height, width), or (height, width, n_channels) where a pixel has channels."""
         return (*self.level_shapes[-1], *self.rules[-1].patches.shape[4:])
+
+    @cached_property
+    def separator(self):
+        """The separator W* of the root, or None."""
+        return linear_separator(self.root.images, self.root.labels, self.rules[0].n_classes)
 
     @property
     def label_channel(self):

@@ -118,9 +118,10 @@ def linear_separator(images, labels, n_semantic_classes):
         E = np.vstack([active.T, np.ones(len(active))])
         f = np.zeros(len(E))
         f[-1] = 1
-        solution, residual_norm = nnls(E, f)
-        if residual_norm < 1e-5:
-            return None
+        Q, R = np.linalg.qr(E)  # fewer rows, the same residual
+        solution, _ = nnls(R, f @ Q)
         residual = E @ solution - f
+        if np.linalg.norm(residual) < 1e-5:
+            return None
         w = -residual[:-1] / residual[-1]
         w = (w / (active @ w).min()).reshape(blocks, n_weights)  # off by rounding only

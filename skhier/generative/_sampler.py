@@ -5,7 +5,6 @@ from math import prod
 from numbers import Integral, Real
 
 import numpy as np
-from numpy.linalg import norm
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -134,7 +133,8 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
         labels, :math:`\langle W^*, onehot(X) \rangle` is at least 1 where y is
         `classes_[1]` and at most -1 elsewhere. For more labels it has shape (n_labels,
         n_semantic_classes, height, width), and the product of the image's label is
-        larger by 1 than any other. None if there is none.
+        larger by 1 than any other. None if there is none. Computed when it is first
+        asked for, which takes seconds for hundreds of semantic images of many labels.
 
     margin_ : float
         The margin :math:`1 / \|W^*\|`, 0 if there is no separator.
@@ -297,8 +297,7 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
                 draw_images = lambda: root_images  # noqa: E731
             is_random = X is None and self.root == "images"
             search = Search(self.min_theta, self.min_lambda, self.max_draws)
-            self._model, self.separator_ = search.model(draw_images, is_random, levels, noise, rng)
-            self.margin_ = 0.0 if self.separator_ is None else 1 / norm(self.separator_)
+            self._model = search.model(draw_images, is_random, levels, noise, rng)
             root = self._model.root
             self.root_images_ = self.semantic_classes_[root.images]
             self.root_labels_ = self.classes_[root.labels]
@@ -306,6 +305,15 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
             self.rule_weights_ = [rules.weights for rules in self._model.rules]
             self.level_shapes_ = self._model.level_shapes
         return self
+
+    @property
+    def separator_(self):
+        check_is_fitted(self)
+        return self._model.separator
+
+    @property
+    def margin_(self):
+        return 0.0 if self.separator_ is None else float(1 / np.linalg.norm(self.separator_))
 
     def _name_root(self, level, rng):
         """Name labels and classes of a root without data; return what draws its images."""
@@ -405,7 +413,7 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
             Four checks, as a sequence and as a table to print.
         """
         check_is_fitted(self)
-        return check_assumptions(self._model, self.separator_)
+        return check_assumptions(self._model)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

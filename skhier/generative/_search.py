@@ -29,7 +29,7 @@ class Search:
         self._max_draws = max_draws
 
     def model(self, draw_images, is_random, levels, noise, rng):
-        """A model and the separator of its root, drawn level by level from the top.
+        """A model, drawn level by level from the top.
 
         `draw_images()` returns root images and their labels.
 
@@ -55,14 +55,15 @@ class Search:
 
         def draw_root():
             images, labels = draw_images()
-            separator = linear_separator(images, labels, n_classes[0])
-            n_different = len(np.unique(images.reshape(len(images), -1), axis=0))
-            if not is_given[0] and (separator is None or n_different < len(images)):
-                return None
+            if not is_given[0]:
+                n_different = len(np.unique(images.reshape(len(images), -1), axis=0))
+                is_separable = linear_separator(images, labels, n_classes[0]) is not None
+                if n_different < len(images) or not is_separable:
+                    return None
             root = RootDistribution(images, labels)
-            return (root, separator), root_frequencies(root, n_classes[0], symbol_noise[0])
+            return root, root_frequencies(root, n_classes[0], symbol_noise[0])
 
-        (root, separator), frequencies = self._until(0, draw_root, label_noise, is_given[0])
+        root, frequencies = self._until(0, draw_root, label_noise, is_given[0])
         rules = []
         for level, n_next in zip(levels, n_classes[1:]):
             i = level.index + 1
@@ -70,7 +71,7 @@ class Search:
             drawn, frequencies = self._until(i, draw_rules, label_noise, is_given[i])
             rules.append(drawn)
         rules.append(levels[-1].draw(None, rng))
-        return HierarchicalModel(root, rules, *noise), separator
+        return HierarchicalModel(root, rules, *noise)
 
     def _until(self, level, draw, label_noise, is_given):
         """The first `draw()`, a pair (drawn, frequencies of the level), that is good enough.

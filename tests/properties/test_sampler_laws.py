@@ -92,5 +92,6 @@ def test_posteriors_of_clean_images_are_certain(sampler, seed):
 def test_inference_is_a_function_of_each_image(sampler, seed):
     X, _ = sampler.sample(20, random_state=seed)
     log_p, p = sampler.score_samples(X), sampler.posterior(X)
-    assert_allclose(sampler.score_samples(X[::-1])[::-1], log_p, rtol=1e-12)
-    assert_allclose(sampler.posterior(X[7:8]), p[7:8], rtol=1e-9, atol=1e-12)
+    assert_allclose(sampler.score_samples(X[::-1])[::-1], log_p, rtol=1e-9)
+    # Rounding grows with the inverse variance of pixel noise, here up to 10^6.
+    assert_allclose(sampler.posterior(X[7:8]), p[7:8], atol=1e-7)
