@@ -23,6 +23,7 @@ ESTIMATORS = [
     SphericalKMeans(n_clusters=3, init="random", n_init=2),
     PatchKMeansOrthogonalizer(),
     PatchKMeansOrthogonalizer(encoding="relu", whiten=True, n_patches=12),
+    PatchKMeansOrthogonalizer(n_clusters=2, metric="euclidean"),
     PatchKMeansOrthogonalizer(n_clusters=1, stride=1, padding="same", pool_size=2),
     TwoLayerConvEmbedder(),
     TwoLayerConvEmbedder(n_components=2, solver="gd", max_iter=10),

@@ -55,9 +55,9 @@ class LayerwiseCNNClassifier(
     n_layers : int, default=2
         Number of layers.
 
-    n_clusters, patch_size, stride, padding, encoding : object or sequence
+    n_clusters, patch_size, stride, padding, metric, encoding : object or sequence
         Of :class:`PatchKMeansOrthogonalizer`: one value for all layers, or a sequence with
-        one for each. The defaults are 'auto', None (3x3), 1, 'same' and 'relu'.
+        one for each. The defaults are 'auto', None (3x3), 1, 'same', 'cosine' and 'relu'.
 
     bias, pool_size, whiten, whiten_eps, n_patches : object or sequence
         Likewise. The defaults are -0.25, 2, True, 0.1 and 100_000.
@@ -169,6 +169,7 @@ class LayerwiseCNNClassifier(
         patch_size=None,
         stride=1,
         padding="same",
+        metric="cosine",
         encoding="relu",
         bias=-0.25,
         pool_size=2,
@@ -199,6 +200,7 @@ class LayerwiseCNNClassifier(
         self.patch_size = patch_size
         self.stride = stride
         self.padding = padding
+        self.metric = metric
         self.encoding = encoding
         self.bias = bias
         self.pool_size = pool_size

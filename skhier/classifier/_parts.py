@@ -15,6 +15,7 @@ ORTHOGONALIZER_PARAMS = {
     "patch_size": "patch_size",
     "stride": "stride",
     "padding": "padding",
+    "metric": "metric",
     "encoding": "encoding",
     "bias": "bias",
     "pool_size": "pool_size",

@@ -62,7 +62,7 @@ class PatchEncoder:
         return F.conv2d(x, self.kernels, self.intercepts + bias, self.grid.stride, padding)
 
     def label_map(self, images):
-        """The cluster of each patch: centroids are unit vectors, so the largest response."""
+        """The cluster of each patch: the nearest centroid has the largest response."""
         return self._response(images).argmax(dim=1)
 
     def encode(self, images):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import computing_dtype, map_batches, resolve_device
@@ -27,10 +28,9 @@ _AUTO_PATCHES_PER_CLUSTER = 4
 class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
     r"""Map patches to vectors: equal within a cluster, orthogonal between clusters.
 
-    Patches of the images are clustered by k-means under the cosine distance. Every
-    patch then becomes a vector with one channel per cluster. This is the map
-    :math:`\varphi` of algorithm 1 (section 5.1 of the paper), or its practical form,
-    steps 1 to 4 of section 6.
+    Patches of the images are clustered by k-means. Every patch then becomes a vector
+    with one channel per cluster. This is the map :math:`\varphi` of algorithm 1 (section
+    5.1 of the paper), or its practical form, steps 1 to 4 of section 6.
 
     Parameters
     ----------
@@ -49,13 +49,21 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         Zeros added around images: none; as many as give a patch at every stride; or this
         many at each side (vertical, horizontal).
 
+    metric : {'cosine', 'euclidean'}, default='cosine'
+        Distance of the k-means: cosine, as in section 5, with centroids of unit norm; or
+        Euclidean, for which lemma 7 is proved, by :class:`sklearn.cluster.KMeans`. The
+        cosine distance cannot tell patches apart that are positive multiples of each
+        other.
+
     encoding : {'one_hot', 'relu'}, default='one_hot'
-        The code of a patch x, with centroids :math:`c_j` of unit norm:
+        The code of a patch x, with centroids :math:`c_j`:
 
         - 'one_hot' (algorithm 1): 1 in the channel of the nearest centroid;
         - 'relu' (section 6): channel j is :math:`\max(0, \langle c_j, x\rangle / r + b)`,
           a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
-          not depend on the unit of the images.
+          not depend on the unit of the images. With the Euclidean metric,
+          :math:`\langle c_j, x\rangle - \|c_j\|^2 / 2` takes the product's place: the
+          largest channel is that of the nearest centroid.
 
     bias : float, default=-0.25
         The fixed bias b of the ReLU, in units of r. Lower gives sparser codes. Used by
@@ -111,7 +119,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, patch height, patch width, channels)
-        The centroids as (whitened) patches, of unit norm.
+        The centroids as (whitened) patches, of unit norm for the cosine metric.
 
     n_clusters_ : int
         The number of clusters that 'auto' stands for.
@@ -121,13 +129,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         in.
 
     intercepts_ : ndarray of shape (n_clusters,)
-        Added after the convolution; zero without whitening.
+        Added after the convolution; zero for the cosine metric without whitening.
 
     scale_ : float
         Root mean square of the pixels of the clustered (whitened) patches, r above.
 
     inertia_ : float
-        Sum of cosine distances of the clustered patches to their centroids.
+        Sum of the distances of the clustered patches to their centroids, cosine or
+        squared Euclidean.
 
     n_iter_ : int
         Number of k-means iterations.
@@ -169,6 +178,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         "patch_size": "no_validation",
         "stride": "no_validation",
         "padding": "no_validation",
+        "metric": [StrOptions({"cosine", "euclidean"})],
         "encoding": [StrOptions({"one_hot", "relu"})],
         "bias": [Interval(Real, None, None, closed="neither")],
         "pool_size": "no_validation",
@@ -193,6 +203,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         stride=None,
         *,
         padding="valid",
+        metric="cosine",
         encoding="one_hot",
         bias=-0.25,
         pool_size=1,
@@ -213,6 +224,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.patch_size = patch_size
         self.stride = stride
         self.padding = padding
+        self.metric = metric
         self.encoding = encoding
         self.bias = bias
         self.pool_size = pool_size
@@ -262,28 +274,27 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         if self.whiten:
             mean, zca = whitening(patches, self.whiten_eps)
             patches = (patches - mean) @ zca
-        kmeans = SphericalKMeans(
-            self._choose_n_clusters(patches),
-            init=self.init,
-            n_init=self.n_init,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            device=self.device,
-            verbose=self.verbose,
-            random_state=rng.randint(2**31 - 1),
-        )
+        kmeans = self._kmeans(patches, rng.randint(2**31 - 1))
         with Task.fit(self, 1, images) as task:
             task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
-            with task.delegate("k-means", kmeans):
+            with (
+                task.delegate("k-means", kmeans)
+                if self.metric == "cosine"
+                else task.subtask("k-means")
+            ):
                 kmeans.fit(patches)
         self.n_clusters_ = kmeans.n_clusters
-        self.cluster_centers_ = kmeans.cluster_centers_.reshape(-1, *grid.patch_shape)
+        centers = kmeans.cluster_centers_
+        self.cluster_centers_ = centers.reshape(-1, *grid.patch_shape)
         self.scale_ = float(np.linalg.norm(patches) / np.sqrt(patches.size))
-        kernels = kmeans.cluster_centers_ / patches.dtype.type(self.scale_)
+        kernels = centers / patches.dtype.type(self.scale_)
+        # The nearest centroid has the largest <c, x> - |c|^2 / 2; unit norms make no difference.
         self.intercepts_ = np.zeros(len(kernels), kernels.dtype)
+        if self.metric == "euclidean":
+            self.intercepts_ -= (kernels * centers).sum(axis=1) / 2
         if self.whiten:
             kernels = kernels @ zca
-            self.intercepts_ = -kernels @ mean
+            self.intercepts_ -= kernels @ mean
         self.kernels_ = kernels.reshape(-1, *grid.patch_shape)
         self.inertia_ = kmeans.inertia_
         self.n_iter_ = kmeans.n_iter_
@@ -304,11 +315,30 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         n_clusters = 0 if self.n_clusters == "auto" else self.n_clusters
         return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_clusters
 
-    def _choose_n_clusters(self, patches):
-        if self.n_clusters != "auto":
-            return self.n_clusters
-        n_distinct = count_distinct_directions(unit_rows(patches))
-        return min(_AUTO_CLUSTERS, max(1, n_distinct // _AUTO_PATCHES_PER_CLUSTER))
+    def _kmeans(self, patches, seed):
+        """The k-means that clusters the patches, not fitted.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer distinct patches than clusters.
+        """
+        shared = {"init": self.init, "n_init": self.n_init, "max_iter": self.max_iter}
+        shared |= {"tol": self.tol, "random_state": seed}
+        n_clusters = self.n_clusters
+        if self.metric == "cosine":
+            if n_clusters == "auto":
+                n_clusters = _auto_n_clusters(count_distinct_directions(unit_rows(patches)))
+            return SphericalKMeans(n_clusters, device=self.device, verbose=self.verbose, **shared)
+        n_distinct = len({row.tobytes() for row in patches})
+        if n_clusters == "auto":
+            n_clusters = _auto_n_clusters(n_distinct)
+        if n_clusters > n_distinct:
+            raise ValueError(
+                f"n_clusters={n_clusters} is more than the number of distinct patches, "
+                f"{n_distinct}."
+            )
+        return KMeans(n_clusters, verbose=int(self.verbose), **shared)
 
     def _encoder(self, dtype=None):
         """The map from batches of images to codes that the fitted state describes."""
@@ -369,3 +399,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         map_shape = self._grid(self.image_shape_).map_shape
         labels = self._map(X, PatchEncoder.label_map, map_shape, np.int64)
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels
+
+
+def _auto_n_clusters(n_distinct):
+    return min(_AUTO_CLUSTERS, max(1, n_distinct // _AUTO_PATCHES_PER_CLUSTER))

@@ -18,7 +18,7 @@ from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from ._codes import ArrayCodes, conv1x1
 from ._network import TwoLayerNetwork, encode_targets
-from ._solvers import Options, n_tasks, solve
+from ._solvers import Options, exact_from_mean, n_tasks, solve
 
 
 class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
@@ -212,6 +212,54 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         return self
 
     @fit_method
+    def fit_population(self, moments, classes):
+        r"""Train on the expectation :math:`E[y X]` itself, without samples.
+
+        T steps along the population gradient, the setting of theorem 1. Needs the 'exact'
+        solver and what it needs.
+
+        Parameters
+        ----------
+        moments : array-like of shape (H, W, C) or (H, W, C, n_classes)
+            :math:`E[y X]`, with y = -1 and 1 for the two classes; for more, with the
+            centred one-hot vector of the label for y. See
+            :meth:`HierarchicalSampler.code_moments`.
+
+        classes : array-like of shape (n_classes,)
+            The labels.
+
+        Returns
+        -------
+        self : TwoLayerConvEmbedder
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If the solver is another one, or the shape of the moments is not as above.
+        """
+        train_readout = self._check()
+        if self.solver != "exact":
+            raise ValueError(f"fit_population needs solver='exact', not {self.solver!r}.")
+        moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
+        expected = 3 if len(classes) == 2 else 4
+        if moments.ndim != expected or (expected == 4 and moments.shape[3] != len(classes)):
+            raise ValueError(
+                f"moments of shape {moments.shape} are not valid for {len(classes)} classes: "
+                "they have shape (H, W, C) for 2 and (H, W, C, n_classes) for more."
+            )
+        self.classes_ = classes
+        self.image_shape_ = moments.shape[:3]
+        self.n_features_in_ = prod(self.image_shape_)
+        rng, device = make_rng(self.random_state), resolve_device(self.device)
+        mean_yX = torch.from_numpy(moments.reshape(*self.image_shape_, -1)).to(device)
+        mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
+        network = self._initial_network(self.image_shape_, len(mean_yX), rng, moments.dtype, device)
+        losses = exact_from_mean(network, mean_yX, self._options(train_readout, rng))
+        self._keep(network, losses, device)
+        return self
+
+    @fit_method
     def _fit_source(self, source, y, dtype):
         """Fit on a :class:`CodeSource` instead of an array."""
         self.image_shape_ = source.code_shape
@@ -226,11 +274,18 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         targets = encode_targets(labels, len(self.classes_), self.loss, dtype)
         n_outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
         targets = torch.from_numpy(targets).to(device)
-        shape = (*source.code_shape, self.n_components, n_outputs)
-        network = TwoLayerNetwork.random(
-            shape, self.init_scale, self.readout_init, rng, dtype, device
-        )
-        options = Options(
+        network = self._initial_network(source.code_shape, n_outputs, rng, dtype, device)
+        options = self._options(train_readout, rng)
+        with Task.fit(self, n_tasks(self.solver, len(source), options)) as options.task:
+            losses = solve(self.solver, network, source, targets, options)
+        self._keep(network, losses, device)
+
+    def _initial_network(self, code_shape, n_outputs, rng, dtype, device):
+        shape = (*code_shape, self.n_components, n_outputs)
+        return TwoLayerNetwork.random(shape, self.init_scale, self.readout_init, rng, dtype, device)
+
+    def _options(self, train_readout, rng):
+        return Options(
             loss=self.loss,
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,
@@ -239,9 +294,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             rng=rng,
             task=None,
         )
-        with Task.fit(self, n_tasks(self.solver, len(source), options)) as options.task:
-            losses = solve(self.solver, network, source, targets, options)
-        height, width, _ = source.code_shape
+
+    def _keep(self, network, losses, device):
+        """Keep a trained network as fitted attributes."""
+        height, width, _ = self.image_shape_
+        n_outputs = network.W.shape[2]
         self.kernels_ = network.K.detach().cpu().numpy()
         self.readout_ = network.W.detach().cpu().numpy().reshape(height, width, -1, n_outputs)
         self.readout_bias_ = network.b.detach().cpu().numpy()

@@ -31,16 +31,20 @@ class Options:
 
 
 def exact(network, source, targets, options):
-    """T steps of gradient descent on the linear loss with W fixed, in one pass.
-
-    The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
-    K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
-    """
+    """T steps of gradient descent on the linear loss with W fixed, in one pass."""
     total = 0.0
     with options.task.subtask("pass over the data"):
         for batch in gen_batches(len(source), source.batch_size):
             total = total + correlate(source.take(batch), targets[batch], source.code_shape[-1])
-    mean_yX = total / len(source)  # (n_outputs, positions, n_channels)
+    return exact_from_mean(network, total / len(source), options)
+
+
+def exact_from_mean(network, mean_yX, options):
+    """T steps given E[y X] of shape (n_outputs, positions, n_channels).
+
+    The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
+    K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
+    """
     ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
     K_0 = network.K.double()
     step = options.learning_rate * options.max_iter

@@ -45,20 +45,52 @@ class InferenceMixin:
             If a patch of an image is none of the sampler's, or belongs to several
             classes. Then see :meth:`posterior`.
         """
+        latents = self._parse(X)[0]
+        return [self.semantic_classes_[latents[0]], *latents[1:]]
+
+    def parse_patches(self, X):
+        r"""Recover which patch was drawn at every pixel of clean images, at all levels.
+
+        This is the orthonormal patch mapping that algorithm 1 learns (lemma 8), as label
+        maps: patch j of class c has the number c k + j.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+            Images that this sampler rendered without pixel noise.
+
+        Returns
+        -------
+        patches : list of n_levels ndarrays of shape (n, height, width)
+            Numbers of the patches drawn for the pixels of :math:`X^{(0)}, \dots,
+            X^{(d-1)}`.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`parse`.
+        """
+        return self._parse(X)[1]
+
+    def _parse(self, X):
+        """The classes and the rules of all levels."""
         check_is_fitted(self)
         X = self._validate_images(X)
         model = self._model
         indices = [PatchIndex(rules.patches) for rules in model.rules]
-        latents = [np.empty((len(X), *shape), np.int64) for shape in model.level_shapes[:-1]]
+        classes, patches = (
+            [np.empty((len(X), *shape), np.int64) for shape in model.level_shapes[:-1]]
+            for _ in range(2)
+        )
 
         def work(batch):
             level = X[batch]
             for i in range(model.n_levels - 1, -1, -1):
-                level = parse_level(level, indices[i], i, batch.start)
-                latents[i][batch] = level
+                level, patches[i][batch] = parse_level(level, indices[i], i, batch.start)
+                classes[i][batch] = level
 
         for_batches(work, len(X), max(1, _BATCH_VALUES // X[0].size), self.n_jobs)
-        return [self.semantic_classes_[latents[0]], *latents[1:]]
+        return classes, patches
 
     def inverse_transform(self, X):
         """Recover the semantic images of clean images: level 0 of :meth:`parse`.

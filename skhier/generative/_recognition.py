@@ -24,6 +24,8 @@ class PatchIndex:
         np.minimum.at(lowest, which.ravel(), owner)
         np.maximum.at(highest, which.ravel(), owner)
         self.classes = np.where(lowest == highest, lowest, -1)
+        self.rules = np.empty(len(self._patches), np.int64)  # one that gives each patch
+        self.rules[which.ravel()] = np.arange(n_classes * k)
         # One number for each patch, to find the nearest by bisection.
         self._direction = np.random.default_rng(0).standard_normal(rows.shape[1])
         self._direction = self._direction.astype(np.result_type(patches, np.float32))
@@ -63,7 +65,7 @@ class PatchIndex:
 
 
 def parse_level(images, index, level, first):
-    """The classes of `level` whose patches make up clean images of the next level.
+    """(classes of `level`, their rules) that make up clean images of the next level.
 
     Raises
     ------
@@ -82,4 +84,4 @@ def parse_level(images, index, level, first):
             f"{row}, column {column} is {problem}. Method posterior answers for noisy and "
             "ambiguous images."
         )
-    return classes
+    return classes, index.rules[found]

@@ -14,16 +14,17 @@ from .._base._labels import encode_labels
 from .._base._params import as_pair
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions, _fit_context
-from ._assumptions import check_assumptions
+from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
 from ._inference import InferenceMixin
 from ._levels import read_fractions, read_levels
 from ._root import draw_root_images
 from ._search import Search
-from ._statistics import statistics
 
 
-class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, BaseEstimator):
+class HierarchicalSampler(
+    AnalysisMixin, GenerationMixin, InferenceMixin, TransformerMixin, BaseEstimator
+):
     r"""The deep generative model of images of the paper (section 3).
 
     A label y is drawn uniformly, then a semantic image :math:`X^{(0)}` of that label
@@ -390,30 +391,6 @@ class HierarchicalSampler(GenerationMixin, InferenceMixin, TransformerMixin, Bas
                 f"in fit: {self.semantic_classes_.tolist()}."
             )
         return semantic
-
-    def statistics(self):
-        r"""Exact statistics of the model, in closed form: nothing is sampled.
-
-        Returns
-        -------
-        statistics : HierarchyStatistics
-            For each level, the labeled frequency matrices :math:`F_c`, class-conditional
-            frequencies, :math:`\theta`, :math:`\lambda`, the smallest :math:`|\sin|` of an
-            angle and :math:`\Delta_{min}`; entropy and number of different images.
-        """
-        check_is_fitted(self)
-        return statistics(self._model)
-
-    def check_assumptions(self):
-        """Check assumptions 1 to 4 of the paper, with the evidence for each.
-
-        Returns
-        -------
-        report : AssumptionReport
-            Four checks, as a sequence and as a table to print.
-        """
-        check_is_fitted(self)
-        return check_assumptions(self._model)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -72,6 +72,34 @@ def test_pooled_one_hot_codes_name_every_cluster_in_the_window(images):
     assert_array_equal(phi.transform(X)[:, 0, 0], [np.isin(np.arange(4), m[:, :3]) for m in labels])
 
 
+@pytest.mark.parametrize("whiten", [False, True])
+def test_euclidean_codes_follow_the_nearest_centroid(images, whiten):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(8, (2, 4), metric="euclidean", whiten=whiten, random_state=0)
+    labels = phi.fit(X).predict(X).ravel()
+    patches = patches_of(X, (2, 4), (2, 4)).reshape(-1, 24)
+    if whiten:
+        values, vectors = np.linalg.eigh(np.cov(patches.T, bias=True))
+        gains = 1 / np.sqrt(values + phi.whiten_eps * values.mean())
+        patches = (patches - patches.mean(axis=0)) @ (vectors * gains) @ vectors.T
+    distances = ((patches[:, None] - phi.cluster_centers_.reshape(8, 24)) ** 2).sum(axis=2)
+    assert_array_equal(labels, distances.argmin(axis=1))
+    assert_allclose(phi.inertia_, distances.min(axis=1).sum())
+
+
+def test_only_the_euclidean_metric_tells_multiples_apart():
+    rng = np.random.default_rng(0)
+    X = np.repeat([[1.0, 2.0], [2.0, 4.0]], 20, axis=0) + 1e-3 * rng.standard_normal((40, 2))
+    phi = PatchKMeansOrthogonalizer(2, metric="euclidean", random_state=0).fit(X)
+    labels = phi.predict(X)
+    assert len(set(labels[:20])) == len(set(labels[20:])) == 1
+    assert labels[0] != labels[-1]
+    cosine = PatchKMeansOrthogonalizer(2, random_state=0).fit(X).predict(X)
+    assert len(set(cosine[:20])) == 2
+    with pytest.raises(ValueError, match=r"n_clusters=3 is more than .* distinct patches, 2"):
+        PatchKMeansOrthogonalizer(3, metric="euclidean").fit(X.round())
+
+
 def test_plain_vectors_are_clustered_as_by_spherical_k_means():
     X = np.random.default_rng(0).standard_normal((200, 5))
     phi = PatchKMeansOrthogonalizer(4, random_state=0).fit(X)

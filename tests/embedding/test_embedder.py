@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
-from skhier import TwoLayerConvEmbedder
+from skhier import HierarchicalSampler, TwoLayerConvEmbedder
 from skhier._base import _device
 from skhier.embedding._codes import correlate
 
@@ -154,3 +155,31 @@ def test_bad_labels(codes):
         fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         fit(X, y[:-1])
+
+
+def test_population_training_is_training_on_very_many_samples():
+    # The gradient on samples tends to that on the population: within 5 standard errors.
+    for n_labels in (2, 3):
+        sampler = HierarchicalSampler(
+            n_semantic_classes=3,
+            patches_per_class=2,
+            patch_size=2,
+            n_labels=n_labels,
+            random_state=0,
+        ).fit()
+        X, y = sampler.sample(20_000)
+        codes = np.eye(6)[sampler.parse_patches(X)[1]]
+        embedder = TwoLayerConvEmbedder(5, random_state=0)
+        on_samples = embedder.fit(codes, y).kernels_
+        exact = clone(embedder).fit_population(sampler.code_moments(1), sampler.classes_)
+        assert_allclose(exact.kernels_, on_samples, atol=5 * np.sqrt(6 / 20_000))
+        assert np.abs(exact.kernels_).max() > 0.2
+        assert exact.transform(codes[:3]).shape == (3, 6, 6, 5)
+
+
+def test_population_training_refuses_what_it_cannot_do():
+    moments = np.zeros((2, 2, 3))
+    with pytest.raises(ValueError, match="fit_population needs solver='exact', not 'gd'"):
+        TwoLayerConvEmbedder(solver="gd").fit_population(moments, [0, 1])
+    with pytest.raises(ValueError, match=r"moments of shape \(2, 2, 3\) are not valid for 3"):
+        TwoLayerConvEmbedder().fit_population(moments, [0, 1, 2])

@@ -202,6 +202,17 @@ def test_parse_recovers_all_levels_of_1000_models():
             assert_array_equal(parsed, latent)
 
 
+def test_parsed_patches_are_those_that_were_drawn():
+    sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
+    X, _, latents = sampler.sample(50, return_latents=True)
+    levels = [*latents, X]
+    for i, patches in enumerate(sampler.parse_patches(X)):
+        drawn = sampler.patches_[i].reshape(12, 3, 3)[patches]
+        n, height, width = levels[i + 1].shape
+        expected = levels[i + 1].reshape(n, height // 3, 3, width // 3, 3).swapaxes(2, 3)
+        assert_array_equal(drawn, expected)
+
+
 def test_ambiguous_patches_are_not_parsed():
     sampler = HierarchicalSampler(overlap=[1.0, 0.0], random_state=0).fit()
     with pytest.raises(ValueError, match=r"at level 0, .* a patch of several classes. Method post"):

@@ -1,0 +1,63 @@
+"""What can be said exactly of a fitted sampler, without images."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._params import check_count
+from ._assumptions import check_assumptions
+from ._statistics import statistics
+
+
+class AnalysisMixin:
+    """Statistics of the model of a fitted sampler."""
+
+    def statistics(self):
+        r"""Exact statistics of the model, in closed form: nothing is sampled.
+
+        Returns
+        -------
+        statistics : HierarchyStatistics
+            For each level, the labeled frequency matrices :math:`F_c`, class-conditional
+            frequencies, :math:`\theta`, :math:`\lambda`, the smallest :math:`|\sin|` of an
+            angle and :math:`\Delta_{min}`; entropy and number of different images.
+        """
+        check_is_fitted(self)
+        return statistics(self._model)
+
+    def code_moments(self, level):
+        r"""E[y X] of the one-hot codes of a level's patches, exactly.
+
+        The code of the patch at a pixel of :math:`X^{(i)}` has one channel for each patch of
+        each class, those of class c from c k to (c + 1) k - 1: what
+        :math:`\varphi` of algorithm 1 maps it to. The moments of a patch are those of its
+        class, :math:`F_c`, times its probability (lemma 2).
+
+        Parameters
+        ----------
+        level : int
+            Level i, from 0 to n_levels - 1.
+
+        Returns
+        -------
+        moments : ndarray of shape (height, width, n_patches)
+            Moments; (height, width, n_patches, n_labels) for more than two labels. See
+            :meth:`TwoLayerConvEmbedder.fit_population`.
+        """
+        check_is_fitted(self)
+        check_count(level, "level", 0, self.n_levels - 1)
+        F = statistics(self._model).levels[level].labeled_frequencies
+        p = self.rule_weights_[level]
+        moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
+        moments = moments.reshape(-1, *F.shape[1:])
+        return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])
+
+    def check_assumptions(self):
+        """Check assumptions 1 to 4 of the paper, with the evidence for each.
+
+        Returns
+        -------
+        report : AssumptionReport
+            Four checks, as a sequence and as a table to print.
+        """
+        check_is_fitted(self)
+        return check_assumptions(self._model)

@@ -1,0 +1,39 @@
+"""The paper's guarantees as functions: bounds, and certificates of what was learned."""
+
+from ._certificates import (
+    Certificate,
+    LayerCertificate,
+    certify_classifier,
+    certify_embedder,
+    class_distances,
+)
+from ._lemmas import (
+    lemma1_margin,
+    lemma5_probability,
+    lemma7_separation,
+    lemma7_success_probability,
+    perceptron_iterations,
+)
+from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
+from ._theorem2 import theorem2_min_samples, theorem2_params, theorem2_runtime
+from ._theorem3 import theorem3_params
+
+__all__ = [
+    "Certificate",
+    "LayerCertificate",
+    "TrainingParams",
+    "certify_classifier",
+    "certify_embedder",
+    "class_distances",
+    "lemma1_margin",
+    "lemma5_probability",
+    "lemma7_separation",
+    "lemma7_success_probability",
+    "perceptron_iterations",
+    "theorem1_failure_probability",
+    "theorem1_params",
+    "theorem2_min_samples",
+    "theorem2_params",
+    "theorem2_runtime",
+    "theorem3_params",
+]

@@ -1,0 +1,202 @@
+"""Theorem 1: population gradient descent pulls semantic classes apart."""
+
+from math import ceil, floor, log, pi, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import chi2
+
+from ._checks import check_choice, check_given, check_positive, check_probability, n_pairs
+
+_LEMMA_5 = 0.23  # P(two projections are long and of opposite signs) per theta / pi, as printed
+
+
+class TrainingParams(NamedTuple):
+    """Width of the network, number of gradient steps and their size."""
+
+    n_components: int
+    max_iter: int
+    learning_rate: float
+
+
+def theorem1_params(
+    k,
+    n_classes,
+    *,
+    delta=0.05,
+    sigma=1.0,
+    gamma=1.0,
+    learning_rate=1e-3,
+    n_components=None,
+    delta_min=None,
+    theta=None,
+    lambda_=None,
+    bound="exact",
+):
+    r"""Width n and number of steps T for which theorem 1 promises separation.
+
+    The codes are those of patches that are drawn uniformly from disjoint sets, k for
+    each class (assumption 2), orthonormal (assumption 4), as one-hot codes are. After T
+    steps of size :math:`\eta` along the population gradient, with probability at least
+    1 - `delta` over :math:`W_0`,
+
+    1. patches of one class: :math:`\|K_T^\top (x_1 - x_2)\| \le \sigma`,
+    2. patches of different classes: :math:`\|K_T^\top (x_1 - x_2)\| \ge \gamma`.
+
+    Parameters
+    ----------
+    k : int
+        Number of patches of each class.
+
+    n_classes : int
+        Number of classes :math:`|C|`, at least 2.
+
+    delta : float, default=0.05
+        Probability of failure.
+
+    sigma : float, default=1.0
+        Largest distance within a class. The columns of :math:`K_0` lie on a sphere of
+        radius :math:`\sigma / (2 \sqrt n)`: `init_scale` of
+        :class:`TwoLayerConvEmbedder`.
+
+    gamma : float, default=1.0
+        Smallest distance between classes.
+
+    learning_rate : float, default=1e-3
+        Step size :math:`\eta`.
+
+    n_components : int or None, default=None
+        Width n. If None: for 'exact', :math:`\lceil 16 \log(M / \delta) \rceil` with M
+        the number of pairs of classes, from which on T hardly falls; for 'paper', the
+        smallest that it allows.
+
+    delta_min : float or None, default=None
+        Smallest :math:`\|F_{c_1} - F_{c_2}\|`, for 'exact'; see
+        :meth:`HierarchicalSampler.statistics`.
+
+    theta, lambda_ : float or None, default=None
+        Smallest angle (radians) and smallest norm of labeled frequency matrices, for
+        'paper'.
+
+    bound : {'exact', 'paper'}, default='exact'
+        'exact' holds for every width, two classes and any angles. 'paper' is the
+        statement as printed.
+
+    Returns
+    -------
+    params : TrainingParams
+        Named tuple (n_components, max_iter, learning_rate), parameters of
+        :class:`TwoLayerConvEmbedder`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, one that `bound` needs is missing, or
+        `n_components` is below what 'paper' allows.
+
+    See Also
+    --------
+    theorem1_failure_probability : The bound on it for a given width and T.
+
+    Notes
+    -----
+    As printed: :math:`n > \frac{\pi}{0.23\, \theta} \log \frac{|C|}{\delta}` and
+    :math:`T > \frac{k (\gamma + 2 \sigma)}{\eta \lambda}`, under assumption 3. Its proof
+    takes three dependent events of lemma 5 for independent, and pays a factor
+    :math:`|C|` for a union over pairs. At :math:`\theta = 0.005`, :math:`|C| = 4`,
+    :math:`\delta = 0.05` and equal norms, it asks for n = 12,000 where 40,000 are needed:
+    the classes are almost surely not separated.
+
+    'exact': by lemma 3, :math:`K_T^\top x = K_0^\top x + \frac{\eta T}{k} W_0^\top F_c`.
+    Within a class only :math:`K_0` differs, and :math:`\|K_0^\top (x_1 - x_2)\| \le
+    \sigma / \sqrt 2` always, as :math:`\|x_1 - x_2\| = \sqrt 2`. Between classes,
+    :math:`\|W_0^\top (F_{c_1} - F_{c_2})\|^2` is :math:`\|F_{c_1} - F_{c_2}\|^2` times a
+    :math:`\chi^2_n` variable. With q its quantile at :math:`\delta / M`,
+
+    .. math:: T \ge \frac{k (\gamma + \sigma / \sqrt 2)}{\eta\, \Delta_{min} \sqrt q}
+
+    is enough.
+
+    Examples
+    --------
+    >>> from skhier.theory import theorem1_params
+    >>> theorem1_params(30, 4, delta_min=0.28, n_components=64)
+    TrainingParams(n_components=64, max_iter=28888, learning_rate=0.001)
+    >>> theorem1_params(30, 4, theta=1.45, lambda_=0.18, bound="paper")
+    TrainingParams(n_components=42, max_iter=500001, learning_rate=0.001)
+    """
+    check_choice(bound, "bound", ("exact", "paper"))
+    check_positive(k=k, sigma=sigma, gamma=gamma, learning_rate=learning_rate)
+    check_probability(delta, "delta")
+    M = n_pairs(n_classes)
+    if n_components is not None:
+        check_positive(n_components=n_components)
+    if bound == "paper":
+        check_given("bound='paper'", theta=theta, lambda_=lambda_)
+        n = floor(pi / (_LEMMA_5 * theta) * log(n_classes / delta)) + 1
+        if n_components is not None and n_components < n:
+            raise ValueError(
+                f"n_components={n_components} is below {n}, the smallest width that "
+                "bound='paper' allows for these parameters."
+            )
+        T = floor(k * (gamma + 2 * sigma) / (learning_rate * lambda_)) + 1
+        return TrainingParams(n_components or n, T, learning_rate)
+    check_given("bound='exact'", delta_min=delta_min)
+    n = n_components or default_width(M, delta)
+    q = chi2.ppf(delta / M, n)
+    T = ceil(k * (gamma + sigma / sqrt(2)) / (learning_rate * delta_min * sqrt(q)))
+    return TrainingParams(n, T, learning_rate)
+
+
+def default_width(n_pairs, delta):
+    """A width at which q, the chi-square quantile at delta / n_pairs, is at least n / 2.
+
+    By Laurent and Massart (2000), q >= n - 2 sqrt(n log(n_pairs / delta)).
+    """
+    return ceil(16 * log(n_pairs / delta))
+
+
+def theorem1_failure_probability(
+    max_iter, k, distances, *, n_components, learning_rate=1e-3, sigma=1.0, gamma=1.0
+):
+    r"""Bound on the probability that classes are not `gamma` apart after T steps.
+
+    :math:`\sum_{c_1 < c_2} P\left(\chi^2_n < \left(\frac{k (\gamma + \sigma / \sqrt 2)}
+    {\eta T \|F_{c_1} - F_{c_2}\|}\right)^2\right)`, the union bound with each pair's own
+    distance; see :func:`theorem1_params`. For a single pair of patches without
+    :math:`K_0` (`sigma` = 0) it is the probability itself.
+
+    Parameters
+    ----------
+    max_iter : array-like of int
+        Number of steps T.
+
+    k : int
+        Number of patches of each class.
+
+    distances : array-like of shape (n_pairs,)
+        Distances :math:`\|F_{c_1} - F_{c_2}\|` of all pairs of classes.
+
+    n_components : int
+        Width n.
+
+    learning_rate : float, default=1e-3
+        Step size :math:`\eta`.
+
+    sigma : float, default=1.0
+        As in :func:`theorem1_params`; 0 for :math:`K_0 = 0`.
+
+    gamma : float, default=1.0
+        As in :func:`theorem1_params`.
+
+    Returns
+    -------
+    probability : ndarray of the shape of `max_iter`
+        Bounds, at most 1.
+    """
+    check_positive(k=k, gamma=gamma, learning_rate=learning_rate, n_components=n_components)
+    distances = np.asarray(distances, dtype=float)
+    signal = learning_rate * np.asarray(max_iter, dtype=float)[..., None] * distances / k
+    with np.errstate(divide="ignore"):
+        ratio = (gamma + sigma / sqrt(2)) / signal
+    return np.minimum(chi2.cdf(ratio**2, n_components).sum(axis=-1), 1.0)

@@ -1,0 +1,305 @@
+"""Theorem 2: algorithm 1 learns the generative model."""
+
+from math import ceil, log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import chi2
+
+from ..classifier import LayerwiseCNNClassifier
+from ._checks import check_choice, check_positive, check_probability, n_pairs
+from ._lemmas import lemma7_separation, perceptron_iterations
+from ._theorem1 import default_width, theorem1_params
+
+
+def theorem2_params(sampler, *, delta=0.05, learning_rate=1e-3, n_components=None, bound="exact"):
+    r"""Parameters with which algorithm 1 provably learns a generative model.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler with disjoint sets of equally likely patches, no noise, and a
+        separable root.
+
+    delta : float, default=0.05
+        Probability of failure.
+
+    learning_rate : float, default=1e-3
+        Step size :math:`\eta` of gradient descent.
+
+    n_components : int or None, default=None
+        Width n of all layers; None as in :func:`theorem1_params`.
+
+    bound : {'exact', 'paper'}, default='exact'
+        'exact': as below. 'paper': as printed, including its error.
+
+    Returns
+    -------
+    params : dict
+        Keyword arguments of :class:`LayerwiseCNNClassifier`.
+
+    Raises
+    ------
+    ValueError
+        If the sampler does not meet the assumptions; the message says which.
+
+    See Also
+    --------
+    theorem2_min_samples : The number of images that the guarantee needs.
+    certify_classifier : Checks what was learned.
+
+    Notes
+    -----
+    As printed: :math:`\sigma = 1 / s`, :math:`\delta' = \delta / (2 d)`, n of theorem 1,
+    :math:`T > (C / \sqrt{\delta'} + 2 \sigma) k / (\eta \lambda)`, and :math:`k_i =
+    |C_{i-1}|` clusters for i < d. But the proof (lemmas 8 and 9) needs one cluster for
+    each patch, :math:`k_i = k |C_{i-1}|`, at every level: with :math:`k_1 = |C_0|`,
+    accuracy on appendix D stays at 0.65.
+
+    'exact': one cluster for each patch. Patches of symbols of one class at each place
+    are embedded with distances of at most :math:`\sigma / \sqrt 2` from gradient descent
+    on the population, and as much again from sampling, for which
+    :math:`\sigma = 1 / \sqrt{2 p q}` gives clusters of diameter 1. Their separation is
+    that of lemma 7 (exact) at :math:`\delta'`, with the ratio of sizes that the model
+    has, and T that of theorem 1 (exact) for twice the separation, so that sampling may
+    take half of it.
+
+    Lemma 7 is about Euclidean distances, and algorithm 1 is printed with the cosine
+    distance, under which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0,
+    coincide as T grows. These parameters set `metric='euclidean'`.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, LayerwiseCNNClassifier
+    >>> from skhier.theory import theorem2_params
+    >>> sampler = HierarchicalSampler(patches_per_class=4, random_state=0).fit()
+    >>> X, y = sampler.sample(4000)
+    >>> clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0)
+    >>> clf.fit(X[:3000], y[:3000]).score(X[3000:], y[3000:])
+    1.0
+    """
+    check_choice(bound, "bound", ("exact", "paper"))
+    check_probability(delta, "delta")
+    check_positive(learning_rate=learning_rate)
+    levels = _levels_from_the_last(sampler)
+    plan = _plan if bound == "exact" else _printed_plan
+    share = delta / (2 * len(levels))  # delta'
+    plans = [plan(*pair, share, n_components) for pair in zip(levels[1:], levels)]
+    first, *others = levels
+    n_clusters = [first.n_patches] + [
+        level.n_patches if bound == "exact" else level.n_classes for level in others
+    ]
+    ours = LayerwiseCNNClassifier.algorithm_1(
+        n_clusters,
+        [level.patch_size for level in levels],
+        n_layers=len(levels),
+        n_components=max([plan.n_components for plan in plans], default=1),
+        max_iter=ceil(max([plan.path for plan in plans], default=1) / learning_rate),
+        learning_rate=learning_rate,
+        init_scale=[*(plan.sigma for plan in plans), 1.0],
+        metric="euclidean",
+        # That a patch is not seen takes next to nothing of delta.
+        n_patches=[level.n_draws(share / 1000) for level in levels],
+    ).get_params(deep=False)
+    defaults = LayerwiseCNNClassifier().get_params(deep=False)
+    return {name: value for name, value in ours.items() if value != defaults[name]}
+
+
+def theorem2_min_samples(sampler, *, delta=0.05, n_components=None):
+    r"""Number of images for which :func:`theorem2_params` keeps its promise.
+
+    The paper trains on the population; on N images, the mean of :math:`y X` is off, and T
+    steps carry that along. The vectors y f of one patch, f telling the pixels that show
+    it, are independent with :math:`E \|y f\|^2 = \mu`, the expected number of such pixels,
+    and norms of at most :math:`\sqrt P`. Their mean is off by t with probability at most
+    :math:`2 \exp(-N t^2 / (2 \mu + 4 \sqrt P t))` (Pinelis, 1994), and t is what
+    :func:`theorem2_params` leaves to sampling.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        As in :func:`theorem2_params`.
+
+    delta : float, default=0.05
+        Probability of failure, of sampling too.
+
+    n_components : int or None, default=None
+        Width n.
+
+    Returns
+    -------
+    n_samples : int
+        Number of images. The bound is a worst case: on appendix D, algorithm 1 makes no
+        error with a millionth of it.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> from skhier.theory import theorem2_min_samples
+    >>> sampler = HierarchicalSampler(patches_per_class=2, patch_size=2, random_state=0).fit()
+    >>> theorem2_min_samples(sampler) > 10**6
+    True
+    """
+    check_probability(delta, "delta")
+    levels = _levels_from_the_last(sampler)
+    share = delta / (2 * len(levels))
+    n_samples = 1
+    for upper, lower in zip(levels[1:], levels):
+        t = _plan(upper, lower, share, n_components).error
+        logarithm = log(2 * lower.n_patches / share)
+        n_samples = max(
+            n_samples,
+            ceil((2 * lower.most_shown + 4 * sqrt(lower.n_positions) * t) / t**2 * logarithm),
+        )
+    return n_samples
+
+
+def theorem2_runtime(n_levels, n_classes, k, max_iter, separator_norm, n_positions=1):
+    r"""Number of iterations of algorithm 1, :math:`d (C^2 k^2 + T) + P k \|W^*\|^2`.
+
+    The :math:`O(d (C^2 k^2 + T) + k \|W^*\|^2)` of theorem 2 without constants: k-means
+    seeds C k clusters in a set of C k patches, gradient descent takes T steps, and the
+    linear classifier makes at most :func:`perceptron_iterations` corrections. With the
+    'exact' solver, the T steps of a level are one pass over the data.
+
+    Parameters
+    ----------
+    n_levels : int
+        Depth d.
+
+    n_classes : int
+        Largest number of classes of a level, C.
+
+    k : int
+        Number of patches of each class.
+
+    max_iter : int
+        Number of gradient steps T.
+
+    separator_norm : float
+        Norm of :math:`W^*`.
+
+    n_positions : int, default=1
+        Number of pixels of the semantic image, P; the paper has it as a constant.
+
+    Returns
+    -------
+    iterations : int
+        Their number.
+
+    Examples
+    --------
+    >>> from skhier.theory import theorem2_runtime
+    >>> theorem2_runtime(2, 4, 30, 10_000, 1.0)
+    48830
+    """
+    check_positive(n_levels=n_levels, n_classes=n_classes, max_iter=max_iter)
+    learning = n_levels * ((n_classes * k) ** 2 + max_iter)
+    return learning + perceptron_iterations(separator_norm, k, n_positions)
+
+
+class _Level(NamedTuple):
+    """What the theorem uses of one level of a sampler."""
+
+    n_classes: int
+    k: int
+    patch_size: tuple
+    n_positions: int
+    statistics: object  # LevelStatistics
+
+    @property
+    def n_patches(self):
+        return self.n_classes * self.k
+
+    @property
+    def cells(self):
+        return self.patch_size[0] * self.patch_size[1]
+
+    @property
+    def shown(self):
+        """Expected number of pixels that show each patch, for each class."""
+        return self.statistics.class_frequencies.mean(axis=0).sum(axis=(1, 2)) / self.k
+
+    @property
+    def most_shown(self):
+        return float(self.shown.max())
+
+    @property
+    def size_ratio(self):
+        return float(self.shown.max() / self.shown.min())
+
+    def n_draws(self, delta):
+        """Number of patches among which all are, except with probability `delta`."""
+        p = self.shown.min() / self.n_positions
+        return ceil(log(self.n_patches / delta) / p)
+
+
+def _levels_from_the_last(sampler):
+    """The levels of a sampler, that of the pixels first; ValueError if assumptions fail."""
+    reasons = []
+    if sampler.margin_ == 0:
+        reasons.append("its root is not linearly separable (assumption 1)")
+    if not sampler.check_assumptions()[1].holds:
+        reasons.append("sets of patches share patches (assumption 2)")
+    if any(np.ptp(weights) > 0 for weights in sampler.rule_weights_):
+        reasons.append("patches of a class are not equally likely")
+    if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
+        reasons.append("it is noisy")
+    exact = sampler.statistics()
+    unlike = [i for i, level in enumerate(exact.levels) if i > 0 and level.delta_min < 1e-12]
+    if unlike:
+        reasons.append(f"classes of level {unlike[0]} have the same labeled frequencies")
+    if any(level.class_frequencies.sum(axis=(0, 2, 3)).min() == 0 for level in exact.levels):
+        reasons.append("a class never occurs")
+    if reasons:
+        raise ValueError(f"theorem 2 does not hold for this sampler: {'; '.join(reasons)}.")
+    levels = [
+        _Level(*table.shape[:2], table.shape[2:4], height * width, level)
+        for table, (height, width), level in zip(
+            sampler.patches_, sampler.level_shapes_, exact.levels
+        )
+    ]
+    return levels[::-1]
+
+
+class _Plan(NamedTuple):
+    """How the classes of a level are to be embedded."""
+
+    n_components: int
+    sigma: float
+    path: float  # eta T
+    error: float | None  # t: by how much the mean of y X of a patch may be off
+
+
+def _plan(upper, lower, delta, n_components):
+    """An embedding of the classes of `lower` that makes patches of `upper` clusters.
+
+    Half of the distance within a class is K_0's and half is sampling's; sampling may take
+    a quarter of the distance between classes.
+    """
+    sigma = 1 / sqrt(2 * upper.cells)
+    gamma = lemma7_separation(upper.n_patches, delta, size_ratio=upper.size_ratio)
+    n = n_components or default_width(n_pairs(lower.n_patches), delta)
+    pairs = n_pairs(lower.n_patches)
+    lowest, highest = chi2.ppf(delta / (2 * pairs), n), chi2.isf(delta / (2 * pairs), n)
+    distance = lower.statistics.delta_min / lower.k
+    path = (gamma + sigma / sqrt(2)) / (distance / 2 * sqrt(lowest))
+    within = sigma / sqrt(2) / (2 * path * sqrt(highest))  # two patches are off by 2 t
+    return _Plan(n, sigma, path, min(within, distance / 4))
+
+
+def _printed_plan(upper, lower, delta, n_components):
+    sigma = 1 / sqrt(upper.cells)
+    promised = theorem1_params(
+        lower.k,
+        lower.n_classes,
+        delta=delta,
+        sigma=sigma,
+        gamma=upper.n_classes / sqrt(delta),
+        learning_rate=1.0,
+        n_components=n_components,
+        theta=lower.statistics.theta,
+        lambda_=lower.statistics.lambda_,
+        bound="paper",
+    )
+    return _Plan(promised.n_components, sigma, float(promised.max_iter), None)

@@ -1,0 +1,148 @@
+"""Theorem 3: stochastic gradient descent pulls semantic classes apart."""
+
+from math import ceil, floor, log, pi, sqrt
+
+import numpy as np
+from scipy.optimize import brentq, minimize_scalar
+from scipy.special import hyp1f1
+
+from ._checks import check_choice, check_given, check_positive, check_probability, n_pairs
+from ._theorem1 import TrainingParams, default_width
+
+_LEMMA_6 = 0.12
+
+
+def theorem3_params(
+    k,
+    n_classes,
+    *,
+    n_positions=9,
+    delta=0.05,
+    sigma=1.0,
+    gamma=1.0,
+    n_components=None,
+    delta_min=None,
+    theta=None,
+    lambda_=None,
+    bound="exact",
+):
+    r"""Width n and number of steps T for which theorem 3 promises separation by SGD.
+
+    SGD with batches of one image, each drawn anew, step size :math:`\eta = T^{-3/4}`,
+    and the columns of W on the unit sphere (`readout_init='sphere'`), for two labels.
+    With probability at least 1 - 2 `delta`, patches of one class are within
+    :math:`2 \sigma` and patches of different classes at least :math:`\gamma` apart.
+
+    Parameters
+    ----------
+    k : int
+        Number of patches of each class.
+
+    n_classes : int
+        Number of classes, at least 2.
+
+    n_positions : int, default=9
+        Number of pixels P of the semantic image, :math:`m_0^2` in the paper, which fixes
+        it to 9.
+
+    delta, sigma, gamma : float
+        As in :func:`theorem1_params`. The defaults are 0.05, 1.0 and 1.0.
+
+    n_components : int or None, default=None
+        Width n; None as in :func:`theorem1_params`.
+
+    delta_min : float or None, default=None
+        Smallest :math:`\|F_{c_1} - F_{c_2}\|`, for 'exact'.
+
+    theta, lambda_ : float or None, default=None
+        Smallest angle (radians) and norm of labeled frequency matrices, for 'paper'.
+
+    bound : {'exact', 'paper'}, default='exact'
+        'exact': as derived below. 'paper': as printed, with the Hoeffding step of the
+        print.
+
+    Returns
+    -------
+    params : TrainingParams
+        Named tuple (n_components, max_iter, learning_rate); the number of images that it
+        takes is `max_iter`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or one that `bound` needs is missing.
+
+    Notes
+    -----
+    The projection of a step on a patch x is :math:`\eta y \langle w_i, f_x(X) \rangle`,
+    where :math:`f_x` tells the pixels that show x. It lies in :math:`[-\eta \sqrt P, \eta
+    \sqrt P]`, a range of :math:`2 \eta \sqrt P`; the print takes half of it, which
+    makes its exponent four times too large. Hoeffding's inequality and a union over
+    :math:`n |C| k` projections give deviations of at most :math:`\alpha = \sigma / (2
+    \sqrt n)` if
+
+    .. math:: T \ge \left(\frac{2 P}{\alpha^2} \log \frac{2 n |C| k}{\delta}\right)^2,
+
+    so distances are those of theorem 1, up to :math:`2 \alpha \sqrt n = \sigma`: within
+    a class at most :math:`(1 + 1 / \sqrt 2) \sigma`. Between classes,
+    :math:`\|W^\top \Delta\|^2 = \|\Delta\|^2 \sum_i b_i` with independent :math:`b_i \sim
+    Beta(1/2, (P - 1)/2)`. If s is such that :math:`P(\sum_i b_i < s) \le \delta / M`, by
+    Chernoff's bound, M the number of pairs,
+
+    .. math:: T \ge \left(\frac{k (\gamma + (1 + 1 / \sqrt 2) \sigma)}
+              {\Delta_{min} \sqrt s}\right)^4
+
+    is enough. The print has :math:`T > ((\gamma + 4 \sigma) k / (0.4 \lambda))^4` and
+    :math:`n > \frac{\pi}{0.12\, \theta} \log \frac{|C|}{\delta}`, with the errors of
+    theorem 1.
+
+    Examples
+    --------
+    >>> from skhier.theory import theorem3_params
+    >>> theorem3_params(2, 2, delta_min=1.0, n_components=4).max_iter
+    3462960
+    """
+    check_choice(bound, "bound", ("exact", "paper"))
+    check_positive(k=k, n_positions=n_positions, sigma=sigma, gamma=gamma)
+    check_probability(delta, "delta")
+    M = n_pairs(n_classes)
+    if n_components is not None:
+        check_positive(n_components=n_components)
+    if bound == "paper":
+        check_given("bound='paper'", theta=theta, lambda_=lambda_)
+        n = n_components or floor(pi / (_LEMMA_6 * theta) * log(n_classes / delta)) + 1
+        separation = ((gamma + 4 * sigma) * k / (0.4 * lambda_)) ** 4
+        range_of_steps = sqrt(n_positions)
+    else:
+        check_given("bound='exact'", delta_min=delta_min)
+        n = n_components or default_width(M, delta)
+        s = sum_of_betas_quantile(delta / M, n, n_positions)
+        separation = (k * (gamma + (1 + 1 / sqrt(2)) * sigma) / (delta_min * sqrt(s))) ** 4
+        range_of_steps = 2 * sqrt(n_positions)
+    alpha = sigma / (2 * sqrt(n))
+    # 2 exp(-2 alpha^2 / (T eta^2 range^2)) <= delta / (n |C| k), and T eta^2 = T^(-1/2).
+    sqrt_T = range_of_steps**2 / (2 * alpha**2) * log(2 * n * n_classes * k / delta)
+    T = ceil(max(separation, sqrt_T**2))
+    return TrainingParams(n, T, T**-0.75)
+
+
+def sum_of_betas_quantile(probability, n, n_positions):
+    r"""A number s with P(b_1 + ... + b_n < s) <= probability, b_i ~ Beta(1/2, (P - 1)/2).
+
+    By Chernoff's bound, :math:`\min_t e^{t s} E[e^{-t b}]^n`, where :math:`E[e^{-t b}] =
+    {}_1F_1(1/2, P/2, -t)`. For P = 1, b is 1.
+    """
+    if n_positions == 1:
+        return float(n)
+
+    def log_bound(s):
+        def exponent(log_t):
+            t = np.exp(log_t)
+            return t * s + n * log(hyp1f1(0.5, n_positions / 2, -t))
+
+        return minimize_scalar(exponent, bounds=(-20, 14), method="bounded").fun
+
+    mean = n / n_positions
+    return brentq(lambda s: log_bound(s) - log(probability), mean * 1e-9, mean, rtol=1e-6) * (
+        1 - 1e-5
+    )
