@@ -1,7 +1,7 @@
 """The root distribution G_0: labeled semantic images and their linear separability."""
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 from scipy.special import logsumexp, xlogy
 
 from ._streams import draw_integers
@@ -119,9 +119,19 @@ def linear_separator(images, labels, n_semantic_classes):
         f = np.zeros(len(E))
         f[-1] = 1
         Q, R = np.linalg.qr(E)  # fewer rows, the same residual
-        solution, _ = nnls(R, f @ Q)
+        solution = _nonnegative_least_squares(R, f @ Q)
         residual = E @ solution - f
         if np.linalg.norm(residual) < 1e-5:
             return None
         w = -residual[:-1] / residual[-1]
         w = (w / (active @ w).min()).reshape(blocks, n_weights)  # off by rounding only
+
+
+def _nonnegative_least_squares(A, b):
+    """Minimize ||A x - b|| over x >= 0."""
+    x, _ = nnls(A, b)
+    gradient = A.T @ (A @ x - b)
+    # SciPy's nnls can stop early where columns are dependent; bvls is slower and does not.
+    if gradient.min() < -1e-10 or np.abs(gradient[x > 0]).max(initial=0) > 1e-10:
+        x = lsq_linear(A, b, bounds=(0, np.inf), method="bvls", tol=1e-14).x
+    return x

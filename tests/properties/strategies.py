@@ -46,7 +46,7 @@ def labeled_codes(draw):
 
 
 @st.composite
-def samplers(draw, noisy=False):
+def samplers(draw, noisy=False, weights=("uniform", "zipf", 3.0)):
     """Fitted generative models of depth one to three; with noise and shared patches if asked."""
     n_levels = draw(st.integers(1, 3))
 
@@ -66,7 +66,7 @@ def samplers(draw, noisy=False):
         n_semantic_classes=per_level(st.integers(2, 5)),
         patch_size=per_level(st.sampled_from([2, 3, (1, 5), (3, 2)])),
         patches_per_class=per_level(st.integers(1, 3)),
-        rule_weights=per_level(st.sampled_from(["uniform", "zipf", 3.0])),
+        rule_weights=per_level(st.sampled_from(weights)),
         pixel_patches=draw(st.sampled_from(["gaussian", "orthonormal", "one_hot"])),
         n_channels=4,
         root=draw(st.sampled_from(["images", "label"])),
@@ -76,3 +76,22 @@ def samplers(draw, noisy=False):
         random_state=draw(seeds),
         **noise,
     ).fit()
+
+
+@st.composite
+def theorem_1_settings(draw):
+    """(sampler, level, width, sigma, eta): equally likely patches, two classes or more."""
+    sampler = draw(samplers(weights=("uniform",)))
+    level = draw(st.integers(0, sampler.n_levels - 1))
+    eta = draw(st.sampled_from([1e-3, 1.0]))
+    return sampler, level, draw(st.integers(1, 20)), draw(st.floats(1e-3, 10)), eta
+
+
+@st.composite
+def well_separated_points(draw):
+    """(points, number of clusters, separation, diameter): equal clusters on a line."""
+    n_clusters, size = draw(st.integers(2, 8)), draw(st.integers(1, 6))
+    separation, diameter = draw(st.floats(0.5, 20)), draw(st.floats(0.0, 1.0))
+    inside = np.linspace(0, diameter, size) if size > 1 else np.zeros(1)
+    starts = np.arange(n_clusters) * (separation + inside[-1])
+    return (starts[:, None] + inside).reshape(-1, 1), n_clusters, separation, diameter
