@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import beta, chi2
+
+from skhier import HierarchicalSampler, LayerwiseCNNClassifier, TwoLayerConvEmbedder
+from skhier.theory import (
+    certify_classifier,
+    certify_embedder,
+    class_distances,
+    lemma1_margin,
+    lemma7_separation,
+    lemma7_success_probability,
+    perceptron_iterations,
+    theorem1_failure_probability,
+    theorem1_params,
+    theorem2_min_samples,
+    theorem2_params,
+    theorem2_runtime,
+    theorem3_params,
+)
+from skhier.theory._theorem3 import sum_of_betas_quantile
+
+
+def test_theorem_1_meets_its_probability_at_the_smallest_T():
+    params = {"n_components": 7, "learning_rate": 0.01, "sigma": 0.5, "gamma": 2.0}
+    T = theorem1_params(5, 4, delta=0.1, delta_min=0.3, **params).max_iter
+    at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 0.99 * T))
+    assert at <= 0.1 < before
+
+
+@pytest.mark.parametrize("delta", [1e-9, 0.01, 0.5])
+def test_the_default_width_concentrates(delta):
+    for n_classes in (2, 10, 100):
+        n = theorem1_params(1, n_classes, delta=delta, delta_min=1.0).n_components
+        M = n_classes * (n_classes - 1) / 2
+        assert chi2.ppf(delta / M, n) >= n / 2
+
+
+def test_theorem_1_as_printed():
+    n, T, eta = theorem1_params(
+        30, 4, delta=0.05, sigma=0.2, gamma=3.0, learning_rate=0.1, theta=1.5, lambda_=0.2,
+        bound="paper",
+    )  # fmt: skip
+    assert n > np.pi / (0.23 * 1.5) * np.log(4 / 0.05) > n - 1
+    assert_allclose(T, 30 * (3 + 0.4) / (0.1 * 0.2), atol=1)
+    assert eta == 0.1
+
+
+@pytest.mark.parametrize("n_positions", [2, 9, 100])
+@pytest.mark.parametrize("n", [1, 5, 50])
+def test_the_quantile_of_a_sum_of_betas_is_a_lower_bound(n, n_positions):
+    s = sum_of_betas_quantile(0.05, n, n_positions)
+    draws = beta.rvs(0.5, (n_positions - 1) / 2, size=(50_000, n), random_state=0).sum(axis=1)
+    rate = (draws < s).mean()
+    assert 0.005 < rate <= 0.05
+
+
+def test_bounds_on_appendix_D():
+    # The paper's T is larger than ours there, at the same width.
+    exact = HierarchicalSampler(random_state=0).fit().statistics()
+    n, T, _ = theorem1_params(30, 4, theta=exact.theta, lambda_=exact.lambda_, bound="paper")
+    ours = theorem1_params(30, 4, delta_min=exact.delta_min, n_components=n)
+    assert ours.max_iter < T / 10
+
+
+def test_class_distances():
+    points = np.array([[0, 0], [3, 4], [0, 12], [0, 13]])
+    assert class_distances(points, 2) == (5, np.hypot(3, 8))
+    assert class_distances(points[:2], 1) == (5, np.inf)
+    with pytest.raises(ValueError, match="not the same number for each of n_classes=3"):
+        class_distances(points, 3)
+
+
+def test_certificates_say_what_fails():
+    sampler = HierarchicalSampler(patches_per_class=3, patch_size=2, random_state=0).fit()
+    embedder = TwoLayerConvEmbedder(8, max_iter=0, random_state=0)
+    embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    certificate = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=5.0)
+    assert not certificate.holds  # not trained
+    assert certificate[0].within <= 1
+    assert "NO" in repr(certificate)
+    with pytest.raises(ValueError, match=r"codes with 12 channels, but level 1 has 12|has 12"):
+        certify_embedder(
+            sampler, TwoLayerConvEmbedder().fit(np.eye(5), [0, 1] * 2 + [1]), 1, sigma=1, gamma=1
+        )
+
+
+def test_certificates_of_classifiers():
+    sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
+    X, y = sampler.sample(4000)
+    params = theorem2_params(sampler)
+    clf = LayerwiseCNNClassifier(**params, random_state=0).fit(X, y)
+    certificate = certify_classifier(sampler, clf)
+    assert certificate.holds
+    assert [layer.level for layer in certificate] == [1, 0]
+    assert not certify_classifier(sampler, clf, X[:500], sigma=1e-9).holds
+    few = LayerwiseCNNClassifier(**params | {"n_clusters": [11, 12]}, random_state=0).fit(X, y)
+    assert not certify_classifier(sampler, few)[0].is_patch_mapping
+    with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
+        certify_classifier(sampler, LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50]))
+    other = LayerwiseCNNClassifier.algorithm_1(4, (3, 1), random_state=0).fit(X[:500], y[:500])
+    with pytest.raises(ValueError, match=r"layer for level 0 has patches at \(9, 9\) places"):
+        certify_classifier(sampler, other)
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"pixel_noise": 0.1}, "it is noisy"),
+        ({"overlap": [0.5, 0.0]}, "sets of patches share patches"),
+        ({"rule_weights": "zipf"}, "not equally likely"),
+    ],
+)
+def test_theorem_2_names_the_assumption_that_fails(params, reason):
+    sampler = HierarchicalSampler(random_state=0, **params).fit()
+    with pytest.raises(ValueError, match=f"theorem 2 does not hold for this sampler: .*{reason}"):
+        theorem2_params(sampler)
+    with pytest.raises(ValueError, match=reason):
+        theorem2_min_samples(sampler)
+
+
+def test_more_is_asked_for_more():
+    sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
+    loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
+    assert loose["max_iter"] < strict["max_iter"]
+    assert theorem2_min_samples(sampler, delta=0.1) < theorem2_min_samples(sampler, delta=1e-6)
+    assert theorem2_runtime(3, 4, 30, 1000, 2.0) > theorem2_runtime(2, 4, 30, 1000, 2.0)
+    assert lemma7_separation(10, 0.1) < lemma7_separation(10, 0.01)
+    assert lemma7_separation(1, 0.1) == 0
+    assert lemma7_success_probability(1, 1.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: theorem1_params(0, 4, delta_min=1.0), "k=0 is not valid"),
+        (lambda: theorem1_params(3, 1, delta_min=1.0), "n_classes=1 is not valid"),
+        (lambda: theorem1_params(3, 4), "bound='exact' needs delta_min"),
+        (lambda: theorem1_params(3, 4, bound="paper"), "needs theta and lambda_"),
+        (lambda: theorem1_params(3, 4, delta_min=0.0), "delta_min=0.0 is not valid"),
+        (lambda: theorem1_params(3, 4, delta_min=1.0, delta=1.0), "delta=1.0 is not valid"),
+        (lambda: theorem1_params(3, 4, delta_min=1.0, bound="best"), "bound='best' is not valid"),
+        (
+            lambda: theorem1_params(3, 4, theta=1, lambda_=1, bound="paper", n_components=3),
+            "n_components=3 is below 60",
+        ),
+        (lambda: theorem3_params(3, 4), "bound='exact' needs delta_min"),
+        (lambda: lemma1_margin(0, 3), "separator_norm=0 is not valid"),
+        (lambda: perceptron_iterations(1.0, 3, 0), "n_positions=0 is not valid"),
+        (lambda: lemma7_separation(3, 2.0), "delta=2.0 is not valid"),
+        (lambda: lemma7_success_probability(3, -1.0), "separation=-1.0 is not valid"),
+    ],
+)
+def test_bad_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,100 @@
+"""Where the paper's statements fail as printed, with numbers; ours hold in the same place."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import binom
+
+from skhier import HierarchicalSampler, LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
+from skhier.theory import (
+    lemma5_probability,
+    theorem1_failure_probability,
+    theorem1_params,
+    theorem2_params,
+    theorem3_params,
+)
+
+
+def failure_rate(n, T, eta, k, F, gamma, n_runs=200):
+    """How often two classes are less than gamma apart, with K_0 = 0, over draws of W_0."""
+    rng = np.random.default_rng(0)
+    failures = 0
+    for _ in range(n_runs):
+        W = rng.standard_normal((F.shape[1], n))
+        failures += np.linalg.norm(eta * T / k * (F[1] - F[0]) @ W) < gamma
+    return failures / n_runs
+
+
+@pytest.mark.parametrize(
+    ("theta", "probability"), [(0.1, 0.0000), (0.2, 0.0000), (0.5, 0.0032), (1.0, 0.064)]
+)
+def test_lemma_5_takes_dependent_events_for_independent(theta, probability):
+    rng = np.random.default_rng(0)
+    projections = rng.standard_normal((400_000, 2))
+    other = projections @ [np.cos(theta), np.sin(theta)]
+    first = projections[:, 0]
+    hits = (np.abs(first) > 0.5) & (np.abs(other) > 0.5) & (first * other < 0)
+    exact = lemma5_probability(theta)
+    assert abs(exact - probability) < 5e-4
+    assert abs(hits.mean() - exact) < 5 * np.sqrt(exact / 400_000) + 1e-5
+    assert exact < lemma5_probability(theta, bound="paper")
+
+
+def test_theorem_1_fails_at_small_angles():
+    # theta = 0.005, equal norms, |C| = 4, delta = 0.05.
+    theta, k, gamma, sigma, delta = 0.005, 1, 1.0, 0.01, 0.05
+    F = np.array([[1.0, 0.0], [np.cos(theta), np.sin(theta)]])
+    limits = {"delta": delta, "sigma": sigma, "gamma": gamma}
+    n, T, eta = theorem1_params(k, 4, theta=theta, lambda_=1.0, bound="paper", **limits)
+    assert 11_000 < n < 13_000  # where about 40,000 would be needed
+    assert failure_rate(n, T, eta, k, F, gamma) > 0.99
+    distance = np.linalg.norm(F[1] - F[0])
+    assert theorem1_failure_probability(T, k, [distance], n_components=n, sigma=0) > 0.99
+    ours = theorem1_params(k, 4, delta_min=distance, n_components=n, **limits)
+    assert failure_rate(*ours, k, F, gamma) <= delta
+
+
+def test_theorem_1_needs_no_angle_between_two_classes():
+    # Assumption 3 never holds for two classes; distances grow all the same.
+    F = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    ours = theorem1_params(3, 2, delta_min=2.0, n_components=5, delta=0.1)
+    assert failure_rate(*ours, 3, F, 1.0) <= 0.15
+
+
+def test_theorem_2_needs_a_cluster_for_every_patch():
+    sampler = HierarchicalSampler(patches_per_class=8, random_state=0).fit()
+    X, y = sampler.sample(9000)
+    accuracy = {}
+    for bound in ("exact", "paper"):
+        params = theorem2_params(sampler, bound=bound)
+        clf = LayerwiseCNNClassifier(**params, random_state=0).fit(X[:8000], y[:8000])
+        accuracy[bound] = clf.score(X[8000:], y[8000:])
+    assert theorem2_params(sampler)["n_clusters"] == [32, 32]
+    assert theorem2_params(sampler, bound="paper")["n_clusters"] == [32, 4]
+    assert accuracy["exact"] == 1
+    assert accuracy["paper"] < 0.9
+
+
+def test_lemma_7_is_not_about_the_cosine_distance():
+    # F_2 = F_1 / 2: embedded patches of both classes point the same way.
+    F = np.array([[1.0, -1.0, 0.5], [0.5, -0.5, 0.25]])
+    W = np.random.default_rng(0).standard_normal((3, 20))
+    patches = np.repeat(100 * F @ W, 30, axis=0)
+    patches += 1e-3 * np.random.default_rng(1).standard_normal(patches.shape)
+    for metric, n_found in [("euclidean", 1), ("cosine", 2)]:
+        phi = PatchKMeansOrthogonalizer(2, metric=metric, random_state=0).fit(patches)
+        clusters = phi.predict(patches).reshape(2, 30)
+        assert max(len(set(row)) for row in clusters) == n_found
+
+
+def test_the_range_in_theorem_3_is_twice_what_is_printed():
+    # One pixel that always shows x, so a step is -eta or eta: m_0 = 1, T steps, eta = 1.
+    T, alpha = 1000, 1.2 * np.sqrt(1000)
+    probability = 2 * binom.sf((T + alpha) / 2, T, 0.5)
+    assert probability > 2 * np.exp(-2 * alpha**2 / T)  # as printed: 0.11, and it is 0.22
+    assert probability < 2 * np.exp(-(alpha**2) / (2 * T))  # Hoeffding's, with the range 2 m_0
+    # The number of steps is quadratic in the squared range.
+    many = {"sigma": 1e-2, "n_components": 100_000, "gamma": 1e-9}
+    printed = theorem3_params(1, 2, theta=1.0, lambda_=1.0, bound="paper", **many)
+    ours = theorem3_params(1, 2, delta_min=1.0, **many)
+    assert_allclose(ours.max_iter / printed.max_iter, 16, rtol=1e-6)
