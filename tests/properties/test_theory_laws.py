@@ -28,6 +28,7 @@ from skhier.theory import (
 )
 
 LEVEL = 1e-6
+CASES = settings().max_examples  # of the profile
 
 
 def most_failures(n_runs, probability):
@@ -78,7 +79,7 @@ def test_theorem_1_part_1_classes_stay_within_sigma_over_sqrt_2(setting, seed, T
     assert within <= sigma / np.sqrt(2) + 1e-12 * (1 + np.abs(K_T).max())
 
 
-@settings(max_examples=20)
+@settings(max_examples=CASES // 2)
 @given(theorem_1_settings(), st.floats(0.1, 10), st.sampled_from([0.05, 0.3]))
 def test_theorem_1_part_2_classes_are_gamma_apart_but_for_delta(setting, gamma, delta):
     sampler, level, n, sigma, eta = setting
@@ -118,7 +119,7 @@ def test_theorem_1_part_2_a_bound_20_percent_too_optimistic_is_caught():
     assert failures(round(T / 1.2)) > limit
 
 
-@settings(max_examples=10)
+@settings(max_examples=CASES // 4)
 @given(st.floats(0.01, np.pi), seeds)
 def test_lemma_4_projections_have_opposite_signs_with_probability_angle_over_pi(angle, seed):
     W = np.random.default_rng(seed).standard_normal((2, 20_000))
@@ -160,7 +161,7 @@ def test_a_perceptron_makes_no_more_mistakes_than_the_margin_allows(sampler, see
         assert n_mistakes <= limit
 
 
-@settings(max_examples=15)
+@settings(max_examples=CASES // 4)
 @given(well_separated_points())
 def test_lemma_7_k_means_plus_plus_seeds_every_cluster(points):
     X, n_clusters, separation, diameter = points
@@ -253,7 +254,7 @@ def test_theorem_3_classes_are_pulled_apart():
     assert failures <= most_failures(n_runs, 2 * delta)
 
 
-@settings(max_examples=20)
+@settings(max_examples=CASES // 2)
 @given(st.integers(2, 3), st.integers(2, 3), seeds)
 def test_lemmas_8_and_9_clusters_of_embedded_patches_are_the_patches_above(depth, n, seed):
     # On the population: every patch of the level above, in several manifestations.

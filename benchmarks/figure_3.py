@@ -1,0 +1,91 @@
+"""Figure 3: linear classifier, CNN and algorithm 1 on the model of appendix D, and beyond it.
+
+Usage: python benchmarks/figure_3.py [--seeds 3] [--csv FILE] [--depth]
+
+With --depth, models of depth 2, 3 and 4, and the accuracy of a CNN of the same size and of
+algorithm 1, with the parameters of theorem 2, against the number of images to learn from.
+"""
+
+import argparse
+
+from _cnn import cnn_accuracy
+from _common import Table, measure
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from skhier import Flatten, HierarchicalSampler, LayerwiseCNNClassifier
+from skhier.theory import theorem1_params, theorem2_params
+
+PRINTED = {
+    30: ("0.96", "?", "0.65", "1.0", "1.0"),
+    40: ("1.64", "0.16", "0.58", "1.0", "1.0"),
+    50: ("1.65", "0.18", "0.58", "0.99", "1.0"),
+}
+
+
+def figure_3(n_seeds, csv_path):
+    print("40,000 images to learn from, 10,000 held out; accuracy on the held-out images")
+    columns = ("k", "seed", "theta", "lambda", "linear", "CNN", "algorithm 1")
+    table = Table(*columns, "CNN s", "alg. 1 s", "T / T exact", csv_path=csv_path)
+    for k, printed in PRINTED.items():
+        table.add(k, "printed", *printed, "", "", "")
+        for seed in range(n_seeds):
+            sampler = HierarchicalSampler(patches_per_class=k, random_state=seed).fit()
+            exact = sampler.statistics()
+            X, y = sampler.sample(50_000)
+            parts = X[:40_000], y[:40_000], X[40_000:], y[40_000:]
+            linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=0))
+            cnn, cnn_seconds = measure(cnn_accuracy, *parts, 4 * k, 3, 2, 5000, seed)
+            ours = LayerwiseCNNClassifier.algorithm_1(4 * k, patch_size=3, random_state=seed)
+            _, seconds = measure(ours.fit, *parts[:2])
+            level = exact.levels[1]
+            n, T, _ = theorem1_params(k, 4, theta=level.theta, lambda_=level.lambda_, bound="paper")
+            ratio = T / theorem1_params(k, 4, delta_min=level.delta_min, n_components=n).max_iter
+            table.add(
+                k,
+                seed,
+                exact.theta,
+                exact.lambda_,
+                linear.fit(*parts[:2]).score(*parts[2:]),
+                cnn,
+                ours.score(*parts[2:]),
+                cnn_seconds,
+                seconds,
+                ratio,
+            )
+
+
+SIZES = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000]
+
+
+def depth(n_seeds, csv_path):
+    print("4 classes and 4 patches of 2x2 a class at each level, 2x2 semantic images;")
+    print("accuracy on 4,000 held-out images against the number of images to learn from")
+    table = Table("depth", "seed", "method", *SIZES, csv_path=csv_path)
+    for d in (2, 3, 4):
+        for seed in range(n_seeds):
+            sampler = HierarchicalSampler(
+                d, patches_per_class=4, patch_size=2, root_shape=(2, 2), min_lambda=0.03,
+                random_state=seed,
+            ).fit()  # fmt: skip
+            X, y = sampler.sample(max(SIZES) + 4000)
+            held_out = X[-4000:], y[-4000:]
+            scores = {"CNN": [], "algorithm 1": []}
+            for n in SIZES:
+                scores["CNN"].append(cnn_accuracy(X[:n], y[:n], *held_out, 16, 2, d, 3000, seed))
+                ours = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=seed)
+                scores["algorithm 1"].append(ours.fit(X[:n], y[:n]).score(*held_out))
+            for name, accuracy in scores.items():
+                table.add(d, seed, name, *accuracy)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--csv")
+    parser.add_argument("--depth", action="store_true")
+    options = parser.parse_args()
+    (depth if options.depth else figure_3)(options.seeds, options.csv)
