@@ -4,6 +4,7 @@ from ._certificates import (
     Certificate,
     LayerCertificate,
     certify_classifier,
+    certify_clusters,
     certify_embedder,
     class_distances,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "LayerCertificate",
     "TrainingParams",
     "certify_classifier",
+    "certify_clusters",
     "certify_embedder",
     "class_distances",
     "lemma1_margin",

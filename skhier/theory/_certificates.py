@@ -218,25 +218,80 @@ def certify_classifier(sampler, classifier, X=None, *, n_samples=1000, sigma=Non
     truth = sampler.parse_patches(X)
     images = X.reshape(len(X), *classifier.image_shape_)
     layers = []
-    for level, block in zip(reversed(range(sampler.n_levels)), classifier.layers_):
-        labels = block.orthogonalizer.predict(images)
-        if labels.shape != truth[level].shape:
-            raise ValueError(
-                f"the layer for level {level} has patches at {labels.shape[1:]} places, but "
-                f"the sampler draws them at {truth[level].shape[1:]}: stride and patch_size "
-                "must be those of the model."
-            )
+    levels = reversed(range(sampler.n_levels))
+    for level, block in zip(levels, classifier.layers_):
         n_classes, k = sampler.patches_[level].shape[:2]
-        pairs = np.unique(np.stack([labels.ravel(), truth[level].ravel()], axis=1), axis=0)
+        labels = block.orthogonalizer.predict(images)
+        cluster_of = _clusters_of_patches(labels, truth[level], n_classes * k, level)
         n_clusters = block.orthogonalizer.n_clusters_
-        is_mapping = len(pairs) == n_clusters == n_classes * k
-        is_mapping = is_mapping and len(set(pairs[:, 0])) == len(set(pairs[:, 1])) == len(pairs)
-        cluster_of = pairs[np.argsort(pairs[:, 1]), 0] if is_mapping else None
         layers.append(
             _certify(level, n_classes, k, cluster_of, block.embedder, sigma, gamma, n_clusters)
         )
         images = block.transform(images)
     return Certificate(layers)
+
+
+def certify_clusters(sampler, labels, X, level):
+    r"""Check lemma 8 on clusters of patches: whether they are the patches of a level.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler without noise, of disjoint sets of patches.
+
+    labels : array-like of shape (n, height, width)
+        The cluster of each patch of the images: at every pixel of :math:`X^{(i)}`, that of
+        the patch drawn for it, as :meth:`PatchKMeansOrthogonalizer.predict` gives it.
+
+    X : array-like of images
+        The images, n of them.
+
+    level : int
+        Level i of the model.
+
+    Returns
+    -------
+    certificate : Certificate
+        Of one layer.
+
+    Raises
+    ------
+    ValueError
+        If labels are not given at every pixel of the level.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer
+    >>> from skhier.theory import certify_clusters
+    >>> sampler = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
+    >>> X, _ = sampler.sample(500)
+    >>> phi = PatchKMeansOrthogonalizer(20, patch_size=3, random_state=0).fit(X)
+    >>> certify_clusters(sampler, phi.predict(X), X, level=1).holds
+    True
+    """
+    check_is_fitted(sampler)
+    check_count(level, "level", 0, sampler.n_levels - 1)
+    labels = np.asarray(labels)
+    n_classes, k = sampler.patches_[level].shape[:2]
+    truth = sampler.parse_patches(X)[level]
+    cluster_of = _clusters_of_patches(labels, truth, n_classes * k, level)
+    n_clusters = len(np.unique(labels))
+    return Certificate([_certify(level, n_classes, k, cluster_of, None, None, None, n_clusters)])
+
+
+def _clusters_of_patches(labels, truth, n_patches, level):
+    """The cluster of each patch if clusters are the patches one to one, else None."""
+    if labels.shape != truth.shape:
+        raise ValueError(
+            f"for level {level} there are clusters at {labels.shape[1:]} places of "
+            f"{len(labels)} images, but the sampler draws patches at {truth.shape[1:]} places "
+            f"of {len(truth)}: stride and patch_size must be those of the model."
+        )
+    pairs = np.unique(np.stack([truth.ravel(), labels.ravel()], axis=1), axis=0)
+    patches, clusters = pairs.T
+    if len(pairs) != n_patches or len(set(patches)) < n_patches or len(set(clusters)) < n_patches:
+        return None
+    return clusters
 
 
 def _certify(level, n_classes, k, cluster_of, embedder, sigma, gamma, n_clusters=None):

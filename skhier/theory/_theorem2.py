@@ -56,13 +56,15 @@ def theorem2_params(sampler, *, delta=0.05, learning_rate=1e-3, n_components=Non
     each patch, :math:`k_i = k |C_{i-1}|`, at every level: with :math:`k_1 = |C_0|`,
     accuracy on appendix D stays at 0.65.
 
-    'exact': one cluster for each patch. Patches of symbols of one class at each place
-    are embedded with distances of at most :math:`\sigma / \sqrt 2` from gradient descent
-    on the population, and as much again from sampling, for which
+    'exact': one cluster for each patch, and :math:`\delta' = \delta / (3 d)`, one share of
+    each level for :math:`W_0`, for k-means and for sampling. Patches of one class at each
+    place are embedded with distances of at most :math:`\sigma / \sqrt 2` from gradient
+    descent on the population, and as much again from sampling, for which
     :math:`\sigma = 1 / \sqrt{2 p q}` gives clusters of diameter 1. Their separation is
-    that of lemma 7 (exact) at :math:`\delta'`, with the ratio of sizes that the model
-    has, and T that of theorem 1 (exact) for twice the separation, so that sampling may
-    take half of it.
+    that of lemma 7 (exact) at :math:`\delta'`, for sizes that differ by four times the
+    ratio of the model's, as those in a sample of `n_patches` may. T is that of theorem 1
+    (exact) for half of the distance of frequencies; sampling may take the other half.
+    The greedy seeding of scikit-learn takes the best of several seeds of lemma 7.
 
     Lemma 7 is about Euclidean distances, and algorithm 1 is printed with the cosine
     distance, under which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0,
@@ -83,7 +85,7 @@ def theorem2_params(sampler, *, delta=0.05, learning_rate=1e-3, n_components=Non
     check_positive(learning_rate=learning_rate)
     levels = _levels_from_the_last(sampler)
     plan = _plan if bound == "exact" else _printed_plan
-    share = delta / (2 * len(levels))  # delta'
+    share = delta / ((3 if bound == "exact" else 2) * len(levels))  # delta'
     plans = [plan(*pair, share, n_components) for pair in zip(levels[1:], levels)]
     first, *others = levels
     n_clusters = [first.n_patches] + [
@@ -98,7 +100,7 @@ def theorem2_params(sampler, *, delta=0.05, learning_rate=1e-3, n_components=Non
         learning_rate=learning_rate,
         init_scale=[*(plan.sigma for plan in plans), 1.0],
         metric="euclidean",
-        # That a patch is not seen takes next to nothing of delta.
+        # That one is rare among them takes next to nothing of delta.
         n_patches=[level.n_draws(share / 1000) for level in levels],
     ).get_params(deep=False)
     defaults = LayerwiseCNNClassifier().get_params(deep=False)
@@ -142,7 +144,7 @@ def theorem2_min_samples(sampler, *, delta=0.05, n_components=None):
     """
     check_probability(delta, "delta")
     levels = _levels_from_the_last(sampler)
-    share = delta / (2 * len(levels))
+    share = delta / (3 * len(levels))
     n_samples = 1
     for upper, lower in zip(levels[1:], levels):
         t = _plan(upper, lower, share, n_components).error
@@ -229,9 +231,13 @@ class _Level(NamedTuple):
         return float(self.shown.max() / self.shown.min())
 
     def n_draws(self, delta):
-        """Number of patches among which all are, except with probability `delta`."""
+        """Number of draws that show each patch between half and twice as often as expected.
+
+        By Chernoff's bounds, exp(-m / 8) and exp(-m / 3) for m expected, except with
+        probability `delta`.
+        """
         p = self.shown.min() / self.n_positions
-        return ceil(log(self.n_patches / delta) / p)
+        return ceil(8 * log(2 * self.n_patches / delta) / p)
 
 
 def _levels_from_the_last(sampler):
@@ -278,7 +284,7 @@ def _plan(upper, lower, delta, n_components):
     a quarter of the distance between classes.
     """
     sigma = 1 / sqrt(2 * upper.cells)
-    gamma = lemma7_separation(upper.n_patches, delta, size_ratio=upper.size_ratio)
+    gamma = lemma7_separation(upper.n_patches, delta, size_ratio=4 * upper.size_ratio)
     n = n_components or default_width(n_pairs(lower.n_patches), delta)
     pairs = n_pairs(lower.n_patches)
     lowest, highest = chi2.ppf(delta / (2 * pairs), n), chi2.isf(delta / (2 * pairs), n)
