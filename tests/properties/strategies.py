@@ -79,9 +79,19 @@ def samplers(draw, noisy=False, weights=("uniform", "zipf", 3.0)):
 
 
 @st.composite
+def samplers_of_like_classes(draw):
+    """Models two classes of which differ in one of 2 n root images: a tiny angle."""
+    n = draw(st.sampled_from([2, 10, 1000]))
+    X = [[0, 2]] * n + [[1, 2]] * (n - 1) + [[2, 0], [2, 1]]
+    y = [1] * (2 * n - 1) + [-1] * 2
+    k = draw(st.integers(1, 4))
+    return HierarchicalSampler(1, patches_per_class=k, random_state=draw(seeds)).fit(X, y)
+
+
+@st.composite
 def theorem_1_settings(draw):
     """(sampler, level, width, sigma, eta): equally likely patches, two classes or more."""
-    sampler = draw(samplers(weights=("uniform",)))
+    sampler = draw(samplers(weights=("uniform",)) | samplers_of_like_classes())
     level = draw(st.integers(0, sampler.n_levels - 1))
     eta = draw(st.sampled_from([1e-3, 1.0]))
     return sampler, level, draw(st.integers(1, 20)), draw(st.floats(1e-3, 10)), eta
