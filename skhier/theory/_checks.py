@@ -35,3 +35,12 @@ def n_pairs(n_classes):
     if not isinstance(n_classes, Integral) or n_classes < 2:
         raise ValueError(f"n_classes={n_classes!r} is not valid: it takes an int >= 2.")
     return n_classes * (n_classes - 1) // 2
+
+
+def check_limits(bound, n_classes, delta, n_components):
+    """Check what theorems 1 and 3 share; return the number of pairs of classes."""
+    check_choice(bound, "bound", ("exact", "paper"))
+    check_probability(delta, "delta")
+    if n_components is not None:
+        check_positive(n_components=n_components)
+    return n_pairs(n_classes)

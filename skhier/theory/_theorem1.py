@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2
 
-from ._checks import check_choice, check_given, check_positive, check_probability, n_pairs
+from ._checks import check_given, check_limits, check_positive
 
 _LEMMA_5 = 0.23  # P(two projections are long and of opposite signs) per theta / pi, as printed
 
@@ -125,12 +125,8 @@ def theorem1_params(
     >>> theorem1_params(30, 4, theta=1.45, lambda_=0.18, bound="paper")
     TrainingParams(n_components=42, max_iter=500001, learning_rate=0.001)
     """
-    check_choice(bound, "bound", ("exact", "paper"))
     check_positive(k=k, sigma=sigma, gamma=gamma, learning_rate=learning_rate)
-    check_probability(delta, "delta")
-    M = n_pairs(n_classes)
-    if n_components is not None:
-        check_positive(n_components=n_components)
+    M = check_limits(bound, n_classes, delta, n_components)
     if bound == "paper":
         check_given("bound='paper'", theta=theta, lambda_=lambda_)
         n = floor(pi / (_LEMMA_5 * theta) * log(n_classes / delta)) + 1

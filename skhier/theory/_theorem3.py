@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import hyp1f1
 
-from ._checks import check_choice, check_given, check_positive, check_probability, n_pairs
+from ._checks import check_given, check_limits, check_positive
 from ._theorem1 import TrainingParams, default_width
 
 _LEMMA_6 = 0.12
@@ -102,12 +102,8 @@ def theorem3_params(
     >>> theorem3_params(2, 2, delta_min=1.0, n_components=4).max_iter
     3462960
     """
-    check_choice(bound, "bound", ("exact", "paper"))
     check_positive(k=k, n_positions=n_positions, sigma=sigma, gamma=gamma)
-    check_probability(delta, "delta")
-    M = n_pairs(n_classes)
-    if n_components is not None:
-        check_positive(n_components=n_components)
+    M = check_limits(bound, n_classes, delta, n_components)
     if bound == "paper":
         check_given("bound='paper'", theta=theta, lambda_=lambda_)
         n = n_components or floor(pi / (_LEMMA_6 * theta) * log(n_classes / delta)) + 1
