@@ -286,4 +286,4 @@ def test_theorem_2_algorithm_1_makes_no_error(depth):
         clf.fit(X[:8000], y[:8000])
         is_right = clf.score(X[8000:], y[8000:]) == 1
         failures += not (is_right and certify_classifier(sampler, clf, X[8000:]).holds)
-    assert failures <= most_failures(n_runs, delta)
+    assert failures <= 1  # of 12, at 0.05
