@@ -6,12 +6,7 @@ import numpy as np
 class Linear:
     """Probabilities, scaled by the largest of each message: fast."""
 
-    zero = 0.0
     times, plus = np.multiply, np.add
-
-    @staticmethod
-    def from_log(x):
-        return np.exp(x)
 
     @staticmethod
     def to_log(x):
@@ -42,12 +37,7 @@ class Linear:
 class Logarithmic:
     """Logarithms of probabilities: right at any scale."""
 
-    zero = -np.inf
     times, plus = np.add, np.logaddexp
-
-    @staticmethod
-    def from_log(x):
-        return x
 
     @staticmethod
     def to_log(x):

@@ -68,10 +68,9 @@ def _separable(model):
 def _disjoint(model):
     shared = []
     for i, rules in enumerate(model.rules):
-        rows = rules.patches.reshape(rules.n_classes * rules.n_per_class, -1)
-        n_repeated = len(rows) - len(np.unique(rows, axis=0))
+        n_repeated = len(rules.rows) - len(np.unique(rules.rows, axis=0))
         if n_repeated:
-            shared.append(f"{n_repeated} of {len(rows)} at level {i}")
+            shared.append(f"{n_repeated} of {len(rules.rows)} at level {i}")
     k = [rules.n_per_class for rules in model.rules]
     evidence = f"k = {', '.join(map(str, k))} from the top; patches in more than one set: "
     return AssumptionCheck(
@@ -100,8 +99,8 @@ def _independent(model):
 
 
 def _orthonormal(rules):
-    rows = rules.patches.reshape(rules.n_classes * rules.n_per_class, -1).astype(float)
-    gram = np.unique(rows, axis=0) @ np.unique(rows, axis=0).T
+    rows = np.unique(rules.rows.astype(float), axis=0)
+    gram = rows @ rows.T
     error = np.abs(gram - np.eye(len(gram))).max()
     return AssumptionCheck(
         4,

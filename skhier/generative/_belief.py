@@ -141,13 +141,12 @@ class Beliefs:
         n_pixels = children.shape[2]
         patches = rules.patches.reshape(*rules.weights.shape, -1)
         weights = self._algebra.from_probability(rules.weights * rules.n_per_class)
-        is_uniform = np.ptp(rules.weights) == 0
         n_together = max(1, _TERMS_IN_CACHE // (rules.n_per_class * n_pixels))
         for classes in gen_batches(rules.n_classes, n_together):
             terms = children[0].take(patches[classes, :, 0], axis=0)
             for place, child in enumerate(children[1:], start=1):
                 times(terms, child.take(patches[classes, :, place], axis=0), out=terms)
-            if not is_uniform:
+            if not rules.is_uniform:
                 times(terms, weights[classes, :, None], out=terms)
             yield classes, terms
 

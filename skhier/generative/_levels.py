@@ -62,10 +62,8 @@ def read_levels(params):
     counts, sizes = _counts(params, "n_semantic_classes"), _patch_sizes(params)
     k, overlap = _counts(params, "patches_per_class"), read_fractions(params, "overlap")
     weights = params.rule_weights
-    if isinstance(weights, (list, tuple)):
-        weights = [value_at(weights, "rule_weights", i, "n_levels", n) for i in range(n)]
-    else:
-        weights = [weights] * n
+    is_list = isinstance(weights, (list, tuple))  # an array holds for all levels
+    weights = _per_level(params, "rule_weights") if is_list else [weights] * n
     tables = _tables(params)
     levels = []
     for i, table in enumerate(tables):
@@ -78,10 +76,7 @@ def read_levels(params):
 
 def read_fractions(params, name):
     """A parameter that is a number from 0 to 1, or one for each level."""
-    values = [
-        value_at(getattr(params, name), name, i, "n_levels", params.n_levels)
-        for i in range(params.n_levels)
-    ]
+    values = _per_level(params, name)
     if not all(isinstance(v, Real) and 0 <= v <= 1 for v in values):
         raise ValueError(
             f"{name}={getattr(params, name)!r} is not valid: it takes a number from 0 to 1, or "
@@ -90,11 +85,14 @@ def read_fractions(params, name):
     return values
 
 
+def _per_level(params, name):
+    """The values of a parameter that has one for all levels, or a sequence of one for each."""
+    n, value = params.n_levels, getattr(params, name)
+    return [value_at(value, name, i, "n_levels", n) for i in range(n)]
+
+
 def _counts(params, name):
-    values = [
-        value_at(getattr(params, name), name, i, "n_levels", params.n_levels)
-        for i in range(params.n_levels)
-    ]
+    values = _per_level(params, name)
     if not all(isinstance(v, Integral) and v >= 1 for v in values):
         raise ValueError(
             f"{name}={getattr(params, name)!r} is not valid: it takes a positive int, or "
@@ -107,14 +105,7 @@ def _patch_sizes(params):
     # A tuple is one (height, width) for all levels; other sequences are per level.
     if isinstance(params.patch_size, tuple):
         return [as_pair(params.patch_size, "patch_size", 1)] * params.n_levels
-    return [
-        as_pair(
-            value_at(params.patch_size, "patch_size", i, "n_levels", params.n_levels),
-            "patch_size",
-            1,
-        )
-        for i in range(params.n_levels)
-    ]
+    return [as_pair(size, "patch_size", 1) for size in _per_level(params, "patch_size")]
 
 
 def _tables(params):

@@ -42,13 +42,23 @@ class Rules:
     def patch_size(self):
         return self.patches.shape[2:4]
 
+    @property
+    def rows(self):
+        """The patch of each rule, flat: (n_classes * k, n_values)."""
+        return self.patches.reshape(self.n_classes * self.n_per_class, -1)
+
+    @property
+    def is_uniform(self):
+        """Whether all patches of a class are equally likely."""
+        return self._alias is None
+
     def choose(self, classes, bits):
         """The rule that each pixel follows, given its class and 32 random bits."""
         k = self.n_per_class
         product = multiply_bits(bits, k).reshape(classes.shape)
         rules = (product >> np.uint64(32)).view(np.int64)
         rules += classes * k
-        if self._alias is not None:
+        if not self.is_uniform:
             threshold, alias = self._alias
             product &= np.uint64(0xFFFFFFFF)
             rules = np.where(product < threshold.take(rules), rules, alias.take(rules))

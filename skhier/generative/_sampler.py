@@ -291,11 +291,9 @@ class HierarchicalSampler(
             rng = make_rng(self.random_state)
             levels = read_levels(self)
             noise = self.label_noise, read_fractions(self, "symbol_noise"), self.pixel_noise
-            if X is None:
-                draw_images = self._name_root(levels[0], rng)
-            else:
-                root_images = self._learn_root(X, y, levels[0])
-                draw_images = lambda: root_images  # noqa: E731
+            draw_images = (
+                self._name_root(levels[0], rng) if X is None else self._learn_root(X, y, levels[0])
+            )
             is_random = X is None and self.root == "images"
             search = Search(self.min_theta, self.min_lambda, self.max_draws)
             self._model = search.model(draw_images, is_random, levels, noise, rng)
@@ -318,24 +316,25 @@ class HierarchicalSampler(
 
     def _name_root(self, level, rng):
         """Name labels and classes of a root without data; return what draws its images."""
+        labels = np.arange(self.n_labels)
         if self.root == "label":
             shape = (1, 1)
             level.set_n_classes(self.n_labels, "n_labels")
+            images = labels.reshape(-1, 1, 1)
+            draw_images = partial(tuple, (images, labels))
         else:
             shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
+            draw_images = partial(
+                draw_root_images, self.n_labels, self.n_root_images, shape, level.n_classes, rng
+            )
         self.semantic_classes_ = np.arange(level.n_classes)
-        self.classes_ = np.array([-1, 1]) if self.n_labels == 2 else np.arange(self.n_labels)
+        self.classes_ = np.array([-1, 1]) if self.n_labels == 2 else labels
         self.n_features_in_ = prod(shape)
         self._holds_strings = False
-        if self.root == "label":
-            labels = np.arange(self.n_labels)
-            return lambda: (labels.reshape(-1, 1, 1), labels)
-        return partial(
-            draw_root_images, self.n_labels, self.n_root_images, shape, level.n_classes, rng
-        )
+        return draw_images
 
     def _learn_root(self, X, y, level):
-        """Name labels and classes after X and y; return the root images and labels."""
+        """Name labels and classes after X and y; return what gives the root images."""
         if y is None:
             raise ValueError(
                 "HierarchicalSampler requires y to be passed, but the target y is None: "
@@ -357,7 +356,7 @@ class HierarchicalSampler(
                 f"all of one kind ({error})."
             ) from error
         level.set_n_classes(len(self.semantic_classes_), "X")
-        return images.reshape(X.shape), labels
+        return partial(tuple, (images.reshape(X.shape), labels))
 
     def _validate(self, X, shape, y="no_validation", *, reset):
         """Check semantic images of an expected shape; return X as (n, height, width)."""

@@ -206,8 +206,7 @@ def _entropy(p):
 
 def has_disjoint_sets(rules):
     """Whether no patch belongs to two classes (assumption 2)."""
-    rows = rules.patches.reshape(rules.n_classes * rules.n_per_class, -1)
-    return len(np.unique(rows, axis=0)) == len(rows)
+    return len(np.unique(rules.rows, axis=0)) == len(rules.rows)
 
 
 def _count_images(model, roots, level):

@@ -1,6 +1,6 @@
 """Checks of the arguments of bounds."""
 
-from numbers import Integral
+from .._base._params import check_count
 
 
 def check_positive(**values):
@@ -32,8 +32,7 @@ def check_given(reason, **values):
 
 def n_pairs(n_classes):
     """Number of pairs of classes; ValueError unless there are two classes or more."""
-    if not isinstance(n_classes, Integral) or n_classes < 2:
-        raise ValueError(f"n_classes={n_classes!r} is not valid: it takes an int >= 2.")
+    check_count(n_classes, "n_classes", 2)
     return n_classes * (n_classes - 1) // 2
 
 

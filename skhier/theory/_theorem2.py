@@ -285,8 +285,8 @@ def _plan(upper, lower, delta, n_components):
     """
     sigma = 1 / sqrt(2 * upper.cells)
     gamma = lemma7_separation(upper.n_patches, delta, size_ratio=4 * upper.size_ratio)
-    n = n_components or default_width(n_pairs(lower.n_patches), delta)
     pairs = n_pairs(lower.n_patches)
+    n = n_components or default_width(pairs, delta)
     lowest, highest = chi2.ppf(delta / (2 * pairs), n), chi2.isf(delta / (2 * pairs), n)
     distance = lower.statistics.delta_min / lower.k
     path = (gamma + sigma / sqrt(2)) / (distance / 2 * sqrt(lowest))
