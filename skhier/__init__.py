@@ -1,7 +1,7 @@
 """skhier: deep networks learned layer by layer, and the images they provably learn."""
 
 from ._flatten import Flatten
-from .classifier import LayerwiseCNNClassifier
+from .classifier import LayerwiseCNNClassifier, RidgeHead
 from .clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from .embedding import TwoLayerConvEmbedder
 from .generative import HierarchicalSampler
@@ -13,6 +13,7 @@ __all__ = [
     "HierarchicalSampler",
     "LayerwiseCNNClassifier",
     "PatchKMeansOrthogonalizer",
+    "RidgeHead",
     "SphericalKMeans",
     "TwoLayerConvEmbedder",
 ]

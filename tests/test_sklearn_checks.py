@@ -11,6 +11,7 @@ from skhier import (
     HierarchicalSampler,
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
+    RidgeHead,
     SphericalKMeans,
     TwoLayerConvEmbedder,
 )
@@ -23,10 +24,12 @@ ESTIMATORS = [
     SphericalKMeans(n_clusters=3, init="random", n_init=2),
     PatchKMeansOrthogonalizer(),
     PatchKMeansOrthogonalizer(encoding="relu", whiten=True, n_patches=12),
+    PatchKMeansOrthogonalizer(encoding="crelu", normalize=True, pooling="average"),
     PatchKMeansOrthogonalizer(n_clusters=2, metric="euclidean"),
     PatchKMeansOrthogonalizer(n_clusters=1, stride=1, padding="same", pool_size=2),
     TwoLayerConvEmbedder(),
     TwoLayerConvEmbedder(n_components=2, solver="gd", max_iter=10),
+    TwoLayerConvEmbedder(n_components=2, scale_channels=True),
     TwoLayerConvEmbedder(n_components=2, solver="sgd", batch_size=1, max_iter=10),
     TwoLayerConvEmbedder(n_components=3, loss="cross_entropy", solver="adam", max_iter=20),
     LayerwiseCNNClassifier(),
@@ -38,6 +41,9 @@ ESTIMATORS = [
         learning_rate=0.01,
         max_iter=50,
     ),
+    LayerwiseCNNClassifier(encoding="crelu", normalize=True, mirror=True, head="ridge"),
+    RidgeHead(),
+    RidgeHead(early_stopping=True, max_iter=5),
     LayerwiseCNNClassifier(head=DecisionTreeClassifier()),
 ]
 

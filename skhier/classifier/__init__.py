@@ -1,5 +1,6 @@
 """The whole algorithm, layer after layer, and the network that it yields."""
 
 from ._layerwise import LayerwiseCNNClassifier
+from ._ridge import RidgeHead
 
-__all__ = ["LayerwiseCNNClassifier"]
+__all__ = ["LayerwiseCNNClassifier", "RidgeHead"]

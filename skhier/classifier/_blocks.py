@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-from .._base._device import computing_dtype
+import torch
+
+from .._base._device import map_batches
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 
@@ -48,21 +50,38 @@ class Block(NamedTuple):
             channels = self.embedder.n_components
         return height, width, channels
 
-    def fit_transform(self, images, y, task):
-        """Fit both parts on (n, H, W, C) images and return the block's output."""
+    def fit_transform(self, images, y, dtype, task):
+        """Fit both parts on (n, H, W, C) images and return the block's output.
+
+        `dtype` is that of results, which the precision of codes follows.
+        """
         with task.delegate("orthogonalizer", self.orthogonalizer):
-            self.orthogonalizer.fit(images)
+            self.orthogonalizer._fit_images(images)
         if self.embedder is not None:
-            dtype = computing_dtype(images)
             with task.delegate("embedder", self.embedder):
-                self.embedder._fit_source(self._codes(images), y, dtype)
-        return self.transform(images)
+                self.embedder._fit_source(self._codes(images, dtype), y, dtype)
+        return self.transform(images, dtype)
 
-    def transform(self, images):
-        """The block's output for (n, H, W, C) images."""
-        if self.embedder is None:
-            return self.orthogonalizer.transform(images)
-        return self.embedder._embed(self._codes(images), computing_dtype(images))
+    def transform(self, images, dtype):
+        """The block's output for (n, H, W, C) images, a tensor in the precision of codes."""
+        encoder = self.orthogonalizer._encoder(dtype)
+        if self.embedder is not None:
+            out = torch.empty((len(images), *self.embedder.output_shape_), dtype=encoder.dtype)
+            return self.embedder._embed(EncodedImages(encoder, images), out)
+        out = torch.empty((len(images), *encoder.code_shape), dtype=encoder.dtype)
+        return map_batches(
+            lambda batch: encoder.encode_dense(images[batch]),
+            len(images),
+            encoder.batch_size,
+            out,
+        )
 
-    def _codes(self, images):
-        return EncodedImages(self.orthogonalizer._encoder(computing_dtype(images)), images)
+    def _codes(self, images, dtype):
+        return EncodedImages(self.orthogonalizer._encoder(dtype), images)
+
+
+def represent(images, blocks, dtype):
+    """The output of the last of fitted blocks for (n, H, W, C) images."""
+    for block in blocks:
+        images = block.transform(images, dtype)
+    return images

@@ -7,7 +7,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-HEADS = ("svm", "linear", "mlp")
+from .._base._device import as_array
+from ._ridge import RidgeHead
+
+HEADS = ("ridge", "svm", "linear", "mlp")
 
 
 def make_head(head, random_state, verbose=False):
@@ -17,7 +20,9 @@ def make_head(head, random_state, verbose=False):
     """
     # The features are made for the head alone, so it may scale them in place.
     scaler = StandardScaler(copy=False)
-    if head == "svm":
+    if head == "ridge":
+        head = RidgeHead(verbose=verbose)
+    elif head == "svm":
         head = make_pipeline(scaler, LinearSVC(C=0.01))
     elif head == "linear":
         head = make_pipeline(scaler, LogisticRegression(C=0.01, max_iter=500, tol=1e-3))
@@ -32,3 +37,13 @@ def make_head(head, random_state, verbose=False):
         if name.split("__")[-1] == "random_state" and value is None
     }
     return head.set_params(**unset)
+
+
+def fit_head(head, features, y, task):
+    """Fit a head on a tensor of features (n, D), in their own precision if it can."""
+    if isinstance(head, RidgeHead):
+        with task.delegate("head", head):
+            head.fit_features(features, y)
+    else:
+        with task.subtask("head"):
+            head.fit(as_array(features), y)

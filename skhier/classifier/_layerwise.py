@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import computing_dtype, map_batches, resolve_device
+from .._base._device import as_array, computing_dtype, map_batches, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
@@ -19,11 +19,19 @@ from .._base._sklearn import HasMethods, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from .._flatten import Flatten
 from ..clustering._patches import refuse_patches_of_vectors
-from ._heads import HEADS, make_head
+from ._blocks import represent
+from ._heads import HEADS, fit_head, make_head
 from ._network import build_network
 from ._parts import EMBEDDER_PARAMS, ORTHOGONALIZER_PARAMS, make_parts
 
 _CHUNK = 2048  # images whose learned representation is held while predicting
+
+
+def _average_with_mirror(features, images, blocks, dtype):
+    """Average features, in place, with those of the images' mirror images."""
+    for chunk in gen_batches(len(images), _CHUNK):
+        mirrored = represent(images[chunk, :, ::-1], blocks, dtype)
+        features[chunk].add_(mirrored).mul_(0.5)
 
 
 def _head_has(method):
@@ -59,8 +67,8 @@ class LayerwiseCNNClassifier(
         Of :class:`PatchKMeansOrthogonalizer`: one value for all layers, or a sequence with
         one for each. The defaults are 'auto', None (3x3), 1, 'same', 'cosine' and 'relu'.
 
-    bias, pool_size, whiten, whiten_eps, n_patches : object or sequence
-        Likewise. The defaults are -0.25, 2, True, 0.1 and 100_000.
+    bias, normalize, pool_size, pooling, whiten, whiten_eps, n_patches : object or sequence
+        Likewise. The defaults are -0.25, False, 2, 'max', True, 0.1 and 100_000.
 
     n_components : int or sequence of int or None, default=64
         Width of the embedding of :class:`TwoLayerConvEmbedder`. An int holds for every
@@ -72,17 +80,23 @@ class LayerwiseCNNClassifier(
         Of :class:`TwoLayerConvEmbedder`: one value for all layers, or a sequence with one
         for each. The defaults are that class's.
 
-    init_scale, readout_init, train_readout, batch_size : object or sequence
+    init_scale, readout_init, train_readout, scale_channels, batch_size : object or sequence
         Likewise.
 
     kmeans_init, kmeans_n_init, kmeans_max_iter, kmeans_tol : object or sequence
         `init`, `n_init`, `max_iter` and `tol` of :class:`PatchKMeansOrthogonalizer`: one
         value for all layers, or a sequence with one for each.
 
-    head : {'svm', 'linear', 'mlp'} or classifier, default='linear'
-        The classifier on the last layer: a linear support vector machine, multinomial
-        logistic regression, a network of two hidden layers (384 and 192 units), each on
-        standardized features; or any scikit-learn classifier.
+    mirror : bool, default=False
+        Whether the learned representation of an image is averaged with that of its mirror
+        image, left to right. It makes the classifier indifferent to mirroring, for twice
+        the work of the layers and no more memory.
+
+    head : {'ridge', 'svm', 'linear', 'mlp'} or classifier, default='linear'
+        The classifier on the last layer: :class:`RidgeHead`, a linear support vector
+        machine, multinomial logistic regression, a network of two hidden layers (384 and
+        192 units), each on standardized features; or any scikit-learn classifier. 'ridge'
+        works on half-precision features as they are; the others copy them.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
@@ -90,6 +104,9 @@ class LayerwiseCNNClassifier(
 
     device : str or torch.device, default='auto'
         Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+
+    precision : {'auto', 'float32', 'bfloat16'}, default='auto'
+        What codes are computed and kept in, see :class:`PatchKMeansOrthogonalizer`.
 
     verbose : bool or int, default=False
         Whether to print progress; 2 prints that of each part too.
@@ -154,9 +171,11 @@ class LayerwiseCNNClassifier(
     _parameter_constraints = {
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         **dict.fromkeys((*ORTHOGONALIZER_PARAMS, *EMBEDDER_PARAMS), "no_validation"),
+        "mirror": ["boolean"],
         "head": [StrOptions(set(HEADS)), HasMethods(["fit", "predict"])],
         "image_shape": "no_validation",
         "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -172,7 +191,9 @@ class LayerwiseCNNClassifier(
         metric="cosine",
         encoding="relu",
         bias=-0.25,
+        normalize=False,
         pool_size=2,
+        pooling="max",
         whiten=True,
         whiten_eps=0.1,
         n_patches=100_000,
@@ -184,14 +205,17 @@ class LayerwiseCNNClassifier(
         init_scale=1.0,
         readout_init="normal",
         train_readout="auto",
+        scale_channels=False,
         batch_size=128,
         kmeans_init="k-means++",
         kmeans_n_init=1,
         kmeans_max_iter=100,
         kmeans_tol=1e-3,
+        mirror=False,
         head="linear",
         image_shape=None,
         device="auto",
+        precision="auto",
         verbose=False,
         random_state=None,
     ):
@@ -203,7 +227,9 @@ class LayerwiseCNNClassifier(
         self.metric = metric
         self.encoding = encoding
         self.bias = bias
+        self.normalize = normalize
         self.pool_size = pool_size
+        self.pooling = pooling
         self.whiten = whiten
         self.whiten_eps = whiten_eps
         self.n_patches = n_patches
@@ -215,14 +241,17 @@ class LayerwiseCNNClassifier(
         self.init_scale = init_scale
         self.readout_init = readout_init
         self.train_readout = train_readout
+        self.scale_channels = scale_channels
         self.batch_size = batch_size
         self.kmeans_init = kmeans_init
         self.kmeans_n_init = kmeans_n_init
         self.kmeans_max_iter = kmeans_max_iter
         self.kmeans_tol = kmeans_tol
+        self.mirror = mirror
         self.head = head
         self.image_shape = image_shape
         self.device = device
+        self.precision = precision
         self.verbose = verbose
         self.random_state = random_state
 
@@ -306,22 +335,27 @@ class LayerwiseCNNClassifier(
         shape = self.image_shape_
         for block in blocks:
             shape = block.check(shape)
+        dtype = computing_dtype(images)
+        features = images
         with Task.fit(self, self.n_layers + 1, X, y) as task:
             for number, block in enumerate(blocks, 1):
                 with task.subtask(f"layer {number}", 1 + (block.embedder is not None)) as layer:
-                    images = block.fit_transform(images, y, layer)
-                task.log(f"layer {number} of {self.n_layers}: images of shape {images.shape[1:]}")
+                    features = block.fit_transform(features, y, dtype, layer)
+                shape = tuple(features.shape[1:])
+                task.log(f"layer {number} of {self.n_layers}: images of shape {shape}")
                 if task.stop:
                     break
-            with task.subtask("head"):
-                head.fit(images.reshape(len(images), -1), y)
+            blocks = blocks[:number]
+            if self.mirror:
+                _average_with_mirror(features, images, blocks, dtype)
+            fit_head(head, features.flatten(1), y, task)
         self.classes_ = classes
-        self.layers_ = blocks[:number]
+        self.layers_ = blocks
         self.head_ = head
         parts = [part for block in self.layers_ for part in block if part is not None]
         self.n_iter_ = max(part.n_iter_ for part in parts)
         self.device_ = str(device)
-        self.output_shape_ = images.shape[1:]
+        self.output_shape_ = shape
         return self
 
     def to_pipeline(self):
@@ -348,17 +382,20 @@ class LayerwiseCNNClassifier(
         check_is_fitted(self)
         return validate_images(self, X, reset=False)
 
-    def _represent(self, images):
-        for block in self.layers_:
-            images = block.transform(images)
-        return images
+    def _features(self, images):
+        """The learned representation of images, a tensor."""
+        dtype = computing_dtype(images)
+        features = represent(images, self.layers_, dtype)
+        if self.mirror:
+            _average_with_mirror(features, images, self.layers_, dtype)
+        return features
 
     def _respond(self, method, X):
         """The head's response, for one chunk of images after the other."""
         images = self._images(X)
-        chunks = (self._represent(images[c]) for c in gen_batches(len(images), _CHUNK))
         respond = getattr(self.head_, method)
-        return np.concatenate([respond(chunk.reshape(len(chunk), -1)) for chunk in chunks])
+        chunks = (self._features(images[c]) for c in gen_batches(len(images), _CHUNK))
+        return np.concatenate([respond(as_array(chunk.flatten(1))) for chunk in chunks])
 
     def transform(self, X):
         """The learned representation: the output of the last layer.
@@ -375,7 +412,7 @@ class LayerwiseCNNClassifier(
         """
         images = self._images(X)
         features = map_batches(
-            lambda chunk: self._represent(images[chunk]),
+            lambda chunk: self._features(images[chunk]),
             len(images),
             _CHUNK,
             np.empty((len(images), *self.output_shape_), computing_dtype(images)),
@@ -435,16 +472,19 @@ class LayerwiseCNNClassifier(
         Returns
         -------
         network : torch.nn.Sequential
-            Conv2d, ReLU, MaxPool2d and a 1x1 Conv2d for each layer, then Flatten and the
-            Linear layers of the head. It takes images (n, C, H, W), channels first, of
-            the dtype seen in `fit`, and gives the head's `decision_function` (one column
-            for two classes), or for an MLP head the logits whose softmax (sigmoid) is
-            `predict_proba`.
+            Conv2d, ReLU, MaxPool2d (AvgPool2d) and a 1x1 Conv2d for each layer, then
+            Flatten and the Linear layers of the head; where responses are normalized, an
+            RMS norm over channels before the ReLU; with `mirror`, the layers are applied
+            to the image and to its mirror image. It takes images (n, C, H, W), channels
+            first, with float32 or float64 values on the scale of those seen in `fit`, and
+            gives the head's `decision_function` (one column for two classes), or for an
+            MLP head the logits whose softmax (sigmoid) is `predict_proba`; exactly, but
+            for rounding, which is that of the classifier's `precision`.
 
         Raises
         ------
         ValueError
-            If the encoding is not 'relu', or the head is not linear or an MLP.
+            If the encoding is 'one_hot', or the head is not linear or an MLP.
 
         Examples
         --------
@@ -467,4 +507,4 @@ class LayerwiseCNNClassifier(
         True
         """
         check_is_fitted(self)
-        return build_network(self.layers_, self.head_, self.output_shape_)
+        return build_network(self.layers_, self.head_, self.output_shape_, self.mirror)

@@ -7,6 +7,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from .._base._params import as_pair
+from ..clustering._encoder import NORM_EPS
+
 _ACTIVATIONS = {
     "identity": nn.Identity,
     "logistic": nn.Sigmoid,
@@ -15,30 +18,91 @@ _ACTIVATIONS = {
 }
 
 
-def build_network(blocks, head, feature_shape):
+class ChannelRMSNorm(nn.Module):
+    """Divide the channels of a pixel by their root mean square; scale and shift them.
+
+    It is :class:`torch.nn.RMSNorm` over the channels of images (n, C, H, W), with a bias.
+
+    Parameters
+    ----------
+    n_channels : int
+        C.
+
+    eps : float
+        Added to the mean square.
+    """
+
+    def __init__(self, n_channels, eps):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(n_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(n_channels, 1, 1))
+
+    def forward(self, x):
+        """Normalize images (n, C, H, W)."""
+        mean_square = (x * x).mean(dim=1, keepdim=True)
+        return x * torch.rsqrt(mean_square + self.eps) * self.weight + self.bias
+
+    def extra_repr(self):
+        """What the module prints of itself."""
+        return f"{len(self.weight)}, eps={self.eps}"
+
+
+class MirrorAverage(nn.Module):
+    """The average of a network's outputs for images and for their mirror images.
+
+    Parameters
+    ----------
+    body : torch.nn.Module
+        From images (n, C, H, W) to features.
+    """
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x):
+        """Features of images (n, C, H, W)."""
+        return (self.body(x) + self.body(x.flip(3))) / 2
+
+
+def build_network(blocks, head, feature_shape, mirror):
     """Return blocks and head as a :class:`torch.nn.Sequential`; see `to_torch`."""
     modules = [module for block in blocks for module in _block_modules(block)]
     dtype = blocks[0].orthogonalizer.kernels_.dtype
+    if mirror:
+        modules = [MirrorAverage(nn.Sequential(*modules))]
     modules += [nn.Flatten(), *_head_modules(head, feature_shape, dtype)]
     return nn.Sequential(*modules).eval()
 
 
 def _block_modules(block):
-    if block.orthogonalizer.encoding != "relu":
+    part = block.orthogonalizer
+    if part.encoding == "one_hot":
         raise ValueError(
-            f"encoding={block.orthogonalizer.encoding!r} has no standard layer: to_torch "
-            "needs encoding='relu' in every layer."
+            "encoding='one_hot' has no standard layer: to_torch needs encoding='relu' or "
+            "'crelu' in every layer."
         )
-    encoder = block.orthogonalizer._encoder()
-    grid = encoder.grid
+    grid = part._grid(part.image_shape_)
+    weight = torch.from_numpy(part.kernels_.transpose(0, 3, 1, 2).copy())
+    intercepts = torch.from_numpy(part.intercepts_)
+    if part.encoding == "crelu":  # both polarities; they have the same mean square
+        weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
     before, padding = grid.split_padding
     modules = [nn.ZeroPad2d(before)] if any(before) else []
-    conv = nn.Conv2d(grid.image_shape[2], encoder.n_clusters, grid.patch_size, grid.stride, padding)
-    conv.weight = nn.Parameter(encoder.kernels.cpu().contiguous())
-    conv.bias = nn.Parameter(encoder.intercepts.cpu() + encoder.bias)
-    modules += [conv, nn.ReLU()]
-    if encoder.pool_size != (1, 1):
-        modules.append(nn.MaxPool2d(encoder.pool_size, ceil_mode=True))
+    conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding)
+    conv.weight = nn.Parameter(weight)
+    conv.bias = nn.Parameter(intercepts if part.normalize else intercepts + part.bias)
+    modules.append(conv)
+    if part.normalize:
+        norm = ChannelRMSNorm(len(weight), NORM_EPS).to(weight.dtype)
+        nn.init.constant_(norm.bias, part.bias)
+        modules.append(norm)
+    modules.append(nn.ReLU())
+    pool_size = as_pair(part.pool_size, "pool_size", 1)
+    if pool_size != (1, 1):
+        pool = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[part.pooling]
+        modules.append(pool(pool_size, ceil_mode=True))
     if block.embedder is not None:
         K = torch.from_numpy(block.embedder.kernels_)
         conv1x1 = nn.Conv2d(*K.shape, 1, bias=False)

@@ -18,7 +18,9 @@ ORTHOGONALIZER_PARAMS = {
     "metric": "metric",
     "encoding": "encoding",
     "bias": "bias",
+    "normalize": "normalize",
     "pool_size": "pool_size",
+    "pooling": "pooling",
     "whiten": "whiten",
     "whiten_eps": "whiten_eps",
     "n_patches": "n_patches",
@@ -36,6 +38,7 @@ EMBEDDER_PARAMS = {
     "init_scale": "init_scale",
     "readout_init": "readout_init",
     "train_readout": "train_readout",
+    "scale_channels": "scale_channels",
     "batch_size": "batch_size",
 }
 
@@ -56,6 +59,7 @@ def make_parts(classifier):
         orthogonalizer = PatchKMeansOrthogonalizer(
             **_params_of_layer(classifier, layer, ORTHOGONALIZER_PARAMS),
             **shared,
+            precision=classifier.precision,
             random_state=next(seeds),
         )
         params = _params_of_layer(classifier, layer, EMBEDDER_PARAMS)

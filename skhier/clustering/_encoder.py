@@ -1,24 +1,34 @@
 """From batches of images to batches of orthogonal codes, phi * X in algorithm 1.
 
-A batch of codes is either dense, a floating tensor (n, h, w, n_clusters), or a label
-map, an integer tensor (n, h, w) that stands for one-hot vectors: n_clusters times
-smaller, and all that the layers above need of them.
+A batch of codes is either dense, a floating tensor (n, h, w, channels), or a label map,
+an integer tensor (n, h, w) that stands for one-hot vectors: `n_clusters` times smaller,
+and all that the layers above need of them.
 """
 
-import numpy as np
+from math import prod
+
 import torch
+from sklearn.utils import gen_batches
 from torch.nn import functional as F
 
-from .._base._device import automatic_batch_size, to_tensor
+from .._base._device import automatic_batch_size, dense_product, to_tensor
+
+# Added to the mean square of a patch's responses that they are divided by the root of.
+NORM_EPS = 0.01
+
+N_CHANNELS_PER_CLUSTER = {"one_hot": 1, "relu": 1, "crelu": 2}
 
 
 def pooled_shape(map_shape, pool_size):
-    """The shape of a map after max-pooling; windows cut by the border count (ceil)."""
+    """The shape of a map after pooling; windows cut by the border count (ceil)."""
     return tuple(-(-m // p) for m, p in zip(map_shape, pool_size))
 
 
 class PatchEncoder:
-    """Convolution with the centroids, then a code for each patch.
+    """A code for each patch: its products with the kernels, a nonlinearity, pooling.
+
+    The products are a convolution, phrased as a matrix product of the patches of as many
+    images as keep every map in the processor's cache.
 
     Parameters
     ----------
@@ -29,60 +39,105 @@ class PatchEncoder:
     intercepts : ndarray of shape (n_clusters,)
         Added to the convolution.
     bias : float
-        Added before the ReLU; 'relu' encoding only.
-    encoding : {'one_hot', 'relu'}
+        Added before the ReLU.
+    encoding : {'one_hot', 'relu', 'crelu'}
         Code of a patch.
+    normalize : bool
+        Whether a patch's responses are divided by their root mean square.
+    pooling : {'max', 'average'}
+        What a window of codes becomes.
     pool_size : tuple of int
-        Window and stride of the max-pooling of codes.
+        Window and stride of the pooling.
+    dtype : torch.dtype
+        Computed in.
     device : torch.device
         Where to compute.
+    batch_size : int or None
+        Images at a time; None suits the cache.
     """
 
-    def __init__(self, grid, kernels, intercepts, bias, encoding, pool_size, device):
+    def __init__(
+        self,
+        grid,
+        kernels,
+        intercepts,
+        *,
+        bias,
+        encoding,
+        normalize,
+        pooling,
+        pool_size,
+        dtype,
+        device,
+        batch_size=None,
+    ):
         self.grid = grid
-        self.kernels = to_tensor(kernels.transpose(0, 3, 1, 2), kernels.dtype, device)
-        self.kernels = self.kernels.contiguous(memory_format=torch.channels_last)
-        self.intercepts = to_tensor(intercepts, intercepts.dtype, device)
+        self.kernels = to_tensor(kernels.reshape(len(kernels), -1), dtype, device)
+        self.intercepts = to_tensor(intercepts, dtype, device)
         self.bias = bias
         self.encoding = encoding
+        self.normalize = normalize
+        self.pooling = pooling
         self.pool_size = pool_size
+        self.dtype = dtype
         self.device = device
         self.n_clusters = len(kernels)
-        self.dtype = kernels.dtype
-        self.code_shape = (*pooled_shape(grid.map_shape, pool_size), self.n_clusters)
-        response_bytes = np.prod(grid.map_shape) * self.n_clusters * self.dtype.itemsize
-        self.batch_size = automatic_batch_size(response_bytes)
+        n_channels = self.n_clusters * N_CHANNELS_PER_CLUSTER[encoding]
+        self.code_shape = (*pooled_shape(grid.map_shape, pool_size), n_channels)
+        widest = max(self.n_clusters, self.kernels.shape[1])
+        image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
+        self.batch_size = batch_size or automatic_batch_size(image_bytes)
+        self._wide = torch.promote_types(dtype, torch.float32)
+        self._patches = None
 
-    def _response(self, images, bias=0.0):
-        """Convolve a batch (NumPy, channels last) with the kernels; channels first."""
-        x = to_tensor(images, self.dtype, self.device).permute(0, 3, 1, 2)
-        before, padding = self.grid.split_padding
-        if any(before):
-            x = F.pad(x, before)
-        return F.conv2d(x, self.kernels, self.intercepts + bias, self.grid.stride, padding)
+    def _response(self, images):
+        """The convolution of images with the kernels: (n, rows, columns, n_clusters)."""
+        windows = self.grid.windows(to_tensor(images, self.dtype, self.device))
+        if self._patches is None or len(self._patches) < len(windows):
+            self._patches = windows.new_empty(windows.shape)
+        patches = self._patches[: len(windows)].copy_(windows)
+        rows = patches.reshape(-1, self.kernels.shape[1])
+        return dense_product(rows, self.kernels, self.intercepts).reshape(*windows.shape[:3], -1)
 
     def label_map(self, images):
         """The cluster of each patch: the nearest centroid has the largest response."""
-        return self._response(images).argmax(dim=1)
+        return self._response(images).argmax(dim=3)
 
     def encode(self, images):
-        """The codes of a batch of images, as a label map where they are one-hot."""
+        """The codes of images, as a label map where they are one-hot."""
+        batches = gen_batches(len(images), self.batch_size)
+        codes = [self._encode_batch(images[batch]) for batch in batches]
+        return codes[0] if len(codes) == 1 else torch.cat(codes)
+
+    def _encode_batch(self, images):
         if self.encoding == "one_hot":
             labels = self.label_map(images)
             return labels if self.pool_size == (1, 1) else self._pool(self._one_hot(labels))
-        codes = self._response(images, self.bias).relu_()
-        return self._pool(codes.permute(0, 2, 3, 1))
+        r = self._response(images)
+        if self.normalize:
+            norm = torch.linalg.vector_norm(r, dim=3)
+            mean_square = norm.to(self._wide) ** 2 / self.n_clusters
+            r *= (mean_square + NORM_EPS).rsqrt_().to(r.dtype)[..., None]
+        if self.encoding == "relu":
+            return self._rectify(r)
+        negative = self._rectify(-r)
+        return torch.cat([self._rectify(r), negative], dim=3)
+
+    def _rectify(self, r):
+        """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
+        return self._pool(r.clamp_(min=-self.bias)).add_(self.bias)
 
     def encode_dense(self, images):
-        """The codes of a batch of images, dense whatever the encoding."""
+        """The codes of images, dense whatever the encoding."""
         codes = self.encode(images)
         return codes if codes.is_floating_point() else self._one_hot(codes)
 
     def _one_hot(self, labels):
-        return F.one_hot(labels, self.n_clusters).to(self.kernels.dtype)
+        return F.one_hot(labels, self.n_clusters).to(self.dtype)
 
     def _pool(self, codes):
         if self.pool_size == (1, 1):
             return codes
+        pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[self.pooling]
         codes = codes.permute(0, 3, 1, 2)
-        return F.max_pool2d(codes, self.pool_size, ceil_mode=True).permute(0, 2, 3, 1)
+        return pool(codes, self.pool_size, ceil_mode=True).permute(0, 2, 3, 1)

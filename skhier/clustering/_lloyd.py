@@ -12,7 +12,7 @@ import torch
 from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import gen_batches
 
-from .._base._device import automatic_batch_size
+from .._base._device import automatic_batch_size, dense_product
 
 # Two directions are taken for the same when their coordinates round to the same
 # multiples of this.
@@ -26,8 +26,20 @@ def unit_rows(X):
     return X * scale[:, None].astype(X.dtype)
 
 
-def count_distinct_directions(units):
-    """The number of different nonzero rows of `units`, up to `_RESOLUTION`."""
+def count_distinct_directions(units, enough):
+    """The number of different nonzero rows of `units`, up to `_RESOLUTION`.
+
+    Where there are `enough`, counting stops early, with at least that many.
+    """
+    n_rows = 4 * enough
+    while n_rows < len(units):
+        if _count_distinct(units[:n_rows]) >= enough:
+            return enough
+        n_rows *= 4
+    return _count_distinct(units)
+
+
+def _count_distinct(units):
     units = units[units.any(axis=1)]
     steps = np.rint(units / _RESOLUTION).astype(np.int64).astype(np.uint64)
     # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
@@ -69,7 +81,7 @@ def similarities(units, centers):
     """Yield (slice, cosines with all centers) over batches of rows."""
     itemsize = units.element_size()
     for rows in gen_batches(len(units), automatic_batch_size(len(centers) * itemsize)):
-        yield rows, units[rows] @ centers.T
+        yield rows, dense_product(units[rows], centers)
 
 
 def assign(units, weight, centers):
@@ -90,10 +102,13 @@ def update(units, weight, centers, assignment):
     """
     sums = torch.zeros(centers.shape, dtype=torch.float64, device=units.device)
     size = torch.zeros(len(centers), dtype=torch.float64, device=units.device)
-    for rows in gen_batches(len(units), automatic_batch_size(8 * units.shape[1])):
-        labels, w = assignment.labels[rows], weight[rows].double()
-        sums.index_add_(0, labels, units[rows].double() * w[:, None])
-        size.index_add_(0, labels, w)
+    uniform = bool((weight == 1).all())
+    for rows in gen_batches(len(units), 2 * len(centers) + 8192):
+        labels, w = assignment.labels[rows], weight[rows]
+        # Short sums in the data's dtype, which is several times as fast, then long ones.
+        weighted = units[rows] if uniform else units[rows] * w[:, None]
+        sums += torch.zeros_like(centers).index_add_(0, labels, weighted)
+        size += torch.bincount(labels, w, len(centers))
     norms = sums.norm(dim=1, keepdim=True)
     # A sum of zero has no direction: every center costs the same, so the old one stays.
     directions = torch.where(norms > 1e-12, sums / norms, centers.double()).to(centers.dtype)

@@ -1,5 +1,6 @@
 """PatchKMeansOrthogonalizer: clusters of patches, mapped to orthogonal vectors."""
 
+from math import prod
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,14 +10,20 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import computing_dtype, map_batches, resolve_device
+from .._base._device import (
+    computing_dtype,
+    map_batches,
+    resolve_device,
+    resolve_precision,
+    torch_dtype,
+)
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._params import as_pair
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
-from ._encoder import PatchEncoder, pooled_shape
+from ._encoder import N_CHANNELS_PER_CLUSTER, PatchEncoder, pooled_shape
 from ._lloyd import count_distinct_directions, unit_rows
 from ._patches import PatchGrid, refuse_patches_of_vectors, sample_patches, whitening
 from ._spherical_kmeans import SphericalKMeans
@@ -55,7 +62,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         cosine distance cannot tell patches apart that are positive multiples of each
         other.
 
-    encoding : {'one_hot', 'relu'}, default='one_hot'
+    encoding : {'one_hot', 'relu', 'crelu'}, default='one_hot'
         The code of a patch x, with centroids :math:`c_j`:
 
         - 'one_hot' (algorithm 1): 1 in the channel of the nearest centroid;
@@ -63,15 +70,27 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
           a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
           not depend on the unit of the images. With the Euclidean metric,
           :math:`\langle c_j, x\rangle - \|c_j\|^2 / 2` takes the product's place: the
-          largest channel is that of the nearest centroid.
+          largest channel is that of the nearest centroid;
+        - 'crelu': the 'relu' codes of the patch and those of its negative, so twice as many
+          channels for the work of one convolution.
 
     bias : float, default=-0.25
-        The fixed bias b of the ReLU, in units of r. Lower gives sparser codes. Used by
-        the 'relu' encoding only.
+        The fixed bias b of the ReLU, in units of r, or of the responses' root mean square
+        if `normalize`. Lower gives sparser codes. Not used by the 'one_hot' encoding.
+
+    normalize : bool, default=False
+        Whether the responses :math:`\langle c_j, x\rangle / r` of a patch to all centroids
+        are divided by their root mean square (plus 0.01 under the root), so that codes do
+        not depend on a patch's contrast. In a network that is
+        :class:`torch.nn.RMSNorm` over the channels. No effect on 'one_hot' codes.
 
     pool_size : int or pair of int, default=1
-        Window and stride of the max-pooling of codes. Windows that the border cuts are
-        kept, so no pixel is dropped. 1 is no pooling.
+        Window and stride of the pooling of codes. Windows that the border cuts are kept,
+        so no pixel is dropped. 1 is no pooling.
+
+    pooling : {'max', 'average'}, default='max'
+        What a window of codes becomes: its maximum in each channel, as in section 6, or
+        its average.
 
     whiten : bool, default=False
         Whether patches are whitened (ZCA) before they are clustered, and x in the codes
@@ -109,6 +128,11 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         Number of images encoded at a time. None chooses it to suit the processor's
         cache. It changes memory and time, not results.
 
+    precision : {'auto', 'float32', 'bfloat16'}, default='auto'
+        What codes are computed in. 'auto' is float64 for float64 images, exact float32 for
+        'one_hot' codes, and else bfloat16 where the processor is faster with it, which is
+        measured once per process, and float32 where it is not. Clustering is not affected.
+
     verbose : bool or int, default=False
         Whether to print progress.
 
@@ -145,7 +169,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         The device that `fit` computed on.
 
     output_shape_ : tuple of int
-        (h, w, n_clusters) of the codes of one image.
+        (h, w, channels) of the codes of one image.
 
     image_shape_ : tuple of int
         (H, W, C) of the images.
@@ -179,9 +203,11 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         "stride": "no_validation",
         "padding": "no_validation",
         "metric": [StrOptions({"cosine", "euclidean"})],
-        "encoding": [StrOptions({"one_hot", "relu"})],
+        "encoding": [StrOptions(set(N_CHANNELS_PER_CLUSTER))],
         "bias": [Interval(Real, None, None, closed="neither")],
+        "normalize": ["boolean"],
         "pool_size": "no_validation",
+        "pooling": [StrOptions({"max", "average"})],
         "whiten": ["boolean"],
         "whiten_eps": [Interval(Real, 0, None, closed="neither")],
         "n_patches": [Interval(Integral, 1, None, closed="left"), None],
@@ -192,6 +218,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         "image_shape": "no_validation",
         "device": [str, torch.device],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -206,7 +233,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         metric="cosine",
         encoding="one_hot",
         bias=-0.25,
+        normalize=False,
         pool_size=1,
+        pooling="max",
         whiten=False,
         whiten_eps=0.1,
         n_patches=100_000,
@@ -217,6 +246,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         image_shape=None,
         device="auto",
         batch_size=None,
+        precision="auto",
         verbose=False,
         random_state=None,
     ):
@@ -227,7 +257,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.metric = metric
         self.encoding = encoding
         self.bias = bias
+        self.normalize = normalize
         self.pool_size = pool_size
+        self.pooling = pooling
         self.whiten = whiten
         self.whiten_eps = whiten_eps
         self.n_patches = n_patches
@@ -238,6 +270,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.image_shape = image_shape
         self.device = device
         self.batch_size = batch_size
+        self.precision = precision
         self.verbose = verbose
         self.random_state = random_state
 
@@ -264,10 +297,22 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             If patches do not fit or do not tile the images, or if `n_clusters` is more
             than the number of distinct patches.
         """
-        device = resolve_device(self.device)
         images = validate_images(self, X, reset=True)
         refuse_patches_of_vectors(self, X, self.patch_size)
+        self._learn(images)
+        return self
+
+    @fit_method
+    def _fit_images(self, images):
+        """Fit on images (n, H, W, C) that are known to be valid, an array or a tensor."""
+        self.image_shape_ = tuple(images.shape[1:])
+        self.n_features_in_ = prod(self.image_shape_)
+        self._learn(images)
+        return self
+
+    def _learn(self, images):
         self._check(self.image_shape_)
+        device = resolve_device(self.device)
         grid = self._grid(self.image_shape_)
         rng = make_rng(self.random_state)
         patches = sample_patches(images, grid, self.n_patches, computing_dtype(images), rng)
@@ -298,9 +343,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.kernels_ = kernels.reshape(-1, *grid.patch_shape)
         self.inertia_ = kmeans.inertia_
         self.n_iter_ = kmeans.n_iter_
-        self.output_shape_ = self._encoder().code_shape
+        self.output_shape_ = self._encoder(computing_dtype(images)).code_shape
         self.device_ = str(device)
-        return self
 
     def _grid(self, image_shape):
         return PatchGrid.from_params(image_shape, self.patch_size, self.stride, self.padding)
@@ -312,8 +356,16 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         """
         self._validate_params()
         map_shape = self._grid(image_shape).map_shape
+        self._code_dtype(np.dtype(np.float32))
         n_clusters = 0 if self.n_clusters == "auto" else self.n_clusters
-        return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_clusters
+        n_channels = n_clusters * N_CHANNELS_PER_CLUSTER[self.encoding]
+        return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_channels
+
+    def _code_dtype(self, dtype):
+        """The torch dtype of codes whose results have `dtype`."""
+        if self.precision == "auto" and self.encoding == "one_hot":
+            return torch_dtype(dtype)
+        return resolve_precision(self.precision, dtype, resolve_device(self.device))
 
     def _kmeans(self, patches, seed):
         """The k-means that clusters the patches, not fitted.
@@ -328,7 +380,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         n_clusters = self.n_clusters
         if self.metric == "cosine":
             if n_clusters == "auto":
-                n_clusters = _auto_n_clusters(count_distinct_directions(unit_rows(patches)))
+                enough = _AUTO_CLUSTERS * _AUTO_PATCHES_PER_CLUSTER
+                n_distinct = count_distinct_directions(unit_rows(patches), enough)
+                n_clusters = _auto_n_clusters(n_distinct)
             return SphericalKMeans(n_clusters, device=self.device, verbose=self.verbose, **shared)
         n_distinct = len({row.tobytes() for row in patches})
         if n_clusters == "auto":
@@ -340,17 +394,23 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             )
         return KMeans(n_clusters, verbose=int(self.verbose), **shared)
 
-    def _encoder(self, dtype=None):
-        """The map from batches of images to codes that the fitted state describes."""
-        dtype = dtype or self.kernels_.dtype
+    def _encoder(self, dtype):
+        """The map from batches of images to codes that the fitted state describes.
+
+        `dtype` is that of results, which the precision of codes follows.
+        """
         return PatchEncoder(
             self._grid(self.image_shape_),
-            self.kernels_.astype(dtype),
-            self.intercepts_.astype(dtype),
-            self.bias,
-            self.encoding,
-            as_pair(self.pool_size, "pool_size", 1),
-            resolve_device(self.device),
+            self.kernels_,
+            self.intercepts_,
+            bias=self.bias,
+            encoding=self.encoding,
+            normalize=self.normalize,
+            pooling=self.pooling,
+            pool_size=as_pair(self.pool_size, "pool_size", 1),
+            dtype=self._code_dtype(dtype),
+            device=resolve_device(self.device),
+            batch_size=self.batch_size,
         )
 
     def _map(self, X, method, shape, dtype=None):
@@ -358,10 +418,10 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         images = validate_images(self, X, reset=False)
         encoder = self._encoder(computing_dtype(images))
         return map_batches(
-            lambda batch: method(encoder, images[batch]).cpu(),
+            lambda batch: method(encoder, images[batch]),
             len(images),
-            self.batch_size or encoder.batch_size,
-            np.empty((len(images), *shape), dtype or encoder.dtype),
+            encoder.batch_size,
+            np.empty((len(images), *shape), dtype or computing_dtype(images)),
         )
 
     def transform(self, X):
@@ -374,8 +434,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
 
         Returns
         -------
-        codes : ndarray of shape (n, h, w, n_clusters)
-            One vector per patch, or per pooling window. (n, n_clusters) for plain vectors.
+        codes : ndarray of shape (n, h, w, channels)
+            One vector per patch, or per pooling window, of `n_clusters` channels, twice as
+            many for 'crelu'. (n, channels) for plain vectors.
         """
         check_is_fitted(self)
         codes = self._map(X, PatchEncoder.encode_dense, self.output_shape_)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import torch
 from sklearn.utils import gen_batches
 from sklearn.utils.random import sample_without_replacement
+from torch.nn import functional as F
 
-from .._base._device import automatic_batch_size
+from .._base._device import as_tensor, automatic_batch_size
 from .._base._images import is_plain_vectors
 from .._base._params import as_pair
 
@@ -106,13 +108,20 @@ class PatchGrid:
         return (*self.patch_size, self.image_shape[2])
 
     def windows(self, images):
-        """A view (n, rows, columns, patch height, patch width, channels) of patches."""
+        """A view (n, rows, columns, patch height, patch width, channels) of patches.
+
+        `images` is a tensor (n, H, W, C).
+        """
         top, bottom, left, right = self.padding
         if any(self.padding):
-            images = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(images, self.patch_size, axis=(1, 2))
+            images = F.pad(images, (0, 0, left, right, top, bottom))
+        images = images.contiguous()
+        image, row, column, channel = images.stride()
         s, t = self.stride
-        return windows[:, ::s, ::t].transpose(0, 1, 2, 4, 5, 3)
+        return images.as_strided(
+            (len(images), *self.map_shape, *self.patch_shape),
+            (image, s * row, t * column, row, column, channel),
+        )
 
 
 def refuse_patches_of_vectors(estimator, X, patch_size):
@@ -135,7 +144,7 @@ def sample_patches(images, grid, n_patches, dtype, rng):
 
     Parameters
     ----------
-    images : ndarray of shape (n, H, W, C)
+    images : ndarray or Tensor of shape (n, H, W, C)
         Images.
     grid : PatchGrid
         Where patches lie.
@@ -158,13 +167,15 @@ def sample_patches(images, grid, n_patches, dtype, rng):
     else:
         chosen = np.sort(sample_without_replacement(total, n_patches, random_state=rng))
     patches = np.empty((len(chosen), prod(grid.patch_shape)), dtype)
+    target = torch.from_numpy(patches)
     batch_size = automatic_batch_size(images[:1].nbytes)
     for batch in gen_batches(len(images), batch_size):
         first, last = np.searchsorted(chosen, [batch.start * per_image, batch.stop * per_image])
         if first < last:
-            windows = grid.windows(images[batch])
-            at = np.unravel_index(chosen[first:last] - batch.start * per_image, windows.shape[:3])
-            patches[first:last] = windows[at].reshape(last - first, -1)
+            windows = grid.windows(as_tensor(images[batch]))
+            inside = torch.from_numpy(chosen[first:last] - batch.start * per_image)
+            at = torch.unravel_index(inside, windows.shape[:3])
+            target[first:last] = windows[at].reshape(last - first, -1)
     return patches
 
 

@@ -66,7 +66,7 @@ class SphericalKMeans(
         A run ends when an iteration lowers the inertia by no more than this fraction of
         it. With 0 it ends when the inertia falls no more.
 
-    n_seeding : int or None, default=20_000
+    n_seeding : int or None, default=10_000
         k-means++ chooses the first centers among at most this many samples, drawn at
         random (but among at least 10 * `n_clusters`). If None, among all.
 
@@ -146,7 +146,7 @@ class SphericalKMeans(
         n_init=1,
         max_iter=100,
         tol=1e-4,
-        n_seeding=20_000,
+        n_seeding=10_000,
         device="auto",
         verbose=False,
         random_state=None,
@@ -220,7 +220,7 @@ class SphericalKMeans(
 
     def _check_init(self, units, weight, dtype):
         n_samples, n_features = units.shape
-        n_distinct = count_distinct_directions(units[weight > 0])
+        n_distinct = count_distinct_directions(units[weight > 0], self.n_clusters)
         if self.n_clusters > n_distinct:
             raise ValueError(
                 f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "

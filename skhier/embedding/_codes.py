@@ -42,20 +42,36 @@ class ArrayCodes:
 
 
 def conv1x1(codes, K):
-    """K^T x at every position: (n, h, w, n_components)."""
-    return codes @ K if codes.is_floating_point() else K[codes]
+    """K^T x at every position: (n, h, w, n_components), in the dtype of dense codes."""
+    return codes @ K.to(codes.dtype) if codes.is_floating_point() else K[codes]
+
+
+def channel_moments(codes, n_channels):
+    """Sums over images and positions of each channel and of its square: (2, n_channels)."""
+    if codes.is_floating_point():
+        codes = codes.flatten(0, 2)
+        return torch.stack([codes.sum(dim=0), (codes**2).sum(dim=0)]).double()
+    return torch.bincount(codes.ravel(), minlength=n_channels).double().expand(2, -1)
+
+
+def channel_scale(moments, n):
+    """1 / standard deviation of each channel, given sums over `n` values; 1 for constants."""
+    mean, mean_square = moments / n
+    variance = mean_square - mean**2
+    varies = variance > 1e-12 * mean_square
+    return torch.where(varies, variance.clamp(min=0).rsqrt(), 1.0)
 
 
 def correlate(codes, targets, n_channels):
     """Sum over images of target times code: (n_outputs, positions, n_channels), float64.
 
     This is the sum of y X in the gradient of the linear loss. Counting is exact for
-    label maps; each dense batch is summed in its own dtype.
+    label maps; each dense batch is summed in the dtype of its targets.
     """
     n_outputs = targets.shape[1]
     positions = codes.shape[1] * codes.shape[2]
     if codes.is_floating_point():
-        sums = targets.T.to(codes.dtype) @ codes.reshape(len(codes), -1)
+        sums = targets.T @ codes.reshape(len(codes), -1)
         return sums.double().reshape(n_outputs, positions, n_channels)
     offsets = torch.arange(positions, device=codes.device) * n_channels
     cells = (codes.reshape(len(codes), -1) + offsets).ravel()

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import computing_dtype, map_batches, resolve_device
+from .._base._device import computing_dtype, map_batches, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
@@ -67,6 +67,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     train_readout : bool or 'auto', default='auto'
         Whether W (and a bias) is trained too. 'auto': only with the cross-entropy loss.
 
+    scale_channels : bool, default=False
+        Whether the network sees each channel of the codes divided by its standard deviation
+        (over images and positions), so that rare codes have as much to say as frequent
+        ones. It is folded into `kernels_`.
+
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the codes, needed if X is flat.
 
@@ -86,7 +91,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     Attributes
     ----------
     kernels_ : ndarray of shape (C, n_components)
-        K_T.
+        K_T, its rows divided by the standard deviations if `scale_channels`.
 
     readout_ : ndarray of shape (H, W, n_components, n_outputs)
         W. One output for two classes under the linear loss, else one per class.
@@ -145,6 +150,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         "init_scale": [Interval(Real, 0, None, closed="left")],
         "readout_init": [StrOptions({"normal", "sphere"})],
         "train_readout": ["boolean", StrOptions({"auto"})],
+        "scale_channels": ["boolean"],
         "image_shape": "no_validation",
         "device": [str, torch.device],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -163,6 +169,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         init_scale=1.0,
         readout_init="normal",
         train_readout="auto",
+        scale_channels=False,
         image_shape=None,
         device="auto",
         batch_size=128,
@@ -177,6 +184,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.init_scale = init_scale
         self.readout_init = readout_init
         self.train_readout = train_readout
+        self.scale_channels = scale_channels
         self.image_shape = image_shape
         self.device = device
         self.batch_size = batch_size
@@ -208,7 +216,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
-        self._learn(ArrayCodes(X, computing_dtype(X), device), y, computing_dtype(X), device)
+        self._learn(
+            ArrayCodes(X, torch_dtype(computing_dtype(X)), device), y, computing_dtype(X), device
+        )
         return self
 
     @fit_method
@@ -241,6 +251,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         train_readout = self._check()
         if self.solver != "exact":
             raise ValueError(f"fit_population needs solver='exact', not {self.solver!r}.")
+        if self.scale_channels:
+            raise ValueError("fit_population needs scale_channels=False: means have no scale.")
         moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
         expected = 3 if len(classes) == 2 else 4
         if moments.ndim != expected or (expected == 4 and moments.shape[3] != len(classes)):
@@ -287,6 +299,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     def _options(self, train_readout, rng):
         return Options(
             loss=self.loss,
+            scale_channels=self.scale_channels,
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,
             train_readout=train_readout,
@@ -299,7 +312,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """Keep a trained network as fitted attributes."""
         height, width, _ = self.image_shape_
         n_outputs = network.W.shape[2]
-        self.kernels_ = network.K.detach().cpu().numpy()
+        self.kernels_ = network.kernels.detach().cpu().numpy()
         self.readout_ = network.W.detach().cpu().numpy().reshape(height, width, -1, n_outputs)
         self.readout_bias_ = network.b.detach().cpu().numpy()
         self.loss_curve_ = np.array(losses)
@@ -336,18 +349,16 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         codes = validate_images(self, X, reset=False)
-        source = ArrayCodes(codes, computing_dtype(codes), resolve_device(self.device))
-        embedded = self._embed(source, computing_dtype(codes))
+        source = ArrayCodes(codes, torch_dtype(computing_dtype(codes)), resolve_device(self.device))
+        shape = (len(codes), *self.output_shape_)
+        embedded = self._embed(source, np.empty(shape, computing_dtype(codes)))
         return embedded.reshape(len(embedded), -1) if is_plain_vectors(self, X) else embedded
 
-    def _embed(self, source, dtype):
-        """The embedded images of a source of codes, as an array."""
-        K = torch.from_numpy(self.kernels_.astype(dtype)).to(resolve_device(self.device))
+    def _embed(self, source, out):
+        """Fill `out`, an array or tensor, with the embedded images of a source of codes."""
+        K = torch.from_numpy(self.kernels_).to(resolve_device(self.device))
         return map_batches(
-            lambda batch: conv1x1(source.take(batch), K).cpu(),
-            len(source),
-            source.batch_size,
-            np.empty((len(source), *self.output_shape_), dtype),
+            lambda batch: conv1x1(source.take(batch), K), len(source), source.batch_size, out
         )
 
     def __sklearn_tags__(self):

@@ -21,11 +21,14 @@ class TwoLayerNetwork:
         Readout.
     b : Tensor of shape (n_outputs,)
         Bias of the readout; zero unless it is trained.
+    scale : Tensor of shape (n_channels,)
+        What the channels of codes are multiplied by before the network sees them.
     """
 
     K: torch.Tensor
     W: torch.Tensor
     b: torch.Tensor
+    scale: torch.Tensor
 
     @classmethod
     def random(cls, shape, init_scale, readout_init, rng, dtype, device):
@@ -44,11 +47,16 @@ class TwoLayerNetwork:
         def tensor(array):
             return torch.from_numpy(array.astype(dtype)).to(device)
 
-        return cls(tensor(K), tensor(W), tensor(np.zeros(n_outputs)))
+        return cls(tensor(K), tensor(W), tensor(np.zeros(n_outputs)), tensor(np.ones(n_channels)))
+
+    @property
+    def kernels(self):
+        """The 1x1 convolution of codes as they are, without `scale`."""
+        return self.scale[:, None] * self.K
 
     def outputs(self, codes):
         """<W^T, K^T X> + b for a batch of codes: (n, n_outputs)."""
-        embedded = conv1x1(codes, self.K).flatten(1)
+        embedded = conv1x1(codes, self.kernels).flatten(1).to(self.W.dtype)
         return embedded @ self.W.flatten(0, 1) + self.b
 
 

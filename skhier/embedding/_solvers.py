@@ -5,13 +5,14 @@ tensors and returns the list of losses.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from ._codes import correlate
+from ._codes import channel_moments, channel_scale, correlate
 from ._network import cross_entropy_loss, linear_loss
 
 _LOSSES = {"linear": linear_loss, "cross_entropy": cross_entropy_loss}
@@ -22,6 +23,7 @@ class Options:
     """What the solvers share: hyperparameters, source of randomness, progress."""
 
     loss: str
+    scale_channels: bool
     learning_rate: float  # eta
     max_iter: int  # T
     train_readout: bool
@@ -32,10 +34,16 @@ class Options:
 
 def exact(network, source, targets, options):
     """T steps of gradient descent on the linear loss with W fixed, in one pass."""
-    total = 0.0
+    total = moments = 0.0
+    n_channels = source.code_shape[-1]
     with options.task.subtask("pass over the data"):
         for batch in gen_batches(len(source), source.batch_size):
-            total = total + correlate(source.take(batch), targets[batch], source.code_shape[-1])
+            codes = _widened(source.take(batch), targets.dtype)
+            total = total + correlate(codes, targets[batch], n_channels)
+            if options.scale_channels:
+                moments = moments + channel_moments(codes, n_channels)
+    if options.scale_channels:
+        _set_scale(network, moments, source)
     return exact_from_mean(network, total / len(source), options)
 
 
@@ -45,6 +53,7 @@ def exact_from_mean(network, mean_yX, options):
     The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
     K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
     """
+    mean_yX = mean_yX * network.scale.double()
     ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
     K_0 = network.K.double()
     step = options.learning_rate * options.max_iter
@@ -98,6 +107,24 @@ def stochastic(network, source, targets, options, optimizer_class):
     return losses
 
 
+def _widened(codes, dtype):
+    """Dense codes in the precision of sums; label maps as they are."""
+    return codes.to(dtype) if codes.is_floating_point() else codes
+
+
+def _set_scale(network, moments, source):
+    n_values = len(source) * prod(source.code_shape[:2])
+    network.scale = channel_scale(moments, n_values).to(network.K)
+
+
+def _measure_scale(network, source):
+    """One pass that finds the scale of the channels."""
+    n_channels = source.code_shape[-1]
+    batches = gen_batches(len(source), source.batch_size)
+    codes = (_widened(source.take(batch), network.K.dtype) for batch in batches)
+    _set_scale(network, sum(channel_moments(c, n_channels) for c in codes), source)
+
+
 def _make_trainable(network, train_readout):
     trained = [network.K, network.W, network.b] if train_readout else [network.K]
     for parameter in trained:
@@ -118,6 +145,8 @@ def solve(solver, network, source, targets, options):
     """Train the network with the solver of that name; return the losses."""
     if solver == "exact":
         return exact(network, source, targets, options)
+    if options.scale_channels:
+        _measure_scale(network, source)
     if solver == "gd":
         return gradient_descent(network, source, targets, options)
     optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[solver]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._base._device import as_array, computing_dtype
 from .._base._params import check_count
 
 
@@ -227,7 +228,7 @@ def certify_classifier(sampler, classifier, X=None, *, n_samples=1000, sigma=Non
         layers.append(
             _certify(level, n_classes, k, cluster_of, block.embedder, sigma, gamma, n_clusters)
         )
-        images = block.transform(images)
+        images = as_array(block.transform(images, computing_dtype(images)))
     return Certificate(layers)
 
 

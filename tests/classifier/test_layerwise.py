@@ -13,6 +13,7 @@ from skhier import (
     TwoLayerConvEmbedder,
 )
 from skhier._base import _device
+from skhier.clustering._encoder import PatchEncoder
 
 SMALL = {"n_clusters": 24, "n_components": 8, "n_patches": 5000, "random_state": 0}
 ALGORITHM_1 = {
@@ -88,13 +89,13 @@ def test_codes_never_exist_for_all_images(digits, monkeypatch):
     code_bytes = 8 * 8 * 24 * 8  # of one image, before pooling
     monkeypatch.setattr(_device, "_BATCH_BYTES", 10 * code_bytes)
     taken = []
-    encode = type(clf.layers_[0].orthogonalizer._encoder()).encode
+    encode = PatchEncoder._encode_batch
 
     def spy(self, images):
         taken.append(len(images))
         return encode(self, images)
 
-    monkeypatch.setattr("skhier.clustering._encoder.PatchEncoder.encode", spy)
+    monkeypatch.setattr("skhier.clustering._encoder.PatchEncoder._encode_batch", spy)
     again = clone(clf).fit(X_train, y_train)
     assert max(taken) <= 10 * 4  # the second layer's maps are a quarter as large
     assert_allclose(again.decision_function(X_test), expected, rtol=1e-6, atol=1e-6)

@@ -7,6 +7,7 @@ from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
 from skhier import LayerwiseCNNClassifier
+from skhier._base import _device
 
 SMALL = {"n_clusters": 12, "n_components": 5, "n_patches": 5000, "random_state": 0}
 
@@ -26,6 +27,9 @@ def outputs(clf, X):
         {"patch_size": [2, (3, 2)], "padding": "same"},
         {"patch_size": 3, "padding": [0, (1, 0)], "whiten": [True, False]},
         {"head": "svm"},
+        {"encoding": "crelu", "pooling": "average", "pool_size": [2, 3]},
+        {"normalize": True, "encoding": ["relu", "crelu"], "scale_channels": True},
+        {"mirror": True, "head": "ridge", "normalize": True, "pooling": "average"},
     ],
     ids=str,
 )
@@ -33,9 +37,21 @@ def outputs(clf, X):
 def test_network_equals_the_classifier(digits, params, dtype):
     X, _, y, _ = digits
     X = X.astype(dtype)
-    clf = LayerwiseCNNClassifier(**SMALL | params).fit(X, y)
+    precision = "float32" if dtype == np.float32 else "auto"
+    clf = LayerwiseCNNClassifier(precision=precision, **SMALL | params).fit(X, y)
     tolerance = 1e-3 if dtype == np.float32 else 1e-9
     assert_allclose(outputs(clf, X), clf.decision_function(X), rtol=tolerance, atol=tolerance)
+
+
+def test_network_of_a_bfloat16_classifier(digits, monkeypatch):
+    X, _, y, _ = digits
+    X = X.astype(np.float32)
+    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+    clf = LayerwiseCNNClassifier(precision="bfloat16", head="ridge", **SMALL).fit(X, y)
+    scores = clf.decision_function(X)
+    difference = outputs(clf, X) - scores
+    assert 0 < np.sqrt((difference**2).mean()) < 0.03 * scores.std()
+    assert (outputs(clf, X).argmax(axis=1) == scores.argmax(axis=1)).mean() > 0.99
 
 
 def test_color_images_and_two_labels(images):

@@ -9,7 +9,7 @@ from skhier.clustering._lloyd import count_distinct_directions, unit_rows
 
 
 def clusterable(X, k):
-    assume(count_distinct_directions(unit_rows(X)) >= k)
+    assume(count_distinct_directions(unit_rows(X), k) >= k)
 
 
 @given(point_clouds(), st.integers(1, 6), st.sampled_from(["k-means++", "random"]), seeds)

@@ -1,0 +1,360 @@
+"""RidgeHead: a linear classifier for more features than memory holds twice."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch.nn import functional as F
+
+from .._base._device import automatic_batch_size, computing_dtype, torch_dtype
+from .._base._fitting import Task, fit_method
+from .._base._labels import encode_labels
+from .._base._random import make_rng
+from .._base._sklearn import Interval
+
+_ROWS = 4096  # of the features, multiplied at a time
+
+
+class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    r"""Linear classifier: ridge regression on standardized features, by conjugate gradients.
+
+    Minimizes :math:`\|Y - \tilde X W\|^2 + \alpha D \|W\|^2`, where :math:`\tilde X` are the
+    D features with mean 0 and variance 1, and Y has a column of -1 and 1 for two classes,
+    and for more a centred one-hot column per class. An iteration multiplies the features
+    twice, in the precision they come in: :class:`LayerwiseCNNClassifier` gives them in
+    bfloat16 where that is fast, and nothing of their size is made besides.
+
+    Parameters
+    ----------
+    alpha : float, default=0.3
+        Regularization, relative to the number of features. It is the `alpha` of
+        :class:`sklearn.linear_model.Ridge` on standardized features divided by
+        :math:`\sqrt D`.
+
+    max_iter : int, default=60
+        Largest number of iterations. Few iterations regularize too.
+
+    tol : float, default=1e-3
+        Iterations end when the residual of the normal equations is this fraction of their
+        right side, for every output.
+
+    early_stopping : bool, default=False
+        Whether to set samples aside, score them after each iteration, end when
+        `n_iter_no_change` iterations have not raised the best accuracy, and keep the
+        coefficients that had it.
+
+    validation_fraction : float, default=0.1
+        The fraction of samples set aside, if `early_stopping`.
+
+    n_iter_no_change : int, default=10
+        See `early_stopping`.
+
+    verbose : bool or int, default=False
+        Whether to print the residual (and accuracy) of every tenth iteration.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines which samples are set aside.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_outputs, n_features)
+        Coefficients of the features as they are. One output for two classes.
+
+    intercept_ : ndarray of shape (n_outputs,)
+        Intercepts.
+
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+
+    n_iter_ : int
+        Number of iterations done.
+
+    residual_curve_ : ndarray of shape (n_iter_,)
+        The largest relative residual after each iteration.
+
+    validation_scores_ : ndarray of shape (n_iter_,) or None
+        Accuracies on the samples set aside; None without `early_stopping`.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X is a DataFrame.
+
+    See Also
+    --------
+    sklearn.linear_model.RidgeClassifier : For features that fit in memory several times.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skhier import RidgeHead
+    >>> X, y = load_iris(return_X_y=True)
+    >>> RidgeHead().fit(X, y).predict(X[:2])
+    array([0, 0])
+    """
+
+    _parameter_constraints = {
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        alpha=0.3,
+        *,
+        max_iter=60,
+        tol=1e-3,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        verbose=False,
+        random_state=None,
+    ):
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_method
+    def fit(self, X, y):
+        """Fit the coefficients.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            Labels of two or more classes, integers or strings.
+
+        Returns
+        -------
+        self : RidgeHead
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there is one class only.
+        """
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        self._learn(torch.tensor(X), y)
+        return self
+
+    @fit_method
+    def fit_features(self, features, y):
+        """Fit on a tensor of any floating dtype, such as bfloat16, without a copy.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n_samples, n_features)
+            Finite features.
+
+        y : ndarray of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self : RidgeHead
+            The fitted classifier.
+        """
+        self.n_features_in_ = features.shape[1]
+        self._learn(features, y)
+        return self
+
+    def _learn(self, X, y):
+        self._validate_params()
+        classes, labels = encode_labels(self, y)
+        wide = torch_dtype(computing_dtype(X))
+        is_train = self._choose_training_samples(labels, wide)
+        targets = torch.from_numpy(_encode_targets(labels, len(classes))).to(X.device, wide)
+        features = StandardizedFeatures(X, is_train.to(X.device))
+        offset = (is_train.to(X.device) @ targets) / features.n
+        solver = ConjugateGradients(features, targets - offset, self.alpha * X.shape[1])
+        scores, best = [], None
+        with Task.fit(self, self.max_iter) as task:
+            while len(solver.residuals) < self.max_iter and not task.stop:
+                with task.subtask("iteration"):
+                    solver.step()
+                message = f"iteration {len(solver.residuals)}: residual {solver.residuals[-1]:.3g}"
+                if self.early_stopping:
+                    predicted = _decide(solver.outputs[is_train == 0] + offset)
+                    scores.append(float((predicted.cpu().numpy() == labels[is_train == 0]).mean()))
+                    message += f", accuracy {scores[-1]:.4f}"
+                    if scores[-1] > max(scores[:-1], default=-1):
+                        best = len(scores), solver.W.clone()
+                    elif len(scores) - best[0] >= self.n_iter_no_change:
+                        break
+                if len(solver.residuals) % 10 == 0:
+                    task.log(message)
+                if solver.residuals[-1] <= self.tol:
+                    break
+        W = best[1] if self.early_stopping else solver.W
+        coef = (W / features.scale[:, None]).T
+        self.classes_ = classes
+        self.coef_ = coef.cpu().numpy()
+        self.intercept_ = (offset - coef @ features.mean).cpu().numpy()
+        self.residual_curve_ = np.array(solver.residuals)
+        self.validation_scores_ = np.array(scores) if self.early_stopping else None
+        self.n_iter_ = len(solver.residuals)
+
+    def _choose_training_samples(self, labels, dtype):
+        """1 for samples to learn from, 0 for those set aside."""
+        is_train = torch.ones(len(labels), dtype=dtype)
+        if self.early_stopping:
+            aside = train_test_split(
+                np.arange(len(labels)),
+                test_size=self.validation_fraction,
+                random_state=make_rng(self.random_state),
+            )[1]
+            is_train[aside] = 0
+        return is_train
+
+    def decision_function(self, X):
+        """Confidence scores of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Positive for the second of two classes; else one column per class.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        scores = X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+        return scores[:, 0] if len(self.coef_) == 1 else scores
+
+    def predict(self, X):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[_decide(torch.from_numpy(scores.reshape(len(scores), -1))).numpy()]
+
+
+def _encode_targets(labels, n_classes):
+    """-1 and 1 for two classes, else one-hot vectors; a column per output."""
+    return 2.0 * labels[:, None] - 1 if n_classes == 2 else np.eye(n_classes)[labels]
+
+
+def _decide(scores):
+    """The index of the class that each row of scores speaks for."""
+    return (scores[:, 0] > 0).long() if scores.shape[1] == 1 else scores.argmax(dim=1)
+
+
+class StandardizedFeatures:
+    """The matrix of features with mean 0 and variance 1, never made.
+
+    Constant features become 0.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features)
+        The features.
+    weight : Tensor of shape (n_samples,)
+        1 for samples that count, 0 for others: as targets they are ignored.
+    """
+
+    def __init__(self, X, weight):
+        self._X, self._weight = X, weight
+        self.n = float(weight.sum())
+        total = torch.zeros(X.shape[1], dtype=torch.float64, device=X.device)
+        square = torch.zeros_like(total)
+        for rows in gen_batches(len(X), automatic_batch_size(X.shape[1] * weight.itemsize)):
+            x, w = X[rows].to(weight.dtype), weight[rows]
+            total += w @ x
+            square += w @ (x * x)
+        mean = total / self.n
+        variance = square / self.n - mean**2
+        varies = variance > 1e-10 * square / self.n
+        self.mean = mean.to(weight.dtype)
+        self.scale = torch.where(varies, variance.clamp(min=0).sqrt(), torch.inf).to(weight.dtype)
+
+    def apply(self, W):
+        """The product with (n_features, n_outputs) coefficients, for all samples."""
+        V = W / self.scale[:, None]
+        narrow = V.T.to(self._X.dtype).contiguous()
+        out = W.new_empty(len(self._X), W.shape[1])
+        for rows in gen_batches(len(self._X), _ROWS):
+            out[rows] = F.linear(self._X[rows], narrow)
+        return out.sub_(self.mean @ V)
+
+    def adjoint(self, R):
+        """The product of the transpose with (n_samples, n_outputs) residuals."""
+        R = R * self._weight[:, None]
+        narrow = R.T.to(self._X.dtype).contiguous()
+        out = R.new_zeros(R.shape[1], self._X.shape[1])
+        for rows in gen_batches(len(self._X), _ROWS):
+            out += narrow[:, rows] @ self._X[rows]
+        return (out.T - torch.outer(self.mean, R.sum(dim=0))) / self.scale[:, None]
+
+
+class ConjugateGradients:
+    """Conjugate gradients on (X^T X + penalty) W = X^T Y, one run per column of Y.
+
+    Attributes
+    ----------
+    W : Tensor of shape (n_features, n_outputs)
+        The solution so far.
+    outputs : Tensor of shape (n_samples, n_outputs)
+        X W.
+    residuals : list of float
+        After each step the largest residual, as a fraction of the right side.
+    """
+
+    def __init__(self, features, targets, penalty):
+        self._features, self._penalty = features, penalty
+        self._residual = features.adjoint(targets)
+        self._direction = self._residual.clone()
+        self._square = self._square_0 = (self._residual**2).sum(dim=0)
+        self.W = torch.zeros_like(self._residual)
+        self.outputs = torch.zeros_like(targets)
+        self.residuals = []
+
+    def step(self):
+        """One iteration: one product with the features and one with their transpose."""
+        p = self._direction
+        Xp = self._features.apply(p)
+        Ap = self._features.adjoint(Xp) + self._penalty * p
+        length = _ratio(self._square, (p * Ap).sum(dim=0))
+        self.W += length * p
+        self.outputs += length * Xp
+        self._residual -= length * Ap
+        square = (self._residual**2).sum(dim=0)
+        self._direction = self._residual + _ratio(square, self._square) * p
+        self._square = square
+        self.residuals.append(float(_ratio(square, self._square_0).max().sqrt()))
+
+
+def _ratio(numerator, denominator):
+    """numerator / denominator, 0 where a column has nothing left to solve."""
+    return torch.where(denominator > 0, numerator / denominator, 0.0)
