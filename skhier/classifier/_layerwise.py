@@ -361,14 +361,21 @@ class LayerwiseCNNClassifier(
     def to_pipeline(self):
         """The same algorithm as an unfitted pipeline of its parts.
 
-        Fitted on the same data with an int `random_state`, it gives the same predictions.
-        It holds the codes of all images in memory.
+        Fitted on the same data with an int `random_state`, it gives the same predictions,
+        but for the rounding of `precision`. It holds the codes of all images in memory.
 
         Returns
         -------
         pipeline : sklearn.pipeline.Pipeline
             Steps 'orthogonalizer1', 'embedder1', ..., 'flatten', 'head'.
+
+        Raises
+        ------
+        ValueError
+            If `mirror` is True.
         """
+        if self.mirror:
+            raise ValueError("mirror=True is no step of a pipeline: to_pipeline needs False.")
         blocks, head = make_parts(self)
         steps = []
         for number, block in enumerate(blocks, 1):

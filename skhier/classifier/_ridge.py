@@ -306,7 +306,8 @@ class StandardizedFeatures:
         out = W.new_empty(len(self._X), W.shape[1])
         for rows in gen_batches(len(self._X), _ROWS):
             out[rows] = F.linear(self._X[rows], narrow)
-        return out.sub_(self.mean @ V)
+        # The mean is multiplied by the rounded coefficients too, so that it cancels.
+        return out.sub_(self.mean @ narrow.T.to(W.dtype))
 
     def adjoint(self, R):
         """The product of the transpose with (n_samples, n_outputs) residuals."""
@@ -315,11 +316,16 @@ class StandardizedFeatures:
         out = R.new_zeros(R.shape[1], self._X.shape[1])
         for rows in gen_batches(len(self._X), _ROWS):
             out += narrow[:, rows] @ self._X[rows]
-        return (out.T - torch.outer(self.mean, R.sum(dim=0))) / self.scale[:, None]
+        total = narrow.to(R.dtype).sum(dim=1)
+        return (out.T - torch.outer(self.mean, total)) / self.scale[:, None]
 
 
 class ConjugateGradients:
     """Conjugate gradients on (X^T X + penalty) W = X^T Y, one run per column of Y.
+
+    Residuals are orthogonal in exact arithmetic. Here each is made so to all before it:
+    otherwise rounding errors grow by many orders of magnitude in some twenty steps, and
+    steps are spent on directions that were solved.
 
     Attributes
     ----------
@@ -335,6 +341,7 @@ class ConjugateGradients:
         self._features, self._penalty = features, penalty
         self._residual = features.adjoint(targets)
         self._direction = self._residual.clone()
+        self._basis = self._residual.new_empty(targets.shape[1], 8, len(self._residual))
         self._square = self._square_0 = (self._residual**2).sum(dim=0)
         self.W = torch.zeros_like(self._residual)
         self.outputs = torch.zeros_like(targets)
@@ -343,12 +350,20 @@ class ConjugateGradients:
     def step(self):
         """One iteration: one product with the features and one with their transpose."""
         p = self._direction
+        n_steps = len(self.residuals)
+        if n_steps == self._basis.shape[1]:
+            self._basis = torch.cat([self._basis, torch.empty_like(self._basis)], dim=1)
+        self._basis[:, n_steps] = _ratio(self._residual, self._residual.norm(dim=0)).T
+        basis = self._basis[:, : n_steps + 1]
         Xp = self._features.apply(p)
         Ap = self._features.adjoint(Xp) + self._penalty * p
         length = _ratio(self._square, (p * Ap).sum(dim=0))
         self.W += length * p
         self.outputs += length * Xp
         self._residual -= length * Ap
+        for _ in range(2):  # once is not enough where cancellation is strong
+            along = basis @ self._residual.T[:, :, None]
+            self._residual -= (basis.mT @ along)[:, :, 0].T
         square = (self._residual**2).sum(dim=0)
         self._direction = self._residual + _ratio(square, self._square) * p
         self._square = square

@@ -88,16 +88,21 @@ class PatchEncoder:
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = batch_size or automatic_batch_size(image_bytes)
         self._wide = torch.promote_types(dtype, torch.float32)
-        self._patches = None
+        self._buffers = {}
 
     def _response(self, images):
         """The convolution of images with the kernels: (n, rows, columns, n_clusters)."""
         windows = self.grid.windows(to_tensor(images, self.dtype, self.device))
-        if self._patches is None or len(self._patches) < len(windows):
-            self._patches = windows.new_empty(windows.shape)
-        patches = self._patches[: len(windows)].copy_(windows)
+        patches = self._buffer("patches", windows).copy_(windows)
         rows = patches.reshape(-1, self.kernels.shape[1])
         return dense_product(rows, self.kernels, self.intercepts).reshape(*windows.shape[:3], -1)
+
+    def _buffer(self, name, like):
+        """Memory of the shape of `like`, the same at each call: fresh memory is slow."""
+        kept = self._buffers.get(name)
+        if kept is None or len(kept) < len(like):
+            kept = self._buffers[name] = like.new_empty(like.shape)
+        return kept[: len(like)]
 
     def label_map(self, images):
         """The cluster of each patch: the nearest centroid has the largest response."""
@@ -120,8 +125,8 @@ class PatchEncoder:
             r *= (mean_square + NORM_EPS).rsqrt_().to(r.dtype)[..., None]
         if self.encoding == "relu":
             return self._rectify(r)
-        negative = self._rectify(-r)
-        return torch.cat([self._rectify(r), negative], dim=3)
+        negative = torch.neg(r, out=self._buffer("negative", r))
+        return torch.cat([self._rectify(r), self._rectify(negative)], dim=3)
 
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""

@@ -55,6 +55,8 @@ def test_algorithm_1_learns_its_model(n_levels, root):
         {**ALGORITHM_1, "patch_size": 2, "pool_size": [2, 1]},
         {"head": "svm"},
         {"image_shape": (8, 8)},
+        {"encoding": "crelu", "normalize": True, "pooling": "average", "scale_channels": True},
+        {"head": "ridge"},
     ],
     ids=str,
 )
@@ -119,6 +121,18 @@ def test_heads_have_the_methods_of_their_classifier(digits, head, methods):
     assert fitted.score(X_test, y_test) > 0.6
     for method in methods:
         assert getattr(fitted, method)(X_test).shape == (len(X_test), 10)
+
+
+def test_mirror_images_are_the_same_to_a_mirror_classifier(digits):
+    X_train, X_test, y_train, _ = digits
+    clf = LayerwiseCNNClassifier(mirror=True, head="ridge", **SMALL).fit(X_train, y_train)
+    mirrored = X_test[:, :, ::-1]
+    assert_allclose(clf.decision_function(mirrored), clf.decision_function(X_test))
+    plain = clone(clf).set_params(mirror=False).fit(X_train, y_train)
+    both = (plain.transform(X_test) + plain.transform(mirrored)) / 2
+    assert_allclose(clf.transform(X_test), both, atol=1e-12)
+    with pytest.raises(ValueError, match="mirror=True"):
+        clf.to_pipeline()
 
 
 def test_mlp_head(digits):

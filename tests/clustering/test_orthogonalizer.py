@@ -4,6 +4,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
+from skhier._base import _device
 
 
 def patches_of(images, size, stride, padding=(0, 0, 0, 0)):
@@ -62,6 +63,71 @@ def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten
     # The last windows are cut by the border: rows 4 and 5, columns 6 and 7.
     assert_allclose(pooled[:, 1, 2], expected[:, 4:, 6:].max(axis=(1, 2)), atol=1e-10)
     assert_allclose(pooled[:, 0, 1], expected[:, :4, 3:6].max(axis=(1, 2)), atol=1e-10)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_crelu_codes_are_those_of_a_patch_and_of_its_negative(images, normalize, pooling):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(
+        5, 3, 1, encoding="crelu", bias=-0.2, normalize=normalize, random_state=0
+    ).fit(X)
+    patches = patches_of(X, (3, 3), (1, 1)).reshape(60, 4, 6, -1)
+    r = patches @ phi.cluster_centers_.reshape(5, -1).T / phi.scale_
+    if normalize:
+        r /= np.sqrt((r**2).mean(axis=-1, keepdims=True) + 0.01)
+    expected = np.maximum(np.concatenate([r, -r], axis=-1) - 0.2, 0)
+    assert_allclose(phi.transform(X), expected, atol=1e-12)
+    pooled = phi.set_params(pool_size=(2, 4), pooling=pooling).fit(X).transform(X)
+    assert pooled.shape == (60, 2, 2, 10) == (60, *phi.output_shape_)
+    reduce = {"max": np.max, "average": np.mean}[pooling]
+    assert_allclose(pooled[:, 0, 0], reduce(expected[:, :2, :4], axis=(1, 2)), atol=1e-12)
+    # The last window is cut by the border: columns 4 and 5.
+    assert_allclose(pooled[:, 1, 1], reduce(expected[:, 2:, 4:], axis=(1, 2)), atol=1e-12)
+
+
+def test_average_pooled_one_hot_codes_count_clusters(images):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(4, 2, pool_size=(3, 4), pooling="average", random_state=0)
+    codes, labels = phi.fit_transform(X), phi.predict(X)
+    counts = [np.bincount(m.ravel(), minlength=4) for m in labels]
+    assert_allclose(codes[:, 0, 0], np.array(counts) / 12)
+
+
+@pytest.mark.parametrize("encoding", ["relu", "crelu"])
+def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch):
+    X = digits[0].astype(np.float32)
+    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+    phi = PatchKMeansOrthogonalizer(
+        32, 3, 1, encoding=encoding, whiten=True, precision="float32", random_state=0
+    ).fit(X)
+    exact = phi.transform(X)
+    auto = phi.set_params(precision="auto").transform(X)
+    assert_array_equal(auto, phi.set_params(precision="bfloat16").transform(X))
+    assert auto.dtype == exact.dtype == np.float32
+    # 8 bits of the patches and kernels: responses move by about 2^-9 of the largest.
+    assert 0 < np.abs(auto - exact).max() < 2**-6 * exact.max()
+    assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-8 * exact.std()
+
+
+def test_bfloat16_is_refused_where_it_is_slow(digits, monkeypatch):
+    X = digits[0].astype(np.float32)
+    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 0.5)
+    phi = PatchKMeansOrthogonalizer(4, 3, 1, encoding="relu", random_state=0)
+    assert_array_equal(
+        phi.fit(X).transform(X), phi.set_params(precision="float32").fit(X).transform(X)
+    )
+    with pytest.raises(ValueError, match=r"precision='bfloat16' .* 0.5 times .* 'float32'"):
+        phi.set_params(precision="bfloat16").fit(X)
+
+
+def test_one_hot_codes_and_float64_images_are_not_rounded(digits, monkeypatch):
+    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+    X = digits[0]
+    for encoding, dtype in (("one_hot", np.float32), ("relu", np.float64)):
+        phi = PatchKMeansOrthogonalizer(8, 3, 1, encoding=encoding, random_state=0)
+        encoder = phi.fit(X.astype(dtype))._encoder(np.dtype(dtype))
+        assert encoder.dtype == {np.float32: torch.float32, np.float64: torch.float64}[dtype]
 
 
 def test_pooled_one_hot_codes_name_every_cluster_in_the_window(images):

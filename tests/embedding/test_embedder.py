@@ -6,7 +6,7 @@ from sklearn.base import clone
 
 from skhier import HierarchicalSampler, TwoLayerConvEmbedder
 from skhier._base import _device
-from skhier.embedding._codes import correlate
+from skhier.embedding._codes import channel_moments, correlate
 
 
 @pytest.fixture(params=[2, 3], ids=["two labels", "three labels"])
@@ -42,6 +42,28 @@ def test_lemma_3_kernels_are_K0_plus_eta_T_times_mean_yX_W0(codes):
     mean_yX = np.einsum("ij,ihwc->jhwc", signs, X) / len(X)
     step = np.einsum("jhwc,hwnj->cn", mean_yX, embedder.readout_)
     assert_allclose(embedder.kernels_, K_0 + 0.1 * 50 * step)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"solver": "gd", "max_iter": 5}, {"solver": "adam", "max_iter": 5}], ids=str
+)
+def test_scaled_channels_are_codes_divided_by_their_deviations(codes, params):
+    X, y = codes
+    X = X * [1, 10, 0.1, 3, 0] + [0, 1, 2, 3, 4]
+    std = np.where(np.arange(5) < 4, X.std(axis=(0, 1, 2)), 1)
+    if "solver" in params and params["solver"] == "adam":
+        params = params | {"loss": "cross_entropy"}
+    scaled = fit(X, y, scale_channels=True, **params)
+    reference = fit(X / std, y, **params)
+    assert_allclose(scaled.kernels_, reference.kernels_ / std[:, None], rtol=1e-8)
+    assert_allclose(scaled.transform(X), reference.transform(X / std), rtol=1e-8)
+    assert_allclose(scaled.loss_curve_, reference.loss_curve_)
+
+
+def test_moments_of_label_maps_are_those_of_one_hot_codes():
+    labels = torch.from_numpy(np.random.default_rng(0).integers(6, size=(20, 3, 2)))
+    one_hot = torch.nn.functional.one_hot(labels, 7).double()
+    assert_allclose(channel_moments(labels, 7), channel_moments(one_hot, 7))
 
 
 def test_initial_kernels_lie_on_the_sphere_of_the_paper(codes):

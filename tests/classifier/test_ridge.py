@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.preprocessing import StandardScaler
+
+from skhier import RidgeHead
+
+EXACT = {"tol": 1e-13, "max_iter": 500}
+
+
+def data(n_classes, n=120, n_features=9, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(n_classes, size=n)
+    X = rng.standard_normal((n, n_features)) @ rng.standard_normal((n_features, n_features))
+    return 3 * X + 5 + rng.standard_normal((n_classes, n_features))[y], y
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_is_the_ridge_regression_of_scikit_learn(n_classes):
+    X, y = data(n_classes)
+    head = RidgeHead(alpha=0.2, **EXACT).fit(X, y)
+    Z = StandardScaler().fit_transform(X) / np.sqrt(X.shape[1])
+    reference = RidgeClassifier(alpha=0.2).fit(Z, y)
+    scores = reference.decision_function(Z)
+    if n_classes > 2:  # ours has 0 and 1 for scikit-learn's -1 and 1
+        scores = (scores + 1) / 2
+    assert_allclose(head.decision_function(X), scores, atol=1e-9)
+    assert_array_equal(head.predict(X), reference.predict(Z))
+
+
+def test_more_features_than_samples():
+    X, y = data(3, n=30, n_features=80)
+    head = RidgeHead(alpha=1.0, **EXACT).fit(X, y)
+    Z = StandardScaler().fit_transform(X) / np.sqrt(80)
+    reference = Ridge(alpha=1.0).fit(Z, np.eye(3)[y])
+    assert_allclose(head.decision_function(X), reference.predict(Z), atol=1e-9)
+    assert head.n_iter_ <= 31
+
+
+def test_units_of_features_and_constant_features_do_not_matter():
+    X, y = data(3)
+    scores = RidgeHead(**EXACT).fit(X, y).decision_function(X)
+    rescaled = X * np.logspace(-2, 2, 9) - 7
+    assert_allclose(RidgeHead(**EXACT).fit(rescaled, y).decision_function(rescaled), scores)
+    padded = np.c_[X, np.full((len(X), 3), 4.2)]
+    head = RidgeHead(alpha=0.3 * 9 / 12, **EXACT).fit(padded, y)
+    assert_allclose(head.decision_function(padded), scores)
+    assert_array_equal(head.coef_[:, 9:], 0)
+
+
+def test_residual_falls_to_the_tolerance():
+    X, y = data(4)
+    head = RidgeHead(tol=1e-6, max_iter=100).fit(X, y)
+    assert head.residual_curve_[-1] <= 1e-6 < head.residual_curve_[-2]
+    assert head.n_iter_ == len(head.residual_curve_) < 100
+
+
+def test_bfloat16_features_are_as_good_as_their_values():
+    X, y = data(3, n=2000, n_features=40)
+    features = torch.from_numpy(X).to(torch.bfloat16)
+    rounded = features.double().numpy()
+    narrow = RidgeHead().fit_features(features, y).decision_function(rounded)
+    wide = RidgeHead(**EXACT).fit(rounded, y).decision_function(rounded)
+    assert np.sqrt(((narrow - wide) ** 2).mean()) < 0.01 * wide.std()
+
+
+def test_early_stopping_keeps_the_best_iteration():
+    X, y = data(3, n=300, n_features=200)
+    head = RidgeHead(alpha=0, early_stopping=True, n_iter_no_change=4, random_state=0).fit(X, y)
+    best = head.validation_scores_.argmax()
+    assert head.n_iter_ == len(head.validation_scores_) == best + 1 + 4
+    fewer = RidgeHead(
+        alpha=0, early_stopping=True, max_iter=int(best) + 1, n_iter_no_change=50, random_state=0
+    ).fit(X, y)
+    assert_allclose(head.coef_, fewer.coef_)
+
+
+def test_samples_set_aside_are_not_learned_from():
+    X, y = data(2, n=100)
+    head = RidgeHead(early_stopping=True, n_iter_no_change=500, random_state=0, **EXACT)
+    is_train = head._choose_training_samples(y, torch.float64).numpy() == 1
+    assert is_train.sum() == 90
+    other = X.copy()
+    other[~is_train] = 1e3  # changes the scores on them, but not the solution at each step
+    first, second = head.fit(X, y).residual_curve_, head.fit(other, y).residual_curve_
+    assert_allclose(first, second)
+
+
+def test_two_string_labels():
+    X, y = data(2)
+    head = RidgeHead().fit(X, np.array(["cat", "dog"])[y])
+    assert head.coef_.shape == (1, 9)
+    assert set(head.predict(X)) == {"cat", "dog"}
+    assert_array_equal(head.predict(X) == "dog", head.decision_function(X) > 0)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"alpha": -1}, {"max_iter": 0}, {"tol": -1e-3}, {"validation_fraction": 1.0}],
+    ids=str,
+)
+def test_bad_parameters(params):
+    (name,) = params
+    with pytest.raises(ValueError, match=f"'{name}' parameter of RidgeHead"):
+        RidgeHead(**params).fit(*data(2))
+
+
+def test_one_class():
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        RidgeHead().fit(np.eye(3), [1, 1, 1])
