@@ -170,7 +170,7 @@ def test_callbacks_see_every_stage(small):
     clf.fit(X, y)
     names = [name for _, name in recorder.begun]
     assert sorted(recorder.begun) == sorted(recorder.ended)
-    for task in ("layer 1", "layer 2", "head", "run 0", "iteration", "pass over the data"):
+    for task in ("layer 1", "layer 2", "head", "run 0", "iteration", "one pass", "transform"):
         assert task in names
     assert {owner for owner, _ in recorder.begun} == {
         "LayerwiseCNNClassifier",

@@ -5,7 +5,6 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 
 # Batches are sized so that their largest map stays in a processor's last-level cache.
 _BATCH_BYTES = 8 * 2**20
@@ -121,13 +120,13 @@ def automatic_batch_size(bytes_per_image):
     return max(1, int(_BATCH_BYTES // max(bytes_per_image, 1)))
 
 
-def map_batches(function, n_samples, batch_size, out):
-    """Fill `out` with `function(batch)`, tensors, over consecutive slices of range(n_samples).
+def map_batches(function, batches, out):
+    """Fill `out` with `function(batch)`, tensors, for slices that are its batches.
 
     `out` is an array or a tensor; values are converted to its dtype.
     """
     target = out if isinstance(out, torch.Tensor) else torch.from_numpy(out)
-    for batch in gen_batches(n_samples, batch_size):
+    for batch in batches:
         target[batch] = function(batch)
     return out
 

@@ -2,8 +2,10 @@
 
 from contextlib import contextmanager
 from functools import wraps
+from time import perf_counter
 
 from sklearn.callback import with_callbacks
+from sklearn.utils import gen_batches, gen_even_slices
 
 from ._sklearn import _fit_context
 
@@ -33,6 +35,11 @@ def fit_method(fit):
             return managed(estimator, *args, **kwargs)
 
     return all_or_nothing
+
+
+def n_parts(n_samples, batch_size):
+    """The number of subtasks that a pass over samples is reported as."""
+    return min(10, -(-n_samples // batch_size))
 
 
 class Task:
@@ -75,6 +82,20 @@ class Task:
             context.call_on_fit_task_begin(estimator=self._estimator)
             yield
             self.stop |= context.call_on_fit_task_end(estimator=self._estimator)
+
+    def in_parts(self, name, n_samples, batch_size):
+        """Consecutive slices of range(n_samples); each tenth of the way is a subtask `name`.
+
+        If verbose, it prints how many samples are done and how much time is left.
+        """
+        start = perf_counter()
+        batches = list(gen_batches(n_samples, batch_size))
+        for part in gen_even_slices(len(batches), n_parts(n_samples, batch_size)):
+            with self.subtask(name):
+                yield from batches[part]
+            done = batches[part][-1].stop
+            left = (perf_counter() - start) * (n_samples / done - 1)
+            self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
 
     def log(self, message):
         """Print `message` if the estimator is verbose."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from sklearn.utils import gen_batches
 
 from .._base._device import map_batches
 from ..clustering import PatchKMeansOrthogonalizer
@@ -59,25 +60,21 @@ class Block(NamedTuple):
             self.orthogonalizer._fit_images(images)
         if self.embedder is not None:
             with task.delegate("embedder", self.embedder):
-                self.embedder._fit_source(self._codes(images, dtype), y, dtype)
-        return self.transform(images, dtype)
+                source = EncodedImages(self.orthogonalizer._encoder(dtype), images)
+                self.embedder._fit_source(source, y, dtype)
+        with task.subtask("transform", None) as transform:
+            return self.transform(images, dtype, transform)
 
-    def transform(self, images, dtype):
+    def transform(self, images, dtype, task=None):
         """The block's output for (n, H, W, C) images, a tensor in the precision of codes."""
         encoder = self.orthogonalizer._encoder(dtype)
+        sizes = len(images), encoder.batch_size
+        batches = gen_batches(*sizes) if task is None else task.in_parts("transform", *sizes)
         if self.embedder is not None:
             out = torch.empty((len(images), *self.embedder.output_shape_), dtype=encoder.dtype)
-            return self.embedder._embed(EncodedImages(encoder, images), out)
+            return self.embedder._embed(EncodedImages(encoder, images), batches, out)
         out = torch.empty((len(images), *encoder.code_shape), dtype=encoder.dtype)
-        return map_batches(
-            lambda batch: encoder.encode_dense(images[batch]),
-            len(images),
-            encoder.batch_size,
-            out,
-        )
-
-    def _codes(self, images, dtype):
-        return EncodedImages(self.orthogonalizer._encoder(dtype), images)
+        return map_batches(lambda batch: encoder.encode_dense(images[batch]), batches, out)
 
 
 def represent(images, blocks, dtype):

@@ -339,7 +339,7 @@ class LayerwiseCNNClassifier(
         features = images
         with Task.fit(self, self.n_layers + 1, X, y) as task:
             for number, block in enumerate(blocks, 1):
-                with task.subtask(f"layer {number}", 1 + (block.embedder is not None)) as layer:
+                with task.subtask(f"layer {number}", 2 + (block.embedder is not None)) as layer:
                     features = block.fit_transform(features, y, dtype, layer)
                 shape = tuple(features.shape[1:])
                 task.log(f"layer {number} of {self.n_layers}: images of shape {shape}")
@@ -420,8 +420,7 @@ class LayerwiseCNNClassifier(
         images = self._images(X)
         features = map_batches(
             lambda chunk: self._features(images[chunk]),
-            len(images),
-            _CHUNK,
+            gen_batches(len(images), _CHUNK),
             np.empty((len(images), *self.output_shape_), computing_dtype(images)),
         )
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features

@@ -8,6 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.cluster import KMeans
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import (
@@ -419,8 +420,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         encoder = self._encoder(computing_dtype(images))
         return map_batches(
             lambda batch: method(encoder, images[batch]),
-            len(images),
-            encoder.batch_size,
+            gen_batches(len(images), encoder.batch_size),
             np.empty((len(images), *shape), dtype or computing_dtype(images)),
         )
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import computing_dtype, map_batches, resolve_device, torch_dtype
@@ -288,7 +289,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         targets = torch.from_numpy(targets).to(device)
         network = self._initial_network(source.code_shape, n_outputs, rng, dtype, device)
         options = self._options(train_readout, rng)
-        with Task.fit(self, n_tasks(self.solver, len(source), options)) as options.task:
+        with Task.fit(self, n_tasks(self.solver, source, options)) as options.task:
             losses = solve(self.solver, network, source, targets, options)
         self._keep(network, losses, device)
 
@@ -351,15 +352,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         codes = validate_images(self, X, reset=False)
         source = ArrayCodes(codes, torch_dtype(computing_dtype(codes)), resolve_device(self.device))
         shape = (len(codes), *self.output_shape_)
-        embedded = self._embed(source, np.empty(shape, computing_dtype(codes)))
+        batches = gen_batches(len(source), source.batch_size)
+        embedded = self._embed(source, batches, np.empty(shape, computing_dtype(codes)))
         return embedded.reshape(len(embedded), -1) if is_plain_vectors(self, X) else embedded
 
-    def _embed(self, source, out):
+    def _embed(self, source, batches, out):
         """Fill `out`, an array or tensor, with the embedded images of a source of codes."""
         K = torch.from_numpy(self.kernels_).to(resolve_device(self.device))
-        return map_batches(
-            lambda batch: conv1x1(source.take(batch), K), len(source), source.batch_size, out
-        )
+        return map_batches(lambda batch: conv1x1(source.take(batch), K), batches, out)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
+from .._base._fitting import n_parts
 from ._codes import channel_moments, channel_scale, correlate
 from ._network import cross_entropy_loss, linear_loss
 
@@ -36,12 +37,11 @@ def exact(network, source, targets, options):
     """T steps of gradient descent on the linear loss with W fixed, in one pass."""
     total = moments = 0.0
     n_channels = source.code_shape[-1]
-    with options.task.subtask("pass over the data"):
-        for batch in gen_batches(len(source), source.batch_size):
-            codes = _widened(source.take(batch), targets.dtype)
-            total = total + correlate(codes, targets[batch], n_channels)
-            if options.scale_channels:
-                moments = moments + channel_moments(codes, n_channels)
+    for batch in options.task.in_parts("one pass", len(source), source.batch_size):
+        codes = _widened(source.take(batch), targets.dtype)
+        total = total + correlate(codes, targets[batch], n_channels)
+        if options.scale_channels:
+            moments = moments + channel_moments(codes, n_channels)
     if options.scale_channels:
         _set_scale(network, moments, source)
     return exact_from_mean(network, total / len(source), options)
@@ -153,9 +153,11 @@ def solve(solver, network, source, targets, options):
     return stochastic(network, source, targets, options, optimizer_class)
 
 
-def n_tasks(solver, n_samples, options):
+def n_tasks(solver, source, options):
     """The number of subtasks that `solve` reports."""
-    if solver in ("exact", "gd"):
-        return 1 if solver == "exact" else options.max_iter
-    steps_per_epoch = -(-n_samples // options.batch_size)
+    if solver == "exact":
+        return n_parts(len(source), source.batch_size)
+    if solver == "gd":
+        return options.max_iter
+    steps_per_epoch = -(-len(source) // options.batch_size)
     return -(-options.max_iter // steps_per_epoch)
