@@ -2,9 +2,10 @@
 
 A batch of codes X is a floating tensor (n, h, w, C), or an integer tensor (n, h, w)
 whose entries name the one channel that is 1. On a label map the 1x1 convolution is a
-table lookup and the correlation with targets is a count.
+table lookup and the sum over a class is a count.
 """
 
+from math import prod
 from typing import Protocol
 
 import torch
@@ -62,21 +63,42 @@ def channel_scale(moments, n):
     return torch.where(varies, variance.clamp(min=0).rsqrt(), 1.0)
 
 
-def correlate(codes, targets, n_channels):
-    """Sum over images of target times code: (n_outputs, positions, n_channels), float64.
+class ClassSums:
+    """The sum of the codes of each class, (n_classes, positions, n_channels) in float64.
 
-    This is the sum of y X in the gradient of the linear loss. Counting is exact for
-    label maps; each dense batch is summed in the dtype of its targets.
+    They are all that the gradient of the linear loss needs of the data. Counting is exact
+    for label maps; dense codes are summed in their dtype, a thousand at a time.
     """
-    n_outputs = targets.shape[1]
-    positions = codes.shape[1] * codes.shape[2]
-    if codes.is_floating_point():
-        sums = targets.T @ codes.reshape(len(codes), -1)
-        return sums.double().reshape(n_outputs, positions, n_channels)
-    offsets = torch.arange(positions, device=codes.device) * n_channels
-    cells = (codes.reshape(len(codes), -1) + offsets).ravel()
-    sums = [
-        torch.bincount(cells, t.repeat_interleave(positions), positions * n_channels)
-        for t in targets.double().T
-    ]
-    return torch.stack(sums).reshape(n_outputs, positions, n_channels)
+
+    _N_RECENT = 1024
+
+    def __init__(self, code_shape, n_classes, dtype, device):
+        self._shape = n_classes, prod(code_shape[:2]), code_shape[2]
+        n_cells = prod(code_shape)
+        self._total = torch.zeros(n_classes, n_cells, dtype=torch.float64, device=device)
+        self._recent = torch.zeros(n_classes, n_cells, dtype=dtype, device=device)
+        self._n_recent = 0
+
+    def add(self, codes, labels):
+        """Add the codes of some images, whose classes are `labels`."""
+        if codes.is_floating_point():
+            self._recent.index_add_(0, labels, codes.flatten(1))
+            self._n_recent += len(codes)
+            if self._n_recent >= self._N_RECENT:
+                self._flush()
+            return
+        _, positions, n_channels = self._shape
+        first = torch.arange(positions, device=codes.device) * n_channels
+        cells = codes.flatten(1) + first + labels[:, None] * (positions * n_channels)
+        one = self._total.new_ones(1).expand(cells.numel())
+        self._total.view(-1).scatter_add_(0, cells.ravel(), one)
+
+    def _flush(self):
+        self._total += self._recent
+        self._recent.zero_()
+        self._n_recent = 0
+
+    def value(self):
+        """The sums so far."""
+        self._flush()
+        return self._total.reshape(self._shape)

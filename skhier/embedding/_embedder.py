@@ -18,7 +18,7 @@ from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from ._codes import ArrayCodes, conv1x1
-from ._network import TwoLayerNetwork, encode_targets
+from ._network import Targets, TwoLayerNetwork
 from ._solvers import Options, exact_from_mean, n_tasks, solve
 
 
@@ -284,9 +284,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         train_readout = self._check()
         self.classes_, labels = encode_labels(self, y)
         rng = make_rng(self.random_state)
-        targets = encode_targets(labels, len(self.classes_), self.loss, dtype)
-        n_outputs = targets.shape[1] if targets.ndim == 2 else len(self.classes_)
-        targets = torch.from_numpy(targets).to(device)
+        targets = Targets.of(labels, len(self.classes_), self.loss, dtype, device)
+        n_outputs = targets.n_outputs or len(self.classes_)
         network = self._initial_network(source.code_shape, n_outputs, rng, dtype, device)
         options = self._options(train_readout, rng)
         with Task.fit(self, n_tasks(self.solver, source, options)) as options.task:

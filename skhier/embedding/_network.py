@@ -70,15 +70,43 @@ def cross_entropy_loss(outputs, targets):
     return F.cross_entropy(outputs, targets)
 
 
-def encode_targets(labels, n_classes, loss, dtype):
-    """The targets of a loss for integer labels: of `dtype`, or integers for cross-entropy.
+@dataclass
+class Targets:
+    """What the outputs of the network are compared with, for each image.
 
-    For 'linear': y in {-1, 1} for two classes as in the paper, else one-hot vectors
-    minus the frequency of each class (which sum to zero, as y does when balanced).
+    Attributes
+    ----------
+    labels : Tensor of shape (n,)
+        The classes, integers.
+    table : Tensor of shape (n_classes, n_outputs) or None
+        The target y of each class under the linear loss; cross-entropy takes the class.
     """
-    if loss == "cross_entropy":
-        return labels
-    if n_classes == 2:
-        return (2 * labels[:, None] - 1).astype(dtype)
-    one_hot = np.eye(n_classes)[labels]
-    return (one_hot - one_hot.mean(axis=0)).astype(dtype)
+
+    labels: torch.Tensor
+    table: torch.Tensor | None
+
+    @classmethod
+    def of(cls, labels, n_classes, loss, dtype, device):
+        """The targets of a loss.
+
+        For 'linear': y in {-1, 1} for two classes as in the paper, else one-hot vectors
+        minus the frequency of each class (which sum to zero, as y does when balanced).
+        """
+        table = None
+        if loss == "linear" and n_classes == 2:
+            table = np.array([[-1.0], [1.0]])
+        elif loss == "linear":
+            table = np.eye(n_classes) - np.bincount(labels, minlength=n_classes) / len(labels)
+        if table is not None:
+            table = torch.from_numpy(table.astype(dtype)).to(device)
+        return cls(torch.from_numpy(labels).to(device), table)
+
+    @property
+    def n_outputs(self):
+        """The number of outputs that the table asks for, or None."""
+        return None if self.table is None else self.table.shape[1]
+
+    def __getitem__(self, index):
+        """The targets of some images."""
+        labels = self.labels[index]
+        return labels if self.table is None else self.table[labels]

@@ -13,7 +13,7 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._fitting import n_parts
-from ._codes import channel_moments, channel_scale, correlate
+from ._codes import ClassSums, channel_moments, channel_scale
 from ._network import cross_entropy_loss, linear_loss
 
 _LOSSES = {"linear": linear_loss, "cross_entropy": cross_entropy_loss}
@@ -35,16 +35,19 @@ class Options:
 
 def exact(network, source, targets, options):
     """T steps of gradient descent on the linear loss with W fixed, in one pass."""
-    total = moments = 0.0
-    n_channels = source.code_shape[-1]
+    n_classes, dtype = len(targets.table), network.K.dtype
+    sums = ClassSums(source.code_shape, n_classes, dtype, network.K.device)
+    moments = 0.0
     for batch in options.task.in_parts("one pass", len(source), source.batch_size):
-        codes = _widened(source.take(batch), targets.dtype)
-        total = total + correlate(codes, targets[batch], n_channels)
+        codes = _widened(source.take(batch), dtype)
+        sums.add(codes, targets.labels[batch])
         if options.scale_channels:
-            moments = moments + channel_moments(codes, n_channels)
+            moments = moments + channel_moments(codes, source.code_shape[-1])
     if options.scale_channels:
         _set_scale(network, moments, source)
-    return exact_from_mean(network, total / len(source), options)
+    # y is a function of the class, so E[y X] is a combination of the sums over classes.
+    mean_yX = torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(source)
+    return exact_from_mean(network, mean_yX, options)
 
 
 def exact_from_mean(network, mean_yX, options):

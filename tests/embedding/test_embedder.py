@@ -6,7 +6,7 @@ from sklearn.base import clone
 
 from skhier import HierarchicalSampler, TwoLayerConvEmbedder
 from skhier._base import _device
-from skhier.embedding._codes import channel_moments, correlate
+from skhier.embedding._codes import ClassSums, channel_moments
 
 
 @pytest.fixture(params=[2, 3], ids=["two labels", "three labels"])
@@ -113,15 +113,18 @@ def test_transform_is_a_1x1_convolution(codes):
     assert embedder.output_shape_ == (3, 2, 4)
 
 
-@pytest.mark.parametrize("n_labels", [1, 3])
-def test_correlate_label_maps_as_one_hot_codes(n_labels):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_class_sums(dtype):
     rng = np.random.default_rng(0)
-    labels = torch.from_numpy(rng.integers(5, size=(20, 3, 2)))
-    targets = torch.from_numpy(rng.standard_normal((20, n_labels)))
-    one_hot = torch.nn.functional.one_hot(labels, 5).double()
-    assert_allclose(correlate(labels, targets, 5), correlate(one_hot, targets, 5))
-    expected = np.einsum("ij,ihwc->jhwc", targets, one_hot).reshape(n_labels, 6, 5)
-    assert_allclose(correlate(labels, targets, 5), expected)
+    label_maps = torch.from_numpy(rng.integers(5, size=(3000, 3, 2)))
+    classes = torch.from_numpy(rng.integers(4, size=3000))
+    one_hot = torch.nn.functional.one_hot(label_maps, 5).to(dtype)
+    expected = [one_hot[classes == c].double().sum(dim=0).reshape(6, 5) for c in range(4)]
+    for codes in (label_maps, one_hot):
+        sums = ClassSums((3, 2, 5), 4, dtype, "cpu")
+        for batch in np.array_split(np.arange(3000), 7):
+            sums.add(codes[batch], classes[batch])
+        assert_array_equal(sums.value(), torch.stack(expected))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
