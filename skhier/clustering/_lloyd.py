@@ -17,6 +17,9 @@ from .._base._device import automatic_batch_size, dense_product
 # Two directions are taken for the same when their coordinates round to the same
 # multiples of this.
 _RESOLUTION = 1e-5
+# Above so many clusters k-means++ takes its first candidate for a center, not the best of
+# several: seeding would take longer than the iterations, whose end it hardly changes.
+MAX_GREEDY = 256
 
 
 def unit_rows(X):
@@ -61,7 +64,10 @@ def seed_centers(units, weight, n_clusters, init, rng, n_seeding):
     candidates = candidates[np.argsort(height, kind="stable")]
     units, weight = units[candidates], weight[candidates]
     if init == "k-means++":
-        return kmeans_plusplus(units, n_clusters, sample_weight=weight, random_state=rng)[0]
+        trials = None if n_clusters <= MAX_GREEDY else 1
+        return kmeans_plusplus(
+            units, n_clusters, sample_weight=weight, random_state=rng, n_local_trials=trials
+        )[0]
     is_first = np.r_[True, (units[1:] != units[:-1]).any(axis=1)]
     weight = np.add.reduceat(weight, np.flatnonzero(is_first), dtype=np.float64)
     chosen = rng.choice(len(weight), n_clusters, replace=False, p=weight / weight.sum())

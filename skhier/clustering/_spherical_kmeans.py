@@ -52,8 +52,9 @@ class SphericalKMeans(
     init : {'k-means++', 'random'} or array-like of shape (n_clusters, n_features), \
             default='k-means++'
         How the first centers are chosen: by k-means++ (on unit vectors the squared
-        Euclidean distance is twice the cosine distance), as random samples of
-        different directions, or as given.
+        Euclidean distance is twice the cosine distance; greedy, the best of several
+        candidates for each center, up to 256 clusters), as random samples of different
+        directions, or as given.
 
     n_init : int, default=1
         Number of runs with other first centers; the run of lowest inertia is kept. A
