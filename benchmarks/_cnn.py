@@ -94,6 +94,12 @@ def train_epochs(network, X, y, X_val, y_val, n_epochs, seed, batch_size=128, lr
         yield seconds, accuracy(network, X_val, y_val)
 
 
+def best_epoch(epochs):
+    """(accuracy, seconds until then) of the epoch of the highest accuracy."""
+    seconds, best = max(epochs, key=lambda epoch: epoch[1])
+    return best, seconds
+
+
 def accuracy(network, X, y):
     """The fraction of images whose largest score is that of their label."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

@@ -10,7 +10,7 @@ DATA.npz holds X (n, 32, 32, 3) and y.
 import sys
 from functools import partial
 
-from _cnn import train_tutorial_cnn
+from _cnn import best_epoch, train_tutorial_cnn
 from _common import measure
 from _methods import run_methods
 
@@ -57,8 +57,7 @@ def run_ours(X_train, y_train, X_held, y_held, seed, *, params):
 def run_cnn(X_train, y_train, X_held, y_held, seed):
     epochs = train_tutorial_cnn(X_train, y_train, X_held, y_held, seed)
     print("CNN, epochs:", [round(accuracy, 4) for _, accuracy in epochs], file=sys.stderr)
-    seconds, best = max(epochs, key=lambda epoch: epoch[1])
-    return best, seconds
+    return best_epoch(epochs)
 
 
 run_methods(

@@ -11,7 +11,14 @@ DATA.npz holds X (n, 32, 32, 3) and y.
 from functools import partial
 
 import torch
-from _cnn import standardized, train_epochs, train_tutorial_cnn, tutorial_body, tutorial_head
+from _cnn import (
+    best_epoch,
+    standardized,
+    train_epochs,
+    train_tutorial_cnn,
+    tutorial_body,
+    tutorial_head,
+)
 from _common import measure
 from _methods import run_methods
 from torch import nn
@@ -27,11 +34,6 @@ OURS = {
 JL = dict(n_patches=57_893, n_clusters=[5004, 6813], n_components=[345, 407], max_iter=0)
 PRINTED = """Printed in the paper (FC, linear): CNN 0.759, 0.735; CNN with random filters
 0.645, 0.616; clustering + JL 0.586, 0.588; clustering + learned 1x1 (theirs) 0.734, 0.689."""
-
-
-def best_epoch(epochs):
-    seconds, accuracy = max(epochs, key=lambda epoch: epoch[1])
-    return accuracy, seconds
 
 
 def run_cnn(*parts, head):
@@ -74,7 +76,7 @@ def train_head(parts, y_train, y_held, seed, head):
     y, y_held = (torch.from_numpy(labels).long() for labels in (y_train, y_held))
     torch.manual_seed(seed)
     network = nn.Sequential(*tutorial_head(X.shape[1], 10, HIDDEN[head]))
-    return best_epoch(list(train_epochs(network, X, y, X_held, y_held, 12, seed)))
+    return best_epoch(train_epochs(network, X, y, X_held, y_held, 12, seed))
 
 
 METHODS = {}

@@ -182,11 +182,13 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._validate_params()
         classes, labels = encode_labels(self, y)
         wide = torch_dtype(computing_dtype(X))
-        is_train = self._choose_training_samples(labels, wide)
+        is_train = self._choose_training_samples(labels, wide).to(X.device)
         targets = torch.from_numpy(_encode_targets(labels, len(classes))).to(X.device, wide)
-        features = StandardizedFeatures(X, is_train.to(X.device))
-        offset = (is_train.to(X.device) @ targets) / features.n
+        features = StandardizedFeatures(X, is_train)
+        offset = (is_train @ targets) / features.n
         solver = ConjugateGradients(features, targets - offset, self.alpha * X.shape[1])
+        held = is_train == 0
+        held_labels = labels[held.cpu().numpy()]
         scores, best = [], None
         with Task.fit(self, self.max_iter) as task:
             while len(solver.residuals) < self.max_iter and not task.stop:
@@ -194,8 +196,8 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     solver.step()
                 message = f"iteration {len(solver.residuals)}: residual {solver.residuals[-1]:.3g}"
                 if self.early_stopping:
-                    predicted = _decide(solver.outputs[is_train == 0] + offset)
-                    scores.append(float((predicted.cpu().numpy() == labels[is_train == 0]).mean()))
+                    predicted = _decide(solver.outputs[held] + offset)
+                    scores.append(float((predicted.cpu().numpy() == held_labels).mean()))
                     message += f", accuracy {scores[-1]:.4f}"
                     if scores[-1] > max(scores[:-1], default=-1):
                         best = len(scores), solver.W.clone()

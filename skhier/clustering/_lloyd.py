@@ -19,7 +19,7 @@ from .._base._device import automatic_batch_size, dense_product
 _RESOLUTION = 1e-5
 # Above so many clusters k-means++ takes its first candidate for a center, not the best of
 # several: seeding would take longer than the iterations, whose end it hardly changes.
-MAX_GREEDY = 256
+_MAX_GREEDY = 256
 
 
 def unit_rows(X):
@@ -64,7 +64,7 @@ def seed_centers(units, weight, n_clusters, init, rng, n_seeding):
     candidates = candidates[np.argsort(height, kind="stable")]
     units, weight = units[candidates], weight[candidates]
     if init == "k-means++":
-        trials = None if n_clusters <= MAX_GREEDY else 1
+        trials = None if n_clusters <= _MAX_GREEDY else 1
         return kmeans_plusplus(
             units, n_clusters, sample_weight=weight, random_state=rng, n_local_trials=trials
         )[0]

@@ -357,7 +357,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         """
         self._validate_params()
         map_shape = self._grid(image_shape).map_shape
-        self._code_dtype(np.dtype(np.float32))
+        if self.precision == "bfloat16":  # refused where it is slow; 'auto' never is
+            self._code_dtype(np.dtype(np.float32))
         n_clusters = 0 if self.n_clusters == "auto" else self.n_clusters
         n_channels = n_clusters * N_CHANNELS_PER_CLUSTER[self.encoding]
         return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_channels
