@@ -1,4 +1,4 @@
-"""Spherical k-means on unit vectors: directions, seeding and Lloyd's iterations.
+"""Spherical k-means on unit vectors: directions and Lloyd's iterations.
 
 For unit vectors x and c the cosine distance is 1 - <x, c> = ||x - c||^2 / 2, so the
 assignment is a matrix product and the best center of a cluster is the direction of its
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import gen_batches
 
 from .._base._device import automatic_batch_size, dense_product
@@ -17,9 +16,6 @@ from .._base._device import automatic_batch_size, dense_product
 # Two directions are taken for the same when their coordinates round to the same
 # multiples of this.
 _RESOLUTION = 1e-5
-# Above so many clusters k-means++ takes its first candidate for a center, not the best of
-# several: seeding would take longer than the iterations, whose end it hardly changes.
-_MAX_GREEDY = 256
 
 
 def unit_rows(X):
@@ -48,30 +44,6 @@ def _count_distinct(units):
     # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
     weights = np.random.default_rng(0).integers(2**64, size=(steps.shape[1], 1), dtype=np.uint64)
     return len(np.unique(steps @ (weights | np.uint64(1))))
-
-
-def seed_centers(units, weight, n_clusters, init, rng, n_seeding):
-    """Choose `n_clusters` rows of `units` as first centers.
-
-    Rows are put in an order that depends on their values only, so that neither the
-    order of the samples nor weighting instead of repeating them changes the seeds.
-    """
-    candidates = np.flatnonzero((weight > 0) & units.any(axis=1))
-    if init == "k-means++" and n_seeding is not None and len(candidates) > n_seeding:
-        candidates = np.sort(rng.choice(candidates, n_seeding, replace=False))
-    direction = rng.standard_normal(units.shape[1])
-    height = (units[candidates] * direction).sum(axis=1)
-    candidates = candidates[np.argsort(height, kind="stable")]
-    units, weight = units[candidates], weight[candidates]
-    if init == "k-means++":
-        trials = None if n_clusters <= _MAX_GREEDY else 1
-        return kmeans_plusplus(
-            units, n_clusters, sample_weight=weight, random_state=rng, n_local_trials=trials
-        )[0]
-    is_first = np.r_[True, (units[1:] != units[:-1]).any(axis=1)]
-    weight = np.add.reduceat(weight, np.flatnonzero(is_first), dtype=np.float64)
-    chosen = rng.choice(len(weight), n_clusters, replace=False, p=weight / weight.sum())
-    return units[is_first][chosen]
 
 
 @dataclass

@@ -25,10 +25,10 @@ from ._lloyd import (
     assign,
     count_distinct_directions,
     lloyd,
-    seed_centers,
     similarities,
     unit_rows,
 )
+from ._seeding import seed_centers
 
 
 class SphericalKMeans(
@@ -52,9 +52,9 @@ class SphericalKMeans(
     init : {'k-means++', 'random'} or array-like of shape (n_clusters, n_features), \
             default='k-means++'
         How the first centers are chosen: by k-means++ (on unit vectors the squared
-        Euclidean distance is twice the cosine distance; greedy, the best of several
-        candidates for each center, up to 256 clusters), as random samples of different
-        directions, or as given.
+        Euclidean distance is twice the cosine distance), as random samples of different
+        directions, or as given. Up to 256 clusters k-means++ is greedy, taking the best of
+        several candidates for each center; above, it draws many centers at a time.
 
     n_init : int, default=1
         Number of runs with other first centers; the run of lowest inertia is kept. A
@@ -68,8 +68,8 @@ class SphericalKMeans(
         it. With 0 it ends when the inertia falls no more.
 
     n_seeding : int or None, default=10_000
-        k-means++ chooses the first centers among at most this many samples, drawn at
-        random (but among at least 10 * `n_clusters`). If None, among all.
+        Greedy k-means++ chooses the first centers among at most this many samples, drawn
+        at random (but among at least 10 * `n_clusters`). If None, among all.
 
     device : str or torch.device, default='auto'
         Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...

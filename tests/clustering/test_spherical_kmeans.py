@@ -1,11 +1,16 @@
+from collections import Counter
+from itertools import permutations
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import chisquare
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.pairwise import cosine_distances
 
 from skhier import SphericalKMeans
+from skhier.clustering._seeding import kmeans_plusplus_in_rounds
 
 
 @pytest.fixture
@@ -106,3 +111,36 @@ def test_bad_parameters(params, message):
 def test_bad_weights(X):
     with pytest.raises(ValueError, match="Negative values"):
         SphericalKMeans().fit(X, sample_weight=-np.ones(len(X)))
+
+
+def test_many_distinct_directions_are_all_found():
+    X = np.random.default_rng(0).standard_normal((300, 5))
+    km = SphericalKMeans(300, random_state=0).fit(np.repeat(X, range(1, 301), axis=0))
+    assert_allclose(km.inertia_, 0, atol=1e-10)
+
+
+def test_seeding_in_rounds_has_the_distribution_of_one_by_one():
+    """Frequencies of seeds against the probabilities of k-means++, computed exactly."""
+    angles = np.array([0.0, 0.2, 1.0, 1.3, 2.5])
+    units = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    weight = np.array([1.0, 2.0, 1.0, 0.5, 1.0])
+    distance = 1 - units @ units.T
+    expected = dict.fromkeys(permutations(range(5), 3), 0.0)
+    for first, second, third in expected:
+        near_one = weight * distance[first]
+        near_two = weight * np.minimum(distance[first], distance[second])
+        expected[first, second, third] = (
+            weight[first]
+            / weight.sum()
+            * (near_one[second] / near_one.sum())
+            * (near_two[third] / near_two.sum())
+        )
+    assert sum(expected.values()) == pytest.approx(1)
+    rng = np.random.RandomState(0)
+    n = 5000
+    seen = Counter(tuple(kmeans_plusplus_in_rounds(units, weight, 3, rng)) for _ in range(n))
+    observed = np.array([seen[key] for key in expected])
+    assert observed.sum() == n
+    keep = n * np.array(list(expected.values())) > 5
+    p = np.array(list(expected.values()))
+    assert chisquare(observed[keep], p[keep] / p[keep].sum() * observed[keep].sum()).pvalue > 1e-3
