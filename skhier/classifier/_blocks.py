@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import torch
 from sklearn.utils import gen_batches
 
 from .._base._device import map_batches
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
+from ._memory import UNLIMITED
 
 
 class EncodedImages:
@@ -38,7 +38,7 @@ class Block(NamedTuple):
     def check(self, image_shape):
         """Check parameters before there is data; return the shape of the output.
 
-        The number of channels is 0 where it is not known yet.
+        The number of channels is an upper bound where it is not known yet.
 
         Raises
         ------
@@ -51,10 +51,21 @@ class Block(NamedTuple):
             channels = self.embedder.n_components
         return height, width, channels
 
-    def fit_transform(self, images, y, dtype, task):
+    def check_memory(self, image_shape, n_images, n_classes, dtype, memory):
+        """Raise ValueError if the block's work on such images is more than memory allows."""
+        sizes = self.orthogonalizer._work_bytes(image_shape, n_images, dtype)
+        memory.check(sizes[0], "clustering patches", "Raise it, or lower n_patches.")
+        memory.check(sizes[1], "encoding one image", "Raise it, or lower n_clusters.")
+        if self.embedder is not None:
+            size = self.embedder._work_values(self.orthogonalizer._check(image_shape), n_classes)
+            advice = "Raise it, or lower n_clusters or batch_size."
+            memory.check(size * dtype.itemsize, "a step of the embedder", advice)
+
+    def fit_transform(self, images, y, dtype, memory, task):
         """Fit both parts on (n, H, W, C) images and return the block's output.
 
-        `dtype` is that of results, which the precision of codes follows.
+        `dtype` is that of results, which the precision of codes follows; `memory` says
+        where the output is kept.
         """
         with task.delegate("orthogonalizer", self.orthogonalizer):
             self.orthogonalizer._fit_images(images)
@@ -63,17 +74,17 @@ class Block(NamedTuple):
                 source = EncodedImages(self.orthogonalizer._encoder(dtype), images)
                 self.embedder._fit_source(source, y, dtype)
         with task.subtask("transform", None) as transform:
-            return self.transform(images, dtype, transform)
+            return self.transform(images, dtype, memory, transform)
 
-    def transform(self, images, dtype, task=None):
+    def transform(self, images, dtype, memory=UNLIMITED, task=None):
         """The block's output for (n, H, W, C) images, a tensor in the precision of codes."""
         encoder = self.orthogonalizer._encoder(dtype)
         sizes = len(images), encoder.batch_size
         batches = gen_batches(*sizes) if task is None else task.in_parts("transform", *sizes)
         if self.embedder is not None:
-            out = torch.empty((len(images), *self.embedder.output_shape_), dtype=encoder.dtype)
+            out = memory.empty((len(images), *self.embedder.output_shape_), encoder.dtype)
             return self.embedder._embed(EncodedImages(encoder, images), batches, out)
-        out = torch.empty((len(images), *encoder.code_shape), dtype=encoder.dtype)
+        out = memory.empty((len(images), *encoder.code_shape), encoder.dtype)
         return map_batches(lambda batch: encoder.encode_dense(images[batch]), batches, out)
 
 

@@ -39,6 +39,13 @@ def make_head(head, random_state, verbose=False):
     return head.set_params(**unset)
 
 
+def head_bytes(head, n_samples, n_features, n_classes):
+    """About what fitting a head holds besides its features, in bytes."""
+    if isinstance(head, RidgeHead):
+        return 4 * n_features * n_classes * (head.max_iter + 10)
+    return 2 * 4 * n_samples * n_features  # features as float32, and standardized
+
+
 def fit_head(head, features, y, task):
     """Fit a head on a tensor of features (n, D), in their own precision if it can."""
     if isinstance(head, RidgeHead):

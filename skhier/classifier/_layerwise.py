@@ -1,5 +1,6 @@
 """LayerwiseCNNClassifier: the whole algorithm."""
 
+from math import prod
 from numbers import Integral
 
 import numpy as np
@@ -20,7 +21,8 @@ from .._base._transformer import ImageTransformerMixin
 from .._flatten import Flatten
 from ..clustering._patches import refuse_patches_of_vectors
 from ._blocks import represent
-from ._heads import HEADS, fit_head, make_head
+from ._heads import HEADS, fit_head, head_bytes, make_head
+from ._memory import Memory
 from ._network import build_network
 from ._parts import EMBEDDER_PARAMS, ORTHOGONALIZER_PARAMS, make_parts
 
@@ -80,7 +82,8 @@ class LayerwiseCNNClassifier(
         Of :class:`TwoLayerConvEmbedder`: one value for all layers, or a sequence with one
         for each. The defaults are that class's.
 
-    init_scale, readout_init, train_readout, scale_channels, batch_size : object or sequence
+    init_scale, readout_init, train_readout, scale_channels, batch_size, early_stopping : \
+            object or sequence
         Likewise.
 
     kmeans_init, kmeans_n_init, kmeans_max_iter, kmeans_tol : object or sequence
@@ -97,6 +100,13 @@ class LayerwiseCNNClassifier(
         machine, multinomial logistic regression, a network of two hidden layers (384 and
         192 units), each on standardized features; or any scikit-learn classifier. 'ridge'
         works on half-precision features as they are; the others copy them.
+
+    memory_limit : int, str or None, default=None
+        What `fit` may hold besides X: bytes, or a string such as '500MB' or '2GiB'. Half
+        of it is for the outputs of layers for all images; they go to temporary files (in
+        the folder of :mod:`tempfile`, see its TMPDIR) if they take more. The other half is
+        for what is done at a time: clustering patches, encoding a batch, the head. It
+        changes no result. None is no limit and no files.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
@@ -173,6 +183,7 @@ class LayerwiseCNNClassifier(
         **dict.fromkeys((*ORTHOGONALIZER_PARAMS, *EMBEDDER_PARAMS), "no_validation"),
         "mirror": ["boolean"],
         "head": [StrOptions(set(HEADS)), HasMethods(["fit", "predict"])],
+        "memory_limit": "no_validation",
         "image_shape": "no_validation",
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -207,12 +218,14 @@ class LayerwiseCNNClassifier(
         train_readout="auto",
         scale_channels=False,
         batch_size=128,
+        early_stopping=False,
         kmeans_init="k-means++",
         kmeans_n_init=1,
         kmeans_max_iter=100,
         kmeans_tol=1e-3,
         mirror=False,
         head="linear",
+        memory_limit=None,
         image_shape=None,
         device="auto",
         precision="auto",
@@ -243,12 +256,14 @@ class LayerwiseCNNClassifier(
         self.train_readout = train_readout
         self.scale_channels = scale_channels
         self.batch_size = batch_size
+        self.early_stopping = early_stopping
         self.kmeans_init = kmeans_init
         self.kmeans_n_init = kmeans_n_init
         self.kmeans_max_iter = kmeans_max_iter
         self.kmeans_tol = kmeans_tol
         self.mirror = mirror
         self.head = head
+        self.memory_limit = memory_limit
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
@@ -325,22 +340,25 @@ class LayerwiseCNNClassifier(
         ------
         ValueError
             If a layer's patches do not fit or do not tile its input, if it has fewer
-            distinct patches than clusters, or if there is only one class.
+            distinct patches than clusters, if there is only one class, or if the work of
+            a step takes more than `memory_limit` allows.
         """
-        device = resolve_device(self.device)
+        device, memory = resolve_device(self.device), Memory(self.memory_limit)
         images, y = validate_images(self, X, y, reset=True)
         classes, _ = encode_labels(self, y)
         blocks, head = make_parts(self)
         refuse_patches_of_vectors(self, X, blocks[0].orthogonalizer.patch_size)
-        shape = self.image_shape_
+        shape, dtype = self.image_shape_, computing_dtype(images)
         for block in blocks:
-            shape = block.check(shape)
-        dtype = computing_dtype(images)
+            in_shape, shape = shape, block.check(shape)
+            block.check_memory(in_shape, len(images), len(classes), dtype, memory)
+        n_bytes = head_bytes(head, len(images), prod(shape), len(classes))
+        memory.check(n_bytes, "fitting the head", "Raise it, or use head='ridge'.")
         features = images
         with Task.fit(self, self.n_layers + 1, X, y) as task:
             for number, block in enumerate(blocks, 1):
                 with task.subtask(f"layer {number}", 2 + (block.embedder is not None)) as layer:
-                    features = block.fit_transform(features, y, dtype, layer)
+                    features = block.fit_transform(features, y, dtype, memory, layer)
                 shape = tuple(features.shape[1:])
                 task.log(f"layer {number} of {self.n_layers}: images of shape {shape}")
                 if task.stop:

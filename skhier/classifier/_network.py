@@ -148,6 +148,6 @@ def _or(array, default):
 
 def _linear(weight, bias, dtype):
     linear = nn.Linear(*weight.shape)
-    linear.weight = nn.Parameter(torch.from_numpy(weight.T.astype(dtype)))
+    linear.weight = nn.Parameter(torch.from_numpy(weight.T.astype(dtype, order="C")))
     linear.bias = nn.Parameter(torch.from_numpy(bias.astype(dtype)))
     return linear

@@ -40,6 +40,7 @@ EMBEDDER_PARAMS = {
     "train_readout": "train_readout",
     "scale_channels": "scale_channels",
     "batch_size": "batch_size",
+    "early_stopping": "early_stopping",
 }
 
 

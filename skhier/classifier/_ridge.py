@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn import functional as F
 
 from .._base._device import automatic_batch_size, computing_dtype, torch_dtype
+from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
 from .._base._labels import encode_labels
 from .._base._random import make_rng
@@ -189,43 +189,36 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         solver = ConjugateGradients(features, targets - offset, self.alpha * X.shape[1])
         held = is_train == 0
         held_labels = labels[held.cpu().numpy()]
-        scores, best = [], None
+        stopping = EarlyStopping(self.n_iter_no_change)
+        stop = False
         with Task.fit(self, self.max_iter) as task:
-            while len(solver.residuals) < self.max_iter and not task.stop:
+            while len(solver.residuals) < self.max_iter and not (stop or task.stop):
                 with task.subtask("iteration"):
                     solver.step()
                 message = f"iteration {len(solver.residuals)}: residual {solver.residuals[-1]:.3g}"
                 if self.early_stopping:
                     predicted = _decide(solver.outputs[held] + offset)
-                    scores.append(float((predicted.cpu().numpy() == held_labels).mean()))
-                    message += f", accuracy {scores[-1]:.4f}"
-                    if scores[-1] > max(scores[:-1], default=-1):
-                        best = len(scores), solver.W.clone()
-                    elif len(scores) - best[0] >= self.n_iter_no_change:
-                        break
+                    accuracy = float((predicted.cpu().numpy() == held_labels).mean())
+                    message += f", accuracy {accuracy:.4f}"
+                    stop = stopping.update(accuracy, solver.W)
                 if len(solver.residuals) % 10 == 0:
                     task.log(message)
-                if solver.residuals[-1] <= self.tol:
-                    break
-        W = best[1] if self.early_stopping else solver.W
+                stop |= solver.residuals[-1] <= self.tol
+        W = stopping.best_state if self.early_stopping else solver.W
         coef = (W / features.scale[:, None]).T
         self.classes_ = classes
         self.coef_ = coef.cpu().numpy()
         self.intercept_ = (offset - coef @ features.mean).cpu().numpy()
         self.residual_curve_ = np.array(solver.residuals)
-        self.validation_scores_ = np.array(scores) if self.early_stopping else None
+        self.validation_scores_ = np.array(stopping.scores) if self.early_stopping else None
         self.n_iter_ = len(solver.residuals)
 
     def _choose_training_samples(self, labels, dtype):
         """1 for samples to learn from, 0 for those set aside."""
         is_train = torch.ones(len(labels), dtype=dtype)
         if self.early_stopping:
-            aside = train_test_split(
-                np.arange(len(labels)),
-                test_size=self.validation_fraction,
-                random_state=make_rng(self.random_state),
-            )[1]
-            is_train[aside] = 0
+            rng = make_rng(self.random_state)
+            is_train[set_aside(len(labels), self.validation_fraction, rng)[1]] = 0
         return is_train
 
     def decision_function(self, X):

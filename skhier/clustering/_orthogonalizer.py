@@ -353,15 +353,29 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     def _check(self, image_shape):
         """Check parameters against a shape of images; return that of the codes.
 
-        The number of channels is 0 while 'auto' is not known.
+        The number of channels is an upper bound while 'auto' is not known.
         """
         self._validate_params()
         map_shape = self._grid(image_shape).map_shape
         if self.precision == "bfloat16":  # refused where it is slow; 'auto' never is
             self._code_dtype(np.dtype(np.float32))
-        n_clusters = 0 if self.n_clusters == "auto" else self.n_clusters
+        n_clusters = _AUTO_CLUSTERS if self.n_clusters == "auto" else self.n_clusters
         n_channels = n_clusters * N_CHANNELS_PER_CLUSTER[self.encoding]
         return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_channels
+
+    def _work_bytes(self, image_shape, n_images, dtype):
+        """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
+        grid = self._grid(image_shape)
+        n_positions, n_values = prod(grid.map_shape), prod(grid.patch_shape)
+        n_patches = n_images * n_positions
+        if self.n_patches is not None:
+            n_patches = min(n_patches, self.n_patches)
+        n_clusters = _AUTO_CLUSTERS if self.n_clusters == "auto" else self.n_clusters
+        # Patches as they are, whitened, of unit norm, and in the order of seeding.
+        clustering = 4 * n_patches * n_values * dtype.itemsize
+        # Patches, responses and codes of both signs before and after pooling.
+        one_image = n_positions * (n_values + 4 * n_clusters) * dtype.itemsize
+        return clustering, one_image
 
     def _code_dtype(self, dtype):
         """The torch dtype of codes whose results have `dtype`."""

@@ -82,6 +82,17 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     batch_size : int, default=128
         Images per step of 'sgd' and 'adam'. The other solvers do not depend on it.
 
+    early_stopping : bool, default=False
+        Whether 'sgd' and 'adam' set images aside, measure the loss on them after each
+        epoch, end when `n_iter_no_change` epochs have not lowered it, and keep the network
+        of the lowest. `max_iter` remains the largest number of steps.
+
+    validation_fraction : float, default=0.1
+        The fraction of images set aside, if `early_stopping`.
+
+    n_iter_no_change : int, default=5
+        See `early_stopping`.
+
     verbose : bool or int, default=False
         Whether to print progress.
 
@@ -102,6 +113,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     loss_curve_ : ndarray of shape (n,)
         The loss before each step; 'exact' gives it before the first and after the last.
+
+    validation_losses_ : ndarray of shape (n_epochs,) or None
+        The loss on the images set aside, after each epoch; None without `early_stopping`.
 
     n_iter_ : int
         Number of steps done.
@@ -155,6 +169,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         "image_shape": "no_validation",
         "device": [str, torch.device],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -174,6 +191,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         image_shape=None,
         device="auto",
         batch_size=128,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
         verbose=False,
         random_state=None,
     ):
@@ -189,6 +209,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.image_shape = image_shape
         self.device = device
         self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.verbose = verbose
         self.random_state = random_state
 
@@ -270,6 +293,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         network = self._initial_network(self.image_shape_, len(mean_yX), rng, moments.dtype, device)
         losses = exact_from_mean(network, mean_yX, self._options(train_readout, rng))
         self._keep(network, losses, device)
+        self.validation_losses_ = None
         return self
 
     @fit_method
@@ -291,6 +315,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         with Task.fit(self, n_tasks(self.solver, source, options)) as options.task:
             losses = solve(self.solver, network, source, targets, options)
         self._keep(network, losses, device)
+        self.validation_losses_ = (
+            np.array(options.validation_losses) if self.early_stopping else None
+        )
 
     def _initial_network(self, code_shape, n_outputs, rng, dtype, device):
         shape = (*code_shape, self.n_components, n_outputs)
@@ -304,6 +331,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             max_iter=self.max_iter,
             train_readout=train_readout,
             batch_size=self.batch_size,
+            early_stopping=self.early_stopping,
+            validation_fraction=self.validation_fraction,
+            n_iter_no_change=self.n_iter_no_change,
             rng=rng,
             task=None,
         )
@@ -332,7 +362,18 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
                 f"{self.loss!r} and train_readout={self.train_readout!r}; use 'gd', "
                 "'sgd' or 'adam'."
             )
+        if self.early_stopping and self.solver not in ("sgd", "adam"):
+            raise ValueError(
+                "early_stopping=True needs solver='sgd' or 'adam', which work in epochs, not "
+                f"{self.solver!r}."
+            )
         return train_readout
+
+    def _work_values(self, code_shape, n_classes):
+        """About how many values a step of training holds."""
+        if self.solver in ("sgd", "adam"):
+            return 3 * self.batch_size * prod(code_shape)
+        return 3 * n_classes * prod(code_shape)  # sums over classes, in float64 too
 
     def transform(self, X):
         """Embed codes: K_T^T x at every position.

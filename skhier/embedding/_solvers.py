@@ -4,7 +4,7 @@ Each is a function (network, source, targets, options) that changes the network'
 tensors and returns the list of losses.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
+from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import n_parts
 from ._codes import ClassSums, channel_moments, channel_scale
 from ._network import cross_entropy_loss, linear_loss
@@ -29,8 +30,12 @@ class Options:
     max_iter: int  # T
     train_readout: bool
     batch_size: int
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
     rng: np.random.RandomState
     task: Any
+    validation_losses: list = field(default_factory=list)  # filled by early stopping
 
 
 def exact(network, source, targets, options):
@@ -93,10 +98,14 @@ def stochastic(network, source, targets, options, optimizer_class):
     loss_function = _LOSSES[options.loss]
     trained = _make_trainable(network, options.train_readout)
     optimizer = optimizer_class(trained, lr=options.learning_rate)
-    losses = []
-    while len(losses) < options.max_iter and not options.task.stop:
+    images, held = np.arange(len(source)), None
+    if options.early_stopping:
+        images, held = set_aside(len(source), options.validation_fraction, options.rng)
+    stopping = EarlyStopping(options.n_iter_no_change)
+    losses, stop = [], False
+    while len(losses) < options.max_iter and not (stop or options.task.stop):
         with options.task.subtask("epoch"):
-            order = options.rng.permutation(len(source))
+            order = options.rng.permutation(images)
             for batch in gen_batches(len(order), options.batch_size):
                 index = order[batch]
                 optimizer.zero_grad()
@@ -106,8 +115,29 @@ def stochastic(network, source, targets, options, optimizer_class):
                 losses.append(_finite(loss.item(), len(losses), options))
                 if len(losses) == options.max_iter:
                     break
-        options.task.log(f"step {len(losses)}: loss {losses[-1]:.4g}")
+        message = f"step {len(losses)}: loss {losses[-1]:.4g}"
+        if options.early_stopping:
+            held_loss = _mean_loss(network, source, targets, held, loss_function)
+            message += f", on the images set aside {held_loss:.4g}"
+            options.validation_losses.append(held_loss)
+            stop = stopping.update(-held_loss, [parameter.detach() for parameter in trained])
+        options.task.log(message)
+    if options.early_stopping:
+        with torch.no_grad():
+            for parameter, best in zip(trained, stopping.best_state):
+                parameter.copy_(best)
     return losses
+
+
+def _mean_loss(network, source, targets, images, loss_function):
+    """The loss on some images, without a step."""
+    total = 0.0
+    with torch.no_grad():
+        for batch in gen_batches(len(images), source.batch_size):
+            index = images[batch]
+            loss = loss_function(network.outputs(source.take(index)), targets[index])
+            total += float(loss) * len(index)
+    return total / len(images)
 
 
 def _widened(codes, dtype):
@@ -162,5 +192,6 @@ def n_tasks(solver, source, options):
         return n_parts(len(source), source.batch_size)
     if solver == "gd":
         return options.max_iter
-    steps_per_epoch = -(-len(source) // options.batch_size)
+    n_held = int(np.ceil(len(source) * options.validation_fraction)) * options.early_stopping
+    steps_per_epoch = -(-(len(source) - n_held) // options.batch_size)
     return -(-options.max_iter // steps_per_epoch)

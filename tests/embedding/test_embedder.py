@@ -106,6 +106,24 @@ def test_cross_entropy_falls(codes, solver, train_readout):
     assert embedder.readout_bias_.any() == train_readout
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_early_stopping_keeps_the_network_of_the_lowest_held_out_loss(solver):
+    """Labels are noise, so the held-out loss soon rises while the other falls."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 3, 2, 40)), rng.integers(2, size=60)
+    params = dict(loss="cross_entropy", solver=solver, learning_rate=0.05, batch_size=10)
+    long = fit(X, y, early_stopping=True, n_iter_no_change=1000, max_iter=500, **params)
+    best = int(long.validation_losses_.argmin()) + 1
+    assert len(long.validation_losses_) == -(-500 // 6) > best
+    short = fit(X, y, early_stopping=True, n_iter_no_change=3, max_iter=500, **params)
+    assert len(short.validation_losses_) < len(long.validation_losses_)
+    assert short.n_iter_ == 6 * len(short.validation_losses_)
+    # 54 images in batches of 10 are 6 steps an epoch: training just until the best epoch.
+    until_best = fit(X, y, early_stopping=True, max_iter=6 * best, **params)
+    assert_array_equal(long.kernels_, until_best.kernels_)
+    assert fit(X, y, max_iter=5, **params).validation_losses_ is None
+
+
 def test_transform_is_a_1x1_convolution(codes):
     X, y = codes
     embedder = fit(X, y)
@@ -162,6 +180,7 @@ def test_global_torch_generator_is_untouched(codes):
         ({"solver": "exact", "train_readout": True}, "solver='exact' needs .* fixed readout"),
         ({"solver": "newton"}, "solver"),
         ({"learning_rate": 0}, "learning_rate"),
+        ({"early_stopping": True}, "early_stopping=True needs solver='sgd' or 'adam'"),
         ({"device": "abacus"}, "device='abacus' cannot be used"),
         (
             {"solver": "gd", "train_readout": True, "learning_rate": 1e30},

@@ -1,0 +1,84 @@
+"""What a fit may hold in memory, and files for what it may not."""
+
+import re
+import shutil
+import tempfile
+from math import prod
+from numbers import Integral
+
+import numpy as np
+import torch
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+class Memory:
+    """A number of bytes: half for the outputs of layers, half for one step's work.
+
+    Parameters
+    ----------
+    limit : int, str or None
+        Bytes, such as 500_000_000, '500MB' or '2GiB'. None is no limit.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+
+    def __init__(self, limit):
+        self._limit = None if limit is None else _parse_bytes(limit)
+        self._name = f"memory_limit={limit!r}"
+
+    def check(self, n_bytes, what, advice):
+        """Raise ValueError if a step's work of `n_bytes` is more than half of the limit."""
+        if self._limit is not None and n_bytes > self._limit / 2:
+            raise ValueError(
+                f"{self._name} is too small: {what} takes {_format(n_bytes)}, and half of the "
+                f"limit is there for it. {advice}"
+            )
+
+    def empty(self, shape, dtype):
+        """A tensor for all images: in memory, or in a temporary file if that is too much.
+
+        The input and the output of a layer exist at once, so each may take a quarter.
+        """
+        n_bytes = prod(shape) * dtype.itemsize
+        if self._limit is None or n_bytes <= self._limit / 4:
+            return torch.empty(shape, dtype=dtype)
+        return _empty_in_file(shape, dtype, n_bytes)
+
+
+UNLIMITED = Memory(None)
+
+
+def _parse_bytes(limit):
+    if isinstance(limit, Integral) and not isinstance(limit, bool) and limit > 0:
+        return int(limit)
+    match = re.fullmatch(r"\s*([\d.]+)\s*([kmg]?i?)b?\s*", str(limit).lower())
+    if isinstance(limit, str) and match and match[2] in _UNITS and match[1].count(".") < 2:
+        n_bytes = float(match[1]) * _UNITS[match[2]] if match[1] != "." else 0
+        if n_bytes > 0:
+            return n_bytes
+    raise ValueError(
+        f"memory_limit={limit!r} is not valid: it takes a positive number of bytes, a string "
+        "such as '500MB' or '2GiB', or None."
+    )
+
+
+def _format(n_bytes):
+    return f"{n_bytes / 1e9:.3g} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.3g} MB"
+
+
+def _empty_in_file(shape, dtype, n_bytes):
+    """A tensor in a file that is gone when the tensor is."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise OSError(
+            f"The output of a layer takes {_format(n_bytes)}, and {folder} has "
+            f"{_format(free)} left. The environment variable TMPDIR names another folder."
+        )
+    with tempfile.TemporaryFile(dir=folder) as file:
+        raw = np.memmap(file, np.uint8, "r+", shape=(n_bytes,))
+    return torch.from_numpy(raw).view(dtype).view(shape)

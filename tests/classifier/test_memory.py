@@ -1,0 +1,97 @@
+import tempfile
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+
+from skhier import LayerwiseCNNClassifier
+from skhier.classifier import _memory
+
+SMALL = {
+    "n_clusters": 64,
+    "n_components": 30,
+    "n_patches": 300,
+    "batch_size": 32,
+    "random_state": 0,
+}
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """Sizes of the temporary files that are made."""
+    sizes = []
+    make = _memory._empty_in_file
+
+    def noted(shape, dtype, n_bytes):
+        sizes.append(n_bytes)
+        return make(shape, dtype, n_bytes)
+
+    monkeypatch.setattr(_memory, "_empty_in_file", noted)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"head": "ridge"},
+        {"head": "ridge", "mirror": True, "encoding": "crelu"},
+        {"head": "ridge", "loss": "cross_entropy", "solver": "adam", "max_iter": 20},
+    ],
+    ids=str,
+)
+def test_files_change_no_result(digits, files, params, tmp_path, monkeypatch):
+    X, X_test, y, _ = digits
+    X, X_test = X.astype(np.float32), X_test.astype(np.float32)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    expected = LayerwiseCNNClassifier(**SMALL | params).fit(X, y)
+    assert not files
+    clf = LayerwiseCNNClassifier(memory_limit="3MB", **SMALL | params).fit(X, y)
+    assert files
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert_array_equal(clf.decision_function(X_test), expected.decision_function(X_test))
+
+
+@pytest.mark.parametrize("limit", [10**9, "1GB", "1 gib", "0.5g", "123456789"])
+def test_enough_memory_needs_no_files(digits, files, limit):
+    X, _, y, _ = digits
+    LayerwiseCNNClassifier(memory_limit=limit, **SMALL).fit(X, y)
+    assert not files
+
+
+@pytest.mark.parametrize(
+    ("limit", "params", "message"),
+    [
+        (1000, {}, "clustering patches takes .* lower n_patches"),
+        ("40kB", {"n_patches": 10}, "encoding one image takes .* lower n_clusters"),
+        (
+            "1MB",
+            {"solver": "adam", "batch_size": 200, "n_patches": 10},
+            "a step of the embedder .* batch_size",
+        ),
+        (
+            "4MB",
+            {"head": LogisticRegression(), "n_patches": 80},
+            "fitting the head .* head='ridge'",
+        ),
+        (0, {}, "memory_limit=0 is not valid"),
+        (True, {}, "memory_limit=True is not valid"),
+        ("two", {}, "memory_limit='two' is not valid: .* '2GiB'"),
+        ("1.2.3GB", {}, "memory_limit='1.2.3GB' is not valid"),
+    ],
+)
+def test_limits_that_are_too_small_or_no_limits(digits, limit, params, message):
+    X, _, y, _ = digits
+    clf = LayerwiseCNNClassifier(memory_limit=limit, **SMALL | params)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(X, y)
+    assert not hasattr(clf, "layers_")
+
+
+def test_a_full_disk_is_said_before_the_layer_is_computed(digits, monkeypatch):
+    X, _, y, _ = digits
+    usage = _memory.shutil._ntuple_diskusage(10, 9, 1)
+    monkeypatch.setattr(_memory.shutil, "disk_usage", lambda folder: usage)
+    clf = LayerwiseCNNClassifier(memory_limit="6MB", head="ridge", **SMALL)
+    with pytest.raises(OSError, match="TMPDIR names another folder"):
+        clf.fit(X, y)
