@@ -70,8 +70,8 @@ def test_enough_memory_needs_no_files(digits, files, limit):
             "a step of the embedder .* batch_size",
         ),
         (
-            "4MB",
-            {"head": LogisticRegression(), "n_patches": 80},
+            "2MB",
+            {"head": LogisticRegression(), "n_patches": 30},
             "fitting the head .* head='ridge'",
         ),
         (0, {}, "memory_limit=0 is not valid"),
