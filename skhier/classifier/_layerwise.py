@@ -347,7 +347,8 @@ class LayerwiseCNNClassifier(
         images, y = validate_images(self, X, y, reset=True)
         classes, _ = encode_labels(self, y)
         blocks, head = make_parts(self)
-        refuse_patches_of_vectors(self, X, blocks[0].orthogonalizer.patch_size)
+        first = blocks[0].orthogonalizer
+        refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
         shape, dtype = self.image_shape_, computing_dtype(images)
         for block in blocks:
             in_shape, shape = shape, block.check(shape)

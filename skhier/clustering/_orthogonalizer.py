@@ -299,7 +299,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             than the number of distinct patches.
         """
         images = validate_images(self, X, reset=True)
-        refuse_patches_of_vectors(self, X, self.patch_size)
+        refuse_patches_of_vectors(self, X, self.patch_size, self.padding)
         self._learn(images)
         return self
 

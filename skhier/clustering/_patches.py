@@ -124,18 +124,23 @@ class PatchGrid:
         )
 
 
-def refuse_patches_of_vectors(estimator, X, patch_size):
-    """Raise ValueError if patches are asked of X that holds plain vectors.
+def refuse_patches_of_vectors(estimator, X, patch_size, padding):
+    """Raise ValueError if patches or padding are asked of X that holds plain vectors.
 
-    With padding they would fit; but who asks for them forgot `image_shape`.
+    With padding patches would fit; but who asks for them forgot `image_shape`.
     """
-    if not is_plain_vectors(estimator, X) or patch_size is None:
+    if not is_plain_vectors(estimator, X):
         return
-    if as_pair(patch_size, "patch_size", 1) != (1, 1):
+    vectors = "flat X without image_shape holds plain vectors, images of one pixel"
+    if patch_size is not None and as_pair(patch_size, "patch_size", 1) != (1, 1):
         raise ValueError(
-            f"patch_size={patch_size!r} is larger than the images: flat X without "
-            "image_shape holds plain vectors, images of one pixel. Give "
+            f"patch_size={patch_size!r} is larger than the images: {vectors}. Give "
             "image_shape=(H, W, C)."
+        )
+    if not isinstance(padding, str) and as_pair(padding, "padding", 0) != (0, 0):
+        raise ValueError(
+            f"padding={padding!r} is for images: {vectors}. Give image_shape=(H, W, C), or "
+            "padding='valid'."
         )
 
 

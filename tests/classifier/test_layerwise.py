@@ -3,6 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
 
@@ -210,7 +211,7 @@ def test_parameters_of_upper_layers_are_checked_before_work_starts(digits, param
     def fit(*args):
         raise AssertionError("work has started")
 
-    monkeypatch.setattr(PatchKMeansOrthogonalizer, "fit", fit)
+    monkeypatch.setattr(PatchKMeansOrthogonalizer, "_fit_images", fit)
     with pytest.raises(ValueError, match="|".join(params)):
         LayerwiseCNNClassifier(**SMALL | params).fit(digits[0], digits[2])
 
@@ -219,6 +220,34 @@ def test_patches_on_flat_images_without_shape_say_what_is_missing(digits):
     X, _, y, _ = digits
     with pytest.raises(ValueError, match=r"Give image_shape=\(H, W, C\)"):
         LayerwiseCNNClassifier(patch_size=[3, 1]).fit(X.reshape(len(X), -1), y)
+
+
+def test_padding_of_plain_vectors_is_refused(digits):
+    X, _, y, _ = digits
+    with pytest.raises(ValueError, match="padding=1 is for images"):
+        LayerwiseCNNClassifier(padding=1).fit(X.reshape(len(X), -1), y)
+
+
+def test_constant_images(digits):
+    X, _, y, _ = digits
+    with pytest.raises(ValueError, match=r"the 0 distinct directions .* no direction"):
+        LayerwiseCNNClassifier(**SMALL, padding="valid").fit(np.ones_like(X), y)
+    some = X.copy()
+    some[::10] = 3.0
+    clf = LayerwiseCNNClassifier(**SMALL, encoding="crelu", normalize=True).fit(some, y)
+    assert np.isfinite(clf.decision_function(some)).all()
+    assert clf.score(X, y) > 0.8
+
+
+def test_labels_missing_from_a_fold(digits):
+    X, _, y, _ = digits
+    folds = [(np.flatnonzero(y != missing), np.arange(len(y))) for missing in (0, 9)]
+    clf = LayerwiseCNNClassifier(**SMALL)
+    results = cross_validate(clf, X, y, cv=folds, return_estimator=True)
+    for missing, fitted, score in zip((0, 9), results["estimator"], results["test_score"]):
+        known = (y != missing).mean()
+        assert 0.95 * known < score <= known
+        assert fitted.predict_proba(X).shape == (len(y), 9)
 
 
 def test_one_class(digits):

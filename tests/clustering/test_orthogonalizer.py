@@ -251,3 +251,8 @@ def test_constant_images_have_no_whitened_directions():
 def test_device_can_be_a_torch_device(images):
     phi = PatchKMeansOrthogonalizer(3, 2, device=torch.device("cpu"), random_state=0)
     assert phi.fit_transform(images[0]).shape == (60, 3, 4, 3)
+
+
+def test_padding_of_plain_vectors_is_refused():
+    with pytest.raises(ValueError, match="padding=1 is for images: flat X"):
+        PatchKMeansOrthogonalizer(n_clusters=2, padding=1).fit(np.eye(4))
