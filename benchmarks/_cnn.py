@@ -120,10 +120,13 @@ def standardized(X_train, *others):
 
 
 def train_tutorial_cnn(X_train, y_train, X_held, y_held, seed, hidden=(384, 192), n_epochs=12):
-    """The tutorial net on images (n, 32, 32, 3): (seconds so far, accuracy) of each epoch."""
+    """The tutorial net on images (n, H, W, C): (seconds so far, accuracy) of each epoch."""
     torch.manual_seed(seed)
     X, X_held = standardized(X_train, X_held)
     y, y_held = (torch.from_numpy(labels).long() for labels in (y_train, y_held))
-    network = nn.Sequential(tutorial_body(3), tutorial_head(4096, 10, hidden))
+    n_channels, height, width = X.shape[1:]
+    n_features = 64 * -(-height // 4) * -(-width // 4)
+    body, head = tutorial_body(n_channels), tutorial_head(n_features, int(y.max()) + 1, hidden)
+    network = nn.Sequential(body, head)
     network = network.to(memory_format=torch.channels_last)
     return list(train_epochs(network, X, y, X_held, y_held, n_epochs, seed))

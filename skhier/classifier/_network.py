@@ -7,7 +7,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from .._base._params import as_pair
 from ..clustering._encoder import NORM_EPS
 
 _ACTIVATIONS = {
@@ -99,7 +98,7 @@ def _block_modules(block):
         nn.init.constant_(norm.bias, part.bias)
         modules.append(norm)
     modules.append(nn.ReLU())
-    pool_size = as_pair(part.pool_size, "pool_size", 1)
+    pool_size = part._pool_size(grid.map_shape)
     if pool_size != (1, 1):
         pool = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[part.pooling]
         modules.append(pool(pool_size, ceil_mode=True))

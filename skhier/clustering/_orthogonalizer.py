@@ -24,13 +24,11 @@ from .._base._params import as_pair
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
+from ._auto import auto_n_clusters, auto_patch_size, auto_pool_size, most_clusters
 from ._encoder import N_CHANNELS_PER_CLUSTER, PatchEncoder, pooled_shape
 from ._lloyd import count_distinct_directions, unit_rows
 from ._patches import PatchGrid, refuse_patches_of_vectors, sample_patches, whitening
 from ._spherical_kmeans import SphericalKMeans
-
-_AUTO_CLUSTERS = 256
-_AUTO_PATCHES_PER_CLUSTER = 4
 
 
 class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
@@ -43,11 +41,13 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     Parameters
     ----------
     n_clusters : int or 'auto', default='auto'
-        Number of clusters, which is the number of channels of the codes. 'auto' is 256,
-        or a quarter of the number of distinct patches where that is less.
+        Number of clusters, which is the number of channels of the codes. 'auto' is four
+        times the number of values of a patch, at most 1024, and at most a quarter of the
+        number of distinct patches.
 
-    patch_size : int, pair of int or None, default=None
-        (Height, width) of patches in pixels. None is 3, or 1 for plain vectors.
+    patch_size : int, pair of int, 'auto' or None, default=None
+        (Height, width) of patches in pixels. None is 3, or 1 for plain vectors. 'auto' is 6
+        for images of at least 16x16 pixels and at most 4 channels, and else as None.
 
     stride : int, pair of int or None, default=None
         Distance between neighbouring patches in pixels. None is `patch_size`: patches
@@ -85,9 +85,10 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         not depend on a patch's contrast. In a network that is
         :class:`torch.nn.RMSNorm` over the channels. No effect on 'one_hot' codes.
 
-    pool_size : int or pair of int, default=1
+    pool_size : int, pair of int or 'auto', default=1
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
-        so no pixel is dropped. 1 is no pooling.
+        so no pixel is dropped. 1 is no pooling. 'auto' is 3 for at least 9x9 patches, and
+        2 for fewer.
 
     pooling : {'max', 'average'}, default='max'
         What a window of codes becomes: its maximum in each channel, as in section 6, or
@@ -348,7 +349,16 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.device_ = str(device)
 
     def _grid(self, image_shape):
-        return PatchGrid.from_params(image_shape, self.patch_size, self.stride, self.padding)
+        patch_size = self.patch_size
+        if isinstance(patch_size, str) and patch_size == "auto":
+            patch_size = auto_patch_size(image_shape)
+        return PatchGrid.from_params(image_shape, patch_size, self.stride, self.padding)
+
+    def _pool_size(self, map_shape):
+        """(vertical, horizontal) window of the pooling of a map of codes."""
+        is_auto = isinstance(self.pool_size, str) and self.pool_size == "auto"
+        pool_size = auto_pool_size(map_shape) if is_auto else self.pool_size
+        return as_pair(pool_size, "pool_size", 1)
 
     def _check(self, image_shape):
         """Check parameters against a shape of images; return that of the codes.
@@ -356,12 +366,15 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         The number of channels is an upper bound while 'auto' is not known.
         """
         self._validate_params()
-        map_shape = self._grid(image_shape).map_shape
+        grid = self._grid(image_shape)
         if self.precision == "bfloat16":  # refused where it is slow; 'auto' never is
             self._code_dtype(np.dtype(np.float32))
-        n_clusters = _AUTO_CLUSTERS if self.n_clusters == "auto" else self.n_clusters
-        n_channels = n_clusters * N_CHANNELS_PER_CLUSTER[self.encoding]
-        return *pooled_shape(map_shape, as_pair(self.pool_size, "pool_size", 1)), n_channels
+        n_channels = self._most_clusters(grid) * N_CHANNELS_PER_CLUSTER[self.encoding]
+        return *pooled_shape(grid.map_shape, self._pool_size(grid.map_shape)), n_channels
+
+    def _most_clusters(self, grid):
+        is_auto = self.n_clusters == "auto"
+        return most_clusters(prod(grid.patch_shape)) if is_auto else self.n_clusters
 
     def _work_bytes(self, image_shape, n_images, dtype):
         """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
@@ -370,7 +383,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         n_patches = n_images * n_positions
         if self.n_patches is not None:
             n_patches = min(n_patches, self.n_patches)
-        n_clusters = _AUTO_CLUSTERS if self.n_clusters == "auto" else self.n_clusters
+        n_clusters = self._most_clusters(grid)
         # Patches as they are, whitened, of unit norm, and in the order of seeding.
         clustering = 4 * n_patches * n_values * dtype.itemsize
         # Patches, responses and codes of both signs before and after pooling.
@@ -396,13 +409,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         n_clusters = self.n_clusters
         if self.metric == "cosine":
             if n_clusters == "auto":
-                enough = _AUTO_CLUSTERS * _AUTO_PATCHES_PER_CLUSTER
-                n_distinct = count_distinct_directions(unit_rows(patches), enough)
-                n_clusters = _auto_n_clusters(n_distinct)
+                units = unit_rows(patches)
+                n_clusters = auto_n_clusters(
+                    patches.shape[1], lambda enough: count_distinct_directions(units, enough)
+                )
             return SphericalKMeans(n_clusters, device=self.device, verbose=self.verbose, **shared)
         n_distinct = len({row.tobytes() for row in patches})
         if n_clusters == "auto":
-            n_clusters = _auto_n_clusters(n_distinct)
+            n_clusters = auto_n_clusters(patches.shape[1], lambda enough: n_distinct)
         if n_clusters > n_distinct:
             raise ValueError(
                 f"n_clusters={n_clusters} is more than the number of distinct patches, "
@@ -423,7 +437,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             encoding=self.encoding,
             normalize=self.normalize,
             pooling=self.pooling,
-            pool_size=as_pair(self.pool_size, "pool_size", 1),
+            pool_size=self._pool_size(self._grid(self.image_shape_).map_shape),
             dtype=self._code_dtype(dtype),
             device=resolve_device(self.device),
             batch_size=self.batch_size,
@@ -475,7 +489,3 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         map_shape = self._grid(self.image_shape_).map_shape
         labels = self._map(X, PatchEncoder.label_map, map_shape, np.int64)
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels
-
-
-def _auto_n_clusters(n_distinct):
-    return min(_AUTO_CLUSTERS, max(1, n_distinct // _AUTO_PATCHES_PER_CLUSTER))

@@ -201,10 +201,26 @@ def test_n_patches_samples_the_patches(images):
     assert 50 < everything.inertia_ < 720
 
 
-def test_auto_n_clusters_is_a_quarter_of_the_distinct_patches():
-    X = np.random.default_rng(0).standard_normal((40, 2))
-    phi = PatchKMeansOrthogonalizer(random_state=0).fit(np.vstack([X, X, 2 * X]))
-    assert phi.n_clusters_ == 10 == phi.transform(X).shape[1]
+@pytest.mark.parametrize(
+    ("n_distinct", "n_values", "expected"), [(40, 20, 10), (40, 2, 8), (3, 2, 1), (4500, 300, 1024)]
+)
+def test_auto_n_clusters(n_distinct, n_values, expected):
+    """4 for each value of a patch, a quarter of the distinct patches, at most 1024."""
+    X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
+    phi = PatchKMeansOrthogonalizer(random_state=0, max_iter=1).fit(np.vstack([X, X, 2 * X]))
+    assert phi.n_clusters_ == expected == phi.transform(X).shape[1]
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "patch_size", "pool_size"),
+    [((32, 32, 3), 6, 3), ((16, 20, 1), 6, 3), ((8, 8, 1), 3, 2), ((20, 20, 5), 3, 3)],
+)
+def test_auto_patch_size_and_pool_size(image_shape, patch_size, pool_size):
+    X = np.random.default_rng(0).standard_normal((5, *image_shape))
+    shared = {"n_clusters": 3, "stride": 1, "padding": "same", "random_state": 0}
+    auto = PatchKMeansOrthogonalizer(patch_size="auto", pool_size="auto", **shared).fit(X)
+    given = PatchKMeansOrthogonalizer(patch_size=patch_size, pool_size=pool_size, **shared).fit(X)
+    assert_array_equal(auto.transform(X), given.transform(X))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])

@@ -1,0 +1,30 @@
+"""What 'auto' stands for in parameters of the clustering: sizes that suit the images."""
+
+_MAX_CLUSTERS = 1024
+_CLUSTERS_PER_VALUE = 4
+_PATCHES_PER_CLUSTER = 4
+
+
+def auto_patch_size(image_shape):
+    """6 for photographs and the like; None, the default, for small images and for codes."""
+    height, width, channels = image_shape
+    return 6 if min(height, width) >= 16 and channels <= 4 else None
+
+
+def auto_pool_size(map_shape):
+    """3 where that leaves at least a 3x3 map, else 2."""
+    return 3 if min(map_shape) >= 9 else 2
+
+
+def most_clusters(n_values):
+    """The number of clusters for patches of `n_values` values, if there are patches enough."""
+    return min(_CLUSTERS_PER_VALUE * n_values, _MAX_CLUSTERS)
+
+
+def auto_n_clusters(n_values, count_distinct):
+    """The number of clusters: less than `most_clusters` where distinct patches are few.
+
+    `count_distinct(enough)` counts distinct patches, and may stop at `enough`.
+    """
+    most = most_clusters(n_values)
+    return min(most, max(1, count_distinct(most * _PATCHES_PER_CLUSTER) // _PATCHES_PER_CLUSTER))
