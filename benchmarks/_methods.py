@@ -21,7 +21,8 @@ def run_methods(description, methods, note):
     description : str
         Of the script, for ``--help``.
     methods : dict
-        Name -> function (X_train, y_train, X_held, y_held, seed) -> (accuracy, seconds).
+        Name -> function (X_train, y_train, X_held, y_held, seed) -> (accuracy, seconds), or
+        for several at once -> dict of such pairs by name, which is added to the method's.
     note : str
         Printed below the table.
     """
@@ -39,15 +40,18 @@ def run_methods(description, methods, note):
         bunch = load_npz(options.data)
         parts = _split(bunch.images, bunch.target, options.validate)
         result = methods[options.one](*parts, options.seed)
-        print(json.dumps([*result, peak_gigabytes()]))
+        results = result if isinstance(result, dict) else {"": result}
+        print(json.dumps([results, peak_gigabytes()]))
         return
     columns = ("method", "accuracy", "fit s", "peak GB")
-    table = Table(*columns, csv_path=options.csv, first_width=max(map(len, methods)))
+    table = Table(*columns, csv_path=options.csv, first_width=max(map(len, methods)) + 8)
     for method in options.methods:
         command = [sys.executable, sys.argv[0], options.data, "--one", method]
         command += ["--seed", str(options.seed)] + ["--validate"] * options.validate
         out = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-        table.add(method, *json.loads(out.splitlines()[-1]))
+        results, peak = json.loads(out.splitlines()[-1])
+        for name, (accuracy, seconds) in results.items():
+            table.add(method + name, accuracy, seconds, peak)
     print(note)
 
 

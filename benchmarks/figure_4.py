@@ -20,18 +20,14 @@ from _cnn import (
     tutorial_head,
 )
 from _common import measure
+from _configurations import CONFIGURATIONS
 from _methods import run_methods
+from sklearn.dummy import DummyClassifier
 from torch import nn
 
 from skhier import LayerwiseCNNClassifier
 
 HIDDEN = {"FC": (384, 192), "linear": ()}
-# Figure 5: N, (l_1, l_2), (l_1', l_2'); 0 steps of training keep a random projection (JL).
-OURS = {
-    "FC": dict(n_patches=47_509, n_clusters=[1377, 3534], n_components=[155, 216]),
-    "linear": dict(n_patches=32_124, n_clusters=[1384, 2576], n_components=[97, 211]),
-}
-JL = dict(n_patches=57_893, n_clusters=[5004, 6813], n_components=[345, 407], max_iter=0)
 PRINTED = """Printed in the paper (FC, linear): CNN 0.759, 0.735; CNN with random filters
 0.645, 0.616; clustering + JL 0.586, 0.588; clustering + learned 1x1 (theirs) 0.734, 0.689."""
 
@@ -40,7 +36,7 @@ def run_cnn(*parts, head):
     return best_epoch(train_tutorial_cnn(*parts, hidden=HIDDEN[head]))
 
 
-def run_random_filters(X_train, y_train, X_held, y_held, seed, *, head):
+def run_random_filters(X_train, y_train, X_held, y_held, seed):
     torch.manual_seed(seed)
     body = tutorial_body(3)
 
@@ -49,42 +45,40 @@ def run_random_filters(X_train, y_train, X_held, y_held, seed, *, head):
             return torch.cat([body(part) for part in X.split(500)]).numpy()
 
     parts, seconds = measure(lambda: [features(X) for X in standardized(X_train, X_held)])
-    accuracy, head_seconds = train_head(parts, y_train, y_held, seed, head)
-    return accuracy, seconds + head_seconds
+    return train_heads(parts, seconds, y_train, y_held, seed, HIDDEN)
 
 
-def run_layerwise(X_train, y_train, X_held, y_held, seed, *, head, params):
-    """Layers by skhier, then a head like the CNN's."""
-    clf = LayerwiseCNNClassifier(
-        **params,
-        kmeans_max_iter=10,
-        scale_channels=True,
-        head="ridge",
-        random_state=seed,
-    )
+def run_layerwise(X_train, y_train, X_held, y_held, seed, *, configuration, heads):
+    """Layers by skhier, then heads like the CNN's."""
+    clf = LayerwiseCNNClassifier(**CONFIGURATIONS[configuration], random_state=seed)
+    clf.set_params(head=DummyClassifier())
     _, seconds = measure(clf.fit, X_train, y_train)
     parts = [clf.transform(X).reshape(len(X), -1) for X in (X_train, X_held)]
-    accuracy, head_seconds = train_head(parts, y_train, y_held, seed, head)
-    return accuracy, seconds + head_seconds
+    return train_heads(parts, seconds, y_train, y_held, seed, heads)
 
 
-def train_head(parts, y_train, y_held, seed, head):
-    """The best epoch of a head trained by Adam on features (n, D)."""
+def train_heads(parts, seconds, y_train, y_held, seed, heads):
+    """The best epoch of each head, trained by Adam on features (n, D) made in `seconds`."""
     X, X_held = (torch.from_numpy(part) for part in parts)
     mean, std = X.mean(dim=0), X.std(dim=0).clamp(min=1e-6)
     X.sub_(mean).div_(std), X_held.sub_(mean).div_(std)
     y, y_held = (torch.from_numpy(labels).long() for labels in (y_train, y_held))
-    torch.manual_seed(seed)
-    network = nn.Sequential(*tutorial_head(X.shape[1], 10, HIDDEN[head]))
-    return best_epoch(train_epochs(network, X, y, X_held, y_held, 12, seed))
+    results = {}
+    for head in heads:
+        torch.manual_seed(seed)
+        network = nn.Sequential(*tutorial_head(X.shape[1], 10, HIDDEN[head]))
+        accuracy, head_seconds = best_epoch(train_epochs(network, X, y, X_held, y_held, 12, seed))
+        results[", " + head] = accuracy, seconds + head_seconds
+    return results
 
 
-METHODS = {}
+METHODS = {f"CNN, {head}": partial(run_cnn, head=head) for head in HIDDEN}
+METHODS["CNN random filters"] = run_random_filters
+METHODS["clustering + JL"] = partial(
+    run_layerwise, configuration="clustering + JL", heads=tuple(HIDDEN)
+)
 for head in HIDDEN:
-    METHODS |= {
-        f"CNN, {head}": partial(run_cnn, head=head),
-        f"CNN random filters, {head}": partial(run_random_filters, head=head),
-        f"clustering + JL, {head}": partial(run_layerwise, head=head, params=JL),
-        f"ours, {head}": partial(run_layerwise, head=head, params=OURS[head]),
-    }
+    METHODS[f"ours for {head}"] = partial(
+        run_layerwise, configuration=f"paper, {head}, Adam", heads=(head,)
+    )
 run_methods(__doc__, METHODS, PRINTED)

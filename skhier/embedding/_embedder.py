@@ -112,7 +112,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Bias of the readout; zero unless it is trained.
 
     loss_curve_ : ndarray of shape (n,)
-        The loss before each step; 'exact' gives it before the first and after the last.
+        The loss before each step; 'exact' gives it before the first and after the last
+        of at least one.
 
     validation_losses_ : ndarray of shape (n_epochs,) or None
         The loss on the images set aside, after each epoch; None without `early_stopping`.

@@ -176,10 +176,12 @@ def _finite(loss, step, options):
 
 def solve(solver, network, source, targets, options):
     """Train the network with the solver of that name; return the losses."""
-    if solver == "exact":
+    if solver == "exact" and options.max_iter > 0:
         return exact(network, source, targets, options)
     if options.scale_channels:
         _measure_scale(network, source)
+    if options.max_iter == 0:  # a random projection: nothing to read the codes for
+        return []
     if solver == "gd":
         return gradient_descent(network, source, targets, options)
     optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[solver]
@@ -188,6 +190,8 @@ def solve(solver, network, source, targets, options):
 
 def n_tasks(solver, source, options):
     """The number of subtasks that `solve` reports."""
+    if options.max_iter == 0:
+        return 0
     if solver == "exact":
         return n_parts(len(source), source.batch_size)
     if solver == "gd":

@@ -1,0 +1,78 @@
+"""Random search as in section 6 of the paper, at reduced size, by successive halving.
+
+Candidates (numbers of clusters and of embedding channels, bias of the ReLU, number of patches N)
+learn from a part of the training images and are scored on others; the best third goes on with
+three times as many. Then the best of all learns from the first four fifths of the file (or from
+--final images) and is scored on the rest.
+
+Usage: python benchmarks/random_search.py DATA.npz [--n-images N] [--n-candidates N]
+           [--final N] [--csv FILE]
+DATA.npz holds X (n, H, W, C) and y.
+"""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from _common import measure
+from scipy.stats import loguniform, randint, uniform
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import HalvingRandomSearchCV, ShuffleSplit
+
+from skhier import LayerwiseCNNClassifier
+from skhier.datasets import load_npz
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("data")
+parser.add_argument("--n-images", type=int, default=9000, help="for the search")
+parser.add_argument("--n-candidates", type=int, default=9)
+parser.add_argument("--final", type=int, help="to learn from in the end")
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--csv")
+options = parser.parse_args()
+
+
+class PerLayer:
+    """One draw of a distribution for each layer, as a list."""
+
+    def __init__(self, *distributions):
+        self._distributions = distributions
+
+    def rvs(self, random_state=None):
+        draws = [d.rvs(random_state=random_state) for d in self._distributions]
+        return [int(draw) for draw in draws]
+
+
+bunch = load_npz(options.data)
+X, y = bunch.images, bunch.target
+n_train = 4 * len(X) // 5
+search = HalvingRandomSearchCV(
+    LayerwiseCNNClassifier(random_state=options.seed),
+    {
+        "n_clusters": PerLayer(loguniform(50, 400), loguniform(200, 1600)),
+        "n_components": randint(32, 192),
+        "bias": uniform(-1, 1),
+        "n_patches": randint(10_000, 60_000),
+    },
+    n_candidates=options.n_candidates,
+    factor=3,
+    min_resources=options.n_images // 9,
+    max_resources=options.n_images,
+    cv=ShuffleSplit(1, test_size=0.3, random_state=options.seed),
+    refit=False,
+    random_state=options.seed,
+    verbose=1,
+)
+_, seconds = measure(search.fit, X[:n_train], y[:n_train])
+columns = ["iter", "n_resources", "mean_test_score", "mean_fit_time"]
+results = pd.DataFrame(search.cv_results_)
+results = results[columns].join(pd.DataFrame(results.pop("params").tolist()))
+print(results.sort_values(["iter", "mean_test_score"]).to_string(index=False))
+if options.csv:
+    results.to_csv(options.csv, index=False)
+print(f"search: {seconds:.0f} s; best: {search.best_params_}")
+n_final = options.final or n_train
+clf = LayerwiseCNNClassifier(random_state=options.seed).set_params(**search.best_params_)
+_, seconds = measure(clf.fit, X[:n_final], y[:n_final])
+accuracy = np.mean(clf.predict(X[n_train:]) == y[n_train:])
+print(f"learned from {n_final} images in {seconds:.0f} s: {accuracy:.4f} of {len(X) - n_train}")

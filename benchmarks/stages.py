@@ -1,0 +1,94 @@
+"""Operations, time and share of the machine's matrix product rate of each stage of a fit.
+
+The stages of LayerwiseCNNClassifier are run one after the other by hand. "rate" is that of
+the stage; "share" is that rate over the machine's rate for a matrix product of the stage's
+own shapes, in the precision that the stage computes in, measured in the same run.
+
+Usage: python benchmarks/stages.py DATA.npz [--configuration NAME] [--n-images N] [--csv FILE]
+DATA.npz holds X (n, H, W, C) and y.
+"""
+
+import argparse
+from math import prod
+from time import perf_counter
+
+import numpy as np
+import torch
+from _common import Table, measure, peak_gigabytes
+from _configurations import CONFIGURATIONS
+
+from skhier import LayerwiseCNNClassifier
+from skhier._base._device import dense_product
+from skhier.classifier._blocks import EncodedImages
+from skhier.classifier._parts import make_parts
+from skhier.datasets import load_npz
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("data")
+parser.add_argument("--configuration", default="paper, linear", choices=list(CONFIGURATIONS))
+parser.add_argument("--n-images", type=int, default=10_000)
+parser.add_argument("--csv")
+options = parser.parse_args()
+
+
+def matmul_rate(n_rows, n_inner, n_columns, dtype):
+    """Operations per second of the faster of two ways to multiply matrices, at its best."""
+    A, B = torch.rand(n_rows, n_inner).to(dtype), torch.rand(n_columns, n_inner).to(dtype)
+    seconds = []
+    for multiply in (torch.nn.functional.linear, dense_product):
+        for _ in range(10):
+            start = perf_counter()
+            multiply(A, B)
+            seconds.append(perf_counter() - start)
+    return 2 * n_rows * n_inner * n_columns / min(seconds)
+
+
+def add(stage, n_operations, seconds, shapes, dtype):
+    rate = n_operations / seconds
+    share = rate / matmul_rate(*shapes, dtype)
+    table.add(stage, n_operations / 1e12, seconds, rate / 1e9, f"{share:.0%}", str(dtype)[6:])
+
+
+def copy_rate():
+    """Bytes read and written per second by a copy of 256 MB."""
+    source, target = torch.rand(2, 32 * 2**20)
+    return 2 * source.nbytes / min(measure(target.copy_, source)[1] for _ in range(10))
+
+
+for dtype in (torch.bfloat16, torch.float32):
+    rate = matmul_rate(2048, 2048, 2048, dtype)
+    print(f"product of 2048x2048 matrices, {str(dtype)[6:]}: {rate / 1e9:.0f} Gflop/s")
+print(f"copy: {copy_rate() / 1e9:.3g} GB/s")
+bunch = load_npz(options.data)
+images, y = bunch.images[: options.n_images].astype(np.float32), bunch.target[: options.n_images]
+clf = LayerwiseCNNClassifier(**CONFIGURATIONS[options.configuration], random_state=0)
+blocks, head = make_parts(clf)
+columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
+table = Table(*columns, csv_path=options.csv, first_width=30)
+features, n = images, len(images)
+for number, (phi, embedder) in enumerate(blocks, 1):
+    _, seconds = measure(phi._fit_images, features)
+    n_patches = min(phi.n_patches, n * prod(phi._grid(phi.image_shape_).map_shape))
+    k, d = phi.n_clusters_, prod(phi.kernels_.shape[1:])
+    # A product with the centers for each iteration, the first assignment, and k-means++.
+    n_products = phi.n_iter_ + 1 + (phi.init == "k-means++")
+    n_operations = 2 * n_patches * d * k * n_products
+    add(f"k-means, block {number}", n_operations, seconds, (4096, d, k), torch.float32)
+    encoder = phi._encoder(np.dtype(np.float32))
+    n_positions = prod(encoder.grid.map_shape)
+    rows = encoder.batch_size * n_positions
+    encoding = 2 * n * n_positions * d * k
+    if embedder is not None:
+        source = EncodedImages(encoder, features)
+        _, seconds = measure(embedder._fit_source, source, y, np.dtype(np.float32))
+        name = f"encode, train 1x1, block {number}"
+        add(name, encoding, seconds, (rows, d, k), encoder.dtype)
+    block = blocks[number - 1]
+    features, seconds = measure(block.transform, features, np.dtype(np.float32))
+    name = f"encode{', embed' * (embedder is not None)}, block {number}"
+    add(name, encoding, seconds, (rows, d, k), encoder.dtype)
+_, seconds = measure(head.fit_features, features.flatten(1), y)
+D, n_classes = features[0].numel(), len(np.unique(y))
+n_operations = 4 * n * D * n_classes * head.n_iter_
+add("ridge head", n_operations, seconds, (4096, D, n_classes), features.dtype)
+print(f"{options.configuration}: {n} images, peak {peak_gigabytes():.3g} GB")

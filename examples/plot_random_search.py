@@ -1,0 +1,58 @@
+"""
+Random search over the parameters of the paper
+==============================================
+
+Section 6 of the paper chooses the numbers of clusters and of embedding channels, the bias of
+the ReLU and the number of patches to cluster by random search. Successive halving does that
+with less work: many candidates learn from few images, the best of them from more.
+"""
+
+# %%
+# Each candidate names one value for each of the two layers. ``benchmarks/random_search.py`` has
+# the same search for a file of images, CIFAR-10 for example.
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import uniform
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import HalvingRandomSearchCV, train_test_split
+
+from skhier import LayerwiseCNNClassifier
+
+digits = load_digits()
+X_train, X_test, y_train, y_test = train_test_split(
+    digits.images.astype(np.float32), digits.target, random_state=0
+)
+search = HalvingRandomSearchCV(
+    LayerwiseCNNClassifier(random_state=0),
+    {
+        "n_clusters": [[16, 32], [16, 64], [32, 64], [32, 128]],
+        "n_components": [8, 16, 32, 64],
+        "bias": uniform(-1, 1),
+        "n_patches": [1000, 3000, 10_000],
+    },
+    n_candidates=12,
+    factor=2,
+    min_resources=150,
+    cv=3,
+    random_state=0,
+).fit(X_train, y_train)
+print(f"best of {search.n_candidates_[0]} candidates: {search.best_params_}")
+print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
+
+# %%
+# What each candidate reached in the last round that it took part in.
+results = search.cv_results_
+biases = np.array([params["bias"] for params in results["params"]])
+sizes = results["n_resources"]
+figure, ax = plt.subplots(figsize=(6, 4))
+for size in np.unique(sizes):
+    ax.plot(
+        biases[sizes == size],
+        results["mean_test_score"][sizes == size],
+        "o",
+        label=f"{size} images",
+    )
+ax.set(xlabel="bias of the ReLU", ylabel="cross-validated accuracy")
+ax.legend(frameon=False)
+plt.show()
