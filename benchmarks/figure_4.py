@@ -20,12 +20,10 @@ from _cnn import (
     tutorial_head,
 )
 from _common import measure
-from _configurations import CONFIGURATIONS
+from _configurations import make_classifier
 from _methods import run_methods
 from sklearn.dummy import DummyClassifier
 from torch import nn
-
-from skhier import LayerwiseCNNClassifier
 
 HIDDEN = {"FC": (384, 192), "linear": ()}
 PRINTED = """Printed in the paper (FC, linear): CNN 0.759, 0.735; CNN with random filters
@@ -50,8 +48,7 @@ def run_random_filters(X_train, y_train, X_held, y_held, seed):
 
 def run_layerwise(X_train, y_train, X_held, y_held, seed, *, configuration, heads):
     """Layers by skhier, then heads like the CNN's."""
-    clf = LayerwiseCNNClassifier(**CONFIGURATIONS[configuration], random_state=seed)
-    clf.set_params(head=DummyClassifier())
+    clf = make_classifier(configuration, seed).set_params(head=DummyClassifier())
     _, seconds = measure(clf.fit, X_train, y_train)
     parts = [clf.transform(X).reshape(len(X), -1) for X in (X_train, X_held)]
     return train_heads(parts, seconds, y_train, y_held, seed, heads)
@@ -79,6 +76,6 @@ METHODS["clustering + JL"] = partial(
 )
 for head in HIDDEN:
     METHODS[f"ours for {head}"] = partial(
-        run_layerwise, configuration=f"paper, {head}, Adam", heads=(head,)
+        run_layerwise, configuration=f"paper, {head}", heads=(head,)
     )
 run_methods(__doc__, METHODS, PRINTED)

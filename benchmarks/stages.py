@@ -15,9 +15,8 @@ from time import perf_counter
 import numpy as np
 import torch
 from _common import Table, measure, peak_gigabytes
-from _configurations import CONFIGURATIONS
+from _configurations import CONFIGURATIONS, make_classifier
 
-from skhier import LayerwiseCNNClassifier
 from skhier._base._device import dense_product
 from skhier.classifier._blocks import EncodedImages
 from skhier.classifier._parts import make_parts
@@ -25,7 +24,7 @@ from skhier.datasets import load_npz
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
 parser.add_argument("data")
-parser.add_argument("--configuration", default="paper, linear", choices=list(CONFIGURATIONS))
+parser.add_argument("--configuration", default="one pass, linear", choices=list(CONFIGURATIONS))
 parser.add_argument("--n-images", type=int, default=10_000)
 parser.add_argument("--csv")
 options = parser.parse_args()
@@ -61,7 +60,7 @@ for dtype in (torch.bfloat16, torch.float32):
 print(f"copy: {copy_rate() / 1e9:.3g} GB/s")
 bunch = load_npz(options.data)
 images, y = bunch.images[: options.n_images].astype(np.float32), bunch.target[: options.n_images]
-clf = LayerwiseCNNClassifier(**CONFIGURATIONS[options.configuration], random_state=0)
+clf = make_classifier(options.configuration, random_state=0)
 blocks, head = make_parts(clf)
 columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
 table = Table(*columns, csv_path=options.csv, first_width=30)

@@ -12,8 +12,9 @@ def auto_patch_size(image_shape):
 
 
 def auto_pool_size(map_shape):
-    """3 where that leaves at least a 3x3 map, else 2."""
-    return 3 if min(map_shape) >= 9 else 2
+    """More for larger maps, so that after two layers some 4x4 pixels are left."""
+    side = min(map_shape)
+    return 4 if side >= 24 else 3 if side > 8 else 2
 
 
 def most_clusters(n_values):

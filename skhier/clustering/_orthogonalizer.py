@@ -87,8 +87,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
 
     pool_size : int, pair of int or 'auto', default=1
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
-        so no pixel is dropped. 1 is no pooling. 'auto' is 3 for at least 9x9 patches, and
-        2 for fewer.
+        so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
+        codes, 3 above 8x8, and 2 for smaller ones.
 
     pooling : {'max', 'average'}, default='max'
         What a window of codes becomes: its maximum in each channel, as in section 6, or

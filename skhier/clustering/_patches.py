@@ -132,7 +132,8 @@ def refuse_patches_of_vectors(estimator, X, patch_size, padding):
     if not is_plain_vectors(estimator, X):
         return
     vectors = "flat X without image_shape holds plain vectors, images of one pixel"
-    if patch_size is not None and as_pair(patch_size, "patch_size", 1) != (1, 1):
+    is_auto = patch_size is None or isinstance(patch_size, str)
+    if not is_auto and as_pair(patch_size, "patch_size", 1) != (1, 1):
         raise ValueError(
             f"patch_size={patch_size!r} is larger than the images: {vectors}. Give "
             "image_shape=(H, W, C)."

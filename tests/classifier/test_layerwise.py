@@ -79,8 +79,8 @@ def test_hand_built_layers_equal_the_classifier(digits):
     clf = LayerwiseCNNClassifier(**SMALL, n_layers=1).fit(X_train, y_train)
     seed = clf.layers_[0].orthogonalizer.random_state
     phi = PatchKMeansOrthogonalizer(
-        24, 3, 1, padding="same", encoding="relu", pool_size=2, whiten=True, n_patches=5000,
-        random_state=seed,
+        24, 3, 1, padding="same", encoding="crelu", bias=-0.5, normalize=True, pool_size=2,
+        pooling="average", whiten=True, n_patches=5000, max_iter=25, random_state=seed,
     )  # fmt: skip
     assert_allclose(phi.fit(X_train).transform(X_test), clf.transform(X_test))
 
@@ -242,7 +242,7 @@ def test_constant_images(digits):
 def test_labels_missing_from_a_fold(digits):
     X, _, y, _ = digits
     folds = [(np.flatnonzero(y != missing), np.arange(len(y))) for missing in (0, 9)]
-    clf = LayerwiseCNNClassifier(**SMALL)
+    clf = LayerwiseCNNClassifier(head="linear", **SMALL)
     results = cross_validate(clf, X, y, cv=folds, return_estimator=True)
     for missing, fitted, score in zip((0, 9), results["estimator"], results["test_score"]):
         known = (y != missing).mean()

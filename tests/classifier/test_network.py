@@ -68,8 +68,9 @@ def test_mlp_head(digits):
 
 def test_network_is_plain_and_trainable(digits):
     X, _, y, _ = digits
-    network = LayerwiseCNNClassifier(**SMALL).fit(X, y).to_torch()
-    kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, nn.MaxPool2d]
+    clf = LayerwiseCNNClassifier(normalize=False, pooling=["max", "average"], **SMALL)
+    network = clf.fit(X, y).to_torch()
+    kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, nn.AvgPool2d]
     assert [type(m) for m in network] == [*kinds, nn.Flatten, nn.Linear]
     loss = network(torch.from_numpy(X[:8, None])).sum()
     loss.backward()

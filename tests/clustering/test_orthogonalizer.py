@@ -213,7 +213,7 @@ def test_auto_n_clusters(n_distinct, n_values, expected):
 
 @pytest.mark.parametrize(
     ("image_shape", "patch_size", "pool_size"),
-    [((32, 32, 3), 6, 3), ((16, 20, 1), 6, 3), ((8, 8, 1), 3, 2), ((20, 20, 5), 3, 3)],
+    [((32, 32, 3), 6, 4), ((16, 20, 1), 6, 3), ((8, 8, 1), 3, 2), ((20, 20, 5), 3, 3)],
 )
 def test_auto_patch_size_and_pool_size(image_shape, patch_size, pool_size):
     X = np.random.default_rng(0).standard_normal((5, *image_shape))
