@@ -16,35 +16,25 @@ from _methods import run_methods
 
 from skhier import LayerwiseCNNClassifier
 
-ONE_BLOCK = dict(
-    n_layers=1,
-    patch_size=6,
-    padding="valid",
-    encoding="crelu",
-    normalize=True,
-    bias=-0.5,
-    pooling="average",
-    whiten_eps=1e-2,
-    kmeans_init="random",
-    kmeans_max_iter=10,
-    scale_channels=True,
-    head="ridge",
-)
-TWO_BLOCKS = ONE_BLOCK | dict(
-    n_layers=2,
-    patch_size=[6, 3],
-    padding=["valid", "same"],
-    whiten_eps=[1e-2, 0.3],
-    n_components=128,
-    pool_size=3,
-    n_patches=[100_000, 60_000],
-)
+VALID = dict(padding=["valid", "same"], pool_size=3, whiten_eps=[1e-2, 0.3])
 CONFIGURATIONS = {
-    "one block 2000": ONE_BLOCK | dict(n_clusters=2000, pool_size=9),
-    "400 + 1600": TWO_BLOCKS | dict(n_clusters=[400, 1600]),
-    "400 + 1600, mirror": TWO_BLOCKS | dict(n_clusters=[400, 1600], mirror=True),
-    "400 + 3200": TWO_BLOCKS | dict(n_clusters=[400, 3200]),
-    "400 + 3200, mirror": TWO_BLOCKS | dict(n_clusters=[400, 3200], mirror=True),
+    "default": {},
+    "100 + 600": dict(
+        VALID, n_clusters=[100, 600], n_components=64, n_patches=30_000, kmeans_max_iter=10
+    ),
+    "one block of 2000": dict(
+        n_layers=1, n_clusters=2000, padding="valid", pool_size=9, whiten_eps=1e-2
+    ),
+    "400 + 1600": dict(VALID, n_clusters=[400, 1600]),
+    "400 + 800 + 800": dict(
+        n_layers=3,
+        n_clusters=[400, 800, 800],
+        padding=["valid", "same", "same"],
+        pool_size=[3, 2, 2],
+        whiten_eps=[1e-2, 0.3, 0.3],
+    ),
+    "400 + 1600, mirror": dict(VALID, n_clusters=[400, 1600], mirror=True),
+    "400 + 3200, mirror": dict(VALID, n_clusters=[400, 3200], mirror=True),
 }
 
 
