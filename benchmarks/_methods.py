@@ -1,4 +1,4 @@
-"""Methods compared on the images of one file, each in a process of its own.
+"""Methods compared on the same images, each in a process of its own.
 
 So that peak memory is that of the method alone.
 """
@@ -7,57 +7,94 @@ import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-from _common import Table, peak_gigabytes
+import numpy as np
+from _common import Table, measure, peak_gigabytes
 
-from skhier.datasets import load_npz
+from skhier import LayerwiseCNNClassifier
+from skhier.datasets import load_fashion_mnist, load_npz
 
 
-def run_methods(description, methods, note):
-    """Run the methods that the command line names and print a table.
+def make_parser(description, methods):
+    """The command line that all scripts share.
 
     Parameters
     ----------
     description : str
         Of the script, for ``--help``.
-    methods : dict
-        Name -> function (X_train, y_train, X_held, y_held, seed) -> (accuracy, seconds), or
-        for several at once -> dict of such pairs by name, which is added to the method's.
-    note : str
-        Printed below the table.
+    methods : iterable of str
+        Names to choose from.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("data")
+    parser.add_argument("data", help=".npz file of X and y, or folder of Fashion-MNIST's IDX files")
     parser.add_argument("--validate", action="store_true")
     parser.add_argument("--methods", nargs="*", default=list(methods), choices=list(methods))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def run_methods(methods, options):
+    """Run the methods that the command line names, print a table and return its rows.
+
+    Parameters
+    ----------
+    methods : dict
+        Name -> function (X_train, y_train, X_held, y_held, seed) -> (accuracy, seconds), or
+        for several at once -> dict of such pairs by name, which is added to the method's.
+    options : Namespace
+        What the parser of :func:`make_parser` read.
+
+    Returns
+    -------
+    rows : list of (method, accuracy, seconds, gigabytes)
+        What the table holds.
+    """
     if options.one:
-        bunch = load_npz(options.data)
-        parts = _split(bunch.images, bunch.target, options.validate)
+        parts = load_parts(options.data, options.validate)
         result = methods[options.one](*parts, options.seed)
         results = result if isinstance(result, dict) else {"": result}
         print(json.dumps([results, peak_gigabytes()]))
-        return
-    columns = ("method", "accuracy", "fit s", "peak GB")
-    table = Table(*columns, csv_path=options.csv, first_width=max(map(len, methods)) + 8)
+        sys.exit()
+    width = max(map(len, methods)) + 8
+    table = Table("method", "accuracy", "fit s", "peak GB", csv_path=options.csv, first_width=width)
+    rows = []
     for method in options.methods:
-        command = [sys.executable, sys.argv[0], options.data, "--one", method]
-        command += ["--seed", str(options.seed)] + ["--validate"] * options.validate
+        command = [sys.executable, *sys.argv, "--one", method]
         out = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
         results, peak = json.loads(out.splitlines()[-1])
         for name, (accuracy, seconds) in results.items():
-            table.add(method + name, accuracy, seconds, peak)
-    print(note)
+            rows.append((method + name, accuracy, seconds, peak))
+            table.add(*rows[-1])
+    return rows
 
 
-def _split(X, y, validate):
-    """Four fifths to learn from, the rest held out; or a part of the four fifths for each."""
-    n = len(X)
-    n_train, n_held = (7 * n // 10, n // 10) if validate else (4 * n // 5, n - 4 * n // 5)
-    held = slice(n_train, n_train + n_held)
-    return X[:n_train], y[:n_train], X[held], y[held]
+def load_parts(path, validate):
+    """(X_train, y_train, X_held, y_held) of a file or folder.
+
+    A file's first four fifths are to learn from, the rest is held out; Fashion-MNIST has
+    parts of its own. To validate, the last eighth (sixth) of what there is to learn from
+    takes the place of what is held out.
+    """
+    if Path(path).is_dir():
+        bunch = load_fashion_mnist(path)
+        X, y, n_train, n_aside = bunch.images[..., None], bunch.target, bunch.n_train, 10_000
+    else:
+        bunch = load_npz(path)
+        X, y, n_train = bunch.images, bunch.target, 4 * len(bunch.images) // 5
+        n_aside = n_train // 8
+    X, n_end = X.astype(np.float32), len(X)
+    if validate:
+        n_train, n_end = n_train - n_aside, n_train
+    return X[:n_train], y[:n_train], X[n_train:n_end], y[n_train:n_end]
+
+
+def run_classifier(X_train, y_train, X_held, y_held, seed, *, params):
+    """(accuracy, seconds of the fit) of LayerwiseCNNClassifier with these parameters."""
+    clf = LayerwiseCNNClassifier(**params, random_state=seed)
+    _, seconds = measure(clf.fit, X_train, y_train)
+    return clf.score(X_held, y_held), seconds

@@ -11,10 +11,7 @@ import sys
 from functools import partial
 
 from _cnn import best_epoch, train_tutorial_cnn
-from _common import measure
-from _methods import run_methods
-
-from skhier import LayerwiseCNNClassifier
+from _methods import make_parser, run_classifier, run_methods
 
 VALID = dict(padding=["valid", "same"], pool_size=3, whiten_eps=[1e-2, 0.3])
 CONFIGURATIONS = {
@@ -38,21 +35,13 @@ CONFIGURATIONS = {
 }
 
 
-def run_ours(X_train, y_train, X_held, y_held, seed, *, params):
-    clf = LayerwiseCNNClassifier(**params, random_state=seed)
-    _, seconds = measure(clf.fit, X_train, y_train)
-    return clf.score(X_held, y_held), seconds
-
-
 def run_cnn(X_train, y_train, X_held, y_held, seed):
     epochs = train_tutorial_cnn(X_train, y_train, X_held, y_held, seed)
     print("CNN, epochs:", [round(accuracy, 4) for _, accuracy in epochs], file=sys.stderr)
     return best_epoch(epochs)
 
 
-run_methods(
-    __doc__,
-    {"CNN": run_cnn}
-    | {name: partial(run_ours, params=params) for name, params in CONFIGURATIONS.items()},
-    "CNN: its best epoch of 12 on the held-out images, and the time that took.",
-)
+METHODS = {"CNN": run_cnn}
+METHODS |= {name: partial(run_classifier, params=params) for name, params in CONFIGURATIONS.items()}
+run_methods(METHODS, make_parser(__doc__, METHODS).parse_args())
+print("CNN: its best epoch of 12 on the held-out images, and the time that took.")

@@ -21,7 +21,7 @@ from _cnn import (
 )
 from _common import measure
 from _configurations import make_classifier
-from _methods import run_methods
+from _methods import make_parser, run_methods
 from sklearn.dummy import DummyClassifier
 from torch import nn
 
@@ -78,4 +78,5 @@ for head in HIDDEN:
     METHODS[f"ours for {head}"] = partial(
         run_layerwise, configuration=f"paper, {head}", heads=(head,)
     )
-run_methods(__doc__, METHODS, PRINTED)
+run_methods(METHODS, make_parser(__doc__, METHODS).parse_args())
+print(PRINTED)

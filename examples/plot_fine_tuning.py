@@ -7,7 +7,7 @@ on from there. Beside it here is the same network, trained the same way from ran
 """
 
 # %%
-# Handwritten digits, few of them to learn from.
+# Handwritten digits, a hundred of them to learn from.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from skhier import LayerwiseCNNClassifier
 
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
-    digits.images.astype(np.float32), digits.target, train_size=300, random_state=0
+    digits.images.astype(np.float32), digits.target, train_size=100, random_state=0
 )
 clf = LayerwiseCNNClassifier(n_clusters=32, n_components=32, random_state=0).fit(X_train, y_train)
 print(f"learned layer by layer: {clf.score(X_test, y_test):.3f} of the test images")
@@ -33,22 +33,22 @@ with torch.no_grad():
     layerwise[-1].bias *= 10
 
 
-def randomized(network):
-    """A copy of the network with random weights, as PyTorch draws them."""
-    copy = clf.to_torch()
-    for module in copy.modules():
+def randomized():
+    """The same network with random weights, as PyTorch draws them."""
+    network = clf.to_torch()
+    for module in network.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    return copy
+    return network
 
 
 # %%
 # The same training for both.
-def fine_tune(network, n_epochs=30):
+def fine_tune(network, n_epochs=200):
     """Test accuracy before the first epoch of Adam and after each."""
     images, test_images = (torch.from_numpy(X[:, None]) for X in (X_train, X_test))
     labels = torch.from_numpy(y_train)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-4)
     accuracies = []
     for epoch in range(n_epochs + 1):
         with torch.no_grad():
@@ -64,15 +64,16 @@ def fine_tune(network, n_epochs=30):
 torch.manual_seed(0)
 curves = {
     "layerwise start": fine_tune(layerwise),
-    "random start": fine_tune(randomized(layerwise)),
+    "random start": fine_tune(randomized()),
 }
 for name, curve in curves.items():
     print(f"{name}: {curve[0]:.3f} before, {curve[-1]:.3f} after {len(curve) - 1} epochs")
 
 # %%
+# Both arrive at the same accuracy, the layerwise start after a tenth of the epochs.
 figure, ax = plt.subplots(figsize=(6, 4))
 for name, curve in curves.items():
     ax.plot(curve, label=name)
-ax.set(xlabel="epochs of backpropagation", ylabel="test accuracy", ylim=(0.8, 1))
+ax.set(xlabel="epochs of backpropagation", ylabel="test accuracy", ylim=(0.6, 1))
 ax.legend(frameon=False)
 plt.show()
