@@ -10,19 +10,25 @@ def is_sequence(value):
     return isinstance(value, (tuple, list, np.ndarray))
 
 
-def as_pair(value, name, minimum):
+def is_auto(value):
+    """Whether a parameter of any type is the string 'auto'."""
+    return isinstance(value, str) and value == "auto"
+
+
+def as_pair(value, name, minimum, or_else=""):
     """Return `value`, an int or two ints of at least `minimum`, as (vertical, horizontal).
 
     Raises
     ------
     ValueError
-        If it is anything else; the message calls it `name`.
+        If it is anything else; the message calls it `name`, and says what the caller
+        takes `or_else`.
     """
     pair = tuple(value) if is_sequence(value) else (value, value)
     if len(pair) != 2 or not all(isinstance(v, Integral) and v >= minimum for v in pair):
         raise ValueError(
             f"{name}={value!r} is not valid: it takes an int or a pair of ints "
-            f"(vertical, horizontal), at least {minimum}."
+            f"(vertical, horizontal), at least {minimum}{or_else}."
         )
     return tuple(int(v) for v in pair)
 

@@ -1,6 +1,6 @@
 """What 'auto' stands for in parameters of the clustering: sizes that suit the images."""
 
-_MAX_CLUSTERS = 1024
+_MAX_CLUSTERS = 1600
 _CLUSTERS_PER_VALUE = 4
 _PATCHES_PER_CLUSTER = 4
 
@@ -12,9 +12,9 @@ def auto_patch_size(image_shape):
 
 
 def auto_pool_size(map_shape):
-    """More for larger maps, so that after two layers some 4x4 pixels are left."""
+    """More for larger maps, so that two layers leave a few pixels of most images."""
     side = min(map_shape)
-    return 4 if side >= 24 else 3 if side > 8 else 2
+    return 4 if side >= 24 else 3 if side >= 6 else 2
 
 
 def most_clusters(n_values):

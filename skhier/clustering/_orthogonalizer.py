@@ -20,7 +20,7 @@ from .._base._device import (
 )
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
-from .._base._params import as_pair
+from .._base._params import as_pair, is_auto
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
@@ -42,7 +42,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     ----------
     n_clusters : int or 'auto', default='auto'
         Number of clusters, which is the number of channels of the codes. 'auto' is four
-        times the number of values of a patch, at most 1024, and at most a quarter of the
+        times the number of values of a patch, at most 1600, and at most a quarter of the
         number of distinct patches.
 
     patch_size : int, pair of int, 'auto' or None, default=None
@@ -88,7 +88,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     pool_size : int, pair of int or 'auto', default=1
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
         so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
-        codes, 3 above 8x8, and 2 for smaller ones.
+        codes, 3 for at least 6x6, and 2 for smaller ones.
 
     pooling : {'max', 'average'}, default='max'
         What a window of codes becomes: its maximum in each channel, as in section 6, or
@@ -350,15 +350,13 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
 
     def _grid(self, image_shape):
         patch_size = self.patch_size
-        if isinstance(patch_size, str) and patch_size == "auto":
-            patch_size = auto_patch_size(image_shape)
+        patch_size = auto_patch_size(image_shape) if is_auto(patch_size) else patch_size
         return PatchGrid.from_params(image_shape, patch_size, self.stride, self.padding)
 
     def _pool_size(self, map_shape):
         """(vertical, horizontal) window of the pooling of a map of codes."""
-        is_auto = isinstance(self.pool_size, str) and self.pool_size == "auto"
-        pool_size = auto_pool_size(map_shape) if is_auto else self.pool_size
-        return as_pair(pool_size, "pool_size", 1)
+        pool_size = auto_pool_size(map_shape) if is_auto(self.pool_size) else self.pool_size
+        return as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'")
 
     def _check(self, image_shape):
         """Check parameters against a shape of images; return that of the codes.
@@ -373,8 +371,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         return *pooled_shape(grid.map_shape, self._pool_size(grid.map_shape)), n_channels
 
     def _most_clusters(self, grid):
-        is_auto = self.n_clusters == "auto"
-        return most_clusters(prod(grid.patch_shape)) if is_auto else self.n_clusters
+        most = most_clusters(prod(grid.patch_shape))
+        return most if is_auto(self.n_clusters) else self.n_clusters
 
     def _work_bytes(self, image_shape, n_images, dtype):
         """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
@@ -408,14 +406,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         shared |= {"tol": self.tol, "random_state": seed}
         n_clusters = self.n_clusters
         if self.metric == "cosine":
-            if n_clusters == "auto":
+            if is_auto(n_clusters):
                 units = unit_rows(patches)
                 n_clusters = auto_n_clusters(
                     patches.shape[1], lambda enough: count_distinct_directions(units, enough)
                 )
             return SphericalKMeans(n_clusters, device=self.device, verbose=self.verbose, **shared)
         n_distinct = len({row.tobytes() for row in patches})
-        if n_clusters == "auto":
+        if is_auto(n_clusters):
             n_clusters = auto_n_clusters(patches.shape[1], lambda enough: n_distinct)
         if n_clusters > n_distinct:
             raise ValueError(

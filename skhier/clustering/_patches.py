@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from .._base._device import as_tensor, automatic_batch_size
 from .._base._images import is_plain_vectors
-from .._base._params import as_pair
+from .._base._params import as_pair, is_auto
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PatchGrid:
         """
         if patch_size is None:
             patch_size = 1 if image_shape[:2] == (1, 1) else 3
-        patch = as_pair(patch_size, "patch_size", 1)
+        patch = as_pair(patch_size, "patch_size", 1, or_else=", or 'auto' or None")
         step = patch if stride is None else as_pair(stride, "stride", 1)
         pads = []
         for size, p, s, total in zip(
@@ -132,8 +132,8 @@ def refuse_patches_of_vectors(estimator, X, patch_size, padding):
     if not is_plain_vectors(estimator, X):
         return
     vectors = "flat X without image_shape holds plain vectors, images of one pixel"
-    is_auto = patch_size is None or isinstance(patch_size, str)
-    if not is_auto and as_pair(patch_size, "patch_size", 1) != (1, 1):
+    is_default = patch_size is None or is_auto(patch_size)
+    if not is_default and as_pair(patch_size, "patch_size", 1) != (1, 1):
         raise ValueError(
             f"patch_size={patch_size!r} is larger than the images: {vectors}. Give "
             "image_shape=(H, W, C)."

@@ -202,10 +202,10 @@ def test_n_patches_samples_the_patches(images):
 
 
 @pytest.mark.parametrize(
-    ("n_distinct", "n_values", "expected"), [(40, 20, 10), (40, 2, 8), (3, 2, 1), (4500, 300, 1024)]
+    ("n_distinct", "n_values", "expected"), [(40, 20, 10), (40, 2, 8), (3, 2, 1), (6500, 450, 1600)]
 )
 def test_auto_n_clusters(n_distinct, n_values, expected):
-    """4 for each value of a patch, a quarter of the distinct patches, at most 1024."""
+    """4 for each value of a patch, a quarter of the distinct patches, at most 1600."""
     X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
     phi = PatchKMeansOrthogonalizer(random_state=0, max_iter=1).fit(np.vstack([X, X, 2 * X]))
     assert phi.n_clusters_ == expected == phi.transform(X).shape[1]
@@ -213,7 +213,13 @@ def test_auto_n_clusters(n_distinct, n_values, expected):
 
 @pytest.mark.parametrize(
     ("image_shape", "patch_size", "pool_size"),
-    [((32, 32, 3), 6, 4), ((16, 20, 1), 6, 3), ((8, 8, 1), 3, 2), ((20, 20, 5), 3, 3)],
+    [
+        ((32, 32, 3), 6, 4),
+        ((16, 20, 1), 6, 3),
+        ((8, 8, 1), 3, 3),
+        ((20, 20, 5), 3, 3),
+        ((5, 9, 1), 3, 2),
+    ],
 )
 def test_auto_patch_size_and_pool_size(image_shape, patch_size, pool_size):
     X = np.random.default_rng(0).standard_normal((5, *image_shape))
