@@ -22,6 +22,7 @@ from skhier import (
     SphericalKMeans,
     TwoLayerConvEmbedder,
 )
+from skhier._base import _fitting
 
 
 @pytest.fixture
@@ -170,14 +171,18 @@ def test_callbacks_see_every_stage(small):
     clf.fit(X, y)
     names = [name for _, name in recorder.begun]
     assert sorted(recorder.begun) == sorted(recorder.ended)
-    for task in ("layer 1", "layer 2", "head", "run 0", "iteration", "one pass", "transform"):
+    for task in ("layer 1", "layer 2", "run 0", "iteration", "one pass", "transform"):
         assert task in names
     assert {owner for owner, _ in recorder.begun} == {
         "LayerwiseCNNClassifier",
         "PatchKMeansOrthogonalizer",
+        "RidgeHead",
         "SphericalKMeans",
         "TwoLayerConvEmbedder",
     }
+    recorder = Recorder()
+    clf.set_params(head="linear").set_callbacks(recorder).fit(X, y)
+    assert "head" in [name for _, name in recorder.begun]
 
 
 def test_a_callback_can_stop_early(small):
@@ -192,11 +197,12 @@ def test_a_callback_can_stop_early(small):
     assert embedder.fit(X, y).n_iter_ == 1
 
 
-def test_progress_bar_and_verbose(small, capsys):
+def test_progress_bar_and_verbose(small, capsys, monkeypatch):
     X, y = small
+    monkeypatch.setattr(_fitting, "_SECONDS_BETWEEN_LINES", 0)
     LayerwiseCNNClassifier(n_clusters=8, random_state=0).set_callbacks(ProgressBar()).fit(X, y)
     assert "LayerwiseCNNClassifier" in capsys.readouterr().out
     LayerwiseCNNClassifier(n_clusters=8, random_state=0, verbose=2).fit(X, y)
     printed = capsys.readouterr().out
-    for text in ("layer 2 of 2", "patches of shape (3, 3, 1)", "inertia"):
+    for text in ("layer 2 of 2", "patches of shape (3, 3, 1)", "inertia", "samples, 0 s left"):
         assert text in printed

@@ -9,6 +9,8 @@ from sklearn.utils import gen_batches, gen_even_slices
 
 from ._sklearn import _fit_context
 
+_SECONDS_BETWEEN_LINES = 3
+
 
 @contextmanager
 def unchanged_on_failure(estimator):
@@ -86,16 +88,17 @@ class Task:
     def in_parts(self, name, n_samples, batch_size):
         """Consecutive slices of range(n_samples); each tenth of the way is a subtask `name`.
 
-        If verbose, it prints how many samples are done and how much time is left.
+        If verbose, it prints now and then how many samples are done and how much time is left.
         """
-        start = perf_counter()
+        start = told = perf_counter()
         batches = list(gen_batches(n_samples, batch_size))
         for part in gen_even_slices(len(batches), n_parts(n_samples, batch_size)):
             with self.subtask(name):
                 yield from batches[part]
-            done = batches[part][-1].stop
-            left = (perf_counter() - start) * (n_samples / done - 1)
-            self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
+            done, now = batches[part][-1].stop, perf_counter()
+            if now - told > _SECONDS_BETWEEN_LINES:
+                told, left = now, (now - start) * (n_samples / done - 1)
+                self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
 
     def log(self, message):
         """Print `message` if the estimator is verbose."""

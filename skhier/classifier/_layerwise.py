@@ -580,7 +580,7 @@ class LayerwiseCNNClassifier(
         >>> from sklearn.datasets import load_digits
         >>> from skhier import LayerwiseCNNClassifier
         >>> X, y = load_digits().images, load_digits().target
-        >>> clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=16, random_state=0).fit(X, y)
+        >>> clf = LayerwiseCNNClassifier(1, n_clusters=16, pool_size=2, random_state=0).fit(X, y)
         >>> network = clf.to_torch()
         >>> print(network)
         Sequential(

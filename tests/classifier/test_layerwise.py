@@ -79,7 +79,7 @@ def test_hand_built_layers_equal_the_classifier(digits):
     clf = LayerwiseCNNClassifier(**SMALL, n_layers=1).fit(X_train, y_train)
     seed = clf.layers_[0].orthogonalizer.random_state
     phi = PatchKMeansOrthogonalizer(
-        24, 3, 1, padding="same", encoding="crelu", bias=-0.5, normalize=True, pool_size=2,
+        24, 3, 1, padding="same", encoding="crelu", bias=-0.5, normalize=True, pool_size=3,
         pooling="average", whiten=True, n_patches=5000, max_iter=25, random_state=seed,
     )  # fmt: skip
     assert_allclose(phi.fit(X_train).transform(X_test), clf.transform(X_test))
@@ -231,7 +231,7 @@ def test_padding_of_plain_vectors_is_refused(digits):
 def test_constant_images(digits):
     X, _, y, _ = digits
     with pytest.raises(ValueError, match=r"the 0 distinct directions .* no direction"):
-        LayerwiseCNNClassifier(**SMALL, padding="valid").fit(np.ones_like(X), y)
+        LayerwiseCNNClassifier(1, **SMALL, padding="valid").fit(np.ones_like(X), y)
     some = X.copy()
     some[::10] = 3.0
     clf = LayerwiseCNNClassifier(**SMALL, encoding="crelu", normalize=True).fit(some, y)

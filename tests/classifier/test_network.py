@@ -25,7 +25,7 @@ def outputs(clf, X):
         {"n_layers": 1, "patch_size": 5, "stride": 3},
         {"n_components": [5, 6], "bias": [-0.5, 0.1], "pool_size": [3, 1]},
         {"patch_size": [2, (3, 2)], "padding": "same"},
-        {"patch_size": 3, "padding": [0, (1, 0)], "whiten": [True, False]},
+        {"patch_size": 3, "padding": [0, (1, 0)], "pool_size": 2, "whiten": [True, False]},
         {"head": "svm"},
         {"encoding": "crelu", "pooling": "average", "pool_size": [2, 3]},
         {"normalize": True, "encoding": ["relu", "crelu"], "scale_channels": True},
