@@ -26,8 +26,8 @@ print(f"held-out accuracy: {clf.score(X_test, y_test):.3f}")
 CentroidsDisplay.from_estimator(clf.layers_[0].orthogonalizer)
 
 # %%
-# Every channel of the codes answers to one cluster of patches. The embedding joins
-# clusters that vote alike for the labels.
+# Every channel of the codes answers to one cluster of patches, or to its negative. The
+# embedding joins clusters that vote alike for the labels.
 
 LayersDisplay.from_estimator(clf, X_test[0])
 plt.show()
