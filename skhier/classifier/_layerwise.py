@@ -85,9 +85,11 @@ class LayerwiseCNNClassifier(
         Of :class:`TwoLayerConvEmbedder`: one value for all layers, or a sequence with one
         for each. The defaults are that class's, but `scale_channels` is True.
 
-    init_scale, readout_init, train_readout, scale_channels, batch_size, early_stopping : \
-            object or sequence
+    init_scale, readout_init, train_readout, scale_channels, batch_size : object or sequence
         Likewise.
+
+    early_stopping : bool or sequence of bool, default=False
+        Likewise: whether the solvers 'sgd' and 'adam' set images aside and stop early.
 
     kmeans_init, kmeans_n_init, kmeans_max_iter, kmeans_tol : object or sequence
         `init`, `n_init`, `max_iter` and `tol` of :class:`PatchKMeansOrthogonalizer`: one

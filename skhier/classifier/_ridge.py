@@ -74,10 +74,10 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     n_iter_ : int
         Number of iterations done.
 
-    residual_curve_ : ndarray of shape (n_iter_,)
+    residual_curve_ : ndarray of shape (n_iter,)
         The largest relative residual after each iteration.
 
-    validation_scores_ : ndarray of shape (n_iter_,) or None
+    validation_scores_ : ndarray of shape (n_iter,) or None
         Accuracies on the samples set aside; None without `early_stopping`.
 
     n_features_in_ : int
