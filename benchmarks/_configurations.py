@@ -2,6 +2,9 @@
 
 from skhier import LayerwiseCNNClassifier
 
+# Two blocks that leave 3x3 pixels of 32x32 or 28x28.
+VALID = dict(padding=["valid", "same"], pool_size=3, whiten_eps=[1e-2, 0.3])
+
 # Figure 5 of the paper: (l_1, l_2), (l_1', l_2'), and N. Biases are those of whitened patches.
 _FC = [1377, 3534], [155, 216], -0.5, 47_509
 _LINEAR = [1384, 2576], [97, 211], -0.5, 32_124

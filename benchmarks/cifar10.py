@@ -11,9 +11,9 @@ import sys
 from functools import partial
 
 from _cnn import best_epoch, train_tutorial_cnn
+from _configurations import VALID
 from _methods import make_parser, run_classifier, run_methods
 
-VALID = dict(padding=["valid", "same"], pool_size=3, whiten_eps=[1e-2, 0.3])
 CONFIGURATIONS = {
     "default": {},
     "100 + 600": dict(
@@ -37,7 +37,8 @@ CONFIGURATIONS = {
 
 def run_cnn(X_train, y_train, X_held, y_held, seed):
     epochs = train_tutorial_cnn(X_train, y_train, X_held, y_held, seed)
-    print("CNN, epochs:", [round(accuracy, 4) for _, accuracy in epochs], file=sys.stderr)
+    rounded = [(round(seconds), round(accuracy, 4)) for seconds, accuracy in epochs]
+    print("CNN, seconds and accuracy of epochs:", rounded, file=sys.stderr)
     return best_epoch(epochs)
 
 

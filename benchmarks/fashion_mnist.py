@@ -9,13 +9,12 @@ FOLDER holds the four IDX files.
 
 from functools import partial
 
+from _configurations import VALID
 from _methods import make_parser, run_classifier, run_methods
 
 CONFIGURATIONS = {
     "default": {},
-    "400 + 3200": dict(
-        padding=["valid", "same"], pool_size=3, n_clusters=[400, 3200], whiten_eps=[1e-2, 0.3]
-    ),
+    "400 + 3200": dict(VALID, n_clusters=[400, 3200]),
 }
 METHODS = {name: partial(run_classifier, params=params) for name, params in CONFIGURATIONS.items()}
 run_methods(METHODS, make_parser(__doc__, METHODS).parse_args())

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from _cnn import best_epoch, train_tutorial_cnn
 from _common import measure
-from _methods import make_parser, run_classifier, run_methods
+from _methods import fit_and_score, make_parser, run_classifier, run_methods
 from kymatio.scattering2d.frontend.torch_frontend import ScatteringTorch2D
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -33,14 +33,14 @@ def run_cnn(X, y, X_held, y_held, seed):
 
 
 def run_pixel_svm(X, y, X_held, y_held, seed):
-    parts = [images.reshape(len(images), -1) for images in (X, X_held)]
-    return fit_and_score(SVC(C=10), *parts, y, y_held)
+    rows, rows_held = (images.reshape(len(images), -1) for images in (X, X_held))
+    return fit_and_score(SVC(C=10), rows, y, rows_held, y_held)
 
 
 def run_scattering(X, y, X_held, y_held, seed, *, make_head):
-    parts, seconds = measure(lambda: [scattering(images) for images in (X, X_held)])
+    (rows, rows_held), seconds = measure(lambda: [scattering(images) for images in (X, X_held)])
     head = make_pipeline(StandardScaler(), make_head())
-    accuracy, head_seconds = fit_and_score(head, *parts, y, y_held)
+    accuracy, head_seconds = fit_and_score(head, rows, y, rows_held, y_held)
     return accuracy, seconds * len(X) / (len(X) + len(X_held)) + head_seconds
 
 
@@ -49,11 +49,6 @@ def scattering(images):
     transform = ScatteringTorch2D(J=2, shape=images.shape[1:3], L=8)
     batches = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).split(64)
     return torch.cat([transform(batch).flatten(1) for batch in batches]).numpy()
-
-
-def fit_and_score(clf, X, X_held, y, y_held):
-    _, seconds = measure(clf.fit, X, y)
-    return clf.score(X_held, y_held), seconds
 
 
 def for_each_size(run, sizes):

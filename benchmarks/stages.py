@@ -10,7 +10,6 @@ DATA.npz holds X (n, H, W, C) and y.
 
 import argparse
 from math import prod
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -35,10 +34,7 @@ def matmul_rate(n_rows, n_inner, n_columns, dtype):
     A, B = torch.rand(n_rows, n_inner).to(dtype), torch.rand(n_columns, n_inner).to(dtype)
     seconds = []
     for multiply in (torch.nn.functional.linear, dense_product):
-        for _ in range(10):
-            start = perf_counter()
-            multiply(A, B)
-            seconds.append(perf_counter() - start)
+        seconds += [measure(multiply, A, B)[1] for _ in range(10)]
     return 2 * n_rows * n_inner * n_columns / min(seconds)
 
 

@@ -60,8 +60,8 @@ class LayerwiseCNNClassifier(
     The defaults suit photographs and drawings of 8x8 to 64x64 pixels. They are the
     practical recipe of section 6 with what makes it better: whitened patches, larger ones
     in the first layer, responses normalized over channels, codes of both signs, average
-    pooling, the one-pass embedding and a ridge head. :meth:`section_6` gives the recipe as
-    it is printed, and :meth:`algorithm_1` the algorithm of section 5.
+    pooling, the one-pass embedding and a ridge head. :meth:`section_6` gives the recipe
+    without these, and :meth:`algorithm_1` the algorithm of section 5.
 
     Parameters
     ----------
@@ -333,8 +333,9 @@ class LayerwiseCNNClassifier(
         """The classifier with the parameters of section 6, the paper's practical recipe.
 
         3x3 patches at every pixel, codes by convolution and ReLU, 2x2 max-pooling, and in
-        every layer an embedding trained by Adam on the cross-entropy. Patches are whitened,
-        which the paper does not say; `whiten=False` leaves that out.
+        every layer an embedding trained by Adam on the cross-entropy. Patches are whitened
+        and channels scaled, which the paper does not say; `whiten=False` and
+        `scale_channels=False` leave that out.
 
         Parameters
         ----------
