@@ -46,11 +46,20 @@ def run_random_filters(X_train, y_train, X_held, y_held, seed):
     return train_heads(parts, seconds, y_train, y_held, seed, HIDDEN)
 
 
+class Keep(DummyClassifier):
+    """A head that keeps the features that it is given."""
+
+    def fit(self, X, y):
+        self.features_ = X
+        return super().fit(X, y)
+
+
 def run_layerwise(X_train, y_train, X_held, y_held, seed, *, configuration, heads):
     """Layers by skhier, then heads like the CNN's."""
-    clf = make_classifier(configuration, seed).set_params(head=DummyClassifier())
+    clf = make_classifier(configuration, seed).set_params(head=Keep())
     _, seconds = measure(clf.fit, X_train, y_train)
-    parts = [clf.transform(X).reshape(len(X), -1) for X in (X_train, X_held)]
+    parts = [clf.head_.features_, clf.transform(X_held).reshape(len(X_held), -1)]
+    del clf
     return train_heads(parts, seconds, y_train, y_held, seed, heads)
 
 

@@ -1,6 +1,6 @@
 """
-Digits, drawn stroke by stroke
-==============================
+Figure 2: digits, drawn stroke by stroke
+========================================
 
 The example of section 3.2 of the paper (figure 2). A label is drawn, even or odd; then a
 digit of that parity, a grid of 3x3 strokes. Each stroke is drawn in one of four ways with
@@ -11,27 +11,26 @@ digit of that parity, a grid of 3x3 strokes. Each stroke is drawn in one of four
 import matplotlib.pyplot as plt
 
 from skhier.datasets import make_digits_hierarchy
+from skhier.plotting import FrequenciesDisplay, GenerationDisplay
 
 digits = make_digits_hierarchy(40, return_X_y=False, random_state=0)
 
 # %%
-# From the digit's strokes to the pixels. A cell shows the stroke that it stands for.
+# From the digit's strokes to the pixels. A cell shows the stroke that it stands for; the frames
+# follow one of them.
 
-fig, axes = plt.subplots(3, 3, figsize=(7, 7), layout="constrained")
-titles = ["$X^{(0)}$: strokes", "$X^{(1)}$: smaller strokes", "$X^{(2)}$: pixels"]
-for row, image in zip(axes, [3, 14, 1]):
-    for ax, level, names in zip(row, digits.latents, digits.stroke_names):
-        grid = level[image]
-        ax.imshow(grid > 0, cmap="Greys", vmin=0, vmax=8)
-        for i, j in [(i, j) for i in range(len(grid)) for j in range(len(grid))]:
-            size = 110 / len(grid)
-            ax.text(j, i, names[grid[i, j]], ha="center", va="center", fontsize=size)
-        ax.set(xticks=[], yticks=[])
-    row[2].imshow(digits.images[image], cmap="gray_r", vmin=0, vmax=1)
-    row[2].set(xticks=[], yticks=[])
-    row[0].set_ylabel(digits.target_names[digits.target[image]])
-for ax, title in zip(axes[0], titles):
-    ax.set_title(title)
+for image in (3, 14):
+    levels = [*(level[image] for level in digits.latents), digits.images[image]]
+    GenerationDisplay(levels, class_names=digits.stroke_names).plot()
+plt.show()
+
+# %%
+# Where each stroke speaks for an even digit (blue) or an odd one (red): its labeled frequency
+# matrix. Patches of one stroke share it, and that is how gradient descent finds out that they
+# are the same stroke.
+
+display = FrequenciesDisplay.from_estimator(digits.sampler, level=0)
+display.ax_.set_xticks(display.ax_.get_xticks(), digits.stroke_names[0])
 plt.show()
 
 # %%

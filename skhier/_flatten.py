@@ -1,10 +1,16 @@
 """Flatten: from images to the rows of features that scikit-learn's estimators take."""
 
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._base._fitting import unchanged_on_failure
 from ._base._images import validate_images
+from ._base._sklearn import BaseEstimator
+from ._base._typing import ImageShape
 
 
 class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -39,10 +45,10 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     (5, 192)
     """
 
-    def __init__(self, image_shape=None):
+    def __init__(self, image_shape: ImageShape = None) -> None:
         self.image_shape = image_shape
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Learn the shape of the images.
 
         Parameters
@@ -62,7 +68,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             validate_images(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Flatten images.
 
         Parameters
@@ -76,10 +82,10 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             The pixels of each image, row by row, channels last.
         """
         check_is_fitted(self)
-        X = validate_images(self, X, reset=False)
-        return X.reshape(len(X), -1)
+        images = validate_images(self, X, reset=False)
+        return images.reshape(len(images), -1)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Give rows of features the shape of images again.
 
         Parameters

@@ -1,6 +1,16 @@
 """The private parts of scikit-learn that skhier relies on, imported in one place."""
 
+import sklearn.base
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
-__all__ = ["HasMethods", "Interval", "Options", "StrOptions", "_fit_context"]
+__all__ = ["BaseEstimator", "HasMethods", "Interval", "Options", "StrOptions", "_fit_context"]
+
+
+class BaseEstimator(sklearn.base.BaseEstimator):
+    """scikit-learn's, with links to skhier's documentation where notebooks show it."""
+
+    _doc_link_module = "skhier"
+    _doc_link_template = (
+        "https://skhier.readthedocs.io/en/stable/generated/skhier.{estimator_name}.html"
+    )

@@ -1,6 +1,7 @@
 """The part that transformers from images to images share."""
 
 from math import prod
+from typing import Literal, Self
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
@@ -12,7 +13,9 @@ class ImageTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         # Images do not fit in a data frame: nothing wraps what `transform` returns.
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
-    def set_output(self, *, transform=None):
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
         """Accept the call without effect: images are always NumPy arrays.
 
         So :meth:`sklearn.pipeline.Pipeline.set_output` can be called on a pipeline with

@@ -1,11 +1,14 @@
 """LayerwiseCNNClassifier: the whole algorithm."""
 
+from collections.abc import Sequence
 from math import prod
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches
@@ -16,8 +19,26 @@ from .._base._device import as_array, computing_dtype, map_batches, resolve_devi
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
-from .._base._sklearn import HasMethods, Interval, StrOptions
+from .._base._sklearn import BaseEstimator, HasMethods, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
+from .._base._typing import (
+    Auto,
+    Device,
+    Encoding,
+    ImageShape,
+    Loss,
+    Metric,
+    Padding,
+    Pair,
+    PerLayer,
+    Pooling,
+    Precision,
+    RandomState,
+    ReadoutInit,
+    Seeding,
+    Solver,
+    Verbose,
+)
 from .._flatten import Flatten
 from ..clustering._patches import refuse_patches_of_vectors
 from ._blocks import represent
@@ -70,7 +91,9 @@ class LayerwiseCNNClassifier(
 
     n_clusters, patch_size, stride, padding, metric, encoding : object or sequence
         Of :class:`PatchKMeansOrthogonalizer`: one value for all layers, or a sequence with
-        one for each. The defaults are 'auto', 'auto', 1, 'same', 'cosine' and 'crelu'.
+        one for each. The defaults are 'auto', 'auto', 1, 'same', 'cosine' and 'crelu'. For
+        sizes in pixels, a tuple is a pair (vertical, horizontal) for all layers; a list has
+        one value for each.
 
     bias, normalize, pool_size, pooling, whiten, whiten_eps, n_patches : object or sequence
         Likewise. The defaults are -0.5, True, 'auto', 'average', True, 0.1 and 50_000.
@@ -198,45 +221,45 @@ class LayerwiseCNNClassifier(
 
     def __init__(
         self,
-        n_layers=2,
+        n_layers: int = 2,
         *,
-        n_clusters="auto",
-        patch_size="auto",
-        stride=1,
-        padding="same",
-        metric="cosine",
-        encoding="crelu",
-        bias=-0.5,
-        normalize=True,
-        pool_size="auto",
-        pooling="average",
-        whiten=True,
-        whiten_eps=0.1,
-        n_patches=50_000,
-        n_components=128,
-        loss="linear",
-        solver="exact",
-        learning_rate=1e-3,
-        max_iter=1000,
-        init_scale=1.0,
-        readout_init="normal",
-        train_readout="auto",
-        scale_channels=True,
-        batch_size=128,
-        early_stopping=False,
-        kmeans_init="k-means++",
-        kmeans_n_init=1,
-        kmeans_max_iter=25,
-        kmeans_tol=1e-3,
-        mirror=False,
-        head="ridge",
-        memory_limit=None,
-        image_shape=None,
-        device="auto",
-        precision="auto",
-        verbose=False,
-        random_state=None,
-    ):
+        n_clusters: PerLayer[int | Auto] = "auto",
+        patch_size: PerLayer[Pair | Auto] = "auto",
+        stride: PerLayer[Pair | None] = 1,
+        padding: PerLayer[Padding] = "same",
+        metric: PerLayer[Metric] = "cosine",
+        encoding: PerLayer[Encoding] = "crelu",
+        bias: PerLayer[float] = -0.5,
+        normalize: PerLayer[bool] = True,
+        pool_size: PerLayer[Pair | Auto] = "auto",
+        pooling: PerLayer[Pooling] = "average",
+        whiten: PerLayer[bool] = True,
+        whiten_eps: PerLayer[float] = 0.1,
+        n_patches: PerLayer[int | None] = 50_000,
+        n_components: int | Sequence[int | None] | None = 128,
+        loss: PerLayer[Loss] = "linear",
+        solver: PerLayer[Solver] = "exact",
+        learning_rate: PerLayer[float] = 1e-3,
+        max_iter: PerLayer[int] = 1000,
+        init_scale: PerLayer[float] = 1.0,
+        readout_init: PerLayer[ReadoutInit] = "normal",
+        train_readout: PerLayer[bool | Auto] = "auto",
+        scale_channels: PerLayer[bool] = True,
+        batch_size: PerLayer[int | None] = 128,
+        early_stopping: PerLayer[bool] = False,
+        kmeans_init: PerLayer[Seeding] = "k-means++",
+        kmeans_n_init: PerLayer[int] = 1,
+        kmeans_max_iter: PerLayer[int] = 25,
+        kmeans_tol: PerLayer[float] = 1e-3,
+        mirror: bool = False,
+        head: Literal["ridge", "svm", "linear", "mlp"] | ClassifierMixin = "ridge",
+        memory_limit: int | str | None = None,
+        image_shape: ImageShape = None,
+        device: Device = "auto",
+        precision: Precision = "auto",
+        verbose: Verbose = False,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_layers = n_layers
         self.n_clusters = n_clusters
         self.patch_size = patch_size
@@ -276,7 +299,9 @@ class LayerwiseCNNClassifier(
         self.random_state = random_state
 
     @classmethod
-    def algorithm_1(cls, n_clusters, patch_size, n_layers=2, **params):
+    def algorithm_1(
+        cls, n_clusters: PerLayer[int], patch_size: PerLayer[Pair], n_layers: int = 2, **params: Any
+    ) -> Self:
         """The classifier with the parameters of algorithm 1 (section 5).
 
         Patches do not overlap, codes are one-hot and not pooled, patches are not
@@ -329,7 +354,14 @@ class LayerwiseCNNClassifier(
         return cls(**exact | params)
 
     @classmethod
-    def section_6(cls, n_clusters, n_components, bias, n_patches, **params):
+    def section_6(
+        cls,
+        n_clusters: PerLayer[int],
+        n_components: Sequence[int],
+        bias: float,
+        n_patches: int,
+        **params: Any,
+    ) -> Self:
         """The classifier with the parameters of section 6, the paper's practical recipe.
 
         3x3 patches at every pixel, codes by convolution and ReLU, 2x2 max-pooling, and in
@@ -386,7 +418,7 @@ class LayerwiseCNNClassifier(
         return cls(**recipe | params)
 
     @fit_method
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the layers from the first to the last, then the head.
 
         Parameters
@@ -443,7 +475,7 @@ class LayerwiseCNNClassifier(
         self.output_shape_ = shape
         return self
 
-    def to_pipeline(self):
+    def to_pipeline(self) -> Pipeline:
         """The same algorithm as an unfitted pipeline of its parts.
 
         Fitted on the same data with an int `random_state`, it gives the same predictions,
@@ -458,6 +490,17 @@ class LayerwiseCNNClassifier(
         ------
         ValueError
             If `mirror` is True.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skhier import LayerwiseCNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> pipeline = LayerwiseCNNClassifier(n_clusters=32, random_state=0).to_pipeline()
+        >>> [name for name, step in pipeline.steps]
+        ['orthogonalizer1', 'embedder1', 'orthogonalizer2', 'flatten', 'head']
+        >>> pipeline.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.9
+        True
         """
         if self.mirror:
             raise ValueError("mirror=True is no step of a pipeline: to_pipeline needs False.")
@@ -489,7 +532,7 @@ class LayerwiseCNNClassifier(
         chunks = (self._features(images[c]) for c in gen_batches(len(images), _CHUNK))
         return np.concatenate([respond(as_array(chunk.flatten(1))) for chunk in chunks])
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """The learned representation: the output of the last layer.
 
         Parameters
@@ -510,7 +553,7 @@ class LayerwiseCNNClassifier(
         )
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the labels of images.
 
         Parameters
@@ -526,7 +569,7 @@ class LayerwiseCNNClassifier(
         return self._respond("predict", X)
 
     @available_if(_head_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """The head's decision function.
 
         Parameters
@@ -542,8 +585,8 @@ class LayerwiseCNNClassifier(
         return self._respond("decision_function", X)
 
     @available_if(_head_has("predict_proba"))
-    def predict_proba(self, X):
-        """Probabilities of the labels.
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Estimate the probabilities of the labels.
 
         Parameters
         ----------
@@ -557,7 +600,7 @@ class LayerwiseCNNClassifier(
         """
         return self._respond("predict_proba", X)
 
-    def to_torch(self):
+    def to_torch(self) -> torch.nn.Sequential:
         """The fitted classifier as a plain convolutional network.
 
         Returns

@@ -1,10 +1,12 @@
 """RidgeHead: a linear classifier for more features than memory holds twice."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,7 +17,8 @@ from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
 from .._base._labels import encode_labels
 from .._base._random import make_rng
-from .._base._sklearn import Interval
+from .._base._sklearn import BaseEstimator, Interval
+from .._base._typing import RandomState, Verbose
 
 _ROWS = 4096  # of the features, multiplied at a time
 
@@ -112,16 +115,16 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        alpha=0.3,
+        alpha: float = 0.3,
         *,
-        max_iter=60,
-        tol=1e-3,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        verbose=False,
-        random_state=None,
-    ):
+        max_iter: int = 60,
+        tol: float = 1e-3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        verbose: Verbose = False,
+        random_state: RandomState = None,
+    ) -> None:
         self.alpha = alpha
         self.max_iter = max_iter
         self.tol = tol
@@ -132,7 +135,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the coefficients.
 
         Parameters
@@ -158,7 +161,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     @fit_method
-    def fit_features(self, features, y):
+    def fit_features(self, features: torch.Tensor, y: np.ndarray) -> Self:
         """Fit on a tensor of any floating dtype, such as bfloat16, without a copy.
 
         Parameters
@@ -173,6 +176,15 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         self : RidgeHead
             The fitted classifier.
+
+        Examples
+        --------
+        >>> import numpy as np, torch
+        >>> from skhier import RidgeHead
+        >>> X = np.random.default_rng(0).standard_normal((200, 5), dtype=np.float32)
+        >>> head = RidgeHead().fit_features(torch.from_numpy(X).bfloat16(), X[:, 0] > 0)
+        >>> bool(head.score(X, X[:, 0] > 0) > 0.9)
+        True
         """
         self.n_features_in_ = features.shape[1]
         self._learn(features, y)
@@ -221,7 +233,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             is_train[set_aside(len(labels), self.validation_fraction, rng)[1]] = 0
         return is_train
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Confidence scores of the classes.
 
         Parameters
@@ -235,11 +247,11 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Positive for the second of two classes; else one column per class.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scores = X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        scores = rows @ self.coef_.T.astype(rows.dtype) + self.intercept_.astype(rows.dtype)
         return scores[:, 0] if len(self.coef_) == 1 else scores
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.
 
         Parameters

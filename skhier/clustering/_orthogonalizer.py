@@ -2,10 +2,11 @@
 
 from math import prod
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
 from sklearn.cluster import KMeans
 from sklearn.utils import gen_batches
@@ -22,8 +23,22 @@ from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._params import as_pair, is_auto
 from .._base._random import make_rng
-from .._base._sklearn import Interval, StrOptions
+from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
+from .._base._typing import (
+    Auto,
+    Device,
+    Encoding,
+    ImageShape,
+    Metric,
+    Padding,
+    Pair,
+    Pooling,
+    Precision,
+    RandomState,
+    Seeding,
+    Verbose,
+)
 from ._auto import auto_n_clusters, auto_patch_size, auto_pool_size, most_clusters
 from ._encoder import N_CHANNELS_PER_CLUSTER, PatchEncoder, pooled_shape
 from ._lloyd import count_distinct_directions, unit_rows
@@ -227,31 +242,31 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
 
     def __init__(
         self,
-        n_clusters="auto",
-        patch_size=None,
-        stride=None,
+        n_clusters: int | Auto = "auto",
+        patch_size: Pair | Auto | None = None,
+        stride: Pair | None = None,
         *,
-        padding="valid",
-        metric="cosine",
-        encoding="one_hot",
-        bias=-0.25,
-        normalize=False,
-        pool_size=1,
-        pooling="max",
-        whiten=False,
-        whiten_eps=0.1,
-        n_patches=100_000,
-        init="k-means++",
-        n_init=1,
-        max_iter=100,
-        tol=1e-3,
-        image_shape=None,
-        device="auto",
-        batch_size=None,
-        precision="auto",
-        verbose=False,
-        random_state=None,
-    ):
+        padding: Padding = "valid",
+        metric: Metric = "cosine",
+        encoding: Encoding = "one_hot",
+        bias: float = -0.25,
+        normalize: bool = False,
+        pool_size: Pair | Auto = 1,
+        pooling: Pooling = "max",
+        whiten: bool = False,
+        whiten_eps: float = 0.1,
+        n_patches: int | None = 100_000,
+        init: Seeding = "k-means++",
+        n_init: int = 1,
+        max_iter: int = 100,
+        tol: float = 1e-3,
+        image_shape: ImageShape = None,
+        device: Device = "auto",
+        batch_size: int | None = None,
+        precision: Precision = "auto",
+        verbose: Verbose = False,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_clusters = n_clusters
         self.patch_size = patch_size
         self.stride = stride
@@ -277,7 +292,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Cluster the patches of images.
 
         Parameters
@@ -451,7 +466,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             np.empty((len(images), *shape), dtype or computing_dtype(images)),
         )
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Replace every patch by its code.
 
         Parameters
@@ -469,7 +484,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         codes = self._map(X, PatchEncoder.encode_dense, self.output_shape_)
         return codes.reshape(len(codes), -1) if is_plain_vectors(self, X) else codes
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The cluster of each patch.
 
         Parameters

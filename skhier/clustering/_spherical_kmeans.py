@@ -1,11 +1,12 @@
 """SphericalKMeans: k-means under cosine distance as a scikit-learn clusterer."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
@@ -20,7 +21,8 @@ from sklearn.utils.validation import (
 from .._base._device import resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._random import make_rng
-from .._base._sklearn import Interval, StrOptions
+from .._base._sklearn import BaseEstimator, Interval, StrOptions
+from .._base._typing import Device, RandomState, Seeding, Verbose
 from ._lloyd import (
     assign,
     count_distinct_directions,
@@ -141,17 +143,17 @@ class SphericalKMeans(
 
     def __init__(
         self,
-        n_clusters=8,
+        n_clusters: int = 8,
         *,
-        init="k-means++",
-        n_init=1,
-        max_iter=100,
-        tol=1e-4,
-        n_seeding=10_000,
-        device="auto",
-        verbose=False,
-        random_state=None,
-    ):
+        init: Seeding | ArrayLike = "k-means++",
+        n_init: int = 1,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        n_seeding: int | None = 10_000,
+        device: Device = "auto",
+        verbose: Verbose = False,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_clusters = n_clusters
         self.init = init
         self.n_init = n_init
@@ -163,7 +165,7 @@ class SphericalKMeans(
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Cluster the samples.
 
         Parameters
@@ -188,16 +190,16 @@ class SphericalKMeans(
             If `n_clusters` is more than the number of distinct directions in X.
         """
         device = resolve_device(self.device)
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        rows = validate_data(self, X, dtype=[np.float64, np.float32])
         weight = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True, copy=True
+            sample_weight, rows, dtype=rows.dtype, ensure_non_negative=True, copy=True
         )
-        units = unit_rows(X)
-        init, n_init = self._check_init(units, weight, X.dtype)
+        units = unit_rows(rows)
+        init, n_init = self._check_init(units, weight, rows.dtype)
         rng = make_rng(self.random_state)
         units_, weight_ = torch.from_numpy(units).to(device), torch.from_numpy(weight).to(device)
-        best = None
-        with Task.fit(self, n_init, X) as task:
+        best: Any = None
+        with Task.fit(self, n_init, rows) as task:
             for run in range(n_init):
                 if isinstance(init, str):
                     centers = self._seed(units, weight, rng)
@@ -264,7 +266,7 @@ class SphericalKMeans(
         centers = torch.from_numpy(self.cluster_centers_).to(units)
         return units, centers
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The nearest cluster of each sample.
 
         Parameters
@@ -281,7 +283,7 @@ class SphericalKMeans(
         weight = units.new_ones(len(units))
         return assign(units, weight, centers).labels.cpu().numpy()
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """The cosine distance of each sample to each center.
 
         Parameters
@@ -300,7 +302,7 @@ class SphericalKMeans(
             distances[rows] = 1 - cosines
         return distances.clamp_(0, 2).cpu().numpy()
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """The negative of the inertia of X: larger is better.
 
         Parameters

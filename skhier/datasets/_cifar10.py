@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._base._typing import PathLike
+from ._bunch import make_bunch
 from ._npz import load_npz
 
 NAMES = (
@@ -16,7 +18,7 @@ NAMES = (
 _BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 
 
-def load_cifar10(path):
+def load_cifar10(path: PathLike) -> Bunch:
     """Load CIFAR-10: color images of 32x32 pixels in ten classes.
 
     Nothing is downloaded.
@@ -34,7 +36,7 @@ def load_cifar10(path):
     dataset : Bunch
         With `images`, uint8 of shape (n, 32, 32, 3), the training images first;
         `target`, integers 0 to 9; `target_names`; `n_train`, the number of training
-        images, or None if the file has no split; and `name`.
+        images, or None if the file has no split; `name` and `DESCR`, a description.
 
     Raises
     ------
@@ -59,7 +61,14 @@ def load_cifar10(path):
                 f"{str(path)!r} holds images of shape {dataset.images.shape[1:]}; those of "
                 "CIFAR-10 are (32, 32, 3)."
             )
-        return Bunch(**{**dataset, "target_names": np.array(NAMES), "name": "CIFAR-10"})
+        images, target, n_train = dataset.images, dataset.target, None
+    else:
+        images, target, n_train = _read_batches(path)
+    return make_bunch("CIFAR-10", images, target, target_names=np.array(NAMES), n_train=n_train)
+
+
+def _read_batches(path):
+    """(images, target, n_train) of a folder or an archive."""
     parts = {name: _read_batch(name, data) for name, data in _raw_batches(path)}
     if not parts:
         raise FileNotFoundError(
@@ -70,13 +79,8 @@ def load_cifar10(path):
     images, target = (
         np.concatenate([parts[name][i] for name in _BATCHES if name in parts]) for i in (0, 1)
     )
-    return Bunch(
-        images=images,
-        target=target,
-        target_names=np.array(NAMES),
-        n_train=sum(len(part[1]) for name, part in parts.items() if name != "test_batch"),
-        name="CIFAR-10",
-    )
+    n_train = sum(len(part[1]) for name, part in parts.items() if name != "test_batch")
+    return images, target, n_train
 
 
 def _raw_batches(path):

@@ -8,6 +8,9 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
+from .._base._typing import PathLike
+from ._bunch import make_bunch
+
 NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -18,7 +21,7 @@ _FILES = {
 }
 
 
-def load_fashion_mnist(folder=None):
+def load_fashion_mnist(folder: PathLike | None = None) -> Bunch:
     """Load Fashion-MNIST: 60,000 training and 10,000 test images of clothes.
 
     Nothing is downloaded. The four IDX files, gzipped or not, are looked for in
@@ -37,7 +40,8 @@ def load_fashion_mnist(folder=None):
     -------
     dataset : Bunch
         With `images`, uint8 of shape (70000, 28, 28), the training images first;
-        `target`, integers 0 to 9; `target_names`; `n_train` = 60000; and `name`.
+        `target`, integers 0 to 9; `target_names`; `n_train` = 60000; `name` and
+        `DESCR`, a description.
 
     Raises
     ------
@@ -79,13 +83,9 @@ def _default_folders():
 def _read(folder):
     parts = [(_read_idx(folder / i), _read_idx(folder / t)) for i, t in _FILES.values()]
     images, target = (np.concatenate(arrays) for arrays in zip(*parts))
-    return Bunch(
-        images=images,
-        target=target,
-        target_names=np.array(NAMES),
-        n_train=len(parts[0][0]),
-        name="Fashion-MNIST",
-    )
+    names = np.array(NAMES)
+    n_train = len(parts[0][0])
+    return make_bunch("Fashion-MNIST", images, target, target_names=names, n_train=n_train)
 
 
 def _read_idx(path):

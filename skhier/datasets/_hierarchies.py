@@ -1,11 +1,13 @@
 """Ready-made generative models and samples of them."""
 
 from itertools import combinations
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils import Bunch
 
+from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
+from ._bunch import make_bunch
 
 # A digit is a grid of stroke classes; each is named by the box-drawing character it looks like.
 _DIGITS = {
@@ -31,8 +33,13 @@ _CELLS = list(np.ndindex(3, 3))
 
 
 def make_digits_hierarchy(
-    n_samples=1000, *, target="parity", pixel_noise=0.0, return_X_y=True, random_state=None
-):
+    n_samples: int = 1000,
+    *,
+    target: Literal["parity", "digit"] = "parity",
+    pixel_noise: float = 0.0,
+    return_X_y: bool = True,
+    random_state: RandomState = None,
+) -> Any:
     """Draw digits stroke by stroke: the example of section 3.2 and figure 2.
 
     A digit from 1 to 9 is a 3x3 grid of 9 stroke classes: blank, lines, corners and
@@ -63,7 +70,7 @@ def make_digits_hierarchy(
     X : ndarray of shape (n_samples, 27, 27), float32
         Images. If `return_X_y` is False, a Bunch is returned instead, with `images`,
         `target`, `latents` (the semantic images of both levels), `sampler` (the fitted
-        HierarchicalSampler), `target_names`, `stroke_names` and `name`.
+        HierarchicalSampler), `target_names`, `stroke_names`, `name` and `DESCR`.
 
     y : ndarray of shape (n_samples,)
         Labels.
@@ -88,16 +95,22 @@ def make_digits_hierarchy(
     sampler.fit(np.vectorize(_STROKES.index)(grids), digits % 2 if target == "parity" else digits)
     names = np.array(["even", "odd"]) if target == "parity" else digits.astype(str)
     return _draw(
+        "digits hierarchy",
         sampler,
         n_samples,
         return_X_y,
         target_names=names,
         stroke_names=[list(_STROKES), [*_STROKES, _SPECK]],
-        name="digits hierarchy",
     )
 
 
-def make_appendix_d(n_samples=1000, *, patches_per_class=30, return_X_y=True, random_state=None):
+def make_appendix_d(
+    n_samples: int = 1000,
+    *,
+    patches_per_class: int = 30,
+    return_X_y: bool = True,
+    random_state: RandomState = None,
+) -> Any:
     """Draw images of the model of appendix D, on which figure 3 compares classifiers.
 
     Four semantic classes at each level, four 3x3 semantic images for each of two labels,
@@ -123,7 +136,7 @@ def make_appendix_d(n_samples=1000, *, patches_per_class=30, return_X_y=True, ra
     X : ndarray of shape (n_samples, 27, 27), float32
         Images. If `return_X_y` is False, a Bunch is returned instead, with `images`,
         `target`, `latents` (the semantic images of both levels), `sampler` (the fitted
-        HierarchicalSampler) and `name`.
+        HierarchicalSampler), `name` and `DESCR`.
 
     y : ndarray of shape (n_samples,)
         Labels, -1 and 1.
@@ -136,21 +149,21 @@ def make_appendix_d(n_samples=1000, *, patches_per_class=30, return_X_y=True, ra
     ((100, 27, 27), (100,))
     """
     sampler = HierarchicalSampler(patches_per_class=patches_per_class, random_state=random_state)
-    return _draw(sampler.fit(), n_samples, return_X_y, name="appendix D")
+    return _draw("appendix D", sampler.fit(), n_samples, return_X_y)
 
 
 def make_random_hierarchy(
-    n_samples=1000,
+    n_samples: int = 1000,
     *,
-    n_classes=8,
-    vocabulary_size=8,
-    n_synonyms=4,
-    tuple_size=2,
-    depth=4,
-    corruption=0.0,
-    return_X_y=True,
-    random_state=None,
-):
+    n_classes: int = 8,
+    vocabulary_size: int = 8,
+    n_synonyms: int = 4,
+    tuple_size: int = 2,
+    depth: int = 4,
+    corruption: float = 0.0,
+    return_X_y: bool = True,
+    random_state: RandomState = None,
+) -> Any:
     """Draw strings of the Random Hierarchy Model (Cagnetta et al., 2023).
 
     The class label is the root symbol; at each of `depth` levels every symbol is replaced
@@ -192,7 +205,7 @@ def make_random_hierarchy(
         The strings as images of height 1, each symbol a one-hot pixel. If `return_X_y`
         is False, a Bunch is returned instead, with `images`, `target`, `symbols` (the
         strings as integers), `latents` (the symbols of all levels, from the label to the
-        string), `sampler` (the fitted HierarchicalSampler) and `name`.
+        string), `sampler` (the fitted HierarchicalSampler), `name` and `DESCR`.
 
     y : ndarray of shape (n_samples,)
         Labels: -1 and 1 for two classes, else 0, 1, ...
@@ -217,17 +230,17 @@ def make_random_hierarchy(
         symbol_noise=[0.0] * depth + [corruption],
         random_state=random_state,
     )
-    bunch = _draw(sampler.fit(), n_samples, return_X_y, name="random hierarchy")
+    bunch = _draw("random hierarchy", sampler.fit(), n_samples, return_X_y)
     if not return_X_y:
         bunch.symbols = bunch.latents[-1][:, 0]
     return bunch
 
 
-def _draw(sampler, n_samples, return_X_y, **fields):
+def _draw(name, sampler, n_samples, return_X_y, **fields):
     if return_X_y:
         return sampler.sample(n_samples)
     images, target, latents = sampler.sample(n_samples, return_latents=True)
-    return Bunch(images=images, target=target, latents=latents, sampler=sampler, **fields)
+    return make_bunch(name, images, target, latents=latents, sampler=sampler, **fields)
 
 
 def _stroke_patches():

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._base._typing import PathLike
+from ._bunch import make_bunch
 
-def load_npz(path):
+
+def load_npz(path: PathLike) -> Bunch:
     """Load images and labels from an ``.npz`` file.
 
     Parameters
@@ -19,7 +22,7 @@ def load_npz(path):
     Returns
     -------
     dataset : Bunch
-        With `images`, `target`, `n_train` (None: no split of its own) and `name`.
+        With `images`, `target`, `n_train` (None: no split of its own), `name` and `DESCR`.
 
     Raises
     ------
@@ -55,4 +58,4 @@ def load_npz(path):
             f"{str(path)!r} holds X of shape {X.shape} and y of shape {y.shape}; images "
             "(n, H, W) or (n, H, W, C) and labels (n,) are needed."
         )
-    return Bunch(images=X, target=y, n_train=None, name=path.stem)
+    return make_bunch(path.stem, X, y, n_train=None)

@@ -4,12 +4,14 @@ import numpy as np
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
+from .._base._typing import PathLike
+from ._bunch import make_bunch
 from ._cifar10 import NAMES as CIFAR10_NAMES
 from ._fashion_mnist import NAMES as FASHION_MNIST_NAMES
 from ._fashion_mnist import load_fashion_mnist
 
 
-def fetch_fashion_mnist(data_home=None):
+def fetch_fashion_mnist(data_home: PathLike | None = None) -> Bunch:
     """Load Fashion-MNIST from this machine, or download it from OpenML.
 
     Parameters
@@ -26,18 +28,22 @@ def fetch_fashion_mnist(data_home=None):
     ------
     OSError
         If it is not on this machine and cannot be downloaded.
+
+    Examples
+    --------
+    >>> from skhier.datasets import fetch_fashion_mnist
+    >>> fetch_fashion_mnist().images.shape  # doctest: +SKIP
+    (70000, 28, 28)
     """
     try:
         return load_fashion_mnist()
     except FileNotFoundError as error:
         images, target = _fetch(40996, (28, 28), "Fashion-MNIST", data_home, error)
     names = np.array(FASHION_MNIST_NAMES)
-    return Bunch(
-        images=images, target=target, target_names=names, n_train=60_000, name="Fashion-MNIST"
-    )
+    return make_bunch("Fashion-MNIST", images, target, target_names=names, n_train=60_000)
 
 
-def fetch_cifar10(data_home=None):
+def fetch_cifar10(data_home: PathLike | None = None) -> Bunch:
     """Download CIFAR-10 from OpenML, once.
 
     Parameters
@@ -49,22 +55,24 @@ def fetch_cifar10(data_home=None):
     -------
     dataset : Bunch
         With `images`, uint8 of shape (60000, 32, 32, 3); `target`, integers 0 to 9;
-        `target_names`; `n_train`, None: OpenML gives no split; and `name`.
+        `target_names`; `n_train`, None: OpenML gives no split; `name` and `DESCR`.
 
     Raises
     ------
     OSError
         If it cannot be downloaded; :func:`load_cifar10` reads files.
+
+    Examples
+    --------
+    >>> from skhier.datasets import fetch_cifar10
+    >>> fetch_cifar10().images.shape  # doctest: +SKIP
+    (60000, 32, 32, 3)
     """
     hint = "load_cifar10 reads the files of www.cs.toronto.edu/~kriz/cifar.html."
     images, target = _fetch(40927, (3, 32, 32), "CIFAR-10", data_home, hint)
-    return Bunch(
-        images=np.ascontiguousarray(images.transpose(0, 2, 3, 1)),
-        target=target,
-        target_names=np.array(CIFAR10_NAMES),
-        n_train=None,
-        name="CIFAR-10",
-    )
+    images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    names = np.array(CIFAR10_NAMES)
+    return make_bunch("CIFAR-10", images, target, target_names=names, n_train=None)
 
 
 def _fetch(data_id, shape, name, data_home, hint):

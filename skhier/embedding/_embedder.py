@@ -2,10 +2,11 @@
 
 from math import prod
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
@@ -15,8 +16,18 @@ from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
 from .._base._random import make_rng
-from .._base._sklearn import Interval, StrOptions
+from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
+from .._base._typing import (
+    Auto,
+    Device,
+    ImageShape,
+    Loss,
+    RandomState,
+    ReadoutInit,
+    Solver,
+    Verbose,
+)
 from ._codes import ArrayCodes, conv1x1
 from ._network import Targets, TwoLayerNetwork
 from ._solvers import Options, exact_from_mean, n_tasks, solve
@@ -179,25 +190,25 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     def __init__(
         self,
-        n_components=64,
+        n_components: int = 64,
         *,
-        loss="linear",
-        solver="exact",
-        learning_rate=1e-3,
-        max_iter=1000,
-        init_scale=1.0,
-        readout_init="normal",
-        train_readout="auto",
-        scale_channels=False,
-        image_shape=None,
-        device="auto",
-        batch_size=128,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        verbose=False,
-        random_state=None,
-    ):
+        loss: Loss = "linear",
+        solver: Solver = "exact",
+        learning_rate: float = 1e-3,
+        max_iter: int = 1000,
+        init_scale: float = 1.0,
+        readout_init: ReadoutInit = "normal",
+        train_readout: bool | Auto = "auto",
+        scale_channels: bool = False,
+        image_shape: ImageShape = None,
+        device: Device = "auto",
+        batch_size: int = 128,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        verbose: Verbose = False,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_components = n_components
         self.loss = loss
         self.solver = solver
@@ -217,7 +228,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train the network on codes and labels.
 
         Parameters
@@ -247,7 +258,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         return self
 
     @fit_method
-    def fit_population(self, moments, classes):
+    def fit_population(self, moments: ArrayLike, classes: ArrayLike) -> Self:
         r"""Train on the expectation :math:`E[y X]` itself, without samples.
 
         T steps along the population gradient, the setting of theorem 1. Needs the 'exact'
@@ -272,6 +283,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         ------
         ValueError
             If the solver is another one, or the shape of the moments is not as above.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> embedder = TwoLayerConvEmbedder(20, max_iter=10**6, random_state=0)
+        >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.shape
+        (120, 20)
         """
         train_readout = self._check()
         if self.solver != "exact":
@@ -376,7 +395,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             return 3 * self.batch_size * prod(code_shape)
         return 3 * n_classes * prod(code_shape)  # sums over classes, in float64 too
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Embed codes: K_T^T x at every position.
 
         Parameters

@@ -1,17 +1,23 @@
 """What can be said exactly of a fitted sampler, without images."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._params import check_count
-from ._assumptions import check_assumptions
-from ._statistics import statistics
+from ._assumptions import AssumptionReport, check_assumptions
+from ._statistics import HierarchyStatistics, statistics
 
 
 class AnalysisMixin:
     """Statistics of the model of a fitted sampler."""
 
-    def statistics(self):
+    n_levels: int
+    rule_weights_: list[np.ndarray]
+    _model: Any
+
+    def statistics(self) -> HierarchyStatistics:
         r"""Exact statistics of the model, in closed form: nothing is sampled.
 
         Returns
@@ -20,11 +26,18 @@ class AnalysisMixin:
             For each level, the labeled frequency matrices :math:`F_c`, class-conditional
             frequencies, :math:`\theta`, :math:`\lambda`, the smallest :math:`|\sin|` of an
             angle and :math:`\Delta_{min}`; entropy and number of different images.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> statistics = HierarchicalSampler(random_state=0).fit().statistics()
+        >>> round(statistics.theta, 3), round(statistics.levels[0].lambda_, 3)
+        (1.512, 0.415)
         """
         check_is_fitted(self)
         return statistics(self._model)
 
-    def code_moments(self, level):
+    def code_moments(self, level: int) -> np.ndarray:
         r"""E[y X] of the one-hot codes of a level's patches, exactly.
 
         The code of the patch at a pixel of :math:`X^{(i)}` has one channel for each patch of
@@ -42,6 +55,17 @@ class AnalysisMixin:
         moments : ndarray of shape (height, width, n_patches)
             Moments; (height, width, n_patches, n_labels) for more than two labels. See
             :meth:`TwoLayerConvEmbedder.fit_population`.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> moments = sampler.code_moments(1)
+        >>> moments.shape
+        (9, 9, 120)
+        >>> embedder = TwoLayerConvEmbedder(20, random_state=0)
+        >>> embedder.fit_population(moments, sampler.classes_).kernels_.shape
+        (120, 20)
         """
         check_is_fitted(self)
         check_count(level, "level", 0, self.n_levels - 1)
@@ -51,13 +75,20 @@ class AnalysisMixin:
         moments = moments.reshape(-1, *F.shape[1:])
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])
 
-    def check_assumptions(self):
+    def check_assumptions(self) -> AssumptionReport:
         """Check assumptions 1 to 4 of the paper, with the evidence for each.
 
         Returns
         -------
         report : AssumptionReport
             Four checks, as a sequence and as a table to print.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> report = HierarchicalSampler(random_state=0).fit().check_assumptions()
+        >>> [check.holds for check in report]
+        [True, True, True, False]
         """
         check_is_fitted(self)
         return check_assumptions(self._model)

@@ -10,7 +10,29 @@ _ZERO = 1e-9  # sines and products below it are rounding errors
 
 
 class AssumptionCheck(NamedTuple):
-    """One assumption: what it says, whether it holds, and how one can tell."""
+    """One assumption: what it says, whether it holds, and how one can tell.
+
+    Attributes
+    ----------
+    number : int
+        Number of the assumption in the paper.
+
+    statement : str
+        What it says.
+
+    holds : bool
+        Whether the model meets it.
+
+    evidence : str
+        How one can tell.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> report = HierarchicalSampler(random_state=0).fit().check_assumptions()
+    >>> report[1].statement, report[1].holds
+    ('the sets of patches of a level are disjoint, each of size k', True)
+    """
 
     number: int
     statement: str
@@ -25,6 +47,13 @@ class AssumptionReport(tuple):
     ----------
     all_hold : bool
         Whether all assumptions hold.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> sampler = HierarchicalSampler(patches_per_class=2, pixel_patches="orthonormal")
+    >>> sampler.fit().check_assumptions().all_hold
+    True
     """
 
     @property

@@ -1,13 +1,17 @@
 """Drawing images from a fitted sampler."""
 
+from collections.abc import Callable, Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._parallel import for_batches
 from .._base._params import check_count
 from .._base._random import make_rng
+from .._base._typing import RandomState
 from ._streams import content_keys, index_keys
 
 _BATCH_PIXELS = 2**18  # rendered at a time, so that their levels stay in cache
@@ -16,7 +20,12 @@ _BATCH_PIXELS = 2**18  # rendered at a time, so that their levels stay in cache
 class GenerationMixin:
     """Samples of the model of a fitted sampler."""
 
-    def sample(self, n_samples=1, *, random_state=None, return_latents=False):
+    _encode_semantic: Callable
+    _model: Any
+
+    def sample(
+        self, n_samples: int = 1, *, random_state: RandomState = None, return_latents: bool = False
+    ) -> tuple[Any, ...]:
         r"""Draw labeled images.
 
         Parameters
@@ -41,12 +50,22 @@ class GenerationMixin:
         latents : list of n_levels ndarrays of shape (n_samples, height, width)
             The semantic images at levels 0, ..., d - 1, after symbol noise. Only if
             `return_latents`.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> X, y, latents = sampler.sample(5, return_latents=True)
+        >>> X.shape, y.shape, [level.shape for level in latents]
+        ((5, 27, 27), (5,), [(5, 3, 3), (5, 9, 9)])
         """
         check_is_fitted(self)
         check_count(n_samples, "n_samples", 1)
         return self._draw(range(n_samples), self._draw_seed(random_state), return_latents)
 
-    def sample_at(self, indices, *, random_state=None, return_latents=False):
+    def sample_at(
+        self, indices: ArrayLike, *, random_state: RandomState = None, return_latents: bool = False
+    ) -> tuple[Any, ...]:
         """Draw the samples of these indices: rows `indices` of a large enough `sample`.
 
         Sample i depends on the seed and i only, so no other one is drawn.
@@ -72,6 +91,15 @@ class GenerationMixin:
 
         latents : list of n_levels ndarrays of shape (n, height, width)
             Only if `return_latents`.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> X, y = sampler.sample(1000)
+        >>> X_again, y_again = sampler.sample_at([7, 999])
+        >>> bool((X_again == X[[7, 999]]).all())
+        True
         """
         check_is_fitted(self)
         indices = np.asarray(indices)
@@ -82,7 +110,14 @@ class GenerationMixin:
             )
         return self._draw(indices, self._draw_seed(random_state), return_latents)
 
-    def iter_batches(self, n_samples, batch_size=1000, *, random_state=None, return_latents=False):
+    def iter_batches(
+        self,
+        n_samples: int,
+        batch_size: int = 1000,
+        *,
+        random_state: RandomState = None,
+        return_latents: bool = False,
+    ) -> Iterator[tuple[Any, ...]]:
         """Draw the same samples as :meth:`sample` does, batch after batch.
 
         Any number of samples takes the memory of one batch.
@@ -105,6 +140,13 @@ class GenerationMixin:
         -------
         batches : iterator of tuples
             (X, y) or (X, y, latents) of each batch.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> [len(X) for X, y in sampler.iter_batches(2500, batch_size=1000)]
+        [1000, 1000, 500]
         """
         check_is_fitted(self)
         check_count(n_samples, "n_samples", 1)
@@ -115,7 +157,7 @@ class GenerationMixin:
             for first in range(0, n_samples, batch_size)
         )
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Render semantic images: draw patches for them, level by level, and noise.
 
         Each image is a function of its semantic image and `random_state`: with an int,

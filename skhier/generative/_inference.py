@@ -1,15 +1,18 @@
 """Inference with a fitted sampler: parses of clean images, posteriors of all others."""
 
+from collections.abc import Callable
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._images import shape_of
 from .._base._parallel import for_batches
 from .._base._params import check_count
+from .._base._typing import RandomState
 from ._belief import ImpossibleImage, PixelEvidence, infer
 from ._recognition import PatchIndex, parse_level
 
@@ -17,7 +20,23 @@ _BATCH_VALUES = 2**16  # in the largest array of a batch, so that it stays in ca
 
 
 class BayesRisk(NamedTuple):
-    """Error of the Bayes-optimal classifier, with its standard error."""
+    """Error of the Bayes-optimal classifier, with its standard error.
+
+    Attributes
+    ----------
+    risk : float
+        Expected share of images that the optimal classifier gets wrong.
+
+    standard_error : float
+        Standard error of that estimate.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> risk = HierarchicalSampler(label_noise=0.1, random_state=0).fit().bayes_risk(100)
+    >>> round(risk.risk, 3)
+    0.1
+    """
 
     risk: float
     standard_error: float
@@ -26,7 +45,15 @@ class BayesRisk(NamedTuple):
 class InferenceMixin:
     """Inference with the model of a fitted sampler."""
 
-    def parse(self, X):
+    n_levels: int
+    classes_: np.ndarray
+    semantic_classes_: np.ndarray
+    iter_batches: Callable
+    _encode_semantic: Callable
+    _holds_strings: bool
+    _model: Any
+
+    def parse(self, X: ArrayLike) -> list[np.ndarray]:
         r"""Recover the semantic images of all levels of clean images, exactly.
 
         Parameters
@@ -44,11 +71,19 @@ class InferenceMixin:
         ValueError
             If a patch of an image is none of the sampler's, or belongs to several
             classes. Then see :meth:`posterior`.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> X, y, latents = sampler.sample(5, return_latents=True)
+        >>> all((found == true).all() for found, true in zip(sampler.parse(X), latents))
+        True
         """
         latents = self._parse(X)[0]
         return [self.semantic_classes_[latents[0]], *latents[1:]]
 
-    def parse_patches(self, X):
+    def parse_patches(self, X: ArrayLike) -> list[np.ndarray]:
         r"""Recover which patch was drawn at every pixel of clean images, at all levels.
 
         This is the orthonormal patch mapping that algorithm 1 learns (lemma 8), as label
@@ -69,6 +104,15 @@ class InferenceMixin:
         ------
         ValueError
             As :meth:`parse`.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
+        >>> X, y, latents = sampler.sample(5, return_latents=True)
+        >>> patches = sampler.parse_patches(X)
+        >>> bool((patches[1] // 30 == latents[1]).all())  # 30 patches of each class in turn
+        True
         """
         return self._parse(X)[1]
 
@@ -92,7 +136,7 @@ class InferenceMixin:
         for_batches(work, len(X), max(1, _BATCH_VALUES // X[0].size), self.n_jobs)
         return classes, patches
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Recover the semantic images of clean images: level 0 of :meth:`parse`.
 
         Parameters
@@ -114,7 +158,7 @@ class InferenceMixin:
         semantic = self.parse(X)[0]
         return semantic.reshape(len(semantic), -1) if self._holds_strings else semantic
 
-    def posterior(self, X, level=0):
+    def posterior(self, X: ArrayLike, level: int = 0) -> np.ndarray:
         r"""Probability of each class at each pixel of a level, given the image.
 
         Exact, by belief propagation, with all noise taken into account. Classes are those
@@ -138,6 +182,17 @@ class InferenceMixin:
         ValueError
             If the model cannot make an image: a patch that is none of the sampler's,
             without pixel noise.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(pixel_noise=1.0, random_state=0).fit()
+        >>> X, y, latents = sampler.sample(200, return_latents=True)
+        >>> probabilities = sampler.posterior(X, level=1)
+        >>> probabilities.shape
+        (200, 9, 9, 4)
+        >>> bool((probabilities.argmax(axis=-1) == latents[1]).mean() > 0.7)
+        True
         """
         check_is_fitted(self)
         check_count(level, "level", 0, self.n_levels - 1)
@@ -146,7 +201,7 @@ class InferenceMixin:
             X, shape, lambda beliefs: beliefs.class_posteriors(level).transpose(1, 2, 0, 3)
         )
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log-likelihood of each image.
 
         Parameters
@@ -161,6 +216,16 @@ class InferenceMixin:
             Logarithm of the probability density if `pixel_noise` is positive, else of
             the probability: -inf for images that the model cannot make. Of semantic
             images, logarithm of the probability.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(pixel_noise=1.0, random_state=0).fit()
+        >>> X, y = sampler.sample(3)
+        >>> sampler.score_samples(X).shape
+        (3,)
+        >>> bool((sampler.score_samples(X) > sampler.score_samples(-X)).all())
+        True
         """
         check_is_fitted(self)
         model, given = self._model, shape_of(X)[1:]
@@ -173,7 +238,7 @@ class InferenceMixin:
             )
         return self._infer(X, (), lambda beliefs: beliefs.log_likelihood(), impossible_ok=True)
 
-    def bayes_predict_proba(self, X):
+    def bayes_predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each label given the image: what no classifier can improve on.
 
         Parameters
@@ -190,6 +255,14 @@ class InferenceMixin:
         ------
         ValueError
             If the model cannot make an image.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(pixel_noise=1.5, random_state=0).fit()
+        >>> X, y = sampler.sample(3)
+        >>> sampler.bayes_predict_proba(X).sum(axis=1).round(6)
+        array([1., 1., 1.])
         """
         check_is_fitted(self)
         model = self._model
@@ -199,7 +272,7 @@ class InferenceMixin:
             X, (model.root.n_labels,), lambda beliefs: to_label @ beliefs.root_posterior()
         )
 
-    def bayes_predict(self, X):
+    def bayes_predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable label of each image: the Bayes-optimal classifier.
 
         Parameters
@@ -216,10 +289,18 @@ class InferenceMixin:
         ------
         ValueError
             If the model cannot make an image.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(pixel_noise=0.5, random_state=0).fit()
+        >>> X, y = sampler.sample(200)
+        >>> bool((sampler.bayes_predict(X) == y).mean() > 0.95)
+        True
         """
         return self.classes_[self.bayes_predict_proba(X).argmax(axis=1)]
 
-    def bayes_risk(self, n_samples=10_000, *, random_state=None):
+    def bayes_risk(self, n_samples: int = 10_000, *, random_state: RandomState = None) -> BayesRisk:
         """Error rate of the Bayes-optimal classifier: the lowest that any can have.
 
         The mean of 1 - max P(label | image) over sampled images, which varies less than
@@ -237,15 +318,23 @@ class InferenceMixin:
         -------
         bayes_risk : BayesRisk
             Named tuple (risk, standard_error).
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(pixel_noise=1.5, random_state=0).fit()
+        >>> risk, standard_error = sampler.bayes_risk(1000)
+        >>> round(risk, 1)
+        0.3
         """
         check_is_fitted(self)
         check_count(n_samples, "n_samples", 2)
         per_batch = max(1, 2**24 // prod(self._model.image_shape))
-        errors = [
+        batches = [
             1 - self.bayes_predict_proba(X).max(axis=1)
             for X, _ in self.iter_batches(n_samples, per_batch, random_state=random_state)
         ]
-        errors = np.concatenate(errors)
+        errors = np.concatenate(batches)
         return BayesRisk(float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(n_samples)))
 
     def _validate_images(self, X):

@@ -3,9 +3,11 @@
 from functools import partial
 from math import prod
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from numpy.typing import ArrayLike
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base._fitting import unchanged_on_failure
@@ -13,7 +15,8 @@ from .._base._images import shape_of
 from .._base._labels import encode_labels
 from .._base._params import as_pair
 from .._base._random import make_rng
-from .._base._sklearn import Interval, StrOptions, _fit_context
+from .._base._sklearn import BaseEstimator, Interval, StrOptions, _fit_context
+from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
 from ._inference import InferenceMixin
@@ -218,29 +221,29 @@ class HierarchicalSampler(
 
     def __init__(
         self,
-        n_levels=2,
+        n_levels: int = 2,
         *,
-        n_semantic_classes=4,
-        patch_size=3,
-        patches_per_class=30,
-        rule_weights="uniform",
-        overlap=0.0,
-        symbol_patches=None,
-        pixel_patches="gaussian",
-        n_channels=1,
-        root="images",
-        n_labels=2,
-        n_root_images=4,
-        root_shape=None,
-        label_noise=0.0,
-        symbol_noise=0.0,
-        pixel_noise=0.0,
-        min_theta=0.0,
-        min_lambda=0.0,
-        max_draws=1000,
-        n_jobs=None,
-        random_state=None,
-    ):
+        n_semantic_classes: PerLevel[int] = 4,
+        patch_size: PerLevel[Pair] = 3,
+        patches_per_class: PerLevel[int] = 30,
+        rule_weights: PerLevel[Literal["uniform", "zipf"] | float | np.ndarray] = "uniform",
+        overlap: PerLevel[float] = 0.0,
+        symbol_patches: list[ArrayLike | None] | None = None,
+        pixel_patches: Literal["gaussian", "orthonormal", "one_hot"] | np.ndarray = "gaussian",
+        n_channels: int = 1,
+        root: Literal["images", "label"] = "images",
+        n_labels: int = 2,
+        n_root_images: int = 4,
+        root_shape: tuple[int, int] | None = None,
+        label_noise: float = 0.0,
+        symbol_noise: PerLevel[float] = 0.0,
+        pixel_noise: float = 0.0,
+        min_theta: float = 0.0,
+        min_lambda: float = 0.0,
+        max_draws: int = 1000,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_levels = n_levels
         self.n_semantic_classes = n_semantic_classes
         self.patch_size = patch_size
@@ -264,7 +267,7 @@ class HierarchicalSampler(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X=None, y=None):
+    def fit(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Self:
         r"""Learn or draw :math:`G_0`, and draw the patches of every level.
 
         Parameters

@@ -40,6 +40,13 @@ class LevelStatistics:
 
     delta_min : float
         Smallest :math:`\|F_{c_1} - F_{c_2}\|`: what keeps classes apart in theorem 1.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> level = HierarchicalSampler(random_state=0).fit().statistics().levels[1]
+    >>> level.labeled_frequencies.shape, level.angles.shape
+    ((4, 9, 9), (4, 4))
     """
 
     class_frequencies: np.ndarray = field(repr=False)
@@ -69,6 +76,13 @@ class HierarchyStatistics:
 
     entropy : list of n_levels + 1 floats, or None where not known
         Entropy of the image at levels 0, ..., d, in nats, without pixel noise.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> statistics = HierarchicalSampler(patches_per_class=2, random_state=0).fit().statistics()
+    >>> statistics.n_images[:2]  # 8 semantic images of 9 pixels
+    [8, 4096]
     """
 
     levels: list

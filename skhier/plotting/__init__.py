@@ -1,6 +1,18 @@
-"""Pictures of what is learned, as scikit-learn's Display classes (needs matplotlib)."""
+"""Pictures of models and of what is learned, as scikit-learn's Display classes.
+
+They need matplotlib: ``pip install 'skhier[plot]'``.
+"""
 
 from ._centroids import CentroidsDisplay
+from ._distances import DistancesDisplay
+from ._frequencies import FrequenciesDisplay
+from ._generation import GenerationDisplay
 from ._layers import LayersDisplay
 
-__all__ = ["CentroidsDisplay", "LayersDisplay"]
+__all__ = [
+    "CentroidsDisplay",
+    "DistancesDisplay",
+    "FrequenciesDisplay",
+    "GenerationDisplay",
+    "LayersDisplay",
+]

@@ -1,26 +1,25 @@
 """Centroids of patches, drawn as small images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._sheets import new_axes, show_colors, show_signed, tile
 
-def tile(images, n_columns, fill=np.nan):
-    """Lay (n, h, w) images out on a grid with a gap of one pixel: one large image."""
-    n, height, width = images.shape
-    n_rows = -(-n // n_columns)
-    sheet = np.full((n_rows * (height + 1) - 1, n_columns * (width + 1) - 1), fill)
-    for i, image in enumerate(images):
-        row, column = divmod(i, n_columns)
-        top, left = row * (height + 1), column * (width + 1)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..clustering import PatchKMeansOrthogonalizer
 
 
 class CentroidsDisplay:
     """The centroids of an orthogonalizer as patches.
 
-    Patches of more than three channels are shown by their norm over channels. Use
-    :meth:`from_estimator` to make one.
+    Patches of one channel are drawn on a scale around 0, of three channels in color, of
+    others by their norm over channels. Use :meth:`from_estimator` to make one.
 
     Parameters
     ----------
@@ -46,11 +45,17 @@ class CentroidsDisplay:
     '16 centroids of 4x4 patches'
     """
 
-    def __init__(self, centroids):
+    def __init__(self, centroids: np.ndarray) -> None:
         self.centroids = centroids
 
     @classmethod
-    def from_estimator(cls, estimator, *, max_centroids=256, ax=None):
+    def from_estimator(
+        cls,
+        estimator: PatchKMeansOrthogonalizer,
+        *,
+        max_centroids: int = 256,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw the centroids of a fitted orthogonalizer.
 
         Parameters
@@ -70,13 +75,16 @@ class CentroidsDisplay:
             The drawn display.
         """
         check_is_fitted(estimator)
-        return cls(estimator.cluster_centers_[:max_centroids]).plot(ax=ax)
+        return cls(estimator.cluster_centers_).plot(max_centroids=max_centroids, ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, *, max_centroids: int = 256, ax: Axes | None = None) -> Self:
         """Draw the centroids, each on the same scale of values.
 
         Parameters
         ----------
+        max_centroids : int, default=256
+            Draw at most this many.
+
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; if None, a new figure.
 
@@ -85,25 +93,21 @@ class CentroidsDisplay:
         display : CentroidsDisplay
             The display itself.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots()
-        n, height, width, channels = self.centroids.shape
-        n_columns = int(np.ceil(np.sqrt(2 * n)))
+        shown = self.centroids[:max_centroids]
+        n, height, width, channels = shown.shape
+        if channels not in (1, 3):
+            shown = np.linalg.norm(shown, axis=-1, keepdims=True)
+        sheet = tile(shown, int(np.ceil(np.sqrt(2 * n)))).squeeze(axis=-1 if channels != 3 else ())
+        ax = new_axes(ax, sheet)
         if channels == 3:
-            low, high = self.centroids.min(), self.centroids.max()
-            colors = (self.centroids - low) / (high - low)
-            sheets = [tile(colors[..., c], n_columns, fill=1.0) for c in range(3)]
-            ax.imshow(np.stack(sheets, axis=-1))
+            show_colors(ax, sheet)
         elif channels == 1:
-            limit = np.abs(self.centroids).max()
-            sheet = tile(self.centroids[..., 0], n_columns)
-            ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            show_signed(ax, sheet)
         else:
-            sheet = tile(np.linalg.norm(self.centroids, axis=-1), n_columns)
             ax.imshow(sheet, cmap="viridis", vmin=0)
         ax.set_axis_off()
-        ax.set_title(f"{n} centroids of {height}x{width} patches")
+        n_all = len(self.centroids)
+        count = f"{n} of {n_all}" if n < n_all else n
+        ax.set_title(f"{count} centroids of {height}x{width} patches")
         self.ax_, self.figure_ = ax, ax.figure
         return self

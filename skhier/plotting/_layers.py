@@ -1,9 +1,20 @@
 """One image on its way through the layers of a classifier."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from ._centroids import tile
+from ._sheets import check_axes, show_colors, tile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..classifier import LayerwiseCNNClassifier
 
 
 class LayersDisplay:
@@ -36,11 +47,18 @@ class LayersDisplay:
     ['image', 'layer 1: codes', 'layer 1: embedded', 'layer 2: codes']
     """
 
-    def __init__(self, stages):
+    def __init__(self, stages: list[tuple[str, np.ndarray]]) -> None:
         self.stages = stages
 
     @classmethod
-    def from_estimator(cls, estimator, image, *, max_channels=16, axes=None):
+    def from_estimator(
+        cls,
+        estimator: LayerwiseCNNClassifier,
+        image: ArrayLike,
+        *,
+        max_channels: int = 16,
+        axes: Sequence[Axes] | None = None,
+    ) -> Self:
         """Draw an image on its way through a fitted classifier.
 
         Parameters
@@ -73,7 +91,7 @@ class LayersDisplay:
                 stages.append((f"layer {number}: embedded", images[0]))
         return cls(stages).plot(max_channels=max_channels, axes=axes)
 
-    def plot(self, *, max_channels=16, axes=None):
+    def plot(self, *, max_channels: int = 16, axes: Sequence[Axes] | None = None) -> Self:
         """Draw the stages side by side.
 
         Parameters
@@ -91,14 +109,14 @@ class LayersDisplay:
         """
         import matplotlib.pyplot as plt
 
+        n = len(self.stages)
         if axes is None:
-            n = len(self.stages)
             _, axes = plt.subplots(1, n, figsize=(2.6 * n, 3), layout="constrained")
+        axes = check_axes(axes, n, "stages")
         for ax, (name, maps) in zip(axes, self.stages):
             height, width, channels = maps.shape
             if channels == 3:
-                span = maps.max() - maps.min()
-                ax.imshow((maps - maps.min()) / (span or 1))
+                show_colors(ax, maps)
             else:
                 strongest = np.argsort(maps.var(axis=(0, 1)))[::-1][:max_channels]
                 shown = maps[..., strongest].transpose(2, 0, 1)
@@ -106,5 +124,5 @@ class LayersDisplay:
             ax.set_axis_off()
             plural = "s" if channels > 1 else ""
             ax.set_title(f"{name}\n{height}x{width}, {channels} channel{plural}", fontsize=9)
-        self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        self.axes_, self.figure_ = axes, axes[0].figure
         return self

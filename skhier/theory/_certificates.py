@@ -1,12 +1,20 @@
 """Certificates: whether what was learned is what the theorems promise."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import as_array, computing_dtype
 from .._base._params import check_count
+
+if TYPE_CHECKING:
+    from ..classifier import LayerwiseCNNClassifier
+    from ..embedding import TwoLayerConvEmbedder
+    from ..generative import HierarchicalSampler
 
 
 class LayerCertificate(NamedTuple):
@@ -37,6 +45,17 @@ class LayerCertificate(NamedTuple):
     holds : bool
         Whether clusters are patches and `within` is less than `between`, at most
         `sigma` and `between` at least `gamma`, where these are given.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
+    >>> from skhier.theory import certify_embedder
+    >>> sampler = HierarchicalSampler(random_state=0).fit()
+    >>> embedder = TwoLayerConvEmbedder(20, max_iter=30_000, random_state=0)
+    >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    >>> (layer,) = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0)
+    >>> layer.level, layer.n_patches, layer.within < layer.sigma
+    (1, 120, True)
     """
 
     level: int
@@ -57,6 +76,16 @@ class Certificate(tuple):
     ----------
     holds : bool
         Whether all hold.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
+    >>> from skhier.theory import certify_embedder
+    >>> sampler = HierarchicalSampler(random_state=0).fit()
+    >>> embedder = TwoLayerConvEmbedder(20, max_iter=30_000, random_state=0)
+    >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
+    True
     """
 
     @property
@@ -75,7 +104,7 @@ class Certificate(tuple):
         return "\n".join("".join(f"{cell!s:>12}" for cell in line) for line in lines)
 
 
-def class_distances(embedded, n_classes):
+def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
     """Largest distance within a class and smallest between classes.
 
     Parameters
@@ -116,7 +145,14 @@ def class_distances(embedded, n_classes):
     return float(within), float(between)
 
 
-def certify_embedder(sampler, embedder, level, *, sigma, gamma):
+def certify_embedder(
+    sampler: HierarchicalSampler,
+    embedder: TwoLayerConvEmbedder,
+    level: int,
+    *,
+    sigma: float,
+    gamma: float,
+) -> Certificate:
     r"""Check theorem 1 on an embedder of the codes of a level's patches.
 
     Parameters
@@ -169,7 +205,15 @@ def certify_embedder(sampler, embedder, level, *, sigma, gamma):
     )
 
 
-def certify_classifier(sampler, classifier, X=None, *, n_samples=1000, sigma=None, gamma=None):
+def certify_classifier(
+    sampler: HierarchicalSampler,
+    classifier: LayerwiseCNNClassifier,
+    X: ArrayLike | None = None,
+    *,
+    n_samples: int = 1000,
+    sigma: float | None = None,
+    gamma: float | None = None,
+) -> Certificate:
     r"""Check lemma 8 and theorem 1 on every layer of a classifier.
 
     Parameters
@@ -204,6 +248,16 @@ def certify_classifier(sampler, classifier, X=None, *, n_samples=1000, sigma=Non
     ------
     ValueError
         If the layers do not fit the levels.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, LayerwiseCNNClassifier
+    >>> from skhier.theory import certify_classifier, theorem2_params
+    >>> sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
+    >>> X, y = sampler.sample(3000)
+    >>> clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0).fit(X, y)
+    >>> certify_classifier(sampler, clf, X).holds
+    True
     """
     check_is_fitted(sampler)
     check_is_fitted(classifier)
@@ -232,7 +286,9 @@ def certify_classifier(sampler, classifier, X=None, *, n_samples=1000, sigma=Non
     return Certificate(layers)
 
 
-def certify_clusters(sampler, labels, X, level):
+def certify_clusters(
+    sampler: HierarchicalSampler, labels: ArrayLike, X: ArrayLike, level: int
+) -> Certificate:
     r"""Check lemma 8 on clusters of patches: whether they are the patches of a level.
 
     Parameters

@@ -23,11 +23,12 @@ def check_choice(value, name, allowed):
 
 
 def check_given(reason, **values):
-    """ValueError unless all values are given, and positive."""
+    """The values, in order; ValueError unless all are given, and positive."""
     missing = [name for name, value in values.items() if value is None]
     if missing:
         raise ValueError(f"{reason} needs {' and '.join(missing)}.")
     check_positive(**values)
+    return values.values()
 
 
 def n_pairs(n_classes):

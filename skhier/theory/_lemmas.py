@@ -7,10 +7,11 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from .._base._typing import Bound
 from ._checks import check_choice, check_positive, check_probability
 
 
-def lemma1_margin(separator_norm, k):
+def lemma1_margin(separator_norm: float, k: int) -> float:
     r"""Margin of the observed images: :math:`1 / (\sqrt k\, \|W^*\|)` (lemma 1).
 
     If the separator of :math:`G_0` of smallest norm is :math:`W^*`, images made of
@@ -40,7 +41,7 @@ def lemma1_margin(separator_norm, k):
     return 1 / (sqrt(k) * separator_norm)
 
 
-def perceptron_iterations(separator_norm, k, n_positions):
+def perceptron_iterations(separator_norm: float, k: int, n_positions: int) -> int:
     r"""Bound on the mistakes of a perceptron, :math:`(R / margin)^2 = P k \|W^*\|^2`.
 
     The codes of an image have norm :math:`R = \sqrt P`, with P pixels in its semantic
@@ -73,7 +74,7 @@ def perceptron_iterations(separator_norm, k, n_positions):
     return ceil(n_positions * k * separator_norm**2)
 
 
-def lemma5_probability(theta, *, bound="exact"):
+def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
     r"""P(two projections are at least half their length, and of opposite signs).
 
     For w with N(0, 1) entries and unit vectors u, v at an angle :math:`\theta`:
@@ -117,7 +118,9 @@ def lemma5_probability(theta, *, bound="exact"):
     return 2 * value
 
 
-def lemma7_success_probability(n_clusters, separation, diameter=1.0, *, size_ratio=1.0):
+def lemma7_success_probability(
+    n_clusters: int, separation: float, diameter: float = 1.0, *, size_ratio: float = 1.0
+) -> float:
     r"""Probability that k-means++ puts one seed in each of well separated clusters.
 
     At least :math:`\prod_{i=1}^{C-1} \left(1 - \frac{i r d^2}{i r d^2 + (C - i)
@@ -161,7 +164,14 @@ def lemma7_success_probability(n_clusters, separation, diameter=1.0, *, size_rat
     return float(np.prod(1 - covered / (covered + (n_clusters - i) * float(separation) ** 2)))
 
 
-def lemma7_separation(n_clusters, delta, diameter=1.0, *, size_ratio=1.0, bound="exact"):
+def lemma7_separation(
+    n_clusters: int,
+    delta: float,
+    diameter: float = 1.0,
+    *,
+    size_ratio: float = 1.0,
+    bound: Bound = "exact",
+) -> float:
     r"""The separation of clusters at which k-means++ finds all, except with `delta`.
 
     Parameters

@@ -4,15 +4,36 @@ from math import ceil, floor, log, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
+from .._base._typing import Bound
 from ._checks import check_given, check_limits, check_positive
 
 _LEMMA_5 = 0.23  # P(two projections are long and of opposite signs) per theta / pi, as printed
 
 
 class TrainingParams(NamedTuple):
-    """Width of the network, number of gradient steps and their size."""
+    r"""Width of the network, number of gradient steps and their size.
+
+    Attributes
+    ----------
+    n_components : int
+        Width n of the network.
+
+    max_iter : int
+        Number T of gradient steps.
+
+    learning_rate : float
+        Their size :math:`\eta`.
+
+    Examples
+    --------
+    >>> from skhier.theory import theorem1_params
+    >>> params = theorem1_params(30, 4, delta_min=0.28, n_components=64)
+    >>> params.max_iter
+    28888
+    """
 
     n_components: int
     max_iter: int
@@ -20,19 +41,19 @@ class TrainingParams(NamedTuple):
 
 
 def theorem1_params(
-    k,
-    n_classes,
+    k: int,
+    n_classes: int,
     *,
-    delta=0.05,
-    sigma=1.0,
-    gamma=1.0,
-    learning_rate=1e-3,
-    n_components=None,
-    delta_min=None,
-    theta=None,
-    lambda_=None,
-    bound="exact",
-):
+    delta: float = 0.05,
+    sigma: float = 1.0,
+    gamma: float = 1.0,
+    learning_rate: float = 1e-3,
+    n_components: int | None = None,
+    delta_min: float | None = None,
+    theta: float | None = None,
+    lambda_: float | None = None,
+    bound: Bound = "exact",
+) -> TrainingParams:
     r"""Width n and number of steps T for which theorem 1 promises separation.
 
     The codes are those of patches that are drawn uniformly from disjoint sets, k for
@@ -128,7 +149,7 @@ def theorem1_params(
     check_positive(k=k, sigma=sigma, gamma=gamma, learning_rate=learning_rate)
     M = check_limits(bound, n_classes, delta, n_components)
     if bound == "paper":
-        check_given("bound='paper'", theta=theta, lambda_=lambda_)
+        theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
         n = floor(pi / (_LEMMA_5 * theta) * log(n_classes / delta)) + 1
         if n_components is not None and n_components < n:
             raise ValueError(
@@ -137,7 +158,7 @@ def theorem1_params(
             )
         T = floor(k * (gamma + 2 * sigma) / (learning_rate * lambda_)) + 1
         return TrainingParams(n_components or n, T, learning_rate)
-    check_given("bound='exact'", delta_min=delta_min)
+    (delta_min,) = check_given("bound='exact'", delta_min=delta_min)
     n = n_components or default_width(M, delta)
     q = chi2.ppf(delta / M, n)
     T = ceil(k * (gamma + sigma / sqrt(2)) / (learning_rate * delta_min * sqrt(q)))
@@ -153,8 +174,15 @@ def default_width(n_pairs, delta):
 
 
 def theorem1_failure_probability(
-    max_iter, k, distances, *, n_components, learning_rate=1e-3, sigma=1.0, gamma=1.0
-):
+    max_iter: ArrayLike,
+    k: int,
+    distances: ArrayLike,
+    *,
+    n_components: int,
+    learning_rate: float = 1e-3,
+    sigma: float = 1.0,
+    gamma: float = 1.0,
+) -> np.ndarray:
     r"""Bound on the probability that classes are not `gamma` apart after T steps.
 
     :math:`\sum_{c_1 < c_2} P\left(\chi^2_n < \left(\frac{k (\gamma + \sigma / \sqrt 2)}
@@ -189,6 +217,12 @@ def theorem1_failure_probability(
     -------
     probability : ndarray of the shape of `max_iter`
         Bounds, at most 1.
+
+    Examples
+    --------
+    >>> from skhier.theory import theorem1_failure_probability
+    >>> theorem1_failure_probability([20_000, 30_000], 30, [0.28] * 6, n_components=64).round(4)
+    array([1.    , 0.0175])
     """
     check_positive(k=k, gamma=gamma, learning_rate=learning_rate, n_components=n_components)
     distances = np.asarray(distances, dtype=float)

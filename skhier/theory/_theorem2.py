@@ -1,19 +1,32 @@
 """Theorem 2: algorithm 1 learns the generative model."""
 
+from __future__ import annotations
+
 from math import ceil, log, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import chi2
 
+from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
 from ._checks import check_choice, check_positive, check_probability, n_pairs
 from ._lemmas import lemma7_separation, perceptron_iterations
 from ._theorem1 import default_width, theorem1_params
 
+if TYPE_CHECKING:
+    from ..generative import HierarchicalSampler
 
-def theorem2_params(sampler, *, delta=0.05, learning_rate=1e-3, n_components=None, bound="exact"):
-    r"""Parameters with which algorithm 1 provably learns a generative model.
+
+def theorem2_params(
+    sampler: HierarchicalSampler,
+    *,
+    delta: float = 0.05,
+    learning_rate: float = 1e-3,
+    n_components: int | None = None,
+    bound: Bound = "exact",
+) -> dict[str, Any]:
+    r"""Find parameters with which algorithm 1 provably learns a generative model.
 
     Parameters
     ----------
@@ -107,7 +120,9 @@ def theorem2_params(sampler, *, delta=0.05, learning_rate=1e-3, n_components=Non
     return {name: value for name, value in ours.items() if value != defaults[name]}
 
 
-def theorem2_min_samples(sampler, *, delta=0.05, n_components=None):
+def theorem2_min_samples(
+    sampler: HierarchicalSampler, *, delta: float = 0.05, n_components: int | None = None
+) -> int:
     r"""Number of images for which :func:`theorem2_params` keeps its promise.
 
     The paper trains on the population; on N images, the mean of :math:`y X` is off, and T
@@ -156,7 +171,14 @@ def theorem2_min_samples(sampler, *, delta=0.05, n_components=None):
     return n_samples
 
 
-def theorem2_runtime(n_levels, n_classes, k, max_iter, separator_norm, n_positions=1):
+def theorem2_runtime(
+    n_levels: int,
+    n_classes: int,
+    k: int,
+    max_iter: int,
+    separator_norm: float,
+    n_positions: int = 1,
+) -> int:
     r"""Number of iterations of algorithm 1, :math:`d (C^2 k^2 + T) + P k \|W^*\|^2`.
 
     The :math:`O(d (C^2 k^2 + T) + k \|W^*\|^2)` of theorem 2 without constants: k-means

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import hyp1f1
 
+from .._base._typing import Bound
 from ._checks import check_given, check_limits, check_positive
 from ._theorem1 import TrainingParams, default_width
 
@@ -13,19 +14,19 @@ _LEMMA_6 = 0.12
 
 
 def theorem3_params(
-    k,
-    n_classes,
+    k: int,
+    n_classes: int,
     *,
-    n_positions=9,
-    delta=0.05,
-    sigma=1.0,
-    gamma=1.0,
-    n_components=None,
-    delta_min=None,
-    theta=None,
-    lambda_=None,
-    bound="exact",
-):
+    n_positions: int = 9,
+    delta: float = 0.05,
+    sigma: float = 1.0,
+    gamma: float = 1.0,
+    n_components: int | None = None,
+    delta_min: float | None = None,
+    theta: float | None = None,
+    lambda_: float | None = None,
+    bound: Bound = "exact",
+) -> TrainingParams:
     r"""Width n and number of steps T for which theorem 3 promises separation by SGD.
 
     SGD with batches of one image, each drawn anew, step size :math:`\eta = T^{-3/4}`,
@@ -105,12 +106,12 @@ def theorem3_params(
     check_positive(k=k, n_positions=n_positions, sigma=sigma, gamma=gamma)
     M = check_limits(bound, n_classes, delta, n_components)
     if bound == "paper":
-        check_given("bound='paper'", theta=theta, lambda_=lambda_)
+        theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
         n = n_components or floor(pi / (_LEMMA_6 * theta) * log(n_classes / delta)) + 1
         separation = ((gamma + 4 * sigma) * k / (0.4 * lambda_)) ** 4
         range_of_steps = sqrt(n_positions)
     else:
-        check_given("bound='exact'", delta_min=delta_min)
+        (delta_min,) = check_given("bound='exact'", delta_min=delta_min)
         n = n_components or default_width(M, delta)
         s = sum_of_betas_quantile(delta / M, n, n_positions)
         separation = (k * (gamma + (1 + 1 / sqrt(2)) * sigma) / (delta_min * sqrt(s))) ** 4

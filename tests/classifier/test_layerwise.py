@@ -15,6 +15,7 @@ from skhier import (
 )
 from skhier._base import _device
 from skhier.clustering._encoder import PatchEncoder
+from skhier.datasets import make_random_hierarchy
 
 SMALL = {"n_clusters": 24, "n_components": 8, "n_patches": 5000, "random_state": 0}
 ALGORITHM_1 = {
@@ -157,6 +158,28 @@ def test_dtype_of_features(digits, dtype):
     X_train, _, y_train, _ = digits
     clf = LayerwiseCNNClassifier(**SMALL).fit(X_train.astype(dtype), y_train)
     assert clf.transform(X_train[:5].astype(dtype)).dtype == dtype
+
+
+def test_a_tuple_is_a_pair_for_all_layers_and_a_list_has_one_value_for_each():
+    X, y = make_random_hierarchy(300, depth=2, n_synonyms=2, random_state=0)
+    of_pair, of_list = (
+        LayerwiseCNNClassifier.algorithm_1(16, size, random_state=0).fit(X, y)
+        for size in ((1, 2), [(1, 2), (1, 2)])
+    )
+    assert_array_equal(of_pair.decision_function(X), of_list.decision_function(X))
+    for size, message in ((2, "patch_size=2 is larger"), ((1, 2, 1), "a pair of ints")):
+        with pytest.raises(ValueError, match=message):
+            LayerwiseCNNClassifier.algorithm_1(16, size, random_state=0).fit(X, y)
+
+
+def test_memory_mapped_images_give_the_same_model(digits, tmp_path):
+    X, X_test, y, _ = digits
+    np.save(tmp_path / "X.npy", X.astype(np.uint8))
+    on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
+    from_disk, from_memory = (
+        LayerwiseCNNClassifier(**SMALL).fit(images, y) for images in (on_disk, np.array(on_disk))
+    )
+    assert_array_equal(from_disk.decision_function(X_test), from_memory.decision_function(X_test))
 
 
 def test_uint8_and_scaled_float_images_give_the_same_model(digits):

@@ -47,6 +47,7 @@ def test_fashion_mnist(folder, monkeypatch):
     assert_array_equal(data.images[6:], arrays["t10k-images-idx3-ubyte"])
     assert_array_equal(data.target, [0, 1, 2, 3, 4, 5, 8, 9])
     assert len(data.target_names) == 10
+    assert "images: uint8 of shape (8, 28, 28); target: 8 different labels." in data.DESCR
     monkeypatch.setenv("SKHIER_FASHION_MNIST", str(path))
     assert_array_equal(load_fashion_mnist().images, data.images)
 

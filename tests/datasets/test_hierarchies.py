@@ -74,3 +74,12 @@ def test_random_hierarchy():
 def test_bad_target():
     with pytest.raises(ValueError, match="target='even' is not valid"):
         make_digits_hierarchy(target="even")
+
+
+@pytest.mark.parametrize("make", [make_appendix_d, make_digits_hierarchy, make_random_hierarchy])
+def test_bunches_describe_themselves(make):
+    bunch = make(7, return_X_y=False, random_state=0)
+    assert bunch.DESCR.startswith(bunch.name)
+    assert f"shape {bunch.images.shape}" in bunch.DESCR
+    named = set(bunch) - {"DESCR", "name", "target_names"}
+    assert not [field for field in named if f"{field}:" not in bunch.DESCR]

@@ -3,8 +3,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
-from skhier.plotting import CentroidsDisplay, LayersDisplay
+from skhier import (
+    HierarchicalSampler,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    TwoLayerConvEmbedder,
+)
+from skhier.datasets import make_digits_hierarchy, make_random_hierarchy
+from skhier.plotting import (
+    CentroidsDisplay,
+    DistancesDisplay,
+    FrequenciesDisplay,
+    GenerationDisplay,
+    LayersDisplay,
+)
+from skhier.theory import certify_embedder
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +41,18 @@ def test_centroids_lie_on_a_grid_with_gaps(channels):
     elif channels == 5:
         assert_allclose(shown, np.linalg.norm(centroid, axis=-1))
     else:
-        assert shown.shape == (2, 2, 3)
-        assert sheet.min() >= 0
-        assert sheet.max() <= 1
+        low, high = phi.cluster_centers_[:6].min(), phi.cluster_centers_[:6].max()
+        assert_allclose(shown[..., :3], (centroid - low) / (high - low))
+        assert_allclose(sheet[2, :, 3], 0)  # gaps are transparent
+    assert display.ax_.get_title() == "6 of 7 centroids of 2x2 patches"
+
+
+@pytest.mark.parametrize("n", [1, 3, 300])
+def test_any_number_of_constant_centroids_can_be_drawn(n):
+    for channels in (1, 3, 4):
+        display = CentroidsDisplay(np.zeros((n, 2, 3, channels))).plot(max_centroids=n)
+        display.figure_.canvas.draw()
+        assert display.ax_.get_title() == f"{n} centroids of 2x3 patches"
 
 
 def test_layers_show_the_strongest_channels(digits):
@@ -43,3 +65,91 @@ def test_layers_show_the_strongest_channels(digits):
     assert_allclose(axes[3].get_images()[0].get_array(), strongest)
     assert axes[0].get_title() == "image\n8x8, 1 channel"
     assert list(display.axes_) == list(axes)
+
+
+def test_layers_need_one_axes_for_each_stage(digits):
+    X, _, y, _ = digits
+    clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="axes has 2 axes, but there are 4 stages"):
+        LayersDisplay.from_estimator(clf, X[0], axes=plt.subplots(1, 2)[1])
+
+
+def test_generation_shows_each_level_of_one_sample():
+    sampler = HierarchicalSampler(random_state=0).fit()
+    X, _, latents = sampler.sample(1, return_latents=True, random_state=3)
+    display = GenerationDisplay.from_estimator(sampler, pixel=(0, 2), random_state=3)
+    for ax, level in zip(display.axes_, [latents[0][0], latents[1][0], X[0]]):
+        assert_allclose(ax.get_images()[0].get_array(), level)
+    written = [int(text.get_text()) for text in display.axes_[1].texts]
+    assert written == latents[1][0].ravel().tolist()
+    assert display.trace_ == [(0, 2), (1, 7)]
+    # The patch that replaced pixel (0, 2), in rows 0 to 2 and columns 6 to 8, is framed.
+    patch = display.axes_[1].patches[0]
+    assert (patch.get_xy(), patch.get_width(), patch.get_height()) == ((5.5, -0.5), 3, 3)
+    with pytest.raises(ValueError, match=r"pixel=\(3, 0\) is not one of the 3x3 pixels"):
+        display.plot(pixel=(3, 0))
+
+
+def test_the_whole_tree_of_a_string_is_drawn():
+    rhm = make_random_hierarchy(5, depth=3, return_X_y=False, random_state=0)
+    display = GenerationDisplay.from_estimator(rhm.sampler, random_state=1)
+    X, _ = rhm.sampler.sample(1, random_state=1)
+    symbols = display.axes_[-1].get_images()[0].get_array()
+    assert_allclose(symbols, X[0].reshape(1, 8, -1).argmax(axis=-1))
+    n_lines = 2 * (1 + 2 + 4 + 8)  # two to each patch, below each symbol
+    n_traced = 2 * (len(display.levels) - 1)
+    assert len(display.figure_.artists) == n_lines + n_traced
+
+
+def test_names_of_classes_are_written():
+    digits = make_digits_hierarchy(1, return_X_y=False, random_state=0)
+    levels = [*(latent[0] for latent in digits.latents), digits.images[0]]
+    display = GenerationDisplay(levels, class_names=digits.stroke_names).plot()
+    for ax, level, names in zip(display.axes_, levels, digits.stroke_names):
+        assert [text.get_text() for text in ax.texts] == [names[c] for c in level.ravel()]
+
+
+def test_color_images_are_generated_in_color():
+    sampler = HierarchicalSampler(n_channels=3, random_state=0).fit()
+    display = GenerationDisplay.from_estimator(sampler, random_state=0)
+    assert display.axes_[-1].get_images()[0].get_array().shape == (27, 27, 4)
+
+
+@pytest.mark.parametrize(("n_labels", "n_classes"), [(2, 4), (2, 40), (3, 4)])
+def test_frequencies_are_the_exact_ones(n_labels, n_classes):
+    sampler = HierarchicalSampler(
+        n_semantic_classes=n_classes, n_labels=n_labels, patches_per_class=2, random_state=0
+    ).fit()
+    F = sampler.statistics().levels[1].labeled_frequencies
+    display = FrequenciesDisplay.from_estimator(sampler, level=1)
+    image = display.ax_.get_images()[0]
+    sheet = np.asarray(image.get_array().filled(np.nan))
+    if n_labels == 3:
+        assert_allclose(sheet[20:29, 10:19], F[1, 2])
+        assert len(display.ax_.get_yticks()) == 3
+    else:
+        assert_allclose(sheet[:9, 10:19], F[1])
+    assert_allclose(image.get_clim(), [-np.abs(F).max(), np.abs(F).max()])
+    with pytest.raises(ValueError, match="level=2 is not valid: it takes an int from 0 to 1"):
+        FrequenciesDisplay.from_estimator(sampler, level=2)
+
+
+def test_distances_are_those_of_the_certificate():
+    sampler = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
+    embedder = TwoLayerConvEmbedder(10, max_iter=100, random_state=0)
+    embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    display = DistancesDisplay.from_estimator(embedder, n_classes=4, sigma=0.5, gamma=0.25)
+    (certificate,) = certify_embedder(sampler, embedder, 1, sigma=0.5, gamma=0.25)
+    assert_allclose(display.within_.max(), certificate.within)
+    assert_allclose(display.between_.min(), certificate.between)
+    assert (len(display.within_), len(display.between_)) == (40, 150)
+    within, between = (sum(bar.get_height() for bar in bars) for bars in display.ax_.containers)
+    assert_allclose([within, between], 1)
+    assert [line.get_xdata()[0] for line in display.ax_.get_lines()] == [0.5, 0.25]
+
+
+def test_one_patch_a_class_has_no_distances_within():
+    display = DistancesDisplay(np.eye(3), n_classes=3).plot()
+    assert len(display.within_) == 0
+    assert_allclose(display.between_, np.sqrt(2))
+    assert not display.ax_.get_lines()

@@ -1,0 +1,75 @@
+"""Memory and time of LayerwiseCNNClassifier's fit under limits; the results must not differ.
+
+Each limit has a process of its own. Counted is memory that only the process can give back
+("anonymous", as Linux counts it), above what it held before the fit: pages of temporary files,
+which the system may drop or write at will, are not in it.
+
+Usage: python benchmarks/memory.py DATA.npz [--limits LIMIT ...] [--n-images N] [--csv FILE]
+DATA.npz holds X (n, H, W, C) and y.
+"""
+
+import argparse
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from _common import Table, measure
+
+from skhier import LayerwiseCNNClassifier
+from skhier.datasets import load_npz
+
+
+def anonymous_gigabytes():
+    """Anonymous resident memory of this process now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e6
+
+
+def peak_during(function, *args):
+    """(peak of anonymous memory above that at the start in GB, seconds) of a call."""
+    start, done, peaks = anonymous_gigabytes(), threading.Event(), [0.0]
+
+    def watch():
+        while not done.wait(0.01):
+            peaks.append(anonymous_gigabytes() - start)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, seconds = measure(function, *args)
+    done.set()
+    watcher.join()
+    return max(peaks), seconds
+
+
+def run(path, limit, n_images, n_patches, n_scored=1000):
+    """(peak, seconds, scores of the images after those learned from)."""
+    bunch = load_npz(path)
+    X, y = bunch.images[: n_images + n_scored], bunch.target[:n_images]
+    del bunch
+    small = LayerwiseCNNClassifier(n_clusters=20, random_state=0)
+    small.fit(X[:500], y[:500])  # loads what any fit loads
+    clf = LayerwiseCNNClassifier(n_patches=n_patches, memory_limit=limit, random_state=0)
+    peak, seconds = peak_during(clf.fit, X[:n_images], y)
+    return peak, seconds, clf.decision_function(X[n_images:])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("data")
+    parser.add_argument("--limits", nargs="*", default=["2GB", "1GB", "800MB"])
+    parser.add_argument("--n-images", type=int, default=40_000)
+    parser.add_argument("--n-patches", type=int, default=20_000)
+    parser.add_argument("--csv")
+    options = parser.parse_args()
+    table = Table("memory_limit", "peak GB", "fit s", "same scores", csv_path=options.csv)
+    expected = None
+    for limit in [None, *options.limits]:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            job = pool.submit(run, options.data, limit, options.n_images, options.n_patches)
+            peak, seconds, scores = job.result()
+        expected = scores if expected is None else expected
+        table.add(limit, peak, seconds, bool(np.array_equal(scores, expected)))

@@ -1,0 +1,49 @@
+"""What each parameter of LayerwiseCNNClassifier costs and gives, one changed at a time.
+
+Learns from the first --n-images training images and is scored on training images that are not
+learned from (with or without --validate: no held-out image is touched).
+
+Usage: python benchmarks/parameters.py DATA [--n-images N] [--methods ...] [--csv FILE]
+DATA is a .npz file of X (n, H, W, C) and y, or the folder of Fashion-MNIST.
+"""
+
+from functools import partial
+
+from _methods import make_parser, run_classifier, run_methods
+
+CHANGES = {
+    "default parameters": {},
+    "n_layers=1": {"n_layers": 1},
+    "n_clusters=[100, 600]": {"n_clusters": [100, 600]},
+    "n_clusters=[400, 1600]": {"n_clusters": [400, 1600]},
+    "n_components=32": {"n_components": 32},
+    "n_components=256": {"n_components": 256},
+    "patch_size=[3, 3]": {"patch_size": 3},
+    "pool_size=[2, 4]": {"pool_size": [2, 4]},
+    "pooling='max'": {"pooling": "max"},
+    "encoding='relu'": {"encoding": "relu"},
+    "encoding='one_hot'": {"encoding": "one_hot"},
+    "normalize=False": {"normalize": False},
+    "whiten=False": {"whiten": False},
+    "bias=-0.25": {"bias": -0.25},
+    "bias=-1": {"bias": -1.0},
+    "n_patches=10_000": {"n_patches": 10_000},
+    "mirror=True": {"mirror": True},
+    "precision='float32'": {"precision": "float32"},
+    "head='linear'": {"head": "linear"},
+    "memory_limit='1GB'": {"memory_limit": "1GB"},
+}
+
+
+def run(X, y, X_held, y_held, seed, *, params, n_images):
+    return run_classifier(X[:n_images], y[:n_images], X_held, y_held, seed, params=params)
+
+
+parser = make_parser(__doc__, CHANGES)
+parser.add_argument("--n-images", type=int, default=10_000)
+options = parser.parse_args()
+options.validate = True
+methods = {
+    name: partial(run, params=params, n_images=options.n_images) for name, params in CHANGES.items()
+}
+run_methods(methods, options)

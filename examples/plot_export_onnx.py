@@ -1,0 +1,75 @@
+"""
+Export to ONNX
+==============
+
+What was learned is a plain convolutional network. ``to_torch`` gives it as a PyTorch module, and
+that exports to ONNX, a format that runs in browsers, on phones and in most languages. Here
+onnxruntime runs it. Needs ``onnx``, ``onnxscript`` and ``onnxruntime``.
+"""
+
+import logging
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import onnxruntime
+import torch
+from sklearn.datasets import load_digits
+
+from skhier import LayerwiseCNNClassifier
+
+X, y = load_digits().images.astype(np.float32), load_digits().target
+clf = LayerwiseCNNClassifier(n_clusters=[32, 64], random_state=0).fit(X[:1000], y[:1000])
+network = clf.to_torch()
+print(network)
+
+# %%
+# The number of images may vary; an example of two shows the exporter their shape. Channels come
+# first.
+
+folder = tempfile.TemporaryDirectory()
+path = Path(folder.name) / "digits.onnx"
+example = (torch.zeros(2, 1, 8, 8),)
+batch = torch.export.Dim("batch")
+logging.disable()  # the exporter has much to say
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    torch.onnx.export(
+        network, example, path, dynamo=True, dynamic_shapes=[{0: batch}], verbose=False
+    )
+logging.disable(logging.NOTSET)
+session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+print(f"{sum(file.stat().st_size for file in path.parent.iterdir()) / 1e3:.0f} kB")
+
+# %%
+# Scores of the classifier, of the PyTorch network and of onnxruntime.
+
+images = X[1000:]
+name = session.get_inputs()[0].name
+runs = {
+    "LayerwiseCNNClassifier": lambda: clf.decision_function(images),
+    "PyTorch": lambda: network(torch.from_numpy(images[:, None])).detach().numpy(),
+    "onnxruntime": lambda: session.run(None, {name: images[:, None]})[0],
+}
+scores, seconds = {}, {}
+for run, compute in runs.items():
+    compute()  # once, to be warm
+    start = time.perf_counter()
+    scores[run] = compute()
+    seconds[run] = time.perf_counter() - start
+    accuracy = np.mean(scores[run].argmax(axis=1) == y[1000:])
+    print(f"{run}: accuracy {accuracy:.3f}, {1e6 * seconds[run] / len(images):.0f} us an image")
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+axes[0].plot(scores["PyTorch"].ravel(), scores["onnxruntime"].ravel(), ".", ms=2, color="#0072B2")
+axes[0].set(xlabel="scores by PyTorch", ylabel="scores by onnxruntime")
+difference = np.abs(scores["PyTorch"] - scores["onnxruntime"]).max()
+axes[0].set_title(f"largest difference {difference:.0e}")
+axes[1].barh(list(seconds), [1e6 * t / len(images) for t in seconds.values()], color="#0072B2")
+axes[1].set(xlabel="microseconds an image")
+axes[1].invert_yaxis()
+plt.show()

@@ -1,0 +1,61 @@
+"""
+A grid search over a pipeline of parts
+======================================
+
+The parts of a layer are scikit-learn transformers from images to images, and go into any
+pipeline: here patches, codes and an embedding, then a linear support vector machine. A grid
+search over both the number of clusters and the width of the embedding shows what they are worth.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from skhier import Flatten, PatchKMeansOrthogonalizer, TwoLayerConvEmbedder
+
+X, y = load_digits().images.astype(np.float32), load_digits().target
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+
+pipeline = Pipeline(
+    [
+        (
+            "patches",
+            PatchKMeansOrthogonalizer(
+                patch_size=3, stride=1, encoding="relu", whiten=True, pool_size=2, random_state=0
+            ),
+        ),
+        ("embed", TwoLayerConvEmbedder(scale_channels=True, random_state=0)),
+        ("flatten", Flatten()),
+        ("scale", StandardScaler()),
+        ("svm", LinearSVC(C=0.01, random_state=0)),
+    ]
+)
+pipeline
+
+# %%
+# Parameters of a step are named after it. Each setting is scored on three folds.
+
+clusters, widths = [8, 16, 32, 64], [4, 8, 16, 32]
+search = GridSearchCV(
+    pipeline, {"patches__n_clusters": clusters, "embed__n_components": widths}, cv=3
+).fit(X_train, y_train)
+print(f"best: {search.best_params_}")
+print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
+
+# %%
+scores = search.cv_results_["mean_test_score"].reshape(len(widths), len(clusters))
+fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
+image = ax.imshow(scores, cmap="viridis", origin="lower")
+middle = (scores.min() + scores.max()) / 2
+for (i, j), score in np.ndenumerate(scores):
+    color = "black" if score > middle else "white"
+    ax.text(j, i, f"{score:.3f}", ha="center", va="center", color=color)
+ax.set_xticks(range(len(clusters)), clusters)
+ax.set_yticks(range(len(widths)), widths)
+ax.set(xlabel="clusters of patches", ylabel="width of the embedding")
+fig.colorbar(image, ax=ax, label="cross-validated accuracy")
+plt.show()

@@ -1,0 +1,102 @@
+r"""
+How many samples does depth cost? A study of the Random Hierarchy Model
+=======================================================================
+
+In the Random Hierarchy Model :cite:p:`cagnetta2023` a label becomes a string of symbols in L
+steps: each symbol is replaced by one of m pairs of symbols of the next level. There are
+exponentially many strings of each label in the length of a string, :math:`2^L`. A learner that
+finds the levels one by one needs far fewer: deep networks trained end to end need about :math:`n_c
+m^L` samples for :math:`n_c` labels. Here is what algorithm 1 needs.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skhier import LayerwiseCNNClassifier
+from skhier.datasets import make_random_hierarchy
+from skhier.plotting import GenerationDisplay
+
+n_classes, vocabulary_size, n_seeds = 8, 8, 3
+sizes = np.unique(np.geomspace(32, 12_000, 14).astype(int))
+
+# %%
+# One string of depth 4, from the label to its 16 symbols. At the last level each symbol is written
+# as a one-hot pixel.
+
+rhm = make_random_hierarchy(1, n_synonyms=2, depth=4, return_X_y=False, random_state=0)
+GenerationDisplay.from_estimator(rhm.sampler, random_state=0)
+plt.show()
+
+
+# %%
+# The accuracy of algorithm 1 against the number of samples, with one cluster for each pair of
+# symbols that exists: the mean over three models of each depth.
+
+
+def accuracies(depth, n_synonyms, seed):
+    """Accuracy for each of `sizes`; 0 where not all clusters have been seen."""
+    X, y = make_random_hierarchy(
+        sizes[-1] + 1000,
+        n_classes=n_classes,
+        vocabulary_size=vocabulary_size,
+        n_synonyms=n_synonyms,
+        depth=depth,
+        random_state=seed,
+    )
+    n_clusters = [vocabulary_size * n_synonyms] * (depth - 1) + [n_classes * n_synonyms]
+    learner = LayerwiseCNNClassifier.algorithm_1(
+        n_clusters,
+        patch_size=(1, 2),
+        n_layers=depth,
+        metric="euclidean",
+        kmeans_n_init=3,
+        random_state=0,
+    )
+    curve = np.ones(len(sizes))
+    for i, n in enumerate(sizes):
+        try:
+            curve[i] = learner.fit(X[:n], y[:n]).score(X[-1000:], y[-1000:])
+        except ValueError:  # fewer different patches than clusters
+            curve[i] = 0
+        if curve[i] > 0.98:
+            break
+    return curve
+
+
+settings = {2: [1, 2, 3, 4], 3: [1, 2, 3]}  # m -> depths
+curves = {
+    (m, depth): np.mean([accuracies(depth, m, seed) for seed in range(n_seeds)], axis=0)
+    for m, depths in settings.items()
+    for depth in depths
+}
+
+# %%
+# The number of samples :math:`P^*` for an accuracy of 0.9, and a fit :math:`P^* = a\, b^L`.
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+colors = {2: "#0072B2", 3: "#E69F00"}
+for depth, curve in ((depth, curves[2, depth]) for depth in settings[2]):
+    left.plot(sizes, curve, "o-", color=plt.get_cmap("viridis")((depth - 1) / 4), label=f"{depth}")
+left.axhline(0.9, color="0.5", linestyle=":")
+left.set(xscale="log", xlabel="samples", ylabel="accuracy", title="m = 2")
+left.legend(title="depth L", frameon=False)
+for m, depths in settings.items():
+    needed = []
+    for depth in depths:
+        i = int(np.argmax(curves[m, depth] >= 0.9))
+        needed.append(np.interp(0.9, curves[m, depth][i - 1 : i + 1], sizes[i - 1 : i + 1]))
+    slope, offset = np.polyfit(depths, np.log(needed), 1)
+    print(
+        f"m = {m}: samples {np.round(needed).astype(int)} for L = {depths}; b = {np.exp(slope):.2f}"
+    )
+    right.plot(depths, needed, "o", color=colors[m], label=f"algorithm 1, m = {m}")
+    line = np.exp(offset + slope * np.array(depths))
+    right.plot(
+        depths, line, color=colors[m], label=f"${np.exp(offset):.0f} \\cdot {np.exp(slope):.2f}^L$"
+    )
+    theory = n_classes * m ** np.array(depths)
+    right.plot(depths, theory, ":", color=colors[m], label=f"$n_c m^L$, m = {m}")
+right.set(yscale="log", xlabel="depth L", ylabel="samples for an accuracy of 0.9")
+right.set_xticks([1, 2, 3, 4])
+right.legend(frameon=False, fontsize="small")
+plt.show()

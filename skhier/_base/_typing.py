@@ -1,0 +1,30 @@
+"""Types of what public functions take."""
+
+import os
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+
+T = TypeVar("T")
+PerLayer: TypeAlias = T | Sequence[T]
+PerLevel: TypeAlias = T | list[T]
+Pair: TypeAlias = int | tuple[int, int]
+ImageShape: TypeAlias = tuple[int, ...] | None
+RandomState: TypeAlias = int | np.random.RandomState | None
+Verbose: TypeAlias = bool | int
+Device: TypeAlias = str | torch.device
+PathLike: TypeAlias = str | os.PathLike[str]
+
+Auto: TypeAlias = Literal["auto"]
+Bound: TypeAlias = Literal["exact", "paper"]
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+Metric: TypeAlias = Literal["cosine", "euclidean"]
+Encoding: TypeAlias = Literal["one_hot", "relu", "crelu"]
+Pooling: TypeAlias = Literal["max", "average"]
+Padding: TypeAlias = Literal["valid", "same"] | Pair
+Seeding: TypeAlias = Literal["k-means++", "random"]
+Loss: TypeAlias = Literal["linear", "cross_entropy"]
+Solver: TypeAlias = Literal["exact", "gd", "sgd", "adam"]
+ReadoutInit: TypeAlias = Literal["normal", "sphere"]

@@ -1,0 +1,225 @@
+"""One image and the semantic images that it was drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._base._typing import RandomState
+from ._sheets import check_axes, show_colors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..generative import HierarchicalSampler
+
+
+_TRACE = "#D55E00"  # vermilion, told apart from the blues, grays and yellows of cividis by anyone
+_MAX_NAMED = 12  # cells a side that can hold a readable name
+
+
+class GenerationDisplay:
+    r"""One sample of the generative model, from its semantic image to its pixels.
+
+    A pixel of :math:`X^{(0)}` is framed, and with it the patch of :math:`X^{(1)}` that it was
+    replaced by, then a pixel of that patch, and so on. Of strings, images of height 1, the
+    whole tree is drawn, each symbol above those that it was replaced by. Use
+    :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    levels : list of ndarray
+        :math:`X^{(0)}, \dots, X^{(d)}` of one sample, each of shape (height, width) or, for
+        pixels, (height, width, channels). Integers are semantic classes. Pixels of other than
+        one or three channels are shown as the number of their largest channel.
+
+    class_names : list of sequences of str, or None, default=None
+        For each semantic level, what is written for class 0, 1, ...; if None, its number.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes
+        One for each level.
+
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    trace_ : list of (int, int)
+        The framed pixel (row, column) of each level but the last.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> from skhier.plotting import GenerationDisplay
+    >>> sampler = HierarchicalSampler(random_state=0).fit()
+    >>> display = GenerationDisplay.from_estimator(sampler, random_state=1)
+    >>> [ax.get_title() for ax in display.axes_]
+    ['$X^{(0)}$: 3x3', '$X^{(1)}$: 9x9', '$X^{(2)}$: 27x27']
+    """
+
+    def __init__(
+        self, levels: list[np.ndarray], *, class_names: list[Sequence[str]] | None = None
+    ) -> None:
+        self.levels = levels
+        self.class_names = class_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: HierarchicalSampler,
+        *,
+        pixel: tuple[int, int] | None = None,
+        random_state: RandomState = None,
+        axes: Sequence[Axes] | None = None,
+    ) -> Self:
+        """Draw one sample of a fitted sampler, level by level.
+
+        Parameters
+        ----------
+        estimator : HierarchicalSampler
+            Fitted.
+
+        pixel : (int, int) or None, default=None
+            Row and column of the pixel of the semantic image to follow; if None, the middle.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the sample, as in :meth:`HierarchicalSampler.sample`.
+
+        axes : sequence of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each level; if None, a new figure.
+
+        Returns
+        -------
+        display : GenerationDisplay
+            The drawn display.
+        """
+        check_is_fitted(estimator)
+        X, _, latents = estimator.sample(1, return_latents=True, random_state=random_state)
+        shapes = estimator.level_shapes_
+        semantic = [latent[0].reshape(shape) for latent, shape in zip(latents, shapes)]
+        pixels = X[0].reshape(*shapes[-1], -1)
+        return cls([*semantic[: len(shapes) - 1], pixels]).plot(pixel=pixel, axes=axes)
+
+    def plot(
+        self, *, pixel: tuple[int, int] | None = None, axes: Sequence[Axes] | None = None
+    ) -> Self:
+        """Draw the levels side by side, or those of a string below each other.
+
+        Parameters
+        ----------
+        pixel : (int, int) or None, default=None
+            Row and column of the pixel of the semantic image to follow; if None, the middle.
+
+        axes : sequence of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each level; if None, a new figure.
+
+        Returns
+        -------
+        display : GenerationDisplay
+            The display itself.
+        """
+        import matplotlib.pyplot as plt
+
+        levels = [_drawable(level) for level in self.levels]
+        shapes = [level.shape[:2] for level in levels]
+        self.trace_ = _trace(shapes, pixel)
+        n, are_strings = len(shapes), all(height == 1 for height, _ in shapes)
+        if axes is None:
+            rows, size = (n, (8, 0.9 * n)) if are_strings else (1, (3.3 * n, 3.6))
+            _, axes = plt.subplots(rows, n // rows, figsize=size, layout="constrained")
+        axes = check_axes(axes, n, "levels")
+        largest = max((level.max() for level in levels if _is_semantic(level)), default=1)
+        for i, (ax, level, (height, width)) in enumerate(zip(axes, levels, shapes)):
+            if _is_semantic(level):
+                names = range(largest + 1) if self.class_names is None else self.class_names[i]
+                _show_classes(ax, level, names, max(largest, 1))
+            elif level.ndim == 3:
+                show_colors(ax, level)
+            else:
+                ax.imshow(level, cmap="gray")
+            title = f"$X^{{({i})}}$: {height}x{width}"
+            ax.set(xticks=[], yticks=[], title="" if are_strings else title)
+            if are_strings:
+                ax.set_aspect("auto")
+                ax.set_ylabel(title, rotation=0, ha="right", va="center")
+        for i, (row, column) in enumerate(self.trace_):
+            p, q = _patch_size(shapes, i)
+            traced = (row, column, 1, 1), (row * p, column * q, p, q)
+            pairs = [((0, j, 1, 1), (0, j * q, 1, q)) for j in range(shapes[i][1])]
+            for box, patch in [*(pairs if are_strings else []), traced]:
+                color = _TRACE if (box, patch) == traced else "0.5"
+                _join(axes[i], box, axes[i + 1], patch, downwards=are_strings, color=color)
+            for ax, box in zip(axes[i:], traced):
+                _frame(ax, box)
+        self.axes_, self.figure_ = axes, axes[0].figure
+        return self
+
+
+def _drawable(level):
+    """(height, width) of classes or pixels, or (height, width, 3) of colors."""
+    level = np.asarray(level)
+    if level.ndim == 2 or level.shape[2] == 3:
+        return level
+    return level[..., 0] if level.shape[2] == 1 else level.argmax(axis=2)
+
+
+def _show_classes(ax, level, names, largest):
+    ax.imshow(level, cmap="cividis", vmin=0, vmax=largest)
+    height, width = level.shape
+    if max(height, width) > (_MAX_NAMED if height > 1 else 4 * _MAX_NAMED):
+        return
+    size = 90 / max(height, width / 2, 6)
+    for (row, column), c in np.ndenumerate(level):
+        color = "black" if c > largest / 2 else "white"
+        ax.text(column, row, names[c], ha="center", va="center", color=color, fontsize=size)
+
+
+def _is_semantic(level):
+    return np.issubdtype(np.asarray(level).dtype, np.integer)
+
+
+def _patch_size(shapes, i):
+    return tuple(below // above for above, below in zip(shapes[i], shapes[i + 1]))
+
+
+def _trace(shapes, pixel):
+    """The pixel of each level but the last: the given one, then the middle of its patch."""
+    height, width = shapes[0]
+    row, column = (height // 2, width // 2) if pixel is None else pixel
+    if not (0 <= row < height and 0 <= column < width):
+        raise ValueError(f"pixel={pixel} is not one of the {height}x{width} pixels of X^(0).")
+    trace = []
+    for i in range(len(shapes) - 1):
+        trace.append((row, column))
+        p, q = _patch_size(shapes, i)
+        row, column = row * p + p // 2, column * q + q // 2
+    return trace
+
+
+def _frame(ax, box):
+    from matplotlib.patches import Rectangle
+
+    row, column, height, width = box
+    corner = column - 0.5, row - 0.5
+    ax.add_patch(Rectangle(corner, width, height, fill=False, ec=_TRACE, lw=2, zorder=3))
+
+
+def _join(ax, box, ax_below, box_below, *, downwards, color):
+    """Lines between the corners of two boxes (row, column, height, width) that face each other."""
+    from matplotlib.patches import ConnectionPatch
+
+    (top, left, bottom, right), (top_b, left_b, bottom_b, right_b) = (
+        (row - 0.5, column - 0.5, row + height - 0.5, column + width - 0.5)
+        for row, column, height, width in (box, box_below)
+    )
+    if downwards:
+        ends = [((left, bottom), (left_b, top_b)), ((right, bottom), (right_b, top_b))]
+    else:
+        ends = [((right, top), (left_b, top_b)), ((right, bottom), (left_b, bottom_b))]
+    for start, end in ends:
+        line = ConnectionPatch(start, end, "data", "data", axesA=ax, axesB=ax_below)
+        line.set(color=color, linewidth=1)
+        ax.figure.add_artist(line)

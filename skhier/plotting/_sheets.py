@@ -1,0 +1,54 @@
+"""What displays share: axes, and many small images on one sheet."""
+
+import numpy as np
+
+
+def tile(images, n_columns):
+    """Lay (n, h, w) or (n, h, w, channels) images out on a grid with a gap of one pixel.
+
+    The gap is NaN, which matplotlib leaves transparent.
+    """
+    n, height, width = images.shape[:3]
+    n_rows = -(-n // n_columns)
+    shape = n_rows * (height + 1) - 1, n_columns * (width + 1) - 1
+    sheet = np.full((*shape, *images.shape[3:]), np.nan)
+    for i, image in enumerate(images):
+        row, column = divmod(i, n_columns)
+        top, left = row * (height + 1), column * (width + 1)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def show_colors(ax, sheet):
+    """Draw (h, w, 3) values as colors from the smallest to the largest; NaN is transparent."""
+    low, high = np.nanmin(sheet), np.nanmax(sheet)
+    colors = np.nan_to_num((sheet - low) / ((high - low) or 1))
+    alpha = np.isfinite(sheet).all(axis=-1, keepdims=True)
+    return ax.imshow(np.concatenate([colors, alpha], axis=-1))
+
+
+def show_signed(ax, sheet):
+    """Draw values of both signs on a scale that is symmetric around 0."""
+    limit = np.nanmax(np.abs(sheet)) or 1
+    return ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
+
+
+def new_axes(ax, sheet=None):
+    """`ax`, or the axes of a new figure if it is None, of a size that suits a sheet."""
+    import matplotlib.pyplot as plt
+
+    if ax is not None:
+        return ax
+    size = None
+    if sheet is not None:
+        height, width = sheet.shape[:2]
+        size = 7, min(max(6.5 * height / width, 1) + 1, 9)
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def check_axes(axes, n, what):
+    """`axes` as an array of `n`; ValueError if there are not as many."""
+    axes = np.ravel(axes)
+    if len(axes) != n:
+        raise ValueError(f"axes has {len(axes)} axes, but there are {n} {what} to draw.")
+    return axes

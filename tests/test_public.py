@@ -1,0 +1,94 @@
+"""What every public name owes its user: a docstring in numpydoc's form, an example, types."""
+
+import importlib
+import inspect
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+from numpydoc.docscrape import get_doc_object
+from numpydoc.validate import validate
+
+import skhier
+
+ROOMS = ["skhier", "skhier.datasets", "skhier.generative", "skhier.plotting", "skhier.theory"]
+# As in scikit-learn, docstrings may have no extended summary (ES01) or See Also (SA01), and may
+# name what they return (RT02). EX01, examples, is asked for below where they are due.
+OPTIONAL = {"ES01", "EX01", "RT02", "SA01"}
+
+
+def public_objects():
+    """name -> class, function or method that skhier itself defines."""
+    objects = {}
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            objects.setdefault(f"{thing.__module__}.{thing.__qualname__}", thing)
+    for name, thing in list(objects.items()):
+        if inspect.isclass(thing):
+            for attribute, value in inspect.getmembers(thing, inspect.isroutine):
+                is_ours = (getattr(value, "__module__", None) or "").startswith("skhier")
+                if is_ours and not attribute.startswith("_"):
+                    objects[f"{name}.{attribute}"] = value
+    return objects
+
+
+OBJECTS = public_objects()
+# Methods that every estimator or display has: the example of the class shows them.
+COMMON = {
+    *("fit", "transform", "fit_transform", "inverse_transform", "predict", "predict_proba"),
+    *("decision_function", "score", "set_output", "plot", "from_estimator"),
+}
+
+
+def is_record(thing):
+    """Whether it is a class of results, which users read but do not make."""
+    return inspect.isclass(thing) and (issubclass(thing, tuple) or is_dataclass(thing))
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_docstrings_are_valid(name):
+    optional = OPTIONAL | ({"PR01"} if is_record(OBJECTS[name]) else set())
+    errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in optional]
+    assert not errors
+
+
+@pytest.mark.parametrize("name", [name for name, thing in OBJECTS.items() if is_record(thing)])
+def test_fields_of_records_are_documented(name):
+    record = OBJECTS[name]
+    fields = getattr(record, "_fields", None) or getattr(record, "__dataclass_fields__", ())
+    documented = ", ".join(entry.name for entry in get_doc_object(record)["Attributes"])
+    assert documented
+    assert set(fields) <= set(documented.split(", "))
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTS if name.split(".")[-1] not in COMMON])
+def test_docstrings_have_examples(name):
+    assert get_doc_object(OBJECTS[name])["Examples"]
+
+
+@pytest.mark.parametrize("name", [n for n, thing in OBJECTS.items() if not is_record(thing)])
+def test_signatures_are_typed(name):
+    signature = inspect.signature(OBJECTS[name])
+    parameters = [p for p in signature.parameters.values() if p.name != "self"]
+    assert not [p.name for p in parameters if p.annotation is p.empty]
+    assert inspect.isclass(OBJECTS[name]) or signature.return_annotation is not signature.empty
+
+
+def test_the_api_page_has_every_public_name():
+    page = Path(__file__).parents[1] / "doc" / "api.rst"
+    listed = {line.strip().split(".")[-1] for line in page.read_text().splitlines()}
+    public = {name for room in ROOMS for name in importlib.import_module(room).__all__}
+    assert public <= listed
+
+
+def test_the_html_of_an_estimator_links_to_its_page():
+    for name in skhier.__all__:
+        html = getattr(skhier, name)()._repr_html_()
+        assert f"https://skhier.readthedocs.io/en/stable/generated/skhier.{name}.html" in html
+
+
+def test_the_version_is_in_one_place_and_its_citation():
+    citation = Path(__file__).parents[1] / "CITATION.cff"
+    assert f"version: {skhier.__version__}\n" in citation.read_text()
