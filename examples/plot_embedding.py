@@ -38,7 +38,8 @@ print(f"width n = {n}, T = {T} steps of size {eta}")
 
 # %%
 # Gradient descent on the population: expectations are exact, nothing is sampled. All pictures are
-# projections to the same plane.
+# projections to the same plane, each at its own scale: classes move apart while the distances
+# within a class stay what they were.
 
 
 def embed(steps):
@@ -48,16 +49,17 @@ def embed(steps):
     return embedder.fit_population(sampler.code_moments(1), sampler.classes_)
 
 
-steps = [0, T // 20, T // 5, T]
+steps = [0, T // 500, T // 100, T]
 kernels = [embed(t).kernels_ for t in steps]
 means = kernels[-1].reshape(n_classes, k, n).mean(axis=1)
 plane = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)[2][:2].T
-fig, axes = plt.subplots(1, 4, figsize=(12, 3.3), sharex=True, sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
 for ax, t, K in zip(axes, steps, kernels):
     points = ((K - K.mean(axis=0)) @ plane).reshape(n_classes, k, 2)
     for c, (color, marker) in enumerate(zip(["#0072B2", "#E69F00", "#009E73", "#CC79A7"], "osD^")):
         ax.scatter(*points[c].T, s=14, color=color, marker=marker, label=f"class {c}")
     ax.set(title=f"T = {t:,}", xticks=[], yticks=[])
+    ax.axis("equal")
 axes[0].legend(fontsize="small")
 plt.show()
 
