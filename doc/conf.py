@@ -28,15 +28,24 @@ html_sidebars = {
     for page in ("index", "get_started", "theory", "benchmarks", "development", "changelog")
 }
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["skhier.css"]
+templates_path = ["_templates"]
 bibtex_bibfiles = ["references.bib"]
 plot_html_show_source_link = plot_html_show_formats = False
 plot_include_source = True
 plot_formats = [("png", 120)]
 exclude_patterns = ["_build"]
 autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc's types say more
+autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
-# Docstrings inherited from scikit-learn refer to labels of its own pages.
-suppress_warnings = ["ref.ref"]
+# Links that lead nowhere fail the build; other libraries' pages are not looked up.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(numpy|pickle|sklearn|tempfile|torch)(\..*)?")]
+# Docstrings inherited from scikit-learn refer to labels and terms of its own pages.
+suppress_warnings = ["ref.ref", "ref.term"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",

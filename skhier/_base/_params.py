@@ -33,15 +33,18 @@ def as_pair(value, name, minimum, or_else=""):
     return tuple(int(v) for v in pair)
 
 
-def value_at(value, name, index, n_name, n):
+def value_at(value, name, index, n_name, n, *, is_pair=False):
     """Entry `index` of a sequence `value`, which has `n` entries, or `value` itself.
+
+    A tuple is such a sequence too, unless the parameter `is_pair`: then it is one
+    (vertical, horizontal) for all.
 
     Raises
     ------
     ValueError
         If the sequence has another length; the message names it and `n_name`.
     """
-    if not is_sequence(value):
+    if not is_sequence(value) or (is_pair and isinstance(value, tuple)):
         return value
     if len(value) != n:
         raise ValueError(

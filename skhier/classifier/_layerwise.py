@@ -59,10 +59,12 @@ def _average_with_mirror(features, images, blocks, dtype):
 
 def _head_has(method):
     def check(self):
-        if hasattr(self, "head_"):
-            return hasattr(self.head_, method)
         is_named = isinstance(self.head, str) and self.head in HEADS
-        return hasattr(make_head(self.head, None) if is_named else self.head, method)
+        default = make_head(self.head, None) if is_named else self.head
+        if hasattr(getattr(self, "head_", default), method):
+            return True
+        able = [name for name in HEADS if hasattr(make_head(name, None), method)]
+        raise AttributeError(f"head={self.head!r} has no {method}; these have: {able}.")
 
     return check
 

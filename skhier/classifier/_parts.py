@@ -42,7 +42,7 @@ EMBEDDER_PARAMS = {
     "batch_size": "batch_size",
     "early_stopping": "early_stopping",
 }
-_PAIRS = {"patch_size", "stride", "padding", "pool_size"}  # a tuple is a pair, not two layers
+_PAIRS = {"patch_size", "stride", "padding", "pool_size"}
 
 
 def make_parts(classifier):
@@ -71,13 +71,11 @@ def make_parts(classifier):
 
 
 def _params_of_layer(classifier, layer, names):
-    params = {}
-    for name, part_name in names.items():
-        value = getattr(classifier, name)
-        if not (name in _PAIRS and isinstance(value, tuple)):
-            value = value_at(value, name, layer, "n_layers", classifier.n_layers)
-        params[part_name] = value
-    return params
+    which = layer, "n_layers", classifier.n_layers
+    return {
+        part_name: value_at(getattr(classifier, name), name, *which, is_pair=name in _PAIRS)
+        for name, part_name in names.items()
+    }
 
 
 def _embeds(classifier, layer):

@@ -59,7 +59,8 @@ def read_levels(params):
         If a parameter has a value that is not valid, or too many or few values.
     """
     n = params.n_levels
-    counts, sizes = _counts(params, "n_semantic_classes"), _patch_sizes(params)
+    counts = _counts(params, "n_semantic_classes")
+    sizes = [as_pair(s, "patch_size", 1) for s in _per_level(params, "patch_size", is_pair=True)]
     k, overlap = _counts(params, "patches_per_class"), read_fractions(params, "overlap")
     weights = params.rule_weights
     is_list = isinstance(weights, (list, tuple))  # an array holds for all levels
@@ -85,10 +86,10 @@ def read_fractions(params, name):
     return values
 
 
-def _per_level(params, name):
+def _per_level(params, name, *, is_pair=False):
     """The values of a parameter that has one for all levels, or a sequence of one for each."""
     n, value = params.n_levels, getattr(params, name)
-    return [value_at(value, name, i, "n_levels", n) for i in range(n)]
+    return [value_at(value, name, i, "n_levels", n, is_pair=is_pair) for i in range(n)]
 
 
 def _counts(params, name):
@@ -99,13 +100,6 @@ def _counts(params, name):
             "one for each level."
         )
     return values
-
-
-def _patch_sizes(params):
-    # A tuple is one (height, width) for all levels; other sequences are per level.
-    if isinstance(params.patch_size, tuple):
-        return [as_pair(params.patch_size, "patch_size", 1)] * params.n_levels
-    return [as_pair(size, "patch_size", 1) for size in _per_level(params, "patch_size")]
 
 
 def _tables(params):

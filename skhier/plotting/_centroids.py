@@ -97,7 +97,7 @@ class CentroidsDisplay:
         n, height, width, channels = shown.shape
         if channels not in (1, 3):
             shown = np.linalg.norm(shown, axis=-1, keepdims=True)
-        sheet = tile(shown, int(np.ceil(np.sqrt(2 * n)))).squeeze(axis=-1 if channels != 3 else ())
+        sheet = tile(shown).squeeze(axis=-1 if channels != 3 else ())
         ax = new_axes(ax, sheet)
         if channels == 3:
             show_colors(ax, sheet)

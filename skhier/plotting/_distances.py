@@ -95,7 +95,7 @@ class DistancesDisplay:
         ----------
         estimator : TwoLayerConvEmbedder
             Fitted on codes with one channel for each patch, those of a class in turn, as
-            :meth:`HierarchicalSampler.code_moments` has them.
+            :meth:`~skhier.HierarchicalSampler.code_moments` has them.
 
         n_classes : int
             Number of classes.

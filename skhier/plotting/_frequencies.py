@@ -99,8 +99,7 @@ class FrequenciesDisplay:
         are_rows_labels = len(labels) == 1
         by_label = np.moveaxis(self.frequencies, 0, -3)  # label, class, row, column
         one_row = are_rows_labels or n_classes <= _MAX_NAMED
-        n_columns = n_classes if one_row else int(np.ceil(np.sqrt(2 * n_classes)))
-        sheet = tile(by_label.reshape(-1, height, width), n_columns)
+        sheet = tile(by_label.reshape(-1, height, width), n_classes if one_row else None)
         ax = new_axes(ax, sheet)
         image = show_signed(ax, sheet)
         ax.figure.colorbar(image, ax=ax, label=r"$E[\, y\; 1\{X = c\}\,]$")

@@ -86,7 +86,7 @@ class GenerationDisplay:
             Row and column of the pixel of the semantic image to follow; if None, the middle.
 
         random_state : int, RandomState instance or None, default=None
-            Determines the sample, as in :meth:`HierarchicalSampler.sample`.
+            Determines the sample, as in :meth:`~skhier.HierarchicalSampler.sample`.
 
         axes : sequence of matplotlib.axes.Axes or None, default=None
             Where to draw, one for each level; if None, a new figure.

@@ -3,12 +3,14 @@
 import numpy as np
 
 
-def tile(images, n_columns):
+def tile(images, n_columns=None):
     """Lay (n, h, w) or (n, h, w, channels) images out on a grid with a gap of one pixel.
 
-    The gap is NaN, which matplotlib leaves transparent.
+    The gap is NaN, which matplotlib leaves transparent. By default, there are twice as many
+    columns as rows.
     """
     n, height, width = images.shape[:3]
+    n_columns = int(np.ceil(np.sqrt(2 * n))) if n_columns is None else n_columns
     n_rows = -(-n // n_columns)
     shape = n_rows * (height + 1) - 1, n_columns * (width + 1) - 1
     sheet = np.full((*shape, *images.shape[3:]), np.nan)

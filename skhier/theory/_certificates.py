@@ -162,7 +162,7 @@ def certify_embedder(
 
     embedder : TwoLayerConvEmbedder
         Fitted on codes with one channel for each patch of `level`, ordered as in
-        :meth:`HierarchicalSampler.code_moments`.
+        :meth:`~skhier.HierarchicalSampler.code_moments`.
 
     level : int
         Level i of the model.
@@ -223,7 +223,7 @@ def certify_classifier(
 
     classifier : LayerwiseCNNClassifier
         Fitted on images of the sampler, with as many layers as the sampler has levels
-        and patches that do not overlap, as by :func:`theorem2_params`.
+        and patches that do not overlap, as by :func:`~skhier.theory.theorem2_params`.
 
     X : array-like of images or None, default=None
         Images on which clusters are compared with patches; if None, `n_samples` new ones.
@@ -298,7 +298,7 @@ def certify_clusters(
 
     labels : array-like of shape (n, height, width)
         The cluster of each patch of the images: at every pixel of :math:`X^{(i)}`, that of
-        the patch drawn for it, as :meth:`PatchKMeansOrthogonalizer.predict` gives it.
+        the patch drawn for it, as :meth:`~skhier.PatchKMeansOrthogonalizer.predict` gives it.
 
     X : array-like of images
         The images, n of them.

@@ -21,7 +21,8 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
     Parameters
     ----------
     separator_norm : float
-        Norm of :math:`W^*`, the inverse of :attr:`HierarchicalSampler.margin_`.
+        Norm of :math:`W^*`, the inverse of `margin_` of
+        :class:`~skhier.HierarchicalSampler`.
 
     k : int
         Number of patches of each class.

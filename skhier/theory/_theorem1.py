@@ -78,7 +78,7 @@ def theorem1_params(
     sigma : float, default=1.0
         Largest distance within a class. The columns of :math:`K_0` lie on a sphere of
         radius :math:`\sigma / (2 \sqrt n)`: `init_scale` of
-        :class:`TwoLayerConvEmbedder`.
+        :class:`~skhier.TwoLayerConvEmbedder`.
 
     gamma : float, default=1.0
         Smallest distance between classes.
@@ -93,7 +93,7 @@ def theorem1_params(
 
     delta_min : float or None, default=None
         Smallest :math:`\|F_{c_1} - F_{c_2}\|`, for 'exact'; see
-        :meth:`HierarchicalSampler.statistics`.
+        :meth:`~skhier.HierarchicalSampler.statistics`.
 
     theta, lambda_ : float or None, default=None
         Smallest angle (radians) and smallest norm of labeled frequency matrices, for
@@ -107,7 +107,7 @@ def theorem1_params(
     -------
     params : TrainingParams
         Named tuple (n_components, max_iter, learning_rate), parameters of
-        :class:`TwoLayerConvEmbedder`.
+        :class:`~skhier.TwoLayerConvEmbedder`.
 
     Raises
     ------

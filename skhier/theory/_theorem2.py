@@ -49,7 +49,7 @@ def theorem2_params(
     Returns
     -------
     params : dict
-        Keyword arguments of :class:`LayerwiseCNNClassifier`.
+        Keyword arguments of :class:`~skhier.LayerwiseCNNClassifier`.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def theorem2_params(
 def theorem2_min_samples(
     sampler: HierarchicalSampler, *, delta: float = 0.05, n_components: int | None = None
 ) -> int:
-    r"""Number of images for which :func:`theorem2_params` keeps its promise.
+    r"""Number of images for which :func:`~skhier.theory.theorem2_params` keeps its promise.
 
     The paper trains on the population; on N images, the mean of :math:`y X` is off, and T
     steps carry that along. The vectors y f of one patch, f telling the pixels that show

@@ -125,6 +125,14 @@ def test_heads_have_the_methods_of_their_classifier(digits, head, methods):
         assert getattr(fitted, method)(X_test).shape == (len(X_test), 10)
 
 
+def test_a_method_that_the_head_has_not_is_answered_with_heads_that_have_it():
+    with pytest.raises(AttributeError) as raised:
+        _ = LayerwiseCNNClassifier().predict_proba
+    assert str(raised.value.__cause__) == (
+        "head='ridge' has no predict_proba; these have: ['linear', 'mlp']."
+    )
+
+
 def test_mirror_images_are_the_same_to_a_mirror_classifier(digits):
     X_train, X_test, y_train, _ = digits
     clf = LayerwiseCNNClassifier(mirror=True, head="ridge", **SMALL).fit(X_train, y_train)

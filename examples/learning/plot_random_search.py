@@ -37,7 +37,9 @@ search = HalvingRandomSearchCV(
     cv=3,
     random_state=0,
 ).fit(X_train, y_train)
-print(f"best of {search.n_candidates_[0]} candidates: {search.best_params_}")
+print(f"best of {search.n_candidates_[0]} candidates:")
+for name, value in search.best_params_.items():
+    print(f"    {name} = {value}")
 print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
 
 # %%
