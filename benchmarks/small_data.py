@@ -18,6 +18,8 @@ from _cnn import best_epoch, train_tutorial_cnn
 from _common import measure
 from _methods import fit_and_score, make_parser, run_classifier, run_methods
 from kymatio.scattering2d.frontend.torch_frontend import ScatteringTorch2D
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -34,7 +36,22 @@ def run_cnn(X, y, X_held, y_held, seed):
 
 def run_pixel_svm(X, y, X_held, y_held, seed):
     rows, rows_held = (images.reshape(len(images), -1) for images in (X, X_held))
-    return fit_and_score(SVC(C=10), rows, y, rows_held, y_held)
+    return fit_and_score(make_rbf_svm(), rows, y, rows_held, y_held)
+
+
+class RBFKernel(TransformerMixin, BaseEstimator):
+    """SVC's kernel with gamma='scale', as matrix products: many times faster than in SVC."""
+
+    def fit(self, X, y=None):
+        self.rows_, self.gamma_ = X, 1 / (X.shape[1] * X.var())
+        return self
+
+    def transform(self, X):
+        return rbf_kernel(X, self.rows_, self.gamma_)
+
+
+def make_rbf_svm():
+    return make_pipeline(RBFKernel(), SVC(C=10, kernel="precomputed"))
 
 
 def run_scattering(X, y, X_held, y_held, seed, *, make_head):
@@ -66,7 +83,7 @@ METHODS = {
     "CNN, end to end": run_cnn,
     "RBF SVM": run_pixel_svm,
     "scattering + linear": partial(run_scattering, make_head=RidgeHead),
-    "scattering + RBF SVM": partial(run_scattering, make_head=partial(SVC, C=10)),
+    "scattering + RBF SVM": partial(run_scattering, make_head=make_rbf_svm),
 }
 parser = make_parser(__doc__, METHODS)
 parser.add_argument("--sizes", nargs="*", type=int, default=[500, 1000, 5000, 10_000])

@@ -14,15 +14,16 @@ def draw_picture(classifier, image, path):
     from ..plotting import CentroidsDisplay, LayersDisplay
 
     n_stages = 1 + sum(1 + (block.embedder is not None) for block in classifier.layers_)
-    figure = plt.figure(figsize=(2.6 * n_stages, 6.4), layout="constrained")
-    top, bottom = figure.subfigures(2, 1)
+    figure = plt.figure(figsize=(2.8 * n_stages, 6.4), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, hspace=0.04)
     top.suptitle("What the first layer looks for: centroids of whitened patches")
     bottom.suptitle("One held-out image through the layers (strongest channels)")
     display = CentroidsDisplay.from_estimator(
         classifier.layers_[0].orthogonalizer, ax=top.subplots()
     )
     display.ax_.set_title("")
-    LayersDisplay.from_estimator(classifier, image, axes=bottom.subplots(1, n_stages))
+    axes = bottom.subplots(1, n_stages, gridspec_kw={"wspace": 0.1})
+    LayersDisplay.from_estimator(classifier, image, axes=axes)
     figure.savefig(path, dpi=110)
     plt.close(figure)
     print(f"\nPicture: {path}")

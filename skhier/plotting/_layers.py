@@ -111,7 +111,10 @@ class LayersDisplay:
 
         n = len(self.stages)
         if axes is None:
-            _, axes = plt.subplots(1, n, figsize=(2.6 * n, 3), layout="constrained")
+            grid = {"wspace": 0.1}
+            _, axes = plt.subplots(
+                1, n, figsize=(2.8 * n, 3), layout="constrained", gridspec_kw=grid
+            )
         axes = check_axes(axes, n, "stages")
         for ax, (name, maps) in zip(axes, self.stages):
             height, width, channels = maps.shape
