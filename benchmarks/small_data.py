@@ -85,19 +85,30 @@ METHODS = {
     "scattering + linear": partial(run_scattering, make_head=RidgeHead),
     "scattering + RBF SVM": partial(run_scattering, make_head=make_rbf_svm),
 }
-parser = make_parser(__doc__, METHODS)
-parser.add_argument("--sizes", nargs="*", type=int, default=[500, 1000, 5000, 10_000])
-parser.add_argument("--plot")
-options = parser.parse_args()
-sizes = options.sizes
-rows = run_methods({name: for_each_size(run, sizes) for name, run in METHODS.items()}, options)
-if options.plot:
-    figure, ax = plt.subplots(figsize=(6, 4))
-    accuracies = np.array([row[1] for row in rows]).reshape(-1, len(sizes))
-    for name, curve in zip(options.methods, accuracies):
-        ax.plot(sizes, curve, "o-", label=name)
+
+
+def draw(curves, sizes, path):
+    """Accuracy of each method against the number of labeled images, as a file."""
+    with plt.style.context("tableau-colorblind10"):
+        figure, ax = plt.subplots(figsize=(7.5, 4))
+        for (name, curve), marker in zip(curves.items(), "osD^vP"):
+            ax.plot(sizes, curve, marker=marker, label=name)
     ax.set(xscale="log", xlabel="labeled images", ylabel="accuracy on held-out images")
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
     ax.minorticks_off()
-    ax.legend(frameon=False, fontsize="small")
-    figure.savefig(options.plot, dpi=150, bbox_inches="tight")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    parser = make_parser(__doc__, METHODS)
+    parser.add_argument("--sizes", nargs="*", type=int, default=[500, 1000, 5000, 10_000])
+    parser.add_argument("--plot")
+    options = parser.parse_args()
+    sizes = options.sizes
+    methods = {name: for_each_size(run, sizes) for name, run in METHODS.items()}
+    rows = run_methods(methods, options)
+    if options.plot:
+        accuracies = np.array([row[1] for row in rows]).reshape(-1, len(sizes))
+        draw(dict(zip(options.methods, accuracies)), sizes, options.plot)
