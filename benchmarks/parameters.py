@@ -31,7 +31,6 @@ CHANGES = {
     "mirror=True": {"mirror": True},
     "precision='float32'": {"precision": "float32"},
     "head='linear'": {"head": "linear"},
-    "memory_limit='1GB'": {"memory_limit": "1GB"},
 }
 
 
