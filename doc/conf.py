@@ -53,4 +53,5 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "reference_url": {"skhier": None},
     "show_memory": False,
+    "remove_config_comments": True,
 }

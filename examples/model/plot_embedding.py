@@ -9,6 +9,7 @@ embedding of a patch of class c is :math:`K_T^\top x = K_0^\top x + \frac{\eta T
 a random projection of the class's labeled frequencies, with a little noise from the start.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -8,6 +8,7 @@ linear classifier. Algorithm 1 recovers the levels one by one. This is figure 3 
 its images; ``benchmarks/figure_3.py`` has all, with three models for each k.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import time
 
 import matplotlib.pyplot as plt

@@ -7,6 +7,7 @@ the Bayes risk. Here a tenth of the symbols of each level and a twentieth of the
 at random, and pixels have noise. We see how close learners come, and with how many images.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline

@@ -9,6 +9,7 @@ finds the levels one by one needs far fewer: deep networks trained end to end ne
 m^L` samples for :math:`n_c` labels. Here is what algorithm 1 needs.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import matplotlib.pyplot as plt
 import numpy as np
 
