@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from .._base._params import check_count
 from ._sheets import new_axes, show_signed, tile
@@ -78,9 +79,10 @@ class FrequenciesDisplay:
         display : FrequenciesDisplay
             The drawn display.
         """
-        statistics = estimator.statistics()
+        check_is_fitted(estimator)
         check_count(level, "level", 0, estimator.n_levels - 1)
-        return cls(statistics.levels[level].labeled_frequencies, level=level).plot(ax=ax)
+        frequencies = estimator.statistics().levels[level].labeled_frequencies
+        return cls(frequencies, level=level).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the matrices, each on the same scale around 0.

@@ -178,7 +178,7 @@ def _show_classes(ax, level, names, largest):
 
 
 def _is_semantic(level):
-    return np.issubdtype(np.asarray(level).dtype, np.integer)
+    return np.issubdtype(level.dtype, np.integer)
 
 
 def _patch_size(shapes, i):
