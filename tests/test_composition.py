@@ -35,7 +35,7 @@ def small(digits):
 def pipeline():
     def orthogonalizer(seed, **params):
         return PatchKMeansOrthogonalizer(
-            12, 2, encoding="relu", n_patches=2000, random_state=seed, **params
+            12, 2, pool_size=2, n_patches=2000, random_state=seed, **params
         )
 
     return Pipeline(
@@ -68,8 +68,8 @@ def test_grid_search_over_both_layers_is_the_same_for_any_n_jobs(small, pipeline
 def test_halving_random_search_over_the_classifier(small):
     X, y = small
     search = HalvingRandomSearchCV(
-        LayerwiseCNNClassifier(n_patches=2000, random_state=0),
-        {"n_clusters": [8, 16], "n_components": [4, 8], "bias": [-0.25, -0.75]},
+        LayerwiseCNNClassifier(random_state=0).set_params(orthogonalizer__n_patches=2000),
+        {"n_clusters": [8, 16], "n_components": [4, 8], "orthogonalizer__bias": [-0.25, -0.75]},
         cv=2,
         min_resources=100,
         n_jobs=2,
@@ -92,9 +92,9 @@ def test_set_output_wraps_at_flatten(small, pipeline, container):
     features = pipeline[:-1].set_output(transform=container)
     frame = features.fit_transform(X, y)
     assert type(frame).__module__.startswith(container)
-    assert list(frame.columns) == [f"x{i}" for i in range(2 * 2 * 12)]
+    assert list(frame.columns) == [f"x{i}" for i in range(2 * 2 * 24)]
     names = features.get_feature_names_out()
-    assert_array_equal(names, [f"patchkmeansorthogonalizer{i}" for i in range(2 * 2 * 12)])
+    assert_array_equal(names, [f"patchkmeansorthogonalizer{i}" for i in range(2 * 2 * 24)])
 
 
 def test_feature_names_of_data_frames(small):

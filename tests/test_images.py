@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
 from skhier import (
     Flatten,
@@ -27,7 +28,7 @@ def gray():
 
 
 def fitted(estimator, X, y, **params):
-    return type(estimator)(**estimator.get_params()).set_params(**params).fit(X, y)
+    return clone(estimator).set_params(**params).fit(X, y)
 
 
 @every_estimator

@@ -39,6 +39,7 @@ OBJECTS = public_objects()
 COMMON = {
     *("fit", "transform", "fit_transform", "inverse_transform", "predict", "predict_proba"),
     *("decision_function", "score", "set_output", "plot", "from_estimator"),
+    *("get_params", "set_params"),
 }
 
 

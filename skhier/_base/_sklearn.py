@@ -3,8 +3,17 @@
 import sklearn.base
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 
-__all__ = ["BaseEstimator", "HasMethods", "Interval", "Options", "StrOptions", "_fit_context"]
+__all__ = [
+    "BaseEstimator",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "VisualBlock",
+    "_fit_context",
+]
 
 
 class BaseEstimator(sklearn.base.BaseEstimator):

@@ -20,7 +20,6 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Auto: TypeAlias = Literal["auto"]
 Bound: TypeAlias = Literal["exact", "paper"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
-Metric: TypeAlias = Literal["cosine", "euclidean"]
 Encoding: TypeAlias = Literal["one_hot", "relu", "crelu"]
 Pooling: TypeAlias = Literal["max", "average"]
 Padding: TypeAlias = Literal["valid", "same"] | Pair

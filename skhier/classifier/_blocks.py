@@ -45,7 +45,7 @@ class Block(NamedTuple):
         ValueError
             If a parameter is not allowed, or patches do not fit images of this shape.
         """
-        height, width, channels = self.orthogonalizer._check(image_shape)
+        height, width, channels = self.orthogonalizer._check(image_shape).code_shape
         if self.embedder is not None:
             self.embedder._check()
             channels = self.embedder.n_components
@@ -53,11 +53,12 @@ class Block(NamedTuple):
 
     def check_memory(self, image_shape, n_images, n_classes, dtype, memory):
         """Raise ValueError if the block's work on such images is more than memory allows."""
-        sizes = self.orthogonalizer._work_bytes(image_shape, n_images, dtype)
+        plan = self.orthogonalizer._plan(image_shape)
+        sizes = plan.work_bytes(n_images, self.orthogonalizer.n_patches, dtype)
         memory.check(sizes[0], "clustering patches", "Raise it, or lower n_patches.")
         memory.check(sizes[1], "encoding one image", "Raise it, or lower n_clusters.")
         if self.embedder is not None:
-            size = self.embedder._work_values(self.orthogonalizer._check(image_shape), n_classes)
+            size = self.embedder._work_values(plan.code_shape, n_classes)
             advice = "Raise it, or lower n_clusters or batch_size."
             memory.check(size * dtype.itemsize, "a step of the embedder", advice)
 
@@ -86,10 +87,3 @@ class Block(NamedTuple):
             return self.embedder._embed(EncodedImages(encoder, images), batches, out)
         out = memory.empty((len(images), *encoder.code_shape), encoder.dtype)
         return map_batches(lambda batch: encoder.encode_dense(images[batch]), batches, out)
-
-
-def represent(images, blocks, dtype):
-    """The output of the last of fitted blocks for (n, H, W, C) images."""
-    for block in blocks:
-        images = block.transform(images, dtype)
-    return images

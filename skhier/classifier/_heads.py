@@ -8,29 +8,30 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from .._base._device import as_array
-from ._ridge import RidgeHead
+from ._ridge_head import RidgeHead
 
 HEADS = ("ridge", "svm", "linear", "mlp")
 
 
-def make_head(head, random_state, verbose=False):
-    """Return the unfitted head that the parameter `head` names, or a clone of it.
-
-    A `random_state` is set where the head has one that is None.
-    """
-    # The features are made for the head alone, so it may scale them in place.
-    scaler = StandardScaler(copy=False)
+def named_head(head, verbose=False):
+    """The unfitted head that a name in HEADS stands for; anything else as it is."""
+    if not isinstance(head, str) or head not in HEADS:
+        return head
     if head == "ridge":
-        head = RidgeHead(verbose=verbose)
-    elif head == "svm":
-        head = make_pipeline(scaler, LinearSVC(C=0.01))
+        return RidgeHead(verbose=verbose)
+    if head == "svm":
+        final = LinearSVC(C=0.01)
     elif head == "linear":
-        head = make_pipeline(scaler, LogisticRegression(C=0.01, max_iter=500, tol=1e-3))
-    elif head == "mlp":
-        mlp = MLPClassifier((384, 192), tol=1e-3, n_iter_no_change=3, verbose=bool(verbose))
-        head = make_pipeline(scaler, mlp)
+        final = LogisticRegression(C=0.01, max_iter=500, tol=1e-3)
     else:
-        head = clone(head)
+        final = MLPClassifier((384, 192), tol=1e-3, n_iter_no_change=3, verbose=bool(verbose))
+    # The features are made for the head alone, so it may scale them in place.
+    return make_pipeline(StandardScaler(copy=False), final)
+
+
+def make_head(head, random_state, verbose=False):
+    """A new unfitted head, with a `random_state` wherever it has one that is None."""
+    head = clone(named_head(head, verbose))
     unset = {
         name: random_state
         for name, value in head.get_params().items()

@@ -19,58 +19,42 @@ from .._base._device import as_array, computing_dtype, map_batches, resolve_devi
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
-from .._base._sklearn import BaseEstimator, HasMethods, Interval, StrOptions
+from .._base._parts import CompositeEstimator
+from .._base._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from .._base._transformer import ImageTransformerMixin
 from .._base._typing import (
     Auto,
     Device,
-    Encoding,
     ImageShape,
-    Loss,
-    Metric,
-    Padding,
     Pair,
     PerLayer,
-    Pooling,
     Precision,
     RandomState,
-    ReadoutInit,
-    Seeding,
-    Solver,
     Verbose,
 )
 from .._flatten import Flatten
+from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
-from ._blocks import represent
-from ._heads import HEADS, fit_head, head_bytes, make_head
+from ..embedding import TwoLayerConvEmbedder
+from ._features import CHUNK, average_with_mirror, represent
+from ._heads import HEADS, fit_head, head_bytes, named_head
 from ._memory import Memory
 from ._network import build_network
-from ._parts import EMBEDDER_PARAMS, ORTHOGONALIZER_PARAMS, make_parts
-
-_CHUNK = 2048  # images whose learned representation is held while predicting
-
-
-def _average_with_mirror(features, images, blocks, dtype):
-    """Average features, in place, with those of the images' mirror images."""
-    for chunk in gen_batches(len(images), _CHUNK):
-        mirrored = represent(images[chunk, :, ::-1], blocks, dtype)
-        features[chunk].add_(mirrored).mul_(0.5)
+from ._parts import LAYER_PARTS, make_parts, named_steps
 
 
 def _head_has(method):
     def check(self):
-        is_named = isinstance(self.head, str) and self.head in HEADS
-        default = make_head(self.head, None) if is_named else self.head
-        if hasattr(getattr(self, "head_", default), method):
+        if hasattr(getattr(self, "head_", named_head(self.head)), method):
             return True
-        able = [name for name in HEADS if hasattr(make_head(name, None), method)]
+        able = [name for name in HEADS if hasattr(named_head(name), method)]
         raise AttributeError(f"head={self.head!r} has no {method}; these have: {able}.")
 
     return check
 
 
 class LayerwiseCNNClassifier(
-    CallbackSupportMixin, ClassifierMixin, ImageTransformerMixin, BaseEstimator
+    CallbackSupportMixin, ClassifierMixin, ImageTransformerMixin, CompositeEstimator
 ):
     r"""A convolutional network learned layer by layer, without backpropagation through it.
 
@@ -91,45 +75,40 @@ class LayerwiseCNNClassifier(
     n_layers : int, default=2
         Number of layers.
 
-    n_clusters, patch_size, stride, padding, metric, encoding : object or sequence
-        Of :class:`PatchKMeansOrthogonalizer`: one value for all layers, or a sequence with
-        one for each. The defaults are 'auto', 'auto', 1, 'same', 'cosine' and 'crelu'. For
-        sizes in pixels, a tuple is a pair (vertical, horizontal) for all layers; a list has
-        one value for each.
+    n_clusters : int, 'auto', sequence of these or None, default=None
+        Number of clusters, of all layers or of each. None is that of `orthogonalizer`,
+        whose default is 'auto': it follows the sizes of images and patches.
 
-    bias, normalize, pool_size, pooling, whiten, whiten_eps, n_patches : object or sequence
-        Likewise. The defaults are -0.5, True, 'auto', 'average', True, 0.1 and 50_000.
+    patch_size, pool_size : int, pair of int, 'auto', list of these or None, default=None
+        Sizes of patches and of the windows of pooling in pixels, of all layers or of each.
+        A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
+        each. None is that of `orthogonalizer`, whose default is 'auto'.
 
-    n_components : int or sequence of int or None, default=128
-        Width of the embedding of :class:`TwoLayerConvEmbedder`. An int holds for every
-        layer but the last, whose codes go to the head as they are, as in algorithm 1. A
-        sequence gives one for each layer (section 6 embeds the last one too); the last
-        may be None, for no embedding.
+    n_components : int, sequence of int or None, default=None
+        Width of the embedding. An int holds for every layer but the last, whose codes go
+        to the head as they are, as in algorithm 1. A sequence gives one for each layer
+        (section 6 embeds the last one too). None is that of `embedder`, 128 by default; in
+        a sequence, for the last layer, no embedding.
 
-    loss, solver, learning_rate, max_iter : object or sequence
-        Of :class:`TwoLayerConvEmbedder`: one value for all layers, or a sequence with one
-        for each. The defaults are that class's, but `scale_channels` is True.
+    orthogonalizer : PatchKMeansOrthogonalizer, sequence of these or None, default=None
+        What maps patches to codes: one for all layers, or a list with one for each. It is
+        cloned for each layer, and has all that is not a parameter here: encoding, bias,
+        whitening, k-means. None is `PatchKMeansOrthogonalizer()`.
 
-    init_scale, readout_init, train_readout, scale_channels, batch_size : object or sequence
-        Likewise.
-
-    early_stopping : bool or sequence of bool, default=False
-        Likewise: whether the solvers 'sgd' and 'adam' set images aside and stop early.
-
-    kmeans_init, kmeans_n_init, kmeans_max_iter, kmeans_tol : object or sequence
-        `init`, `n_init`, `max_iter` and `tol` of :class:`PatchKMeansOrthogonalizer`: one
-        value for all layers, or a sequence with one for each.
-
-    mirror : bool, default=False
-        Whether the learned representation of an image is averaged with that of its mirror
-        image, left to right. It makes the classifier indifferent to mirroring, for twice
-        the work of the layers and no more memory.
+    embedder : TwoLayerConvEmbedder, sequence of these or None, default=None
+        What learns to embed codes, likewise: loss, solver, learning rate. None is
+        `TwoLayerConvEmbedder()`. An entry of a list for the last layer embeds that too.
 
     head : {'ridge', 'svm', 'linear', 'mlp'} or classifier, default='ridge'
         The classifier on the last layer: :class:`RidgeHead`, a linear support vector
         machine, multinomial logistic regression, a network of two hidden layers (384 and
         192 units), each on standardized features; or any scikit-learn classifier. 'ridge'
         works on half-precision features as they are; the others copy them.
+
+    mirror : bool, default=False
+        Whether the learned representation of an image is averaged with that of its mirror
+        image, left to right. It makes the classifier indifferent to mirroring, for twice
+        the work of the layers and no more memory.
 
     memory_limit : int, str or None, default=None
         What `fit` may hold besides X: bytes, or a string such as '500MB' or '2GiB'. Half
@@ -210,9 +189,14 @@ class LayerwiseCNNClassifier(
 
     _parameter_constraints = {
         "n_layers": [Interval(Integral, 1, None, closed="left")],
-        **dict.fromkeys((*ORTHOGONALIZER_PARAMS, *EMBEDDER_PARAMS), "no_validation"),
-        "mirror": ["boolean"],
+        "n_clusters": "no_validation",
+        "patch_size": "no_validation",
+        "pool_size": "no_validation",
+        "n_components": "no_validation",
+        "orthogonalizer": "no_validation",
+        "embedder": "no_validation",
         "head": [StrOptions(set(HEADS)), HasMethods(["fit", "predict"])],
+        "mirror": ["boolean"],
         "memory_limit": "no_validation",
         "image_shape": "no_validation",
         "device": [str, torch.device],
@@ -221,40 +205,20 @@ class LayerwiseCNNClassifier(
         "random_state": ["random_state"],
     }
 
+    _part_names = (*LAYER_PARTS, "head")
+
     def __init__(
         self,
         n_layers: int = 2,
         *,
-        n_clusters: PerLayer[int | Auto] = "auto",
-        patch_size: PerLayer[Pair | Auto] = "auto",
-        stride: PerLayer[Pair | None] = 1,
-        padding: PerLayer[Padding] = "same",
-        metric: PerLayer[Metric] = "cosine",
-        encoding: PerLayer[Encoding] = "crelu",
-        bias: PerLayer[float] = -0.5,
-        normalize: PerLayer[bool] = True,
-        pool_size: PerLayer[Pair | Auto] = "auto",
-        pooling: PerLayer[Pooling] = "average",
-        whiten: PerLayer[bool] = True,
-        whiten_eps: PerLayer[float] = 0.1,
-        n_patches: PerLayer[int | None] = 50_000,
-        n_components: int | Sequence[int | None] | None = 128,
-        loss: PerLayer[Loss] = "linear",
-        solver: PerLayer[Solver] = "exact",
-        learning_rate: PerLayer[float] = 1e-3,
-        max_iter: PerLayer[int] = 1000,
-        init_scale: PerLayer[float] = 1.0,
-        readout_init: PerLayer[ReadoutInit] = "normal",
-        train_readout: PerLayer[bool | Auto] = "auto",
-        scale_channels: PerLayer[bool] = True,
-        batch_size: PerLayer[int | None] = 128,
-        early_stopping: PerLayer[bool] = False,
-        kmeans_init: PerLayer[Seeding] = "k-means++",
-        kmeans_n_init: PerLayer[int] = 1,
-        kmeans_max_iter: PerLayer[int] = 25,
-        kmeans_tol: PerLayer[float] = 1e-3,
-        mirror: bool = False,
+        n_clusters: PerLayer[int | Auto] | None = None,
+        patch_size: PerLayer[Pair | Auto] | None = None,
+        pool_size: PerLayer[Pair | Auto] | None = None,
+        n_components: int | Sequence[int | None] | None = None,
+        orthogonalizer: PerLayer[PatchKMeansOrthogonalizer | None] = None,
+        embedder: PerLayer[TwoLayerConvEmbedder | None] = None,
         head: Literal["ridge", "svm", "linear", "mlp"] | ClassifierMixin = "ridge",
+        mirror: bool = False,
         memory_limit: int | str | None = None,
         image_shape: ImageShape = None,
         device: Device = "auto",
@@ -265,40 +229,23 @@ class LayerwiseCNNClassifier(
         self.n_layers = n_layers
         self.n_clusters = n_clusters
         self.patch_size = patch_size
-        self.stride = stride
-        self.padding = padding
-        self.metric = metric
-        self.encoding = encoding
-        self.bias = bias
-        self.normalize = normalize
         self.pool_size = pool_size
-        self.pooling = pooling
-        self.whiten = whiten
-        self.whiten_eps = whiten_eps
-        self.n_patches = n_patches
         self.n_components = n_components
-        self.loss = loss
-        self.solver = solver
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.init_scale = init_scale
-        self.readout_init = readout_init
-        self.train_readout = train_readout
-        self.scale_channels = scale_channels
-        self.batch_size = batch_size
-        self.early_stopping = early_stopping
-        self.kmeans_init = kmeans_init
-        self.kmeans_n_init = kmeans_n_init
-        self.kmeans_max_iter = kmeans_max_iter
-        self.kmeans_tol = kmeans_tol
-        self.mirror = mirror
+        self.orthogonalizer = orthogonalizer
+        self.embedder = embedder
         self.head = head
+        self.mirror = mirror
         self.memory_limit = memory_limit
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
         self.verbose = verbose
         self.random_state = random_state
+
+    def _stands_for(self, name, value):
+        if name == "head":
+            return named_head(value)
+        return LAYER_PARTS[name][0]() if value is None else value
 
     @classmethod
     def algorithm_1(
@@ -322,7 +269,7 @@ class LayerwiseCNNClassifier(
             Depth d of the model of the images.
 
         **params : dict
-            Other parameters of the classifier.
+            Other parameters of the classifier and, such as `embedder__max_iter`, its parts.
 
         Returns
         -------
@@ -338,22 +285,23 @@ class LayerwiseCNNClassifier(
         >>> clf.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:])
         1.0
         """
-        exact = {
-            "n_layers": n_layers,
-            "n_clusters": n_clusters,
-            "patch_size": patch_size,
-            "stride": None,
-            "padding": "valid",
-            "encoding": "one_hot",
-            "pool_size": 1,
-            "whiten": False,
-            "n_patches": 100_000,
-            "n_components": 64,
-            "scale_channels": False,
-            "kmeans_max_iter": 100,
-            "head": "svm",
-        }
-        return cls(**exact | params)
+        return cls(
+            n_layers,
+            n_clusters=n_clusters,
+            patch_size=patch_size,
+            pool_size=1,
+            n_components=64,
+            orthogonalizer=PatchKMeansOrthogonalizer(
+                stride=None,
+                padding="valid",
+                encoding="one_hot",
+                whiten_eps=None,
+                n_patches=100_000,
+                kmeans=SphericalKMeans(tol=1e-3),
+            ),
+            embedder=TwoLayerConvEmbedder(scale_channels=False),
+            head="svm",
+        ).set_params(**params)
 
     @classmethod
     def section_6(
@@ -368,8 +316,8 @@ class LayerwiseCNNClassifier(
 
         3x3 patches at every pixel, codes by convolution and ReLU, 2x2 max-pooling, and in
         every layer an embedding trained by Adam on the cross-entropy. Patches are whitened
-        and channels scaled, which the paper does not say; `whiten=False` and
-        `scale_channels=False` leave that out.
+        and channels scaled, which the paper does not say;
+        `orthogonalizer__whiten_eps=None, embedder__scale_channels=False` leaves that out.
 
         Parameters
         ----------
@@ -386,7 +334,7 @@ class LayerwiseCNNClassifier(
             Number N of patches to cluster.
 
         **params : dict
-            Other parameters of the classifier.
+            Other parameters of the classifier and, such as `embedder__max_iter`, its parts.
 
         Returns
         -------
@@ -402,22 +350,18 @@ class LayerwiseCNNClassifier(
         >>> clf.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.8
         True
         """
-        recipe = {
-            "n_layers": len(n_components),
-            "n_clusters": n_clusters,
-            "patch_size": 3,
-            "encoding": "relu",
-            "bias": bias,
-            "normalize": False,
-            "pool_size": 2,
-            "pooling": "max",
-            "n_patches": n_patches,
-            "n_components": n_components,
-            "loss": "cross_entropy",
-            "solver": "adam",
-            "head": "linear",
-        }
-        return cls(**recipe | params)
+        return cls(
+            len(n_components),
+            n_clusters=n_clusters,
+            patch_size=3,
+            pool_size=2,
+            n_components=n_components,
+            orthogonalizer=PatchKMeansOrthogonalizer(
+                encoding="relu", bias=bias, normalize=False, pooling="max", n_patches=n_patches
+            ),
+            embedder=TwoLayerConvEmbedder(loss="cross_entropy", solver="adam"),
+            head="linear",
+        ).set_params(**params)
 
     @fit_method
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -440,8 +384,13 @@ class LayerwiseCNNClassifier(
         ------
         ValueError
             If a layer's patches do not fit or do not tile its input, if it has fewer
-            distinct patches than clusters, if there is only one class, or if the work of
-            a step takes more than `memory_limit` allows.
+            patches than clusters, if a parameter is given here and in a part, if there is
+            only one class, or if the work of a step takes more than `memory_limit` allows.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a layer has fewer distinct patches than clusters.
         """
         device, memory = resolve_device(self.device), Memory(self.memory_limit)
         images, y = validate_images(self, X, y, reset=True)
@@ -466,7 +415,7 @@ class LayerwiseCNNClassifier(
                     break
             blocks = blocks[:number]
             if self.mirror:
-                _average_with_mirror(features, images, blocks, dtype)
+                average_with_mirror(features, images, blocks)
             fit_head(head, features.flatten(1), y, task)
         self.classes_ = classes
         self.layers_ = blocks
@@ -507,32 +456,33 @@ class LayerwiseCNNClassifier(
         if self.mirror:
             raise ValueError("mirror=True is no step of a pipeline: to_pipeline needs False.")
         blocks, head = make_parts(self)
-        steps = []
-        for number, block in enumerate(blocks, 1):
-            steps.append((f"orthogonalizer{number}", block.orthogonalizer))
-            if block.embedder is not None:
-                steps.append((f"embedder{number}", block.embedder))
-        steps[0][1].set_params(image_shape=self.image_shape)
-        return Pipeline([*steps, ("flatten", Flatten()), ("head", head)])
+        blocks[0].orthogonalizer.set_params(image_shape=self.image_shape)
+        return Pipeline([*named_steps(blocks), ("flatten", Flatten()), ("head", head)])
+
+    def _sk_visual_block_(self):
+        is_fitted = hasattr(self, "head_")
+        blocks, head = (self.layers_, self.head_) if is_fitted else make_parts(self)
+        steps = [*named_steps(blocks, self), ("head", head)]
+        return VisualBlock(
+            "serial",
+            [part for _, part in steps],
+            names=[f"{name}: {type(part).__name__}" for name, part in steps],
+            name_details=[str(part) for _, part in steps],
+        )
 
     def _images(self, X):
         check_is_fitted(self)
         return validate_images(self, X, reset=False)
 
-    def _features(self, images):
-        """The learned representation of images, a tensor."""
-        dtype = computing_dtype(images)
-        features = represent(images, self.layers_, dtype)
-        if self.mirror:
-            _average_with_mirror(features, images, self.layers_, dtype)
-        return features
-
     def _respond(self, method, X):
         """The head's response, for one chunk of images after the other."""
         images = self._images(X)
         respond = getattr(self.head_, method)
-        chunks = (self._features(images[c]) for c in gen_batches(len(images), _CHUNK))
-        return np.concatenate([respond(as_array(chunk.flatten(1))) for chunk in chunks])
+        responses = []
+        for chunk in gen_batches(len(images), CHUNK):
+            features = represent(images[chunk], self.layers_, self.mirror)
+            responses.append(respond(as_array(features.flatten(1))))
+        return np.concatenate(responses)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """The learned representation: the output of the last layer.
@@ -549,8 +499,8 @@ class LayerwiseCNNClassifier(
         """
         images = self._images(X)
         features = map_batches(
-            lambda chunk: self._features(images[chunk]),
-            gen_batches(len(images), _CHUNK),
+            lambda chunk: represent(images[chunk], self.layers_, self.mirror),
+            gen_batches(len(images), CHUNK),
             np.empty((len(images), *self.output_shape_), computing_dtype(images)),
         )
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features

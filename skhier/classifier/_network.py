@@ -77,31 +77,31 @@ def build_network(blocks, head, feature_shape, mirror):
 
 def _block_modules(block):
     part = block.orthogonalizer
-    if part.encoding == "one_hot":
+    plan = part._plan(part.image_shape_)
+    grid, coding = plan.grid, plan.coding
+    if coding.encoding == "one_hot":
         raise ValueError(
             "encoding='one_hot' has no standard layer: to_torch needs encoding='relu' or "
             "'crelu' in every layer."
         )
-    grid = part._grid(part.image_shape_)
     weight = torch.from_numpy(part.kernels_.transpose(0, 3, 1, 2).copy())
     intercepts = torch.from_numpy(part.intercepts_)
-    if part.encoding == "crelu":  # both polarities; they have the same mean square
+    if coding.encoding == "crelu":  # both polarities; they have the same mean square
         weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
     before, padding = grid.split_padding
     modules = [nn.ZeroPad2d(before)] if any(before) else []
     conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding)
     conv.weight = nn.Parameter(weight)
-    conv.bias = nn.Parameter(intercepts if part.normalize else intercepts + part.bias)
+    conv.bias = nn.Parameter(intercepts if coding.normalize else intercepts + coding.bias)
     modules.append(conv)
-    if part.normalize:
+    if coding.normalize:
         norm = ChannelRMSNorm(len(weight), NORM_EPS).to(weight.dtype)
-        nn.init.constant_(norm.bias, part.bias)
+        nn.init.constant_(norm.bias, coding.bias)
         modules.append(norm)
     modules.append(nn.ReLU())
-    pool_size = part._pool_size(grid.map_shape)
-    if pool_size != (1, 1):
-        pool = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[part.pooling]
-        modules.append(pool(pool_size, ceil_mode=True))
+    if coding.pool_size != (1, 1):
+        pool = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[coding.pooling]
+        modules.append(pool(coding.pool_size, ceil_mode=True))
     if block.embedder is not None:
         K = torch.from_numpy(block.embedder.kernels_)
         conv1x1 = nn.Conv2d(*K.shape, 1, bias=False)

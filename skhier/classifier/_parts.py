@@ -1,48 +1,19 @@
-"""From the classifier's parameters to the unfitted parts of its layers."""
-
-from numbers import Integral
+"""The parts of a classifier: an orthogonalizer and an embedder for each layer, and a head."""
 
 from .._base._params import is_sequence, value_at
+from .._base._parts import make_part
 from .._base._random import make_rng
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._blocks import Block
 from ._heads import make_head
 
-# Parameter of the classifier -> parameter of the part that it sets.
-ORTHOGONALIZER_PARAMS = {
-    "n_clusters": "n_clusters",
-    "patch_size": "patch_size",
-    "stride": "stride",
-    "padding": "padding",
-    "metric": "metric",
-    "encoding": "encoding",
-    "bias": "bias",
-    "normalize": "normalize",
-    "pool_size": "pool_size",
-    "pooling": "pooling",
-    "whiten": "whiten",
-    "whiten_eps": "whiten_eps",
-    "n_patches": "n_patches",
-    "kmeans_init": "init",
-    "kmeans_n_init": "n_init",
-    "kmeans_max_iter": "max_iter",
-    "kmeans_tol": "tol",
+# The parts of a layer, and which of their parameters the classifier has too.
+LAYER_PARTS = {
+    "orthogonalizer": (PatchKMeansOrthogonalizer, ("n_clusters", "patch_size", "pool_size")),
+    "embedder": (TwoLayerConvEmbedder, ("n_components",)),
 }
-EMBEDDER_PARAMS = {
-    "n_components": "n_components",
-    "loss": "loss",
-    "solver": "solver",
-    "learning_rate": "learning_rate",
-    "max_iter": "max_iter",
-    "init_scale": "init_scale",
-    "readout_init": "readout_init",
-    "train_readout": "train_readout",
-    "scale_channels": "scale_channels",
-    "batch_size": "batch_size",
-    "early_stopping": "early_stopping",
-}
-_PAIRS = {"patch_size", "stride", "padding", "pool_size"}
+_PAIRS = {"patch_size", "pool_size"}
 
 
 def make_parts(classifier):
@@ -51,43 +22,62 @@ def make_parts(classifier):
     Raises
     ------
     ValueError
-        If a sequence has not one value per layer, or a layer below the last no embedding.
+        If a sequence has not one value per layer, if a part is no estimator of its kind, or
+        if a parameter is given both by the classifier and by a part.
     """
     rng = make_rng(classifier.random_state)
     seeds = iter(rng.randint(2**31 - 1, size=2 * classifier.n_layers + 1).tolist())
-    shared = {"device": classifier.device, "verbose": max(int(classifier.verbose) - 1, 0)}
+    verbose = max(int(classifier.verbose) - 1, 0)
     blocks = []
     for layer in range(classifier.n_layers):
-        orthogonalizer = PatchKMeansOrthogonalizer(
-            **_params_of_layer(classifier, layer, ORTHOGONALIZER_PARAMS),
-            **shared,
-            precision=classifier.precision,
-            random_state=next(seeds),
+        parts = {
+            kind: _make_layer_part(classifier, kind, layer, next(seeds), verbose)
+            for kind in LAYER_PARTS
+        }
+        if not _embeds(classifier, layer):
+            parts["embedder"] = None
+        blocks.append(Block(**parts))
+    return blocks, make_head(classifier.head, next(seeds), verbose)
+
+
+def _make_layer_part(classifier, kind, layer, seed, verbose):
+    part_class, names = LAYER_PARTS[kind]
+    part = _value_at(classifier, kind, layer)
+    if part is None:
+        part = part_class()
+    if not isinstance(part, part_class):
+        raise ValueError(
+            f"{kind}={getattr(classifier, kind)!r} is not valid: it takes a "
+            f"{part_class.__name__}, a list with one for each layer, or None."
         )
-        params = _params_of_layer(classifier, layer, EMBEDDER_PARAMS)
-        embedder = TwoLayerConvEmbedder(**params, **shared, random_state=next(seeds))
-        blocks.append(Block(orthogonalizer, embedder if _embeds(classifier, layer) else None))
-    return blocks, make_head(classifier.head, next(seeds), shared["verbose"])
+    given = {name: _value_at(classifier, name, layer) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    # Of the whole: the images' shape is that of the first layer only, which knows it.
+    given |= {"image_shape": None, "device": classifier.device, "precision": classifier.precision}
+    return make_part(part, kind, classifier, given, seed=seed, verbose=verbose)
 
 
-def _params_of_layer(classifier, layer, names):
+def _value_at(classifier, name, layer):
     which = layer, "n_layers", classifier.n_layers
-    return {
-        part_name: value_at(getattr(classifier, name), name, *which, is_pair=name in _PAIRS)
-        for name, part_name in names.items()
-    }
+    return value_at(getattr(classifier, name), name, *which, is_pair=name in _PAIRS)
 
 
 def _embeds(classifier, layer):
-    """Whether a layer has an embedder."""
-    value, n_layers = classifier.n_components, classifier.n_layers
-    width = value_at(value, "n_components", layer, "n_layers", n_layers)
-    is_last = layer == n_layers - 1
-    if is_last and (width is None or not is_sequence(value)):
-        return False
-    if not isinstance(width, Integral):
-        raise ValueError(
-            f"n_components={value!r} is not valid for layer {layer + 1} of {n_layers}: it "
-            "takes a positive int; None, no embedding, is for the last layer only."
-        )
-    return True
+    """Whether a layer has an embedder: all but the last, which must be given one."""
+    return layer < classifier.n_layers - 1 or any(
+        is_sequence(getattr(classifier, name)) and _value_at(classifier, name, layer) is not None
+        for name in ("n_components", "embedder")
+    )
+
+
+def named_steps(blocks, classifier=None):
+    """(name, part) of the parts of blocks, in order: 'orthogonalizer1', 'embedder1', ...
+
+    With a classifier, names are those of its parameters: numbered only where they are sequences.
+    """
+    return [
+        (kind if classifier and not is_sequence(getattr(classifier, kind)) else f"{kind}{i}", part)
+        for i, block in enumerate(blocks, 1)
+        for kind, part in block._asdict().items()
+        if part is not None
+    ]

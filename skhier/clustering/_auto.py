@@ -6,9 +6,11 @@ _PATCHES_PER_CLUSTER = 4
 
 
 def auto_patch_size(image_shape):
-    """6 for photographs and the like; None, the default, for small images and for codes."""
+    """6 for photographs and the like, 3 for small images and for codes, 1 for plain vectors."""
     height, width, channels = image_shape
-    return 6 if min(height, width) >= 16 and channels <= 4 else None
+    if height == width == 1:
+        return 1
+    return 6 if min(height, width) >= 16 and channels <= 4 else 3
 
 
 def auto_pool_size(map_shape):

@@ -6,6 +6,7 @@ and all that the layers above need of them.
 """
 
 from math import prod
+from typing import NamedTuple
 
 import torch
 from sklearn.utils import gen_batches
@@ -16,12 +17,36 @@ from .._base._device import automatic_batch_size, dense_product, to_tensor
 # Added to the mean square of a patch's responses that they are divided by the root of.
 NORM_EPS = 0.01
 
-N_CHANNELS_PER_CLUSTER = {"one_hot": 1, "relu": 1, "crelu": 2}
+ENCODINGS = {"one_hot": 1, "relu": 1, "crelu": 2}  # channels for each cluster
 
 
-def pooled_shape(map_shape, pool_size):
-    """The shape of a map after pooling; windows cut by the border count (ceil)."""
-    return tuple(-(-m // p) for m, p in zip(map_shape, pool_size))
+class Coding(NamedTuple):
+    """What becomes of the responses of the patches of an image.
+
+    Attributes
+    ----------
+    encoding : {'one_hot', 'relu', 'crelu'}
+        Code of a patch.
+    bias : float
+        Added before the ReLU.
+    normalize : bool
+        Whether a patch's responses are divided by their root mean square.
+    pooling : {'max', 'average'}
+        What a window of codes becomes.
+    pool_size : tuple of int
+        Window and stride of the pooling; windows cut by the border count.
+    """
+
+    encoding: str
+    bias: float
+    normalize: bool
+    pooling: str
+    pool_size: tuple
+
+    def code_shape(self, map_shape, n_clusters):
+        """(h, w, channels) of the codes of an image whose patches lie on a map."""
+        pooled = (-(-m // p) for m, p in zip(map_shape, self.pool_size))
+        return *pooled, n_clusters * ENCODINGS[self.encoding]
 
 
 class PatchEncoder:
@@ -38,16 +63,8 @@ class PatchEncoder:
         Of the convolution.
     intercepts : ndarray of shape (n_clusters,)
         Added to the convolution.
-    bias : float
-        Added before the ReLU.
-    encoding : {'one_hot', 'relu', 'crelu'}
-        Code of a patch.
-    normalize : bool
-        Whether a patch's responses are divided by their root mean square.
-    pooling : {'max', 'average'}
-        What a window of codes becomes.
-    pool_size : tuple of int
-        Window and stride of the pooling.
+    coding : Coding
+        What becomes of the responses.
     dtype : torch.dtype
         Computed in.
     device : torch.device
@@ -56,34 +73,15 @@ class PatchEncoder:
         Images at a time; None suits the cache.
     """
 
-    def __init__(
-        self,
-        grid,
-        kernels,
-        intercepts,
-        *,
-        bias,
-        encoding,
-        normalize,
-        pooling,
-        pool_size,
-        dtype,
-        device,
-        batch_size=None,
-    ):
+    def __init__(self, grid, kernels, intercepts, coding, *, dtype, device, batch_size=None):
         self.grid = grid
         self.kernels = to_tensor(kernels.reshape(len(kernels), -1), dtype, device)
         self.intercepts = to_tensor(intercepts, dtype, device)
-        self.bias = bias
-        self.encoding = encoding
-        self.normalize = normalize
-        self.pooling = pooling
-        self.pool_size = pool_size
+        self.coding = coding
         self.dtype = dtype
         self.device = device
         self.n_clusters = len(kernels)
-        n_channels = self.n_clusters * N_CHANNELS_PER_CLUSTER[encoding]
-        self.code_shape = (*pooled_shape(grid.map_shape, pool_size), n_channels)
+        self.code_shape = coding.code_shape(grid.map_shape, self.n_clusters)
         widest = max(self.n_clusters, self.kernels.shape[1])
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = batch_size or automatic_batch_size(image_bytes)
@@ -115,22 +113,24 @@ class PatchEncoder:
         return codes[0] if len(codes) == 1 else torch.cat(codes)
 
     def _encode_batch(self, images):
-        if self.encoding == "one_hot":
+        if self.coding.encoding == "one_hot":
             labels = self.label_map(images)
-            return labels if self.pool_size == (1, 1) else self._pool(self._one_hot(labels))
+            is_map = self.coding.pool_size == (1, 1)
+            return labels if is_map else self._pool(self._one_hot(labels))
         r = self._response(images)
-        if self.normalize:
+        if self.coding.normalize:
             norm = torch.linalg.vector_norm(r, dim=3)
             mean_square = norm.to(self._wide) ** 2 / self.n_clusters
             r *= (mean_square + NORM_EPS).rsqrt_().to(r.dtype)[..., None]
-        if self.encoding == "relu":
+        if self.coding.encoding == "relu":
             return self._rectify(r)
         negative = torch.neg(r, out=self._buffer("negative", r))
         return torch.cat([self._rectify(r), self._rectify(negative)], dim=3)
 
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
-        return self._pool(r.clamp_(min=-self.bias)).add_(self.bias)
+        bias = self.coding.bias
+        return self._pool(r.clamp_(min=-bias)).add_(bias)
 
     def encode_dense(self, images):
         """The codes of images, dense whatever the encoding."""
@@ -141,8 +141,8 @@ class PatchEncoder:
         return F.one_hot(labels, self.n_clusters).to(self.dtype)
 
     def _pool(self, codes):
-        if self.pool_size == (1, 1):
+        window = self.coding.pool_size
+        if window == (1, 1):
             return codes
-        pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[self.pooling]
-        codes = codes.permute(0, 3, 1, 2)
-        return pool(codes, self.pool_size, ceil_mode=True).permute(0, 2, 3, 1)
+        pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[self.coding.pooling]
+        return pool(codes.permute(0, 3, 1, 2), window, ceil_mode=True).permute(0, 2, 3, 1)

@@ -93,7 +93,8 @@ def update(units, weight, centers, assignment):
     empty = torch.nonzero(size == 0).ravel()
     if len(empty):
         distance = (1 - assignment.similarity).masked_fill((weight == 0) | ~units.any(dim=1), -1)
-        far = torch.topk(distance, min(len(empty), len(units))).indices
+        farthest, far = torch.topk(distance, min(len(empty), len(units)))
+        far = far[farthest > -1]
         directions[empty[: len(far)]] = units[far]
     return directions, len(empty)
 

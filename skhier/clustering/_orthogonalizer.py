@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,118 +21,105 @@ from .._base._device import (
 )
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
-from .._base._params import as_pair, is_auto
+from .._base._parts import CompositeEstimator, make_part
 from .._base._random import make_rng
-from .._base._sklearn import BaseEstimator, Interval, StrOptions
+from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from .._base._typing import (
     Auto,
     Device,
     Encoding,
     ImageShape,
-    Metric,
     Padding,
     Pair,
     Pooling,
     Precision,
     RandomState,
-    Seeding,
     Verbose,
 )
-from ._auto import auto_n_clusters, auto_patch_size, auto_pool_size, most_clusters
-from ._encoder import N_CHANNELS_PER_CLUSTER, PatchEncoder, pooled_shape
-from ._lloyd import count_distinct_directions, unit_rows
-from ._patches import PatchGrid, refuse_patches_of_vectors, sample_patches, whitening
+from ._codebook import learn_codebook
+from ._encoder import ENCODINGS, PatchEncoder
+from ._patches import refuse_patches_of_vectors
+from ._plan import Plan
 from ._spherical_kmeans import SphericalKMeans
 
 
-class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
+class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, CompositeEstimator):
     r"""Map patches to vectors: equal within a cluster, orthogonal between clusters.
 
     Patches of the images are clustered by k-means. Every patch then becomes a vector
-    with one channel per cluster. This is the map :math:`\varphi` of algorithm 1 (section
-    5.1 of the paper), or its practical form, steps 1 to 4 of section 6.
+    with one channel per cluster, or two. This is the map :math:`\varphi` of algorithm 1
+    (section 5.1 of the paper) with `encoding='one_hot'`, and else its practical form, steps
+    1 to 4 of section 6, in which vectors of different clusters are nearly orthogonal. The
+    defaults suit photographs and drawings; they are those of
+    :class:`LayerwiseCNNClassifier`.
 
     Parameters
     ----------
     n_clusters : int or 'auto', default='auto'
-        Number of clusters, which is the number of channels of the codes. 'auto' is four
-        times the number of values of a patch, at most 1600, and at most a quarter of the
-        number of distinct patches.
+        Number of clusters. 'auto' is four times the number of values of a patch, at most
+        1600, and at most a quarter of the number of distinct patches.
 
-    patch_size : int, pair of int, 'auto' or None, default=None
-        (Height, width) of patches in pixels. None is 3, or 1 for plain vectors. 'auto' is 6
-        for images of at least 16x16 pixels and at most 4 channels, and else as None.
+    patch_size : int, pair of int or 'auto', default='auto'
+        (Height, width) of patches in pixels. 'auto' is 6 for images of at least 16x16
+        pixels and at most 4 channels, 1 for plain vectors, and else 3.
 
-    stride : int, pair of int or None, default=None
+    stride : int, pair of int or None, default=1
         Distance between neighbouring patches in pixels. None is `patch_size`: patches
         do not overlap.
 
-    padding : {'valid', 'same'}, int or pair of int, default='valid'
+    padding : {'valid', 'same'}, int or pair of int, default='same'
         Zeros added around images: none; as many as give a patch at every stride; or this
         many at each side (vertical, horizontal).
 
-    metric : {'cosine', 'euclidean'}, default='cosine'
-        Distance of the k-means: cosine, as in section 5, with centroids of unit norm; or
-        Euclidean, for which lemma 7 is proved, by :class:`sklearn.cluster.KMeans`. The
-        cosine distance cannot tell patches apart that are positive multiples of each
-        other.
-
-    encoding : {'one_hot', 'relu', 'crelu'}, default='one_hot'
+    encoding : {'one_hot', 'relu', 'crelu'}, default='crelu'
         The code of a patch x, with centroids :math:`c_j`:
 
         - 'one_hot' (algorithm 1): 1 in the channel of the nearest centroid;
         - 'relu' (section 6): channel j is :math:`\max(0, \langle c_j, x\rangle / r + b)`,
           a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
-          not depend on the unit of the images. With the Euclidean metric,
+          not depend on the unit of the images. With a Euclidean k-means,
           :math:`\langle c_j, x\rangle - \|c_j\|^2 / 2` takes the product's place: the
           largest channel is that of the nearest centroid;
         - 'crelu': the 'relu' codes of the patch and those of its negative, so twice as many
           channels for the work of one convolution.
 
-    bias : float, default=-0.25
+    bias : float, default=-0.5
         The fixed bias b of the ReLU, in units of r, or of the responses' root mean square
         if `normalize`. Lower gives sparser codes. Not used by the 'one_hot' encoding.
 
-    normalize : bool, default=False
+    normalize : bool, default=True
         Whether the responses :math:`\langle c_j, x\rangle / r` of a patch to all centroids
         are divided by their root mean square (plus 0.01 under the root), so that codes do
         not depend on a patch's contrast. In a network that is
         :class:`torch.nn.RMSNorm` over the channels. No effect on 'one_hot' codes.
 
-    pool_size : int, pair of int or 'auto', default=1
+    pool_size : int, pair of int or 'auto', default='auto'
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
         so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
         codes, 3 for at least 6x6, and 2 for smaller ones.
 
-    pooling : {'max', 'average'}, default='max'
+    pooling : {'max', 'average'}, default='average'
         What a window of codes becomes: its maximum in each channel, as in section 6, or
         its average.
 
-    whiten : bool, default=False
-        Whether patches are whitened (ZCA) before they are clustered, and x in the codes
-        is the whitened patch. That is linear, so the codes remain a convolution with
-        other kernels and a bias for each channel.
+    whiten_eps : float or None, default=0.1
+        Patches are whitened (ZCA) before they are clustered, and x in the codes is the
+        whitened patch. That is linear, so the codes remain a convolution with other kernels
+        and a bias for each channel. This fraction of the mean variance is added to the
+        variance in every direction, so that faint ones are not blown up. None leaves
+        patches as they are.
 
-    whiten_eps : float, default=0.1
-        Regularization of the whitening: this fraction of the mean variance is added to
-        the variance in every direction.
-
-    n_patches : int or None, default=100_000
+    n_patches : int or None, default=50_000
         Cluster at most this many patches, drawn uniformly without replacement (N in
         section 6). If None, cluster all.
 
-    init : {'k-means++', 'random'}, default='k-means++'
-        See :class:`SphericalKMeans`.
-
-    n_init : int, default=1
-        See :class:`SphericalKMeans`.
-
-    max_iter : int, default=100
-        See :class:`SphericalKMeans`.
-
-    tol : float, default=1e-3
-        See :class:`SphericalKMeans`.
+    kmeans : SphericalKMeans, KMeans, MiniBatchKMeans or None, default=None
+        The k-means that clusters the patches, not fitted; it gets `n_clusters` here.
+        :class:`SphericalKMeans` has the cosine distance, as in section 5, and centroids of
+        unit norm. :class:`sklearn.cluster.KMeans` has the Euclidean distance, for which
+        lemma 7 is proved: the cosine distance cannot tell patches apart that are positive
+        multiples of each other. None is `SphericalKMeans(max_iter=25, tol=1e-3)`.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
@@ -154,13 +141,13 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         Whether to print progress.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the patches and the first centers. An int gives the same result at
-        every call.
+        Determines the patches, and the first centers unless `kmeans` has a `random_state`.
+        An int gives the same result at every call.
 
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, patch height, patch width, channels)
-        The centroids as (whitened) patches, of unit norm for the cosine metric.
+        The centroids as (whitened) patches, of unit norm for the cosine distance.
 
     n_clusters_ : int
         The number of clusters that 'auto' stands for.
@@ -170,7 +157,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         in.
 
     intercepts_ : ndarray of shape (n_clusters,)
-        Added after the convolution; zero for the cosine metric without whitening.
+        Added after the convolution; zero for the cosine distance without whitening.
 
     scale_ : float
         Root mean square of the pixels of the clustered (whitened) patches, r above.
@@ -207,7 +194,15 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
     >>> from sklearn.datasets import load_digits
     >>> from skhier import PatchKMeansOrthogonalizer
     >>> X = load_digits().images
-    >>> phi = PatchKMeansOrthogonalizer(n_clusters=16, patch_size=2, random_state=0)
+    >>> phi = PatchKMeansOrthogonalizer(n_clusters=16, random_state=0)
+    >>> phi.fit_transform(X).shape
+    (1797, 3, 3, 32)
+
+    Patches that do not overlap, each coded by the number of its cluster:
+
+    >>> phi = PatchKMeansOrthogonalizer(
+    ...     n_clusters=16, patch_size=2, stride=None, encoding="one_hot", pool_size=1
+    ... )
     >>> phi.fit_transform(X).shape
     (1797, 4, 4, 16)
     >>> phi.predict(X[:1]).shape
@@ -219,19 +214,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         "patch_size": "no_validation",
         "stride": "no_validation",
         "padding": "no_validation",
-        "metric": [StrOptions({"cosine", "euclidean"})],
-        "encoding": [StrOptions(set(N_CHANNELS_PER_CLUSTER))],
+        "encoding": [StrOptions(set(ENCODINGS))],
         "bias": [Interval(Real, None, None, closed="neither")],
         "normalize": ["boolean"],
         "pool_size": "no_validation",
         "pooling": [StrOptions({"max", "average"})],
-        "whiten": ["boolean"],
-        "whiten_eps": [Interval(Real, 0, None, closed="neither")],
+        "whiten_eps": [Interval(Real, 0, None, closed="neither"), None],
         "n_patches": [Interval(Integral, 1, None, closed="left"), None],
-        "init": [StrOptions({"k-means++", "random"})],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "kmeans": [SphericalKMeans, KMeans, MiniBatchKMeans, None],
         "image_shape": "no_validation",
         "device": [str, torch.device],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -240,26 +230,23 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         "random_state": ["random_state"],
     }
 
+    _part_names = ("kmeans",)
+
     def __init__(
         self,
         n_clusters: int | Auto = "auto",
-        patch_size: Pair | Auto | None = None,
-        stride: Pair | None = None,
+        patch_size: Pair | Auto = "auto",
+        stride: Pair | None = 1,
         *,
-        padding: Padding = "valid",
-        metric: Metric = "cosine",
-        encoding: Encoding = "one_hot",
-        bias: float = -0.25,
-        normalize: bool = False,
-        pool_size: Pair | Auto = 1,
-        pooling: Pooling = "max",
-        whiten: bool = False,
-        whiten_eps: float = 0.1,
-        n_patches: int | None = 100_000,
-        init: Seeding = "k-means++",
-        n_init: int = 1,
-        max_iter: int = 100,
-        tol: float = 1e-3,
+        padding: Padding = "same",
+        encoding: Encoding = "crelu",
+        bias: float = -0.5,
+        normalize: bool = True,
+        pool_size: Pair | Auto = "auto",
+        pooling: Pooling = "average",
+        whiten_eps: float | None = 0.1,
+        n_patches: int | None = 50_000,
+        kmeans: SphericalKMeans | KMeans | MiniBatchKMeans | None = None,
         image_shape: ImageShape = None,
         device: Device = "auto",
         batch_size: int | None = None,
@@ -271,25 +258,23 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         self.patch_size = patch_size
         self.stride = stride
         self.padding = padding
-        self.metric = metric
         self.encoding = encoding
         self.bias = bias
         self.normalize = normalize
         self.pool_size = pool_size
         self.pooling = pooling
-        self.whiten = whiten
         self.whiten_eps = whiten_eps
         self.n_patches = n_patches
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
+        self.kmeans = kmeans
         self.image_shape = image_shape
         self.device = device
         self.batch_size = batch_size
         self.precision = precision
         self.verbose = verbose
         self.random_state = random_state
+
+    def _stands_for(self, name, value):
+        return SphericalKMeans(max_iter=25, tol=1e-3) if value is None else value
 
     @fit_method
     def fit(self, X: ArrayLike, y: None = None) -> Self:
@@ -312,7 +297,12 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
         ------
         ValueError
             If patches do not fit or do not tile the images, or if `n_clusters` is more
-            than the number of distinct patches.
+            than the number of patches.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `n_clusters` is more than the number of distinct patches.
         """
         images = validate_images(self, X, reset=True)
         refuse_patches_of_vectors(self, X, self.patch_size, self.padding)
@@ -329,79 +319,46 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
 
     def _learn(self, images):
         self._check(self.image_shape_)
-        device = resolve_device(self.device)
-        grid = self._grid(self.image_shape_)
-        rng = make_rng(self.random_state)
-        patches = sample_patches(images, grid, self.n_patches, computing_dtype(images), rng)
-        if self.whiten:
-            mean, zca = whitening(patches, self.whiten_eps)
-            patches = (patches - mean) @ zca
-        kmeans = self._kmeans(patches, rng.randint(2**31 - 1))
+        device, dtype = resolve_device(self.device), computing_dtype(images)
+        grid = self._plan(self.image_shape_).grid
         with Task.fit(self, 1, images) as task:
-            task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
-            with (
-                task.delegate("k-means", kmeans)
-                if self.metric == "cosine"
-                else task.subtask("k-means")
-            ):
-                kmeans.fit(patches)
-        self.n_clusters_ = kmeans.n_clusters
-        centers = kmeans.cluster_centers_
-        self.cluster_centers_ = centers.reshape(-1, *grid.patch_shape)
-        self.scale_ = float(np.linalg.norm(patches) / np.sqrt(patches.size))
-        kernels = centers / patches.dtype.type(self.scale_)
-        # The nearest centroid has the largest <c, x> - |c|^2 / 2; unit norms make no difference.
-        self.intercepts_ = np.zeros(len(kernels), kernels.dtype)
-        if self.metric == "euclidean":
-            self.intercepts_ -= (kernels * centers).sum(axis=1) / 2
-        if self.whiten:
-            kernels = kernels @ zca
-            self.intercepts_ -= kernels @ mean
-        self.kernels_ = kernels.reshape(-1, *grid.patch_shape)
-        self.inertia_ = kmeans.inertia_
-        self.n_iter_ = kmeans.n_iter_
-        self.output_shape_ = self._encoder(computing_dtype(images)).code_shape
+            book = learn_codebook(
+                images,
+                grid,
+                self._make_kmeans(),
+                n_clusters=self.n_clusters,
+                n_patches=self.n_patches,
+                whiten_eps=self.whiten_eps,
+                rng=make_rng(self.random_state),
+                task=task,
+            )
+        self.n_clusters_ = len(book.centers)
+        self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
+        self.kernels_ = book.kernels.reshape(-1, *grid.patch_shape)
+        self.intercepts_ = book.intercepts
+        self.scale_ = book.scale
+        self.inertia_ = book.inertia
+        self.n_iter_ = book.n_iter
+        self.output_shape_ = self._encoder(dtype).code_shape
         self.device_ = str(device)
 
-    def _grid(self, image_shape):
-        patch_size = self.patch_size
-        patch_size = auto_patch_size(image_shape) if is_auto(patch_size) else patch_size
-        return PatchGrid.from_params(image_shape, patch_size, self.stride, self.padding)
-
-    def _pool_size(self, map_shape):
-        """(vertical, horizontal) window of the pooling of a map of codes."""
-        pool_size = auto_pool_size(map_shape) if is_auto(self.pool_size) else self.pool_size
-        return as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'")
+    def _plan(self, image_shape):
+        return Plan.of(self, image_shape)
 
     def _check(self, image_shape):
-        """Check parameters against a shape of images; return that of the codes.
-
-        The number of channels is an upper bound while 'auto' is not known.
-        """
+        """Check parameters against a shape of images; return the plan for such images."""
         self._validate_params()
-        grid = self._grid(image_shape)
+        plan = self._plan(image_shape)
+        self._make_kmeans()
         if self.precision == "bfloat16":  # refused where it is slow; 'auto' never is
             self._code_dtype(np.dtype(np.float32))
-        n_channels = self._most_clusters(grid) * N_CHANNELS_PER_CLUSTER[self.encoding]
-        return *pooled_shape(grid.map_shape, self._pool_size(grid.map_shape)), n_channels
+        return plan
 
-    def _most_clusters(self, grid):
-        most = most_clusters(prod(grid.patch_shape))
-        return most if is_auto(self.n_clusters) else self.n_clusters
-
-    def _work_bytes(self, image_shape, n_images, dtype):
-        """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
-        grid = self._grid(image_shape)
-        n_positions, n_values = prod(grid.map_shape), prod(grid.patch_shape)
-        n_patches = n_images * n_positions
-        if self.n_patches is not None:
-            n_patches = min(n_patches, self.n_patches)
-        n_clusters = self._most_clusters(grid)
-        # Patches as they are, whitened, of unit norm, and in the order of seeding.
-        clustering = 4 * n_patches * n_values * dtype.itemsize
-        # Patches, responses and codes of both signs before and after pooling.
-        one_image = n_positions * (n_values + 4 * n_clusters) * dtype.itemsize
-        return clustering, one_image
+    def _make_kmeans(self):
+        """The k-means, not fitted."""
+        given = {"n_clusters": self.n_clusters, "device": self.device}
+        kmeans = self._stands_for("kmeans", self.kmeans)
+        return make_part(kmeans, "kmeans", self, given, verbose=self.verbose)
 
     def _code_dtype(self, dtype):
         """The torch dtype of codes whose results have `dtype`."""
@@ -409,48 +366,17 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             return torch_dtype(dtype)
         return resolve_precision(self.precision, dtype, resolve_device(self.device))
 
-    def _kmeans(self, patches, seed):
-        """The k-means that clusters the patches, not fitted.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer distinct patches than clusters.
-        """
-        shared = {"init": self.init, "n_init": self.n_init, "max_iter": self.max_iter}
-        shared |= {"tol": self.tol, "random_state": seed}
-        n_clusters = self.n_clusters
-        if self.metric == "cosine":
-            if is_auto(n_clusters):
-                units = unit_rows(patches)
-                n_clusters = auto_n_clusters(
-                    patches.shape[1], lambda enough: count_distinct_directions(units, enough)
-                )
-            return SphericalKMeans(n_clusters, device=self.device, verbose=self.verbose, **shared)
-        n_distinct = len({row.tobytes() for row in patches})
-        if is_auto(n_clusters):
-            n_clusters = auto_n_clusters(patches.shape[1], lambda enough: n_distinct)
-        if n_clusters > n_distinct:
-            raise ValueError(
-                f"n_clusters={n_clusters} is more than the number of distinct patches, "
-                f"{n_distinct}."
-            )
-        return KMeans(n_clusters, verbose=int(self.verbose), **shared)
-
     def _encoder(self, dtype):
         """The map from batches of images to codes that the fitted state describes.
 
         `dtype` is that of results, which the precision of codes follows.
         """
+        plan = self._plan(self.image_shape_)
         return PatchEncoder(
-            self._grid(self.image_shape_),
+            plan.grid,
             self.kernels_,
             self.intercepts_,
-            bias=self.bias,
-            encoding=self.encoding,
-            normalize=self.normalize,
-            pooling=self.pooling,
-            pool_size=self._pool_size(self._grid(self.image_shape_).map_shape),
+            plan.coding,
             dtype=self._code_dtype(dtype),
             device=resolve_device(self.device),
             batch_size=self.batch_size,
@@ -499,6 +425,6 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Bas
             plain vectors.
         """
         check_is_fitted(self)
-        map_shape = self._grid(self.image_shape_).map_shape
+        map_shape = self._plan(self.image_shape_).grid.map_shape
         labels = self._map(X, PatchEncoder.label_map, map_shape, np.int64)
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

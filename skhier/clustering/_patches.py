@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from .._base._device import as_tensor, automatic_batch_size
 from .._base._images import is_plain_vectors
 from .._base._params import as_pair, is_auto
+from ._auto import auto_patch_size
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class PatchGrid:
         ValueError
             If a patch is larger than the padded image, or patches leave pixels out.
         """
-        if patch_size is None:
-            patch_size = 1 if image_shape[:2] == (1, 1) else 3
-        patch = as_pair(patch_size, "patch_size", 1, or_else=", or 'auto' or None")
+        if is_auto(patch_size):
+            patch_size = auto_patch_size(image_shape)
+        patch = as_pair(patch_size, "patch_size", 1, or_else=", or 'auto'")
         step = patch if stride is None else as_pair(stride, "stride", 1)
         pads = []
         for size, p, s, total in zip(
@@ -132,8 +133,7 @@ def refuse_patches_of_vectors(estimator, X, patch_size, padding):
     if not is_plain_vectors(estimator, X):
         return
     vectors = "flat X without image_shape holds plain vectors, images of one pixel"
-    is_default = patch_size is None or is_auto(patch_size)
-    if not is_default and as_pair(patch_size, "patch_size", 1) != (1, 1):
+    if not is_auto(patch_size) and as_pair(patch_size, "patch_size", 1) != (1, 1):
         raise ValueError(
             f"patch_size={patch_size!r} is larger than the images: {vectors}. Give "
             "image_shape=(H, W, C)."
@@ -183,20 +183,3 @@ def sample_patches(images, grid, n_patches, dtype, rng):
             at = torch.unravel_index(inside, windows.shape[:3])
             target[first:last] = windows[at].reshape(last - first, -1)
     return patches
-
-
-def whitening(patches, eps):
-    """The mean m and the symmetric (ZCA) matrix Z that make (patches - m) Z white.
-
-    Eigenvalues of the covariance are raised by `eps` times their mean, so that
-    directions of little variance are not blown up.
-    """
-    mean = patches.mean(axis=0, dtype=np.float64)
-    centered = patches - mean.astype(patches.dtype)
-    covariance = (centered.T @ centered).astype(np.float64) / len(patches)
-    values, vectors = np.linalg.eigh(covariance)
-    variances = np.maximum(values, 0) + eps * values.mean()
-    # Equal patches have no variance; they become zero, not infinite.
-    gains = np.divide(1, np.sqrt(variances), out=np.zeros_like(values), where=variances > 0)
-    zca = (vectors * gains) @ vectors.T
-    return mean.astype(patches.dtype), zca.astype(patches.dtype)

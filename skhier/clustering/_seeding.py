@@ -13,7 +13,7 @@ _MAX_GREEDY = 256
 _MAX_DRAWS = 256
 
 
-def seed_centers(units, weight, n_clusters, init, rng, n_seeding):
+def seed_centers(units, weight, n_clusters, init, rng, init_size):
     """Choose `n_clusters` rows of `units` as first centers.
 
     Rows are put in an order that depends on their values only, so that neither the
@@ -21,8 +21,8 @@ def seed_centers(units, weight, n_clusters, init, rng, n_seeding):
     """
     greedy = init == "k-means++" and n_clusters <= _MAX_GREEDY
     candidates = np.flatnonzero((weight > 0) & units.any(axis=1))
-    if greedy and n_seeding is not None and len(candidates) > n_seeding:
-        candidates = np.sort(rng.choice(candidates, n_seeding, replace=False))
+    if greedy and init_size is not None and len(candidates) > init_size:
+        candidates = np.sort(rng.choice(candidates, init_size, replace=False))
     direction = rng.standard_normal(units.shape[1])
     height = (units[candidates] * direction).sum(axis=1)
     candidates = candidates[np.argsort(height, kind="stable")]

@@ -1,5 +1,6 @@
 """SphericalKMeans: k-means under cosine distance as a scikit-learn clusterer."""
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -69,7 +71,7 @@ class SphericalKMeans(
         A run ends when an iteration lowers the inertia by no more than this fraction of
         it. With 0 it ends when the inertia falls no more.
 
-    n_seeding : int or None, default=10_000
+    init_size : int or None, default=10_000
         Greedy k-means++ chooses the first centers among at most this many samples, drawn
         at random (but among at least 10 * `n_clusters`). If None, among all.
 
@@ -135,7 +137,7 @@ class SphericalKMeans(
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "n_seeding": [Interval(Integral, 1, None, closed="left"), None],
+        "init_size": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -149,7 +151,7 @@ class SphericalKMeans(
         n_init: int = 1,
         max_iter: int = 100,
         tol: float = 1e-4,
-        n_seeding: int | None = 10_000,
+        init_size: int | None = 10_000,
         device: Device = "auto",
         verbose: Verbose = False,
         random_state: RandomState = None,
@@ -159,7 +161,7 @@ class SphericalKMeans(
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
-        self.n_seeding = n_seeding
+        self.init_size = init_size
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
@@ -187,7 +189,13 @@ class SphericalKMeans(
         Raises
         ------
         ValueError
-            If `n_clusters` is more than the number of distinct directions in X.
+            If `n_clusters` is more than the number of samples.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `n_clusters` is more than the number of distinct directions in X. Then some
+            centers are equal.
         """
         device = resolve_device(self.device)
         rows = validate_data(self, X, dtype=[np.float64, np.float32])
@@ -195,14 +203,15 @@ class SphericalKMeans(
             sample_weight, rows, dtype=rows.dtype, ensure_non_negative=True, copy=True
         )
         units = unit_rows(rows)
-        init, n_init = self._check_init(units, weight, rows.dtype)
+        init, n_init = self._check_init(rows)
+        n_distinct = self._count_distinct(units, weight)
         rng = make_rng(self.random_state)
         units_, weight_ = torch.from_numpy(units).to(device), torch.from_numpy(weight).to(device)
         best: Any = None
         with Task.fit(self, n_init, rows) as task:
             for run in range(n_init):
                 if isinstance(init, str):
-                    centers = self._seed(units, weight, rng)
+                    centers = self._seed(units, weight, n_distinct, rng)
                 else:
                     centers = unit_rows(init)
                 with task.subtask(f"run {run}", None) as running:
@@ -221,19 +230,17 @@ class SphericalKMeans(
         self._n_features_out = len(self.cluster_centers_)
         return self
 
-    def _check_init(self, units, weight, dtype):
-        n_samples, n_features = units.shape
-        n_distinct = count_distinct_directions(units[weight > 0], self.n_clusters)
-        if self.n_clusters > n_distinct:
+    def _check_init(self, rows):
+        """The first centers, or how they are chosen, and the number of runs."""
+        n_samples, n_features = rows.shape
+        if self.n_clusters > n_samples:
             raise ValueError(
-                f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "
-                f"directions among the samples (n_samples={n_samples}, "
-                f"n_features={n_features}). "
-                + ("Lower it." if n_distinct else "Zero vectors have no direction.")
+                f"n_clusters={self.n_clusters} is more than the number of samples, "
+                f"n_samples={n_samples}."
             )
         if isinstance(self.init, str):
             return self.init, self.n_init
-        init = np.asarray(self.init, dtype=dtype)
+        init = np.asarray(self.init, dtype=rows.dtype)
         if init.shape != (self.n_clusters, n_features):
             raise ValueError(
                 f"init has shape {init.shape}; an array of shape (n_clusters, "
@@ -243,11 +250,29 @@ class SphericalKMeans(
             raise ValueError("init holds a zero or not finite row: no direction.")
         return init, 1
 
-    def _seed(self, units, weight, rng):
-        n_seeding = self.n_seeding
-        if n_seeding is not None:
-            n_seeding = max(n_seeding, 10 * self.n_clusters)
-        return seed_centers(units, weight, self.n_clusters, self.init, rng, n_seeding)
+    def _count_distinct(self, units, weight):
+        """The number of distinct directions, or `n_clusters` if there are more."""
+        n_distinct = count_distinct_directions(units[weight > 0], self.n_clusters)
+        if n_distinct < self.n_clusters:
+            warnings.warn(
+                f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "
+                "directions among the samples: some centers are equal.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return min(n_distinct, self.n_clusters)
+
+    def _seed(self, units, weight, n_distinct, rng):
+        """First centers: repeated where directions are too few, random where there is none."""
+        if n_distinct == 0:
+            return unit_rows(rng.standard_normal((self.n_clusters, units.shape[1]))).astype(
+                units.dtype
+            )
+        init_size = self.init_size
+        if init_size is not None:
+            init_size = max(init_size, 10 * self.n_clusters)
+        centers = seed_centers(units, weight, n_distinct, self.init, rng, init_size)
+        return np.resize(centers, (self.n_clusters, units.shape[1]))
 
     def _run(self, units, weight, centers, task):
         def on_iteration(inertia):

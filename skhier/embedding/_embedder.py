@@ -12,10 +12,9 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import computing_dtype, map_batches, resolve_device, torch_dtype
-from .._base._fitting import Task, fit_method
+from .._base._fitting import fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
-from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from .._base._typing import (
@@ -29,8 +28,7 @@ from .._base._typing import (
     Verbose,
 )
 from ._codes import ArrayCodes, conv1x1
-from ._network import Targets, TwoLayerNetwork
-from ._solvers import Options, exact_from_mean, n_tasks, solve
+from ._training import check_solver, train, train_on_expectation
 
 
 class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
@@ -47,7 +45,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     Parameters
     ----------
-    n_components : int, default=64
+    n_components : int, default=128
         Width n of the network, the number of channels of the embedding.
 
     loss : {'linear', 'cross_entropy'}, default='linear'
@@ -79,10 +77,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     train_readout : bool or 'auto', default='auto'
         Whether W (and a bias) is trained too. 'auto': only with the cross-entropy loss.
 
-    scale_channels : bool, default=False
+    scale_channels : bool, default=True
         Whether the network sees each channel of the codes divided by its standard deviation
         (over images and positions), so that rare codes have as much to say as frequent
-        ones. It is folded into `kernels_`.
+        ones. It is folded into `kernels_`. The theorems of the paper are about codes as they
+        are, False.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the codes, needed if X is flat.
@@ -161,11 +160,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     >>> from skhier import PatchKMeansOrthogonalizer, TwoLayerConvEmbedder
     >>> X, y = load_digits().images, load_digits().target
     >>> block = make_pipeline(
-    ...     PatchKMeansOrthogonalizer(n_clusters=16, patch_size=2, random_state=0),
+    ...     PatchKMeansOrthogonalizer(n_clusters=16, random_state=0),
     ...     TwoLayerConvEmbedder(n_components=8, random_state=0),
     ... )
     >>> block.fit_transform(X, y).shape
-    (1797, 4, 4, 8)
+    (1797, 3, 3, 8)
     """
 
     _parameter_constraints = {
@@ -190,7 +189,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     def __init__(
         self,
-        n_components: int = 64,
+        n_components: int = 128,
         *,
         loss: Loss = "linear",
         solver: Solver = "exact",
@@ -199,7 +198,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         init_scale: float = 1.0,
         readout_init: ReadoutInit = "normal",
         train_readout: bool | Auto = "auto",
-        scale_channels: bool = False,
+        scale_channels: bool = True,
         image_shape: ImageShape = None,
         device: Device = "auto",
         batch_size: int = 128,
@@ -252,9 +251,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
-        self._learn(
-            ArrayCodes(X, torch_dtype(computing_dtype(X)), device), y, computing_dtype(X), device
-        )
+        dtype = computing_dtype(X)
+        self._learn(ArrayCodes(X, torch_dtype(dtype), device), y, dtype)
         return self
 
     @fit_method
@@ -288,32 +286,17 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         --------
         >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
         >>> sampler = HierarchicalSampler(random_state=0).fit()
-        >>> embedder = TwoLayerConvEmbedder(20, max_iter=10**6, random_state=0)
+        >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=10**6)
         >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.shape
         (120, 20)
         """
-        train_readout = self._check()
-        if self.solver != "exact":
-            raise ValueError(f"fit_population needs solver='exact', not {self.solver!r}.")
-        if self.scale_channels:
-            raise ValueError("fit_population needs scale_channels=False: means have no scale.")
+        self._check()
         moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
-        expected = 3 if len(classes) == 2 else 4
-        if moments.ndim != expected or (expected == 4 and moments.shape[3] != len(classes)):
-            raise ValueError(
-                f"moments of shape {moments.shape} are not valid for {len(classes)} classes: "
-                "they have shape (H, W, C) for 2 and (H, W, C, n_classes) for more."
-            )
-        self.classes_ = classes
+        device = resolve_device(self.device)
+        trained = train_on_expectation(self, moments, len(classes), device)
         self.image_shape_ = moments.shape[:3]
         self.n_features_in_ = prod(self.image_shape_)
-        rng, device = make_rng(self.random_state), resolve_device(self.device)
-        mean_yX = torch.from_numpy(moments.reshape(*self.image_shape_, -1)).to(device)
-        mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
-        network = self._initial_network(self.image_shape_, len(mean_yX), rng, moments.dtype, device)
-        losses = exact_from_mean(network, mean_yX, self._options(train_readout, rng))
-        self._keep(network, losses, device)
-        self.validation_losses_ = None
+        self._keep(trained, classes, device)
         return self
 
     @fit_method
@@ -321,73 +304,36 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """Fit on a :class:`CodeSource` instead of an array."""
         self.image_shape_ = source.code_shape
         self.n_features_in_ = prod(source.code_shape)
-        self._learn(source, y, dtype, resolve_device(self.device))
+        self._learn(source, y, dtype)
         return self
 
-    def _learn(self, source, y, dtype, device):
-        train_readout = self._check()
-        self.classes_, labels = encode_labels(self, y)
-        rng = make_rng(self.random_state)
-        targets = Targets.of(labels, len(self.classes_), self.loss, dtype, device)
-        n_outputs = targets.n_outputs or len(self.classes_)
-        network = self._initial_network(source.code_shape, n_outputs, rng, dtype, device)
-        options = self._options(train_readout, rng)
-        with Task.fit(self, n_tasks(self.solver, source, options)) as options.task:
-            losses = solve(self.solver, network, source, targets, options)
-        self._keep(network, losses, device)
-        self.validation_losses_ = (
-            np.array(options.validation_losses) if self.early_stopping else None
-        )
+    def _learn(self, source, y, dtype):
+        self._check()
+        device = resolve_device(self.device)
+        classes, labels = encode_labels(self, y)
+        self._keep(train(self, source, labels, len(classes), dtype, device), classes, device)
 
-    def _initial_network(self, code_shape, n_outputs, rng, dtype, device):
-        shape = (*code_shape, self.n_components, n_outputs)
-        return TwoLayerNetwork.random(shape, self.init_scale, self.readout_init, rng, dtype, device)
-
-    def _options(self, train_readout, rng):
-        return Options(
-            loss=self.loss,
-            scale_channels=self.scale_channels,
-            learning_rate=self.learning_rate,
-            max_iter=self.max_iter,
-            train_readout=train_readout,
-            batch_size=self.batch_size,
-            early_stopping=self.early_stopping,
-            validation_fraction=self.validation_fraction,
-            n_iter_no_change=self.n_iter_no_change,
-            rng=rng,
-            task=None,
-        )
-
-    def _keep(self, network, losses, device):
+    def _keep(self, trained, classes, device):
         """Keep a trained network as fitted attributes."""
+        network = trained.network
         height, width, _ = self.image_shape_
         n_outputs = network.W.shape[2]
+        self.classes_ = classes
         self.kernels_ = network.kernels.detach().cpu().numpy()
         self.readout_ = network.W.detach().cpu().numpy().reshape(height, width, -1, n_outputs)
         self.readout_bias_ = network.b.detach().cpu().numpy()
-        self.loss_curve_ = np.array(losses)
-        self.n_iter_ = self.max_iter if self.solver == "exact" else len(losses)
+        self.loss_curve_ = np.array(trained.losses)
+        self.validation_losses_ = (
+            np.array(trained.validation_losses) if self.early_stopping else None
+        )
+        self.n_iter_ = self.max_iter if self.solver == "exact" else len(trained.losses)
         self.output_shape_ = (height, width, self.n_components)
         self.device_ = str(device)
 
     def _check(self):
-        """Check parameters; return whether the readout is trained."""
+        """Check parameters before there is data."""
         self._validate_params()
-        train_readout = self.train_readout
-        if train_readout == "auto":
-            train_readout = self.loss == "cross_entropy"
-        if self.solver == "exact" and (self.loss != "linear" or train_readout):
-            raise ValueError(
-                "solver='exact' needs loss='linear' and a fixed readout, but loss="
-                f"{self.loss!r} and train_readout={self.train_readout!r}; use 'gd', "
-                "'sgd' or 'adam'."
-            )
-        if self.early_stopping and self.solver not in ("sgd", "adam"):
-            raise ValueError(
-                "early_stopping=True needs solver='sgd' or 'adam', which work in epochs, not "
-                f"{self.solver!r}."
-            )
-        return train_readout
+        check_solver(self)
 
     def _work_values(self, code_shape, n_classes):
         """About how many values a step of training holds."""

@@ -1,6 +1,6 @@
 """Solvers: from an initial network and a source of codes to a trained network.
 
-Each is a function (network, source, targets, options) that changes the network's
+Each is a function (network, source, targets, run) that changes the network's
 tensors and returns the list of losses.
 """
 
@@ -21,41 +21,48 @@ _LOSSES = {"linear": linear_loss, "cross_entropy": cross_entropy_loss}
 
 
 @dataclass
-class Options:
-    """What the solvers share: hyperparameters, source of randomness, progress."""
+class Run:
+    """What the solvers share besides the network and the data.
 
-    loss: str
-    scale_channels: bool
-    learning_rate: float  # eta
-    max_iter: int  # T
+    Attributes
+    ----------
+    params : estimator
+        With the hyperparameters of :class:`TwoLayerConvEmbedder`.
+    train_readout : bool
+        Whether W and its bias are trained too.
+    rng : RandomState
+        Source of randomness.
+    task : Task
+        Of which steps or epochs are the parts.
+    validation_losses : list of float
+        Filled by early stopping.
+    """
+
+    params: Any
     train_readout: bool
-    batch_size: int
-    early_stopping: bool
-    validation_fraction: float
-    n_iter_no_change: int
     rng: np.random.RandomState
-    task: Any
-    validation_losses: list = field(default_factory=list)  # filled by early stopping
+    task: Any = None
+    validation_losses: list = field(default_factory=list)
 
 
-def exact(network, source, targets, options):
+def exact(network, source, targets, run):
     """T steps of gradient descent on the linear loss with W fixed, in one pass."""
     n_classes, dtype = len(targets.table), network.K.dtype
     sums = ClassSums(source.code_shape, n_classes, dtype, network.K.device)
     moments = 0.0
-    for batch in options.task.in_parts("one pass", len(source), source.batch_size):
+    for batch in run.task.in_parts("one pass", len(source), source.batch_size):
         codes = _widened(source.take(batch), dtype)
         sums.add(codes, targets.labels[batch])
-        if options.scale_channels:
+        if run.params.scale_channels:
             moments = moments + channel_moments(codes, source.code_shape[-1])
-    if options.scale_channels:
+    if run.params.scale_channels:
         _set_scale(network, moments, source)
     # y is a function of the class, so E[y X] is a combination of the sums over classes.
     mean_yX = torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(source)
-    return exact_from_mean(network, mean_yX, options)
+    return exact_from_mean(network, mean_yX, run)
 
 
-def exact_from_mean(network, mean_yX, options):
+def exact_from_mean(network, mean_yX, run):
     """T steps given E[y X] of shape (n_outputs, positions, n_channels).
 
     The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
@@ -64,20 +71,20 @@ def exact_from_mean(network, mean_yX, options):
     mean_yX = mean_yX * network.scale.double()
     ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
     K_0 = network.K.double()
-    step = options.learning_rate * options.max_iter
+    step = run.params.learning_rate * run.params.max_iter
     network.K = (K_0 + step * ascent).to(network.K.dtype)
     loss_0 = -(K_0 * ascent).sum()
     return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
 
 
-def gradient_descent(network, source, targets, options):
+def gradient_descent(network, source, targets, run):
     """Steps along the gradient of the loss on all images."""
-    loss_function = _LOSSES[options.loss]
-    trained = _make_trainable(network, options.train_readout)
-    optimizer = torch.optim.SGD(trained, lr=options.learning_rate)
+    loss_function = _LOSSES[run.params.loss]
+    trained = _make_trainable(network, run.train_readout)
+    optimizer = torch.optim.SGD(trained, lr=run.params.learning_rate)
     losses = []
-    for step in range(options.max_iter):
-        with options.task.subtask("step"):
+    for step in range(run.params.max_iter):
+        with run.task.subtask("step"):
             optimizer.zero_grad()
             total = 0.0
             for batch in gen_batches(len(source), source.batch_size):
@@ -87,42 +94,42 @@ def gradient_descent(network, source, targets, options):
                 loss.backward()
                 total += loss.item()
             optimizer.step()
-        losses.append(_finite(total, step, options))
-        if options.task.stop:
+        losses.append(_finite(total, step, run))
+        if run.task.stop:
             break
     return losses
 
 
-def stochastic(network, source, targets, options, optimizer_class):
+def stochastic(network, source, targets, run, optimizer_class):
     """Steps along gradients of mini-batches; each epoch visits the images in a new order."""
-    loss_function = _LOSSES[options.loss]
-    trained = _make_trainable(network, options.train_readout)
-    optimizer = optimizer_class(trained, lr=options.learning_rate)
+    loss_function = _LOSSES[run.params.loss]
+    trained = _make_trainable(network, run.train_readout)
+    optimizer = optimizer_class(trained, lr=run.params.learning_rate)
     images, held = np.arange(len(source)), None
-    if options.early_stopping:
-        images, held = set_aside(len(source), options.validation_fraction, options.rng)
-    stopping = EarlyStopping(options.n_iter_no_change)
+    if run.params.early_stopping:
+        images, held = set_aside(len(source), run.params.validation_fraction, run.rng)
+    stopping = EarlyStopping(run.params.n_iter_no_change)
     losses, stop = [], False
-    while len(losses) < options.max_iter and not (stop or options.task.stop):
-        with options.task.subtask("epoch"):
-            order = options.rng.permutation(images)
-            for batch in gen_batches(len(order), options.batch_size):
+    while len(losses) < run.params.max_iter and not (stop or run.task.stop):
+        with run.task.subtask("epoch"):
+            order = run.rng.permutation(images)
+            for batch in gen_batches(len(order), run.params.batch_size):
                 index = order[batch]
                 optimizer.zero_grad()
                 loss = loss_function(network.outputs(source.take(index)), targets[index])
                 loss.backward()
                 optimizer.step()
-                losses.append(_finite(loss.item(), len(losses), options))
-                if len(losses) == options.max_iter:
+                losses.append(_finite(loss.item(), len(losses), run))
+                if len(losses) == run.params.max_iter:
                     break
         message = f"step {len(losses)}: loss {losses[-1]:.4g}"
-        if options.early_stopping:
+        if run.params.early_stopping:
             held_loss = _mean_loss(network, source, targets, held, loss_function)
             message += f", on the images set aside {held_loss:.4g}"
-            options.validation_losses.append(held_loss)
+            run.validation_losses.append(held_loss)
             stop = stopping.update(-held_loss, [parameter.detach() for parameter in trained])
-        options.task.log(message)
-    if options.early_stopping:
+        run.task.log(message)
+    if run.params.early_stopping:
         with torch.no_grad():
             for parameter, best in zip(trained, stopping.best_state):
                 parameter.copy_(best)
@@ -165,37 +172,39 @@ def _make_trainable(network, train_readout):
     return trained
 
 
-def _finite(loss, step, options):
+def _finite(loss, step, run):
     if not np.isfinite(loss):
         raise ValueError(
             f"The loss is not finite at step {step}: learning_rate="
-            f"{options.learning_rate!r} is too large for these codes; lower it."
+            f"{run.params.learning_rate!r} is too large for these codes; lower it."
         )
     return loss
 
 
-def solve(solver, network, source, targets, options):
-    """Train the network with the solver of that name; return the losses."""
-    if solver == "exact" and options.max_iter > 0:
-        return exact(network, source, targets, options)
-    if options.scale_channels:
+def solve(network, source, targets, run):
+    """Train the network with the solver that the parameters name; return the losses."""
+    solver = run.params.solver
+    if solver == "exact" and run.params.max_iter > 0:
+        return exact(network, source, targets, run)
+    if run.params.scale_channels:
         _measure_scale(network, source)
-    if options.max_iter == 0:  # a random projection: nothing to read the codes for
+    if run.params.max_iter == 0:  # a random projection: nothing to read the codes for
         return []
     if solver == "gd":
-        return gradient_descent(network, source, targets, options)
+        return gradient_descent(network, source, targets, run)
     optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[solver]
-    return stochastic(network, source, targets, options, optimizer_class)
+    return stochastic(network, source, targets, run, optimizer_class)
 
 
-def n_tasks(solver, source, options):
+def n_tasks(source, run):
     """The number of subtasks that `solve` reports."""
-    if options.max_iter == 0:
+    solver = run.params.solver
+    if run.params.max_iter == 0:
         return 0
     if solver == "exact":
         return n_parts(len(source), source.batch_size)
     if solver == "gd":
-        return options.max_iter
-    n_held = int(np.ceil(len(source) * options.validation_fraction)) * options.early_stopping
-    steps_per_epoch = -(-(len(source) - n_held) // options.batch_size)
-    return -(-options.max_iter // steps_per_epoch)
+        return run.params.max_iter
+    n_held = int(np.ceil(len(source) * run.params.validation_fraction)) * run.params.early_stopping
+    steps_per_epoch = -(-(len(source) - n_held) // run.params.batch_size)
+    return -(-run.params.max_iter // steps_per_epoch)

@@ -63,7 +63,7 @@ class AnalysisMixin:
         >>> moments = sampler.code_moments(1)
         >>> moments.shape
         (9, 9, 120)
-        >>> embedder = TwoLayerConvEmbedder(20, random_state=0)
+        >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, random_state=0)
         >>> embedder.fit_population(moments, sampler.classes_).kernels_.shape
         (120, 20)
         """

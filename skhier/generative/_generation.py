@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._parallel import for_batches
 from .._base._params import check_count
 from .._base._random import make_rng
 from .._base._typing import RandomState
+from ._parallel import for_batches
 from ._streams import content_keys, index_keys
 
 _BATCH_PIXELS = 2**18  # rendered at a time, so that their levels stay in cache

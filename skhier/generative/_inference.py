@@ -10,10 +10,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._images import shape_of
-from .._base._parallel import for_batches
 from .._base._params import check_count
 from .._base._typing import RandomState
 from ._belief import ImpossibleImage, PixelEvidence, infer
+from ._parallel import for_batches
 from ._recognition import PatchIndex, parse_level
 
 _BATCH_VALUES = 2**16  # in the largest array of a batch, so that it stays in cache

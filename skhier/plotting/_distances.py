@@ -59,7 +59,7 @@ class DistancesDisplay:
     >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
     >>> from skhier.plotting import DistancesDisplay
     >>> sampler = HierarchicalSampler(random_state=0).fit()
-    >>> embedder = TwoLayerConvEmbedder(20, max_iter=1000, random_state=0)
+    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=1000)
     >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
     >>> display = DistancesDisplay.from_estimator(embedder, n_classes=4)
     >>> len(display.within_), len(display.between_)

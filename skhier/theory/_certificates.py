@@ -51,7 +51,7 @@ class LayerCertificate(NamedTuple):
     >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
     >>> from skhier.theory import certify_embedder
     >>> sampler = HierarchicalSampler(random_state=0).fit()
-    >>> embedder = TwoLayerConvEmbedder(20, max_iter=30_000, random_state=0)
+    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=30_000)
     >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
     >>> (layer,) = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0)
     >>> layer.level, layer.n_patches, layer.within < layer.sigma
@@ -82,7 +82,7 @@ class Certificate(tuple):
     >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
     >>> from skhier.theory import certify_embedder
     >>> sampler = HierarchicalSampler(random_state=0).fit()
-    >>> embedder = TwoLayerConvEmbedder(20, max_iter=30_000, random_state=0)
+    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=30_000)
     >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
     >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
     True
@@ -185,7 +185,9 @@ def certify_embedder(
     >>> sampler = HierarchicalSampler(random_state=0).fit()
     >>> exact = sampler.statistics().levels[1]
     >>> n, T, eta = theorem1_params(30, 4, delta_min=exact.delta_min)
-    >>> embedder = TwoLayerConvEmbedder(n, max_iter=T, learning_rate=eta, random_state=0)
+    >>> embedder = TwoLayerConvEmbedder(
+    ...     n, max_iter=T, learning_rate=eta, scale_channels=False, random_state=0
+    ... )
     >>> embedder.fit_population(sampler.code_moments(1), sampler.classes_).n_iter_ == T
     True
     >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
@@ -322,8 +324,8 @@ def certify_clusters(
     >>> from skhier.theory import certify_clusters
     >>> sampler = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
     >>> X, _ = sampler.sample(500)
-    >>> phi = PatchKMeansOrthogonalizer(20, patch_size=3, random_state=0).fit(X)
-    >>> certify_clusters(sampler, phi.predict(X), X, level=1).holds
+    >>> phi = PatchKMeansOrthogonalizer(20, 3, stride=None, whiten_eps=None, random_state=0)
+    >>> certify_clusters(sampler, phi.fit(X).predict(X), X, level=1).holds
     True
     """
     check_is_fitted(sampler)

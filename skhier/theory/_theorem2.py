@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import chi2
+from sklearn.base import clone
+from sklearn.cluster import KMeans
 
+from .._base._parts import changed_params
 from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
 from ._checks import check_choice, check_positive, check_probability, n_pairs
@@ -81,7 +84,7 @@ def theorem2_params(
 
     Lemma 7 is about Euclidean distances, and algorithm 1 is printed with the cosine
     distance, under which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0,
-    coincide as T grows. These parameters set `metric='euclidean'`.
+    coincide as T grows. These parameters cluster by :class:`sklearn.cluster.KMeans`.
 
     Examples
     --------
@@ -109,15 +112,19 @@ def theorem2_params(
         [level.patch_size for level in levels],
         n_layers=len(levels),
         n_components=max([plan.n_components for plan in plans], default=1),
-        max_iter=ceil(max([plan.path for plan in plans], default=1) / learning_rate),
-        learning_rate=learning_rate,
-        init_scale=[*(plan.sigma for plan in plans), 1.0],
-        metric="euclidean",
-        # That one is rare among them takes next to nothing of delta.
-        n_patches=[level.n_draws(share / 1000) for level in levels],
-    ).get_params(deep=False)
-    defaults = LayerwiseCNNClassifier().get_params(deep=False)
-    return {name: value for name, value in ours.items() if value != defaults[name]}
+        orthogonalizer__kmeans=KMeans(max_iter=100, tol=1e-3),
+        embedder__max_iter=ceil(max([plan.path for plan in plans], default=1) / learning_rate),
+        embedder__learning_rate=learning_rate,
+    )
+    embedders = [clone(ours.embedder).set_params(init_scale=plan.sigma) for plan in plans]
+    return changed_params(ours) | {
+        "orthogonalizer": [
+            # That one is rare among them takes next to nothing of delta.
+            clone(ours.orthogonalizer).set_params(n_patches=level.n_draws(share / 1000))
+            for level in levels
+        ],
+        "embedder": [*embedders, None],
+    }
 
 
 def theorem2_min_samples(

@@ -10,20 +10,14 @@ import torch
 from numpy.testing import assert_allclose
 
 from skhier import LayerwiseCNNClassifier
+from skhier import PatchKMeansOrthogonalizer as Phi
 
-PRACTICAL = {
-    "encoding": "crelu",
-    "normalize": True,
-    "bias": -0.5,
-    "pooling": "average",
-    "scale_channels": True,
-    "head": "ridge",
-}
 CONFIGURATIONS = [
     {},
     {"pool_size": [3, 1], "n_components": [5, 6], "patch_size": [2, (3, 2)]},
-    PRACTICAL | {"padding": ["valid", "same"], "pool_size": 3},
-    PRACTICAL | {"mirror": True},
+    {"orthogonalizer": [Phi(padding="valid"), None], "pool_size": 3},
+    {"orthogonalizer__normalize": False, "orthogonalizer__pooling": "max"},
+    {"mirror": True},
     {"head": "mlp"},
 ]
 
@@ -33,8 +27,8 @@ def exported(request, digits):
     """A network, images to give it and the scores of the classifier that it came from."""
     X, _, y, _ = digits
     X = X.astype(np.float32)
-    small = {"n_clusters": 12, "n_components": 5, "n_patches": 5000, "random_state": 0}
-    clf = LayerwiseCNNClassifier(precision="float32", **small | request.param).fit(X, y)
+    small = {"n_clusters": 12, "n_components": 5, "precision": "float32", "random_state": 0}
+    clf = LayerwiseCNNClassifier().set_params(**small | request.param).fit(X, y)
     mlp = request.param.get("head") == "mlp"
     scores = np.log(clf.predict_proba(X)) if mlp else clf.decision_function(X)
     return clf.to_torch(), torch.from_numpy(X[:, None]), scores

@@ -11,10 +11,14 @@ from skhier.classifier import _memory
 SMALL = {
     "n_clusters": 64,
     "n_components": 30,
-    "n_patches": 300,
-    "batch_size": 32,
+    "orthogonalizer__n_patches": 300,
+    "embedder__batch_size": 32,
     "random_state": 0,
 }
+
+
+def make(**params):
+    return LayerwiseCNNClassifier().set_params(**SMALL | params)
 
 
 @pytest.fixture
@@ -34,9 +38,9 @@ def files(monkeypatch):
 @pytest.mark.parametrize(
     "params",
     [
-        {"head": "ridge"},
-        {"head": "ridge", "mirror": True, "encoding": "crelu"},
-        {"head": "ridge", "loss": "cross_entropy", "solver": "adam", "max_iter": 20},
+        {},
+        {"mirror": True},
+        {"embedder__loss": "cross_entropy", "embedder__solver": "adam", "embedder__max_iter": 20},
     ],
     ids=str,
 )
@@ -44,9 +48,9 @@ def test_files_change_no_result(digits, files, params, tmp_path, monkeypatch):
     X, X_test, y, _ = digits
     X, X_test = X.astype(np.float32), X_test.astype(np.float32)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    expected = LayerwiseCNNClassifier(**SMALL | params).fit(X, y)
+    expected = make(**params).fit(X, y)
     assert not files
-    clf = LayerwiseCNNClassifier(memory_limit="3MB", **SMALL | params).fit(X, y)
+    clf = make(memory_limit="3MB", **params).fit(X, y)
     assert files
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert_array_equal(clf.decision_function(X_test), expected.decision_function(X_test))
@@ -55,7 +59,7 @@ def test_files_change_no_result(digits, files, params, tmp_path, monkeypatch):
 @pytest.mark.parametrize("limit", [10**9, "1GB", "1 gib", "0.5g", "123456789"])
 def test_enough_memory_needs_no_files(digits, files, limit):
     X, _, y, _ = digits
-    LayerwiseCNNClassifier(memory_limit=limit, **SMALL).fit(X, y)
+    make(memory_limit=limit).fit(X, y)
     assert not files
 
 
@@ -63,15 +67,19 @@ def test_enough_memory_needs_no_files(digits, files, limit):
     ("limit", "params", "message"),
     [
         (1000, {}, "clustering patches takes .* lower n_patches"),
-        ("40kB", {"n_patches": 10}, "encoding one image takes .* lower n_clusters"),
+        ("40kB", {"orthogonalizer__n_patches": 10}, "encoding one image takes .* lower n_clusters"),
         (
             "1MB",
-            {"solver": "adam", "batch_size": 200, "n_patches": 10},
+            {
+                "embedder__solver": "adam",
+                "embedder__batch_size": 200,
+                "orthogonalizer__n_patches": 10,
+            },
             "a step of the embedder .* batch_size",
         ),
         (
             "2MB",
-            {"head": LogisticRegression(), "n_patches": 30},
+            {"head": LogisticRegression(), "orthogonalizer__n_patches": 30},
             "fitting the head .* head='ridge'",
         ),
         (0, {}, "memory_limit=0 is not valid"),
@@ -82,7 +90,7 @@ def test_enough_memory_needs_no_files(digits, files, limit):
 )
 def test_limits_that_are_too_small_or_no_limits(digits, limit, params, message):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(memory_limit=limit, **SMALL | params)
+    clf = make(memory_limit=limit, **params)
     with pytest.raises(ValueError, match=message):
         clf.fit(X, y)
     assert not hasattr(clf, "layers_")
@@ -92,6 +100,6 @@ def test_a_full_disk_is_said_before_the_layer_is_computed(digits, monkeypatch):
     X, _, y, _ = digits
     usage = _memory.shutil._ntuple_diskusage(10, 9, 1)
     monkeypatch.setattr(_memory.shutil, "disk_usage", lambda folder: usage)
-    clf = LayerwiseCNNClassifier(memory_limit="6MB", head="ridge", **SMALL)
+    clf = make(memory_limit="6MB")
     with pytest.raises(OSError, match="TMPDIR names another folder"):
         clf.fit(X, y)

@@ -3,13 +3,19 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from scipy.special import softmax
+from sklearn.cluster import KMeans
 from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
 from skhier import LayerwiseCNNClassifier
+from skhier import PatchKMeansOrthogonalizer as Phi
 from skhier._base import _device
 
-SMALL = {"n_clusters": 12, "n_components": 5, "n_patches": 5000, "random_state": 0}
+SMALL = {"n_clusters": 12, "n_components": 5, "random_state": 0}
+
+
+def make(**params):
+    return LayerwiseCNNClassifier().set_params(**SMALL | params)
 
 
 def outputs(clf, X):
@@ -22,14 +28,19 @@ def outputs(clf, X):
     "params",
     [
         {},
-        {"n_layers": 1, "patch_size": 5, "stride": 3},
-        {"n_components": [5, 6], "bias": [-0.5, 0.1], "pool_size": [3, 1]},
-        {"patch_size": [2, (3, 2)], "padding": "same"},
-        {"patch_size": 3, "padding": [0, (1, 0)], "pool_size": 2, "whiten": [True, False]},
+        {"n_layers": 1, "patch_size": 5, "orthogonalizer__stride": 3},
+        {"n_components": [5, 6], "orthogonalizer": [None, Phi(bias=0.1)], "pool_size": [3, 1]},
+        {"patch_size": [2, (3, 2)]},
+        {
+            "patch_size": 3,
+            "orthogonalizer": [Phi(padding=0), Phi(padding=(1, 0), whiten_eps=None)],
+            "pool_size": 2,
+        },
         {"head": "svm"},
-        {"encoding": "crelu", "pooling": "average", "pool_size": [2, 3]},
-        {"normalize": True, "encoding": ["relu", "crelu"], "scale_channels": True},
-        {"mirror": True, "head": "ridge", "normalize": True, "pooling": "average"},
+        {"orthogonalizer__normalize": False, "pool_size": [2, 3]},
+        {"orthogonalizer": [Phi(encoding="relu", pooling="max"), None]},
+        {"orthogonalizer__kmeans": KMeans(), "embedder__scale_channels": False},
+        {"mirror": True},
     ],
     ids=str,
 )
@@ -38,7 +49,7 @@ def test_network_equals_the_classifier(digits, params, dtype):
     X, _, y, _ = digits
     X = X.astype(dtype)
     precision = "float32" if dtype == np.float32 else "auto"
-    clf = LayerwiseCNNClassifier(precision=precision, **SMALL | params).fit(X, y)
+    clf = make(precision=precision, **params).fit(X, y)
     tolerance = 1e-3 if dtype == np.float32 else 1e-9
     assert_allclose(outputs(clf, X), clf.decision_function(X), rtol=tolerance, atol=tolerance)
 
@@ -47,7 +58,7 @@ def test_network_of_a_bfloat16_classifier(digits, monkeypatch):
     X, _, y, _ = digits
     X = X.astype(np.float32)
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
-    clf = LayerwiseCNNClassifier(precision="bfloat16", head="ridge", **SMALL).fit(X, y)
+    clf = make(precision="bfloat16").fit(X, y)
     scores = clf.decision_function(X)
     difference = outputs(clf, X) - scores
     assert 0 < np.sqrt((difference**2).mean()) < 0.03 * scores.std()
@@ -56,19 +67,19 @@ def test_network_of_a_bfloat16_classifier(digits, monkeypatch):
 
 def test_color_images_and_two_labels(images):
     X, y = images
-    clf = LayerwiseCNNClassifier(**SMALL).fit(X, y)
+    clf = make().fit(X, y)
     assert_allclose(outputs(clf, X)[:, 0], clf.decision_function(X), atol=1e-9)
 
 
 def test_mlp_head(digits):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(n_layers=1, head="mlp", **SMALL).fit(X, y)
+    clf = make(n_layers=1, head="mlp").fit(X, y)
     assert_allclose(softmax(outputs(clf, X), axis=1), clf.predict_proba(X), atol=1e-6)
 
 
 def test_network_is_plain_and_trainable(digits):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(normalize=False, pooling=["max", "average"], **SMALL)
+    clf = make(orthogonalizer=[Phi(normalize=False, pooling="max"), Phi(normalize=False)])
     network = clf.fit(X, y).to_torch()
     kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, nn.AvgPool2d]
     assert [type(m) for m in network] == [*kinds, nn.Flatten, nn.Linear]
@@ -80,12 +91,12 @@ def test_network_is_plain_and_trainable(digits):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"encoding": "one_hot"}, "to_torch needs encoding='relu'"),
+        ({"orthogonalizer__encoding": "one_hot"}, "to_torch needs encoding='relu'"),
         ({"head": GaussianNB()}, "neither linear nor an MLPClassifier"),
     ],
 )
 def test_what_no_standard_layer_expresses(digits, params, message):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(**SMALL | params).fit(X, y)
+    clf = make(**params).fit(X, y)
     with pytest.raises(ValueError, match=message):
         clf.to_torch()

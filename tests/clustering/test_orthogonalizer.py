@@ -2,9 +2,29 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
 from skhier._base import _device
+
+# As in algorithm 1: patches side by side, as they are; one-hot codes, not pooled.
+ALGORITHM_1 = {
+    "stride": None,
+    "padding": "valid",
+    "encoding": "one_hot",
+    "pool_size": 1,
+    "whiten_eps": None,
+    "random_state": 0,
+}
+# Steps 2 to 4 of section 6 at every place where a patch fits, before pooling.
+SECTION_6 = ALGORITHM_1 | {
+    "stride": 1,
+    "encoding": "relu",
+    "bias": -0.25,
+    "normalize": False,
+    "pooling": "max",
+}
 
 
 def patches_of(images, size, stride, padding=(0, 0, 0, 0)):
@@ -28,7 +48,7 @@ def patches_of(images, size, stride, padding=(0, 0, 0, 0)):
 
 def test_one_hot_codes_are_orthogonal_and_follow_the_nearest_centroid(images):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(8, (2, 4), random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(8, (2, 4), **ALGORITHM_1).fit(X)
     patches = patches_of(X, (2, 4), (2, 4)).reshape(-1, 24)
     centers = phi.cluster_centers_.reshape(8, 24)
     labels = (patches @ centers.T).argmax(axis=1)
@@ -38,20 +58,19 @@ def test_one_hot_codes_are_orthogonal_and_follow_the_nearest_centroid(images):
     assert_array_equal(phi.predict(X).ravel(), labels)
 
 
-@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("whiten_eps", [None, 0.1])
 @pytest.mark.parametrize("patch_size", [3, (2, 3)])
-def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten, patch_size):
+def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten_eps, patch_size):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(
-        5, patch_size, 1, padding="same", encoding="relu", bias=-0.3, whiten=whiten, random_state=0
-    ).fit(X)
+    params = SECTION_6 | {"padding": "same", "bias": -0.3, "whiten_eps": whiten_eps}
+    phi = PatchKMeansOrthogonalizer(5, patch_size, **params).fit(X)
     size = phi.cluster_centers_.shape[1:3]
     pads = [p for s in size for p in ((s - 1) // 2, s - 1 - (s - 1) // 2)]
     patches = patches_of(X, size, (1, 1), pads).reshape(60, 6, 8, -1)
-    if whiten:  # the clustered patches are all of them, so their statistics are known
+    if whiten_eps:  # the clustered patches are all of them, so their statistics are known
         rows = patches.reshape(-1, patches.shape[-1])
         values, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
-        gains = 1 / np.sqrt(values + phi.whiten_eps * values.mean())
+        gains = 1 / np.sqrt(values + whiten_eps * values.mean())
         patches = (patches - rows.mean(axis=0)) @ (vectors * gains) @ vectors.T
     responses = patches @ phi.cluster_centers_.reshape(5, -1).T
     assert_allclose(phi.scale_, np.sqrt((patches**2).mean()))
@@ -69,9 +88,8 @@ def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_crelu_codes_are_those_of_a_patch_and_of_its_negative(images, normalize, pooling):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(
-        5, 3, 1, encoding="crelu", bias=-0.2, normalize=normalize, random_state=0
-    ).fit(X)
+    params = SECTION_6 | {"encoding": "crelu", "bias": -0.2, "normalize": normalize}
+    phi = PatchKMeansOrthogonalizer(5, 3, **params).fit(X)
     patches = patches_of(X, (3, 3), (1, 1)).reshape(60, 4, 6, -1)
     r = patches @ phi.cluster_centers_.reshape(5, -1).T / phi.scale_
     if normalize:
@@ -88,7 +106,8 @@ def test_crelu_codes_are_those_of_a_patch_and_of_its_negative(images, normalize,
 
 def test_average_pooled_one_hot_codes_count_clusters(images):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(4, 2, pool_size=(3, 4), pooling="average", random_state=0)
+    params = ALGORITHM_1 | {"pool_size": (3, 4), "pooling": "average"}
+    phi = PatchKMeansOrthogonalizer(4, 2, **params)
     codes, labels = phi.fit_transform(X), phi.predict(X)
     counts = [np.bincount(m.ravel(), minlength=4) for m in labels]
     assert_allclose(codes[:, 0, 0], np.array(counts) / 12)
@@ -99,7 +118,14 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     X = digits[0].astype(np.float32)
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
     phi = PatchKMeansOrthogonalizer(
-        32, 3, 1, encoding=encoding, whiten=True, precision="float32", random_state=0
+        32,
+        padding="valid",
+        encoding=encoding,
+        bias=-0.25,
+        normalize=False,
+        pool_size=1,
+        precision="float32",
+        random_state=0,
     ).fit(X)
     exact = phi.transform(X)
     auto = phi.set_params(precision="auto").transform(X)
@@ -113,7 +139,7 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
 def test_bfloat16_is_refused_where_it_is_slow(digits, monkeypatch):
     X = digits[0].astype(np.float32)
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 0.5)
-    phi = PatchKMeansOrthogonalizer(4, 3, 1, encoding="relu", random_state=0)
+    phi = PatchKMeansOrthogonalizer(4, random_state=0)
     assert_array_equal(
         phi.fit(X).transform(X), phi.set_params(precision="float32").fit(X).transform(X)
     )
@@ -125,50 +151,50 @@ def test_one_hot_codes_and_float64_images_are_not_rounded(digits, monkeypatch):
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
     X = digits[0]
     for encoding, dtype in (("one_hot", np.float32), ("relu", np.float64)):
-        phi = PatchKMeansOrthogonalizer(8, 3, 1, encoding=encoding, random_state=0)
+        phi = PatchKMeansOrthogonalizer(8, encoding=encoding, random_state=0)
         encoder = phi.fit(X.astype(dtype))._encoder(np.dtype(dtype))
         assert encoder.dtype == {np.float32: torch.float32, np.float64: torch.float64}[dtype]
 
 
 def test_pooled_one_hot_codes_name_every_cluster_in_the_window(images):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(4, 2, pool_size=3, random_state=0).fit(X)
+    params = ALGORITHM_1 | {"pool_size": 3, "pooling": "max"}
+    phi = PatchKMeansOrthogonalizer(4, 2, **params).fit(X)
     labels = phi.predict(X)
     assert labels.shape == (60, 3, 4)
     assert_array_equal(phi.transform(X)[:, 0, 0], [np.isin(np.arange(4), m[:, :3]) for m in labels])
 
 
-@pytest.mark.parametrize("whiten", [False, True])
-def test_euclidean_codes_follow_the_nearest_centroid(images, whiten):
+@pytest.mark.parametrize("whiten_eps", [None, 0.1])
+def test_euclidean_codes_follow_the_nearest_centroid(images, whiten_eps):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(8, (2, 4), metric="euclidean", whiten=whiten, random_state=0)
+    params = ALGORITHM_1 | {"kmeans": KMeans(), "whiten_eps": whiten_eps}
+    phi = PatchKMeansOrthogonalizer(8, (2, 4), **params)
     labels = phi.fit(X).predict(X).ravel()
     patches = patches_of(X, (2, 4), (2, 4)).reshape(-1, 24)
-    if whiten:
+    if whiten_eps:
         values, vectors = np.linalg.eigh(np.cov(patches.T, bias=True))
-        gains = 1 / np.sqrt(values + phi.whiten_eps * values.mean())
+        gains = 1 / np.sqrt(values + whiten_eps * values.mean())
         patches = (patches - patches.mean(axis=0)) @ (vectors * gains) @ vectors.T
     distances = ((patches[:, None] - phi.cluster_centers_.reshape(8, 24)) ** 2).sum(axis=2)
     assert_array_equal(labels, distances.argmin(axis=1))
     assert_allclose(phi.inertia_, distances.min(axis=1).sum())
 
 
-def test_only_the_euclidean_metric_tells_multiples_apart():
+def test_only_euclidean_k_means_tells_multiples_apart():
     rng = np.random.default_rng(0)
     X = np.repeat([[1.0, 2.0], [2.0, 4.0]], 20, axis=0) + 1e-3 * rng.standard_normal((40, 2))
-    phi = PatchKMeansOrthogonalizer(2, metric="euclidean", random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(2, kmeans=KMeans(), **ALGORITHM_1).fit(X)
     labels = phi.predict(X)
     assert len(set(labels[:20])) == len(set(labels[20:])) == 1
     assert labels[0] != labels[-1]
-    cosine = PatchKMeansOrthogonalizer(2, random_state=0).fit(X).predict(X)
+    cosine = PatchKMeansOrthogonalizer(2, **ALGORITHM_1).fit(X).predict(X)
     assert len(set(cosine[:20])) == 2
-    with pytest.raises(ValueError, match=r"n_clusters=3 is more than .* distinct patches, 2"):
-        PatchKMeansOrthogonalizer(3, metric="euclidean").fit(X.round())
 
 
 def test_plain_vectors_are_clustered_as_by_spherical_k_means():
     X = np.random.default_rng(0).standard_normal((200, 5))
-    phi = PatchKMeansOrthogonalizer(4, random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(4, **ALGORITHM_1).fit(X)
     km = SphericalKMeans(4, init=phi.cluster_centers_.reshape(4, 5)).fit(X)
     assert_array_equal(phi.predict(X), km.labels_)
     assert phi.transform(X).shape == (200, 4)
@@ -179,7 +205,7 @@ def test_exact_recovery_of_distinct_patches():
     table = rng.standard_normal((30, 2, 2))
     choice = rng.integers(30, size=(100, 4, 4))
     X = table[choice].swapaxes(2, 3).reshape(100, 8, 8)
-    phi = PatchKMeansOrthogonalizer(30, 2, random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(30, 2, **ALGORITHM_1).fit(X)
     pairs = np.unique(np.column_stack([phi.predict(X).ravel(), choice.ravel()]), axis=0)
     assert len(pairs) == 30  # a bijection of patches and clusters
 
@@ -187,7 +213,7 @@ def test_exact_recovery_of_distinct_patches():
 @pytest.mark.parametrize("encoding", ["one_hot", "relu"])
 def test_batch_size_and_unit_of_images_do_not_matter(images, encoding):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(6, 3, 1, padding=1, encoding=encoding, random_state=0)
+    phi = PatchKMeansOrthogonalizer(6, 3, **SECTION_6 | {"padding": 1, "encoding": encoding})
     codes = phi.fit_transform(X)
     assert_allclose(phi.set_params(batch_size=7).fit_transform(X), codes, atol=1e-12)
     assert_allclose(phi.fit_transform(1000 * X), codes, atol=1e-9)
@@ -195,9 +221,9 @@ def test_batch_size_and_unit_of_images_do_not_matter(images, encoding):
 
 def test_n_patches_samples_the_patches(images):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(3, 2, n_patches=50, random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(3, 2, n_patches=50, **ALGORITHM_1).fit(X)
     assert phi.inertia_ < 50
-    everything = PatchKMeansOrthogonalizer(3, 2, n_patches=None, random_state=0).fit(X)
+    everything = PatchKMeansOrthogonalizer(3, 2, n_patches=None, **ALGORITHM_1).fit(X)
     assert 50 < everything.inertia_ < 720
 
 
@@ -207,7 +233,8 @@ def test_n_patches_samples_the_patches(images):
 def test_auto_n_clusters(n_distinct, n_values, expected):
     """4 for each value of a patch, a quarter of the distinct patches, at most 1600."""
     X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
-    phi = PatchKMeansOrthogonalizer(random_state=0, max_iter=1).fit(np.vstack([X, X, 2 * X]))
+    phi = PatchKMeansOrthogonalizer(kmeans=SphericalKMeans(max_iter=1), **ALGORITHM_1)
+    phi.fit(np.vstack([X, X, 2 * X]))
     assert phi.n_clusters_ == expected == phi.transform(X).shape[1]
 
 
@@ -223,16 +250,15 @@ def test_auto_n_clusters(n_distinct, n_values, expected):
 )
 def test_auto_patch_size_and_pool_size(image_shape, patch_size, pool_size):
     X = np.random.default_rng(0).standard_normal((5, *image_shape))
-    shared = {"n_clusters": 3, "stride": 1, "padding": "same", "random_state": 0}
-    auto = PatchKMeansOrthogonalizer(patch_size="auto", pool_size="auto", **shared).fit(X)
-    given = PatchKMeansOrthogonalizer(patch_size=patch_size, pool_size=pool_size, **shared).fit(X)
+    auto = PatchKMeansOrthogonalizer(3, random_state=0).fit(X)
+    given = PatchKMeansOrthogonalizer(3, patch_size, pool_size=pool_size, random_state=0).fit(X)
     assert_array_equal(auto.transform(X), given.transform(X))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
 def test_dtypes(dtype):
     X = np.random.default_rng(0).integers(0, 255, (50, 6, 6)).astype(dtype)
-    phi = PatchKMeansOrthogonalizer(4, 3, encoding="relu", random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(4, random_state=0).fit(X)
     expected = np.float32 if dtype in (np.float32, np.uint8) else np.float64
     assert phi.transform(X).dtype == phi.cluster_centers_.dtype == expected
 
@@ -248,14 +274,17 @@ def test_dtypes(dtype):
         ({"patch_size": 2, "stride": -1}, "stride=-1 is not valid"),
         ({"patch_size": 2, "padding": "reflect"}, "padding='reflect' is not valid"),
         ({"patch_size": 2, "pool_size": 0}, "pool_size=0 is not valid"),
-        ({"patch_size": 2, "n_clusters": 721}, "n_clusters=721 is more than the 720 distinct"),
+        (
+            {"patch_size": 2, "n_clusters": 721},
+            "n_clusters=721 is more than .* patches, 720",
+        ),
         ({"patch_size": 2, "device": "cuda:99"}, "device='cuda:99' cannot be used"),
         ({"patch_size": 2, "encoding": "sigmoid"}, "encoding"),
     ],
 )
 def test_bad_parameters(images, params, message):
     with pytest.raises(ValueError, match=message):
-        PatchKMeansOrthogonalizer(**params).fit(images[0])
+        PatchKMeansOrthogonalizer(**ALGORITHM_1 | params).fit(images[0])
 
 
 def test_patches_on_flat_images_without_shape_say_what_is_missing():
@@ -265,13 +294,43 @@ def test_patches_on_flat_images_without_shape_say_what_is_missing():
             PatchKMeansOrthogonalizer(patch_size=3, padding=padding).fit(X)
 
 
-def test_constant_images_have_no_whitened_directions():
-    with pytest.raises(ValueError, match="Zero vectors have no direction"):
-        PatchKMeansOrthogonalizer(2, 2, whiten=True).fit(np.ones((10, 4, 4)))
+@pytest.mark.parametrize("kmeans", [None, KMeans()])
+@pytest.mark.parametrize("whiten_eps", [None, 0.1])
+def test_more_clusters_than_distinct_patches_are_warned_of(kmeans, whiten_eps):
+    X = np.repeat([[[1.0, 0], [0, 0]], [[0, 1], [1, 0]], [[0, 0], [0, 0]]], 9, axis=0)
+    params = ALGORITHM_1 | {"whiten_eps": whiten_eps}
+    phi = PatchKMeansOrthogonalizer(8, 2, kmeans=kmeans, **params)
+    with pytest.warns(ConvergenceWarning):
+        codes = phi.fit_transform(X)
+    assert codes.shape == (27, 1, 1, 8)
+    assert np.isfinite(phi.kernels_).all()
+    assert_array_equal(codes.sum(axis=3), 1)
+    assert len(set(phi.predict(X[:18]).ravel())) == 2
+    with pytest.warns(ConvergenceWarning):  # constant images have no directions at all
+        assert np.isfinite(phi.fit_transform(np.ones_like(X))).all()
+
+
+def test_n_clusters_is_not_given_in_the_k_means(images):
+    phi = PatchKMeansOrthogonalizer(8, kmeans=SphericalKMeans(9))
+    with pytest.raises(ValueError, match=r"n_clusters is given twice, .* drop the one in kmeans"):
+        phi.fit(images[0])
+
+
+def test_k_means_is_cloned_and_its_parameters_are_reachable(images):
+    kmeans = SphericalKMeans(n_init=2)
+    phi = PatchKMeansOrthogonalizer(8, 2, kmeans=kmeans, **ALGORITHM_1).fit(images[0])
+    assert not hasattr(kmeans, "labels_")
+    assert phi.get_params()["kmeans__n_init"] == 2
+    default = PatchKMeansOrthogonalizer(8, 2, **ALGORITHM_1)
+    assert default.get_params()["kmeans__max_iter"] == 25
+    default.set_params(kmeans__max_iter=100, kmeans__tol=1e-4, kmeans__n_init=2)
+    assert_array_equal(default.fit(images[0]).kernels_, phi.kernels_)
+    seeded = PatchKMeansOrthogonalizer(8, 2, kmeans=SphericalKMeans(random_state=3), **ALGORITHM_1)
+    assert seeded.fit(images[0]).inertia_ != phi.inertia_
 
 
 def test_device_can_be_a_torch_device(images):
-    phi = PatchKMeansOrthogonalizer(3, 2, device=torch.device("cpu"), random_state=0)
+    phi = PatchKMeansOrthogonalizer(3, 2, device=torch.device("cpu"), **ALGORITHM_1)
     assert phi.fit_transform(images[0]).shape == (60, 3, 4, 3)
 
 

@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chisquare
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.pairwise import cosine_distances
 
@@ -95,7 +96,7 @@ def test_global_generators_are_untouched(X):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"n_clusters": 4}, "n_clusters=4 is more than the 3 distinct directions"),
+        ({"n_clusters": 6}, "n_clusters=6 is more than the number of samples, n_samples=5"),
         ({"n_clusters": 2, "init": np.ones((3, 3))}, r"init has shape \(3, 3\)"),
         ({"n_clusters": 2, "init": np.zeros((2, 3))}, "init holds a zero"),
         ({"n_clusters": 0}, "n_clusters"),
@@ -106,6 +107,25 @@ def test_bad_parameters(params, message):
     X = np.array([[1.0, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 3], [0, 0, 0]])
     with pytest.raises(ValueError, match=message):
         SphericalKMeans(**params).fit(X)
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("n_clusters", [4, 300])
+def test_more_clusters_than_directions_are_warned_of_as_by_scikit_learn(init, n_clusters):
+    X = np.repeat([[1.0, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 3], [0, 0, 0]], 60, axis=0)
+    with pytest.warns(ConvergenceWarning, match=f"{n_clusters} is more than the 3 distinct"):
+        km = SphericalKMeans(n_clusters, init=init, random_state=0).fit(X)
+    assert km.cluster_centers_.shape == (n_clusters, 3)
+    assert_allclose(np.linalg.norm(km.cluster_centers_, axis=1), 1)
+    assert_allclose(km.inertia_, 60)  # the zero vectors; all others lie on a center
+    assert len(set(km.labels_[:240])) == 3
+
+
+def test_vectors_without_direction_are_warned_of():
+    with pytest.warns(ConvergenceWarning, match="the 0 distinct directions"):
+        km = SphericalKMeans(2, random_state=0).fit(np.zeros((5, 3)))
+    assert_allclose(np.linalg.norm(km.cluster_centers_, axis=1), 1)
+    assert_array_equal(km.predict(np.zeros((5, 3))), 0)
 
 
 def test_bad_weights(X):

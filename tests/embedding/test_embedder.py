@@ -18,7 +18,9 @@ def codes(request):
 
 
 def fit(X, y, **params):
-    return TwoLayerConvEmbedder(n_components=4, random_state=0, **params).fit(X, y)
+    """As in the paper, on codes as they are, unless `params` say otherwise."""
+    params = {"n_components": 4, "scale_channels": False, "random_state": 0} | params
+    return TwoLayerConvEmbedder(**params).fit(X, y)
 
 
 def test_exact_is_many_steps_of_gradient_descent(codes):
@@ -213,7 +215,7 @@ def test_population_training_is_training_on_very_many_samples():
         ).fit()
         X, y = sampler.sample(20_000)
         codes = np.eye(6)[sampler.parse_patches(X)[1]]
-        embedder = TwoLayerConvEmbedder(5, random_state=0)
+        embedder = TwoLayerConvEmbedder(5, scale_channels=False, random_state=0)
         on_samples = embedder.fit(codes, y).kernels_
         exact = clone(embedder).fit_population(sampler.code_moments(1), sampler.classes_)
         assert_allclose(exact.kernels_, on_samples, atol=5 * np.sqrt(6 / 20_000))
@@ -226,4 +228,6 @@ def test_population_training_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match="fit_population needs solver='exact', not 'gd'"):
         TwoLayerConvEmbedder(solver="gd").fit_population(moments, [0, 1])
     with pytest.raises(ValueError, match=r"moments of shape \(2, 2, 3\) are not valid for 3"):
-        TwoLayerConvEmbedder().fit_population(moments, [0, 1, 2])
+        TwoLayerConvEmbedder(scale_channels=False).fit_population(moments, [0, 1, 2])
+    with pytest.raises(ValueError, match="fit_population needs scale_channels=False"):
+        TwoLayerConvEmbedder().fit_population(moments, [0, 1])

@@ -136,7 +136,7 @@ def test_frequencies_are_the_exact_ones(n_labels, n_classes):
 
 def test_distances_are_those_of_the_certificate():
     sampler = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
-    embedder = TwoLayerConvEmbedder(10, max_iter=100, random_state=0)
+    embedder = TwoLayerConvEmbedder(10, max_iter=100, scale_channels=False, random_state=0)
     embedder.fit_population(sampler.code_moments(1), sampler.classes_)
     display = DistancesDisplay.from_estimator(embedder, n_classes=4, sigma=0.5, gamma=0.25)
     (certificate,) = certify_embedder(sampler, embedder, 1, sigma=0.5, gamma=0.25)

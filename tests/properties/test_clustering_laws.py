@@ -41,7 +41,9 @@ def test_weights_are_repetitions(X, k, seed, weight_seed):
 def test_codes_are_equal_within_and_orthogonal_between_clusters(X, data):
     _, height, width, _ = X.shape
     patch = data.draw(st.tuples(st.integers(1, height), st.integers(1, width)))
-    phi = PatchKMeansOrthogonalizer("auto", patch, padding="same", random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(
+        "auto", patch, None, encoding="one_hot", pool_size=1, random_state=0
+    ).fit(X)
     labels = phi.predict(X).ravel()
     codes = phi.transform(X).reshape(len(labels), -1)
     assert_array_equal(codes @ codes.T, labels[:, None] == labels)
@@ -50,6 +52,14 @@ def test_codes_are_equal_within_and_orthogonal_between_clusters(X, data):
 @given(batches_of_images(), st.data())
 def test_relu_codes_are_zero_where_the_cosine_is_small(X, data):
     bias = data.draw(st.floats(-3, 0))
-    phi = PatchKMeansOrthogonalizer("auto", 1, encoding="relu", bias=bias, random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(
+        patch_size=1,
+        encoding="relu",
+        bias=bias,
+        normalize=False,
+        pool_size=1,
+        whiten_eps=None,
+        random_state=0,
+    ).fit(X)
     responses = X @ phi.kernels_[:, 0, 0].T
     assert_array_equal(phi.transform(X) > 0, responses + bias > 0)

@@ -38,7 +38,12 @@ def most_failures(n_runs, probability):
 
 def trained(sampler, level, n, sigma, eta, T, seed):
     embedder = TwoLayerConvEmbedder(
-        n, init_scale=sigma, learning_rate=eta, max_iter=T, random_state=seed
+        n,
+        init_scale=sigma,
+        learning_rate=eta,
+        max_iter=T,
+        scale_channels=False,
+        random_state=seed,
     )
     return embedder.fit_population(sampler.code_moments(level), sampler.classes_)
 
@@ -209,6 +214,7 @@ def sgd(sampler, params, sigma, seed):
         init_scale=sigma,
         learning_rate=eta,
         max_iter=T,
+        scale_channels=False,
         random_state=seed,
     )
     on_samples = embedder.fit(codes, y).kernels_
@@ -262,8 +268,9 @@ def test_lemmas_8_and_9_clusters_of_embedded_patches_are_the_patches_above(depth
     exact = sampler.statistics().levels[depth - 1]
     assume(exact.delta_min > 1e-9)
     params = theorem2_params(sampler, delta=1e-3)
-    sigma = params["init_scale"][0]
-    K = trained(sampler, depth - 1, params["n_components"], sigma, 1e-3, params["max_iter"], seed)
+    first = params["embedder"][0]
+    sigma, T = first.init_scale, first.max_iter
+    K = trained(sampler, depth - 1, params["n_components"], sigma, 1e-3, T, seed)
     K = K.kernels_.reshape(n, 2, -1)  # class, patch, component
     above = sampler.patches_[depth - 2].reshape(2 * n, 4)
     choices = np.random.default_rng(seed).integers(2, size=(5, 2 * n, 4))

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import binom
+from sklearn.cluster import KMeans
 
-from skhier import HierarchicalSampler, LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
+from skhier import (
+    HierarchicalSampler,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    SphericalKMeans,
+)
 from skhier.theory import (
     lemma5_probability,
     theorem1_failure_probability,
@@ -81,8 +87,9 @@ def test_lemma_7_is_not_about_the_cosine_distance():
     W = np.random.default_rng(0).standard_normal((3, 20))
     patches = np.repeat(100 * F @ W, 30, axis=0)
     patches += 1e-3 * np.random.default_rng(1).standard_normal(patches.shape)
-    for metric, n_found in [("euclidean", 1), ("cosine", 2)]:
-        phi = PatchKMeansOrthogonalizer(2, metric=metric, random_state=0).fit(patches)
+    for kmeans, n_found in [(KMeans(), 1), (SphericalKMeans(), 2)]:
+        phi = PatchKMeansOrthogonalizer(2, kmeans=kmeans, whiten_eps=None, random_state=0)
+        phi.fit(patches)
         clusters = phi.predict(patches).reshape(2, 30)
         assert max(len(set(row)) for row in clusters) == n_found
 

@@ -1,0 +1,67 @@
+"""What an orthogonalizer's parameters mean for images of one shape, before there is data."""
+
+from dataclasses import dataclass
+from math import prod
+
+from .._base._params import as_pair, is_auto
+from ._auto import auto_pool_size, most_clusters
+from ._encoder import Coding
+from ._patches import PatchGrid
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where patches lie, how they are coded, and how many clusters there are at most.
+
+    Attributes
+    ----------
+    grid : PatchGrid
+        Where patches lie.
+    coding : Coding
+        What becomes of the responses of a patch.
+    most_clusters : int
+        The number of clusters, or an upper bound while 'auto' is not known.
+    """
+
+    grid: PatchGrid
+    coding: Coding
+    most_clusters: int
+
+    @classmethod
+    def of(cls, params, image_shape):
+        """The plan of an estimator with an orthogonalizer's parameters.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or patches do not fit or do not tile the images.
+        """
+        grid = PatchGrid.from_params(image_shape, params.patch_size, params.stride, params.padding)
+        pool_size = params.pool_size
+        if is_auto(pool_size):
+            pool_size = auto_pool_size(grid.map_shape)
+        coding = Coding(
+            params.encoding,
+            params.bias,
+            params.normalize,
+            params.pooling,
+            as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'"),
+        )
+        n_clusters = params.n_clusters
+        most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else n_clusters
+        return cls(grid, coding, most)
+
+    @property
+    def code_shape(self):
+        """(h, w, channels) of the codes of an image; of channels, an upper bound."""
+        return self.coding.code_shape(self.grid.map_shape, self.most_clusters)
+
+    def work_bytes(self, n_images, n_patches, dtype):
+        """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
+        n_positions, n_values = prod(self.grid.map_shape), prod(self.grid.patch_shape)
+        n_patches = min(n_images * n_positions, n_patches or n_images * n_positions)
+        # Patches as they are, whitened, of unit norm, and in the order of seeding.
+        clustering = 4 * n_patches * n_values * dtype.itemsize
+        # Patches, responses and codes of both signs before and after pooling.
+        one_image = n_positions * (n_values + 4 * self.most_clusters) * dtype.itemsize
+        return clustering, one_image

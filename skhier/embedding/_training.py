@@ -1,0 +1,96 @@
+"""From an embedder's parameters and a source of codes, or their expectation, to a network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .._base._fitting import Task
+from .._base._random import make_rng
+from ._network import Targets, TwoLayerNetwork
+from ._solvers import Run, exact_from_mean, n_tasks, solve
+
+
+@dataclass
+class Trained:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    network : TwoLayerNetwork
+        The network.
+    losses : list of float
+        The loss before each step.
+    validation_losses : list of float
+        The loss on images set aside after each epoch; empty without early stopping.
+    """
+
+    network: TwoLayerNetwork
+    losses: list
+    validation_losses: list
+
+
+def check_solver(embedder):
+    """Raise ValueError unless the solver can do what the other parameters ask for."""
+    solver = embedder.solver
+    if solver == "exact" and (embedder.loss != "linear" or trains_readout(embedder)):
+        raise ValueError(
+            "solver='exact' needs loss='linear' and a fixed readout, but loss="
+            f"{embedder.loss!r} and train_readout={embedder.train_readout!r}; use 'gd', "
+            "'sgd' or 'adam'."
+        )
+    if embedder.early_stopping and solver not in ("sgd", "adam"):
+        raise ValueError(
+            "early_stopping=True needs solver='sgd' or 'adam', which work in epochs, not "
+            f"{solver!r}."
+        )
+
+
+def trains_readout(embedder):
+    """Whether the readout is trained, not only the convolution."""
+    is_auto = embedder.train_readout == "auto"
+    return embedder.loss == "cross_entropy" if is_auto else embedder.train_readout
+
+
+def train(embedder, source, labels, n_classes, dtype, device):
+    """Train a network on a :class:`CodeSource` and labels 0, 1, ..., n_classes - 1."""
+    rng = make_rng(embedder.random_state)
+    targets = Targets.of(labels, n_classes, embedder.loss, dtype, device)
+    n_outputs = targets.n_outputs or n_classes
+    network = _initial_network(embedder, source.code_shape, n_outputs, rng, dtype, device)
+    run = Run(embedder, trains_readout(embedder), rng)
+    with Task.fit(embedder, n_tasks(source, run)) as run.task:
+        losses = solve(network, source, targets, run)
+    return Trained(network, losses, run.validation_losses)
+
+
+def train_on_expectation(embedder, moments, n_classes, device):
+    """Train a network on E[y X] itself, of shape (h, w, C) or (h, w, C, n_classes).
+
+    Raises
+    ------
+    ValueError
+        If the parameters need more than the expectation, or it has another shape.
+    """
+    if embedder.solver != "exact":
+        raise ValueError(f"fit_population needs solver='exact', not {embedder.solver!r}.")
+    if embedder.scale_channels:
+        raise ValueError("fit_population needs scale_channels=False: means have no scale.")
+    expected = 3 if n_classes == 2 else 4
+    if moments.ndim != expected or (expected == 4 and moments.shape[3] != n_classes):
+        raise ValueError(
+            f"moments of shape {moments.shape} are not valid for {n_classes} classes: "
+            "they have shape (H, W, C) for 2 and (H, W, C, n_classes) for more."
+        )
+    code_shape = moments.shape[:3]
+    rng = make_rng(embedder.random_state)
+    mean_yX = torch.from_numpy(moments.reshape(*code_shape, -1)).to(device)
+    mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
+    network = _initial_network(embedder, code_shape, len(mean_yX), rng, np.float64, device)
+    return Trained(network, exact_from_mean(network, mean_yX, Run(embedder, False, rng)), [])
+
+
+def _initial_network(embedder, code_shape, n_outputs, rng, dtype, device):
+    shape = (*code_shape, embedder.n_components, n_outputs)
+    init = embedder.init_scale, embedder.readout_init
+    return TwoLayerNetwork.random(shape, *init, rng, dtype, device)
