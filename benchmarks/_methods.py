@@ -94,8 +94,8 @@ def load_parts(path, validate):
 
 
 def run_classifier(X_train, y_train, X_held, y_held, seed, *, params):
-    """(accuracy, seconds of the fit) of LayerwiseCNNClassifier with these parameters."""
-    clf = LayerwiseCNNClassifier(**params, random_state=seed)
+    """(accuracy, seconds of the fit) of LayerwiseCNNClassifier with these parameters, or nested."""
+    clf = LayerwiseCNNClassifier(random_state=seed).set_params(**params)
     return fit_and_score(clf, X_train, y_train, X_held, y_held)
 
 

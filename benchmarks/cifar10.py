@@ -14,21 +14,37 @@ from _cnn import best_epoch, train_tutorial_cnn
 from _configurations import VALID
 from _methods import make_parser, run_classifier, run_methods
 
+from skhier import PatchKMeansOrthogonalizer as Phi
+from skhier import SphericalKMeans
+
+FAST = SphericalKMeans(max_iter=10, tol=1e-3)
 CONFIGURATIONS = {
     "default": {},
     "100 + 600": dict(
-        VALID, n_clusters=[100, 600], n_components=64, n_patches=30_000, kmeans_max_iter=10
+        VALID,
+        n_clusters=[100, 600],
+        n_components=64,
+        orthogonalizer=[
+            Phi(padding="valid", whiten_eps=1e-2, n_patches=30_000, kmeans=FAST),
+            Phi(whiten_eps=0.3, n_patches=30_000, kmeans=FAST),
+        ],
     ),
     "one block of 2000": dict(
-        n_layers=1, n_clusters=2000, padding="valid", pool_size=9, whiten_eps=1e-2
+        n_layers=1,
+        n_clusters=2000,
+        pool_size=9,
+        orthogonalizer=Phi(padding="valid", whiten_eps=1e-2),
     ),
     "400 + 1600": dict(VALID, n_clusters=[400, 1600]),
     "400 + 800 + 800": dict(
         n_layers=3,
         n_clusters=[400, 800, 800],
-        padding=["valid", "same", "same"],
         pool_size=[3, 2, 2],
-        whiten_eps=[1e-2, 0.3, 0.3],
+        orthogonalizer=[
+            Phi(padding="valid", whiten_eps=1e-2),
+            Phi(whiten_eps=0.3),
+            Phi(whiten_eps=0.3),
+        ],
     ),
     "400 + 1600, mirror": dict(VALID, n_clusters=[400, 1600], mirror=True),
     "400 + 3200, mirror": dict(VALID, n_clusters=[400, 3200], mirror=True),

@@ -13,13 +13,18 @@ from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer, TwoLayerConvE
 
 sampler = HierarchicalSampler(random_state=0).fit()
 X, y = sampler.sample(500)
-codes = PatchKMeansOrthogonalizer(120, 3, random_state=0).fit_transform(X.astype(np.float64))
+phi = PatchKMeansOrthogonalizer(
+    120, 3, stride=None, encoding="one_hot", pool_size=1, whiten_eps=None, random_state=0
+)
+codes = phi.fit_transform(X.astype(np.float64))
 print(f"codes of shape {codes.shape}, n_components = 32, float64")
 
 
 def fit(solver, T):
     """A fitted embedder and its time."""
-    embedder = TwoLayerConvEmbedder(32, solver=solver, max_iter=T, random_state=0)
+    embedder = TwoLayerConvEmbedder(
+        32, solver=solver, max_iter=T, scale_channels=False, random_state=0
+    )
     return measure(embedder.fit, codes, y)
 
 

@@ -16,7 +16,8 @@ from _common import Table, measure
 from sklearn.cluster import KMeans
 
 from skhier import SphericalKMeans
-from skhier.clustering._patches import PatchGrid, sample_patches, whitening
+from skhier.clustering._patches import PatchGrid, sample_patches
+from skhier.clustering._whitening import Whitening
 from skhier.datasets import load_npz
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -33,8 +34,7 @@ images = load_npz(options.data).images.astype(np.float32)
 grid = PatchGrid.from_params(images.shape[1:], options.patch_size, 1, "valid")
 rng = np.random.RandomState(0)
 patches = sample_patches(images, grid, options.n_patches, np.dtype(np.float32), rng)
-mean, zca = whitening(patches, 1e-2)
-units = (patches - mean) @ zca
+units = Whitening.learn(patches, 1e-2).apply(patches)
 units /= np.linalg.norm(units, axis=1, keepdims=True)
 k, T = options.n_clusters, options.max_iter
 

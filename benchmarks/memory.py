@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from _common import Table, measure
 
-from skhier import LayerwiseCNNClassifier
+from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
 from skhier.datasets import load_npz
 
 
@@ -50,7 +50,8 @@ def run(path, limit, n_images, n_patches, n_scored=1000):
     del bunch
     small = LayerwiseCNNClassifier(n_clusters=20, random_state=0)
     small.fit(X[:500], y[:500])  # loads what any fit loads
-    clf = LayerwiseCNNClassifier(n_patches=n_patches, memory_limit=limit, random_state=0)
+    phi = PatchKMeansOrthogonalizer(n_patches=n_patches)
+    clf = LayerwiseCNNClassifier(orthogonalizer=phi, memory_limit=limit, random_state=0)
     peak, seconds = peak_during(clf.fit, X[:n_images], y)
     return peak, seconds, clf.decision_function(X[n_images:])
 

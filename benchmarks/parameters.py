@@ -1,4 +1,4 @@
-"""What each parameter of LayerwiseCNNClassifier costs and gives, one changed at a time.
+"""What each parameter of LayerwiseCNNClassifier and its parts costs and gives, one at a time.
 
 Learns from the first --n-images training images and is scored on training images that are not
 learned from (with or without --validate: no held-out image is touched).
@@ -20,14 +20,14 @@ CHANGES = {
     "n_components=256": {"n_components": 256},
     "patch_size=[3, 3]": {"patch_size": 3},
     "pool_size=[2, 4]": {"pool_size": [2, 4]},
-    "pooling='max'": {"pooling": "max"},
-    "encoding='relu'": {"encoding": "relu"},
-    "encoding='one_hot'": {"encoding": "one_hot"},
-    "normalize=False": {"normalize": False},
-    "whiten=False": {"whiten": False},
-    "bias=-0.25": {"bias": -0.25},
-    "bias=-1": {"bias": -1.0},
-    "n_patches=10_000": {"n_patches": 10_000},
+    "pooling='max'": {"orthogonalizer__pooling": "max"},
+    "encoding='relu'": {"orthogonalizer__encoding": "relu"},
+    "encoding='one_hot'": {"orthogonalizer__encoding": "one_hot"},
+    "normalize=False": {"orthogonalizer__normalize": False},
+    "whiten_eps=None": {"orthogonalizer__whiten_eps": None},
+    "bias=-0.25": {"orthogonalizer__bias": -0.25},
+    "bias=-1": {"orthogonalizer__bias": -1.0},
+    "n_patches=10_000": {"orthogonalizer__n_patches": 10_000},
     "mirror=True": {"mirror": True},
     "precision='float32'": {"precision": "float32"},
     "head='linear'": {"head": "linear"},

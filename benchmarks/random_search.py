@@ -51,8 +51,8 @@ search = HalvingRandomSearchCV(
     {
         "n_clusters": PerLayer(loguniform(50, 400), loguniform(200, 1600)),
         "n_components": randint(32, 192),
-        "bias": uniform(-1, 1),
-        "n_patches": randint(10_000, 60_000),
+        "orthogonalizer__bias": uniform(-1, 1),
+        "orthogonalizer__n_patches": randint(10_000, 60_000),
     },
     n_candidates=options.n_candidates,
     factor=3,

@@ -22,13 +22,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 pipeline = Pipeline(
     [
-        (
-            "patches",
-            PatchKMeansOrthogonalizer(
-                patch_size=3, stride=1, encoding="relu", whiten=True, pool_size=2, random_state=0
-            ),
-        ),
-        ("embed", TwoLayerConvEmbedder(scale_channels=True, random_state=0)),
+        ("patches", PatchKMeansOrthogonalizer(pool_size=2, random_state=0)),
+        ("embed", TwoLayerConvEmbedder(random_state=0)),
         ("flatten", Flatten()),
         ("scale", StandardScaler()),
         ("svm", LinearSVC(C=0.01, random_state=0)),

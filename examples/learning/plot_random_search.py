@@ -8,7 +8,8 @@ with less work: many candidates learn from few images, the best of them from mor
 """
 
 # %%
-# Each candidate names one value for each of the two layers. ``benchmarks/random_search.py`` has
+# Parameters of a part are named after it, as in a pipeline; a list has one value for each of the
+# two layers. ``benchmarks/random_search.py`` has
 # the same search for a file of images, CIFAR-10 for example.
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,8 +29,8 @@ search = HalvingRandomSearchCV(
     {
         "n_clusters": [[16, 32], [16, 64], [32, 64], [32, 128]],
         "n_components": [8, 16, 32, 64],
-        "bias": uniform(-1, 1),
-        "n_patches": [1000, 3000, 10_000],
+        "orthogonalizer__bias": uniform(-1, 1),
+        "orthogonalizer__n_patches": [1000, 3000, 10_000],
     },
     n_candidates=12,
     factor=2,
@@ -45,7 +46,7 @@ print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
 # %%
 # What each candidate reached in the last round that it took part in.
 results = search.cv_results_
-biases = np.array([params["bias"] for params in results["params"]])
+biases = np.array([params["orthogonalizer__bias"] for params in results["params"]])
 sizes = results["n_resources"]
 figure, ax = plt.subplots(figsize=(6, 4))
 for size in np.unique(sizes):

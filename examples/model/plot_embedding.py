@@ -45,7 +45,12 @@ print(f"width n = {n}, T = {T} steps of size {eta}")
 
 def embed(steps):
     embedder = TwoLayerConvEmbedder(
-        n, init_scale=sigma, learning_rate=eta, max_iter=steps, random_state=0
+        n,
+        init_scale=sigma,
+        learning_rate=eta,
+        max_iter=steps,
+        scale_channels=False,
+        random_state=0,
     )
     return embedder.fit_population(sampler.code_moments(1), sampler.classes_)
 

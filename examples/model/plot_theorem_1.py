@@ -25,7 +25,7 @@ n_runs = 300
 
 def distances(F, n, steps):
     """Distances of the two embeddings after each number of steps: (n_runs, n_steps)."""
-    embedder = TwoLayerConvEmbedder(n, init_scale=sigma, learning_rate=eta)
+    embedder = TwoLayerConvEmbedder(n, init_scale=sigma, learning_rate=eta, scale_channels=False)
     K = np.empty((2, n_runs, n))
     for seed in range(n_runs):
         for T in (0, 1):

@@ -55,11 +55,13 @@ class Block(NamedTuple):
         """Raise ValueError if the block's work on such images is more than memory allows."""
         plan = self.orthogonalizer._plan(image_shape)
         sizes = plan.work_bytes(n_images, self.orthogonalizer.n_patches, dtype)
-        memory.check(sizes[0], "clustering patches", "Raise it, or lower n_patches.")
+        memory.check(
+            sizes[0], "clustering patches", "Raise it, or lower n_patches of the orthogonalizer."
+        )
         memory.check(sizes[1], "encoding one image", "Raise it, or lower n_clusters.")
         if self.embedder is not None:
             size = self.embedder._work_values(plan.code_shape, n_classes)
-            advice = "Raise it, or lower n_clusters or batch_size."
+            advice = "Raise it, or lower n_clusters, or batch_size of the embedder."
             memory.check(size * dtype.itemsize, "a step of the embedder", advice)
 
     def fit_transform(self, images, y, dtype, memory, task):

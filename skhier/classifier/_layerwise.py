@@ -1,7 +1,6 @@
 """LayerwiseCNNClassifier: the whole algorithm."""
 
 from collections.abc import Sequence
-from math import prod
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -36,11 +35,12 @@ from .._flatten import Flatten
 from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
 from ..embedding import TwoLayerConvEmbedder
-from ._features import CHUNK, average_with_mirror, represent
-from ._heads import HEADS, fit_head, head_bytes, named_head
+from ._features import CHUNK, represent
+from ._heads import HEADS, named_head
 from ._memory import Memory
 from ._network import build_network
 from ._parts import LAYER_PARTS, make_parts, named_steps
+from ._training import check_work, train
 
 
 def _head_has(method):
@@ -398,25 +398,9 @@ class LayerwiseCNNClassifier(
         blocks, head = make_parts(self)
         first = blocks[0].orthogonalizer
         refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
-        shape, dtype = self.image_shape_, computing_dtype(images)
-        for block in blocks:
-            in_shape, shape = shape, block.check(shape)
-            block.check_memory(in_shape, len(images), len(classes), dtype, memory)
-        n_bytes = head_bytes(head, len(images), prod(shape), len(classes))
-        memory.check(n_bytes, "fitting the head", "Raise it, or use head='ridge'.")
-        features = images
+        check_work(blocks, head, images, len(classes), memory)
         with Task.fit(self, self.n_layers + 1, X, y) as task:
-            for number, block in enumerate(blocks, 1):
-                with task.subtask(f"layer {number}", 2 + (block.embedder is not None)) as layer:
-                    features = block.fit_transform(features, y, dtype, memory, layer)
-                shape = tuple(features.shape[1:])
-                task.log(f"layer {number} of {self.n_layers}: images of shape {shape}")
-                if task.stop:
-                    break
-            blocks = blocks[:number]
-            if self.mirror:
-                average_with_mirror(features, images, blocks)
-            fit_head(head, features.flatten(1), y, task)
+            blocks, shape = train(blocks, head, images, y, self.mirror, memory, task)
         self.classes_ = classes
         self.layers_ = blocks
         self.head_ = head

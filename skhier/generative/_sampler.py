@@ -8,10 +8,9 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._base._fitting import unchanged_on_failure
-from .._base._images import shape_of
 from .._base._labels import encode_labels
 from .._base._params import as_pair
 from .._base._random import make_rng
@@ -23,6 +22,7 @@ from ._inference import InferenceMixin
 from ._levels import read_fractions, read_levels
 from ._root import draw_root_images
 from ._search import Search
+from ._semantic import find_classes, name_classes, semantic_shape, validate_semantic
 
 
 class HierarchicalSampler(
@@ -338,61 +338,17 @@ class HierarchicalSampler(
 
     def _learn_root(self, X, y, level):
         """Name labels and classes after X and y; return what gives the root images."""
-        if y is None:
-            raise ValueError(
-                "HierarchicalSampler requires y to be passed, but the target y is None: "
-                "semantic images need labels."
-            )
-        shape = shape_of(X)[1:]
-        self._holds_strings = len(shape) == 1 and self.root_shape is None
-        if self.root_shape is not None:
-            shape = as_pair(self.root_shape, "root_shape", 1)
-        elif len(shape) == 1:
-            shape = (1, *shape)
-        X, y = self._validate(X, shape, y, reset=True)
+        shape, self._holds_strings = semantic_shape(X, self.root_shape)
+        X, y = validate_semantic(self, X, shape, y, reset=True)
         self.classes_, labels = encode_labels(self, y)
-        try:
-            self.semantic_classes_, images = np.unique(X, return_inverse=True)
-        except TypeError as error:
-            raise TypeError(
-                "X names semantic classes: every argument must be a string or a number, "
-                f"all of one kind ({error})."
-            ) from error
+        self.semantic_classes_, images = name_classes(X)
         level.set_n_classes(len(self.semantic_classes_), "X")
-        return partial(tuple, (images.reshape(X.shape), labels))
-
-    def _validate(self, X, shape, y="no_validation", *, reset):
-        """Check semantic images of an expected shape; return X as (n, height, width)."""
-        given = shape_of(X)[1:]
-        if len(given) > 1:
-            if given != shape:
-                raise ValueError(
-                    f"X holds semantic images of shape {given}, where the shape {shape} "
-                    "was expected."
-                )
-            X = np.asarray(X).reshape(-1, prod(given))
-        checked = validate_data(self, X, y, reset=reset, dtype=None)
-        X, *rest = checked if isinstance(checked, tuple) else (checked,)
-        if X.shape[1] != prod(shape):
-            raise ValueError(
-                f"root_shape={self.root_shape!r} does not match X of shape {X.shape}: a "
-                f"semantic image of that shape has {prod(shape)} pixels."
-            )
-        X = X.reshape(-1, *shape)
-        return (X, *rest) if rest else X
+        return partial(tuple, (images, labels))
 
     def _encode_semantic(self, X):
         """Semantic images as indices of `semantic_classes_`."""
-        X = self._validate(X, self.level_shapes_[0], reset=False)
-        semantic = np.searchsorted(self.semantic_classes_, X)
-        semantic = semantic.clip(max=len(self.semantic_classes_) - 1)
-        unknown = self.semantic_classes_[semantic] != X
-        if unknown.any():
-            raise ValueError(
-                f"X holds the semantic class {X[unknown][0]}, not among the classes seen "
-                f"in fit: {self.semantic_classes_.tolist()}."
-            )
-        return semantic
+        X = validate_semantic(self, X, self.level_shapes_[0], reset=False)
+        return find_classes(X, self.semantic_classes_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
