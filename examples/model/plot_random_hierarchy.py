@@ -22,7 +22,7 @@ from skhier.datasets import make_random_hierarchy
 from skhier.plotting import GenerationDisplay
 
 n_classes, vocabulary_size, n_seeds = 8, 8, 3
-sizes = np.unique(np.geomspace(32, 12_000, 14).astype(int))
+sizes = np.unique(np.geomspace(24, 12_000, 14).astype(int))
 
 # %%
 # One string of depth 4, from the label to its 16 symbols. At the last level each symbol is written
@@ -86,7 +86,7 @@ left.legend(title="depth L", frameon=False)
 for m, depths in settings.items():
     needed = []
     for depth in depths:
-        i = int(np.argmax(curves[m, depth] >= 0.9))
+        i = max(1, int(np.argmax(curves[m, depth] >= 0.9)))
         needed.append(np.interp(0.9, curves[m, depth][i - 1 : i + 1], sizes[i - 1 : i + 1]))
     slope, offset = np.polyfit(depths, np.log(needed), 1)
     print(

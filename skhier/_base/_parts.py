@@ -38,7 +38,11 @@ class CompositeEstimator(BaseEstimator):
                 slots += [_Slot(f"{param}{i + 1}", param, i, part) for i, part in enumerate(value)]
             else:
                 slots.append(_Slot(param, param, None, self._stands_for(param, value)))
-        return [slot for slot in slots if hasattr(slot.part, "get_params")]
+        return [
+            slot
+            for slot in slots
+            if hasattr(slot.part, "get_params") and not isinstance(slot.part, type)
+        ]
 
     def _put(self, slot, part):
         if slot.place is not None:
@@ -145,7 +149,8 @@ def make_part(part, name, owner, params, *, seed=None, verbose=False):
         if key in changed:
             raise ValueError(
                 f"{key} is given twice, {key}={params[key]!r} by {type(owner).__name__} and "
-                f"{key}={has[key]!r} by {name}={part!r}: drop the one in {name}."
+                f"{key}={has[key]!r} by {name}={part!r}: drop the one in {name}, "
+                f"for that of {type(owner).__name__} holds."
             )
     if seed is not None and has.get("random_state", seed) is None:
         params["random_state"] = seed

@@ -183,6 +183,7 @@ def test_a_part_keeps_its_own_seed(few):
 )
 def test_what_is_given_twice_or_is_no_part_is_refused(few, params, message):
     clf = LayerwiseCNNClassifier().set_params(**params)
+    assert set(params) <= clf.get_params().keys()
     with pytest.raises(ValueError, match=message):
         clf.fit(*few)
 
