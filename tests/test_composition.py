@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -128,6 +129,25 @@ def test_pickle_and_joblib_keep_fitted_estimators(small, tmp_path):
     sampler = HierarchicalSampler(random_state=0).fit()
     again = pickle.loads(pickle.dumps(sampler))
     assert_array_equal(again.sample(5)[0], sampler.sample(5)[0])
+
+
+def test_read_only_state_works_as_joblib_maps_it(small, tmp_path):
+    X, y = small
+    estimators = [*fitted_estimators(X, y), (make_two_embeddings().fit(X, y), X)]
+    for number, (estimator, X) in enumerate(estimators):
+        joblib.dump(estimator, tmp_path / f"{number}.joblib")
+        loaded = joblib.load(tmp_path / f"{number}.joblib", mmap_mode="r")
+        for method in ("transform", "predict", "decision_function", "predict_proba"):
+            if hasattr(estimator, method):
+                assert_array_equal(getattr(loaded, method)(X), getattr(estimator, method)(X))
+        if hasattr(estimator, "to_torch"):
+            images = torch.from_numpy(X[:, None])
+            outputs = [each.to_torch()(images).detach() for each in (loaded, estimator)]
+            assert torch.equal(*outputs)
+
+
+def make_two_embeddings():
+    return LayerwiseCNNClassifier(n_clusters=8, n_components=[4, 4], head="linear", random_state=0)
 
 
 def test_fitted_state_is_numpy(small):

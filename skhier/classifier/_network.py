@@ -7,6 +7,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from .._base._device import as_tensor
 from ..clustering._encoder import NORM_EPS
 
 _ACTIVATIONS = {
@@ -84,8 +85,8 @@ def _block_modules(block):
             "encoding='one_hot' has no standard layer: to_torch needs encoding='relu' or "
             "'crelu' in every layer."
         )
-    weight = torch.from_numpy(part.kernels_.transpose(0, 3, 1, 2).copy())
-    intercepts = torch.from_numpy(part.intercepts_)
+    weight = as_tensor(part.kernels_.transpose(0, 3, 1, 2))
+    intercepts = as_tensor(part.intercepts_)
     if coding.encoding == "crelu":  # both polarities; they have the same mean square
         weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
     before, padding = grid.split_padding
@@ -103,7 +104,7 @@ def _block_modules(block):
         pool = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[coding.pooling]
         modules.append(pool(coding.pool_size, ceil_mode=True))
     if block.embedder is not None:
-        K = torch.from_numpy(block.embedder.kernels_)
+        K = as_tensor(block.embedder.kernels_)
         conv1x1 = nn.Conv2d(*K.shape, 1, bias=False)
         conv1x1.weight = nn.Parameter(K.T[:, :, None, None].contiguous())
         modules.append(conv1x1)

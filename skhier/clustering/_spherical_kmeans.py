@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._base._device import resolve_device
+from .._base._device import as_tensor, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
@@ -288,7 +288,7 @@ class SphericalKMeans(
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         units = torch.from_numpy(unit_rows(X)).to(resolve_device(self.device))
-        centers = torch.from_numpy(self.cluster_centers_).to(units)
+        centers = as_tensor(self.cluster_centers_).to(units)
         return units, centers
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -348,7 +348,7 @@ class SphericalKMeans(
         """
         units, centers = self._units(X)
         weight = _check_sample_weight(sample_weight, units.cpu().numpy(), dtype=np.float64)
-        weight = torch.from_numpy(weight).to(units)
+        weight = as_tensor(weight).to(units)
         return -assign(units, weight, centers).inertia
 
     def __sklearn_tags__(self):

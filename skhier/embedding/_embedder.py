@@ -11,7 +11,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import computing_dtype, map_batches, resolve_device, torch_dtype
+from .._base._device import as_tensor, computing_dtype, map_batches, resolve_device, torch_dtype
 from .._base._fitting import fit_method
 from .._base._images import is_plain_vectors, validate_images
 from .._base._labels import encode_labels
@@ -364,7 +364,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     def _embed(self, source, batches, out):
         """Fill `out`, an array or tensor, with the embedded images of a source of codes."""
-        K = torch.from_numpy(self.kernels_).to(resolve_device(self.device))
+        K = as_tensor(self.kernels_).to(resolve_device(self.device))
         return map_batches(lambda batch: conv1x1(source.take(batch), K), batches, out)
 
     def __sklearn_tags__(self):

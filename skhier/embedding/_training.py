@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from .._base._device import as_tensor
 from .._base._fitting import Task
 from .._base._random import make_rng
 from ._network import Targets, TwoLayerNetwork
@@ -84,7 +84,7 @@ def train_on_expectation(embedder, moments, n_classes, device):
         )
     code_shape = moments.shape[:3]
     rng = make_rng(embedder.random_state)
-    mean_yX = torch.from_numpy(moments.reshape(*code_shape, -1)).to(device)
+    mean_yX = as_tensor(moments.reshape(*code_shape, -1)).to(device)
     mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
     network = _initial_network(embedder, code_shape, len(mean_yX), rng, np.float64, device)
     return Trained(network, exact_from_mean(network, mean_yX, Run(embedder, False, rng)), [])
