@@ -6,7 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from skhier import LayerwiseCNNClassifier
 from skhier._main import _cli, _jobs, _picture
 
 
@@ -31,11 +33,50 @@ def test_prints_tables_and_draws_a_picture(npz, tmp_path, capsys, monkeypatch):
     assert set(accuracy) >= {"logistic regression on pixels", "RBF SVM on pixels"}
     assert "400 images to learn from, 225 held out" in printed
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "picture-mistakes.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of stripes, upright and lying, that a few pixels of noise make different."""
+    rng = np.random.default_rng(0)
+    for label in ("lying", "upright"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(100):
+            image = np.zeros((24, 24, 3), np.uint8)
+            image[rng.integers(2) :: 4] = 200
+            image[rng.integers(24, size=9), rng.integers(24, size=9)] = 255
+            image = image.swapaxes(0, 1) if label == "upright" else image
+            Image.fromarray(image).save(tmp_path / "photos" / label / f"{number:03}.png")
+    return tmp_path / "photos"
+
+
+def test_a_folder_of_images(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: None)
+    picture = tmp_path / "picture.png"
+    arguments = ["--data", str(photos), "--image-size", "16", "--picture", str(picture)]
+    assert _cli.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "photos, 16x16x3, 2 labels" in printed
+    accuracy = re.search(r"layerwise CNN \(skhier\) +([0-9.]+)%", printed)[1]
+    assert float(accuracy) > 90
+    assert (tmp_path / "picture-mistakes.png").is_file()
+
+
+def test_mistakes_are_drawn_for_any_labels(digits, tmp_path, monkeypatch):
+    X, X_test, y, y_test = digits
+    for names, is_drawn in ((None, y < 2), (["a", "b", "c"], y < 3)):
+        clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0).fit(X[is_drawn], y[is_drawn])
+        held = y_test <= y[is_drawn].max()
+        path = tmp_path / "mistakes.png"
+        _picture.draw_mistakes(clf, X_test[held], y_test[held], names, path)
+        assert path.stat().st_size > 10_000
 
 
 def test_without_matplotlib_there_is_no_picture(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     _picture.draw_picture(None, None, tmp_path / "x.png")
+    _picture.draw_mistakes(None, None, None, None, tmp_path / "x.png")
     assert "pip install 'skhier[plot]'" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
@@ -43,7 +84,9 @@ def test_without_matplotlib_there_is_no_picture(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "cats"], "'cats' is not 'digits', 'fashion-mnist' or a file name"),
+        (["--data", "cats"], "'cats' is not 'digits', 'fashion-mnist', a file name"),
+        (["--data", "tests"], "must hold one subfolder of images for each label"),
+        (["--image-size", "2"], "--image-size: 2 is less than 4"),
         (["--data", "absent.npz"], "There is no file 'absent.npz'"),
         (["--max-train", "5"], "--max-train: 5 is less than 100"),
         (["--picture", "absent/x.png"], "there is no folder absent"),

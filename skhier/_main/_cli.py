@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from ..datasets import load_fashion_mnist, load_npz
+from ..datasets import load_fashion_mnist, load_image_folder, load_npz
 from ._jobs import (
     learn_real_images,
     learn_synthetic_images,
     load_bundled_digits,
     split_images,
 )
-from ._picture import draw_picture
+from ._picture import draw_mistakes, draw_picture
 
 _DESCRIPTION = """\
 Learn deep convolutional networks layer by layer, without backpropagation through them.
@@ -32,8 +32,15 @@ def _parse(arguments):
         default="digits",
         metavar="DATA",
         help="real images to learn: 'digits' (bundled with scikit-learn, the default), "
-        "'fashion-mnist' (a copy on this machine) or FILE.npz with arrays X (images) and "
-        "y (labels)",
+        "'fashion-mnist' (a copy on this machine), FILE.npz with arrays X (images) and "
+        "y (labels), or a folder with one subfolder of images for each label",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="resize the images of a folder to NxN pixels (default: %(default)s)",
     )
     parser.add_argument(
         "--max-train",
@@ -54,6 +61,8 @@ def _parse(arguments):
         "--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
+    if options.image_size < 4:
+        parser.error(f"argument --image-size: {options.image_size} is less than 4")
     if options.max_train < 100:
         parser.error(f"argument --max-train: {options.max_train} is less than 100")
     if not 0 <= options.seed < 2**32:
@@ -61,27 +70,34 @@ def _parse(arguments):
     if not options.picture.resolve().parent.is_dir():
         parser.error(f"argument --picture: there is no folder {options.picture.parent}")
     try:
-        options.dataset = _load(options.data)
+        options.dataset = _load(options.data, options.image_size)
         options.split = split_images(options.dataset, options.max_train, options.seed)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         parser.error(f"argument --data: {error}")
     return options
 
 
-def _load(data):
+def _load(data, image_size):
     if data == "digits":
         return load_bundled_digits()
     if data == "fashion-mnist":
         return load_fashion_mnist()
     if data.endswith(".npz"):
         return load_npz(data)
-    raise ValueError(f"{data!r} is not 'digits', 'fashion-mnist' or a file name ending in .npz")
+    if Path(data).is_dir():
+        return load_image_folder(data, (image_size, image_size, 3))
+    raise ValueError(
+        f"{data!r} is not 'digits', 'fashion-mnist', a file name ending in .npz or a folder"
+    )
 
 
 def main(arguments=None):
     """Run the main job; return the exit status."""
     options = _parse(arguments)
     learn_synthetic_images(options.seed)
-    classifier, image = learn_real_images(options.dataset, *options.split, options.seed)
-    draw_picture(classifier, image, options.picture)
+    classifier = learn_real_images(options.dataset, *options.split, options.seed)
+    _, X_test, _, y_test = options.split
+    draw_picture(classifier, X_test[0], options.picture)
+    mistakes = options.picture.with_stem(options.picture.stem + "-mistakes")
+    draw_mistakes(classifier, X_test, y_test, options.dataset.get("target_names"), mistakes)
     return 0

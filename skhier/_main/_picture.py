@@ -1,16 +1,28 @@
-"""The picture that the main job leaves behind."""
+"""The pictures that the main job leaves behind."""
+
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay
+
+_MOST_SHOWN = 12  # mistakes
 
 
-def draw_picture(classifier, image, path):
-    """Draw the centroids of the first layer and one image through all layers."""
+def _pyplot():
+    """Matplotlib's pyplot for drawing to files; None, said aloud, if it is not there."""
     try:
         import matplotlib
     except ImportError:
         print("\nNo picture: matplotlib is not installed (pip install 'skhier[plot]').")
-        return
+        return None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    return plt
+
+
+def draw_picture(classifier, image, path):
+    """Draw the centroids of the first layer and one image through all layers."""
+    if (plt := _pyplot()) is None:
+        return
     from ..plotting import CentroidsDisplay, LayersDisplay
 
     n_stages = 1 + sum(1 + (block.embedder is not None) for block in classifier.layers_)
@@ -27,3 +39,53 @@ def draw_picture(classifier, image, path):
     figure.savefig(path, dpi=110)
     plt.close(figure)
     print(f"\nPicture: {path}")
+
+
+def draw_mistakes(classifier, X, y, names, path):
+    """Draw what was taken for what among held-out images, and the surest mistakes.
+
+    `names` are those of the classes, or None for the labels themselves.
+    """
+    if (plt := _pyplot()) is None:
+        return
+    scores = classifier.decision_function(X)
+    scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
+    classes = classifier.classes_
+    predicted = classes[scores.argmax(axis=1)]
+    labels = np.union1d(classes, y)
+    name_of = {label: str(names[label]) if names else str(label) for label in labels}
+    wrong = np.flatnonzero(predicted != y)
+    surest = wrong[np.argsort(-scores.max(axis=1)[wrong], kind="stable")][:_MOST_SHOWN]
+    side = min(12, 3.5 + 0.35 * len(labels))
+    figure = plt.figure(figsize=(side + 5, side), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[side, 5])
+    left.suptitle(f"{len(X) - len(wrong):,} of {len(X):,} held-out images are right")
+    ConfusionMatrixDisplay.from_predictions(
+        y,
+        predicted,
+        labels=labels,
+        display_labels=[name_of[label] for label in labels],
+        ax=left.subplots(),
+        cmap="Blues",
+        colorbar=False,
+        xticks_rotation="vertical",
+        include_values=len(labels) <= 20,
+    )
+    right.suptitle("The surest mistakes: label, taken for" if len(wrong) else "No mistakes")
+    for ax, i in zip(right.subplots(4, 3).flat, [*surest, *[None] * (_MOST_SHOWN - len(surest))]):
+        ax.set_axis_off()
+        if i is not None:
+            ax.imshow(_as_picture(X[i], X), cmap="gray")
+            ax.set_title(f"{name_of[y[i]]},\n{name_of[predicted[i]]}", fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    print(f"Picture of mistakes: {path}")
+
+
+def _as_picture(image, images):
+    """An image with values from 0 to 1, gray unless it has three channels."""
+    low, high = float(images.min()), float(images.max())
+    image = (np.asarray(image, dtype=float) - low) / ((high - low) or 1.0)
+    if image.ndim == 3 and image.shape[2] != 3:
+        return image.mean(axis=2)
+    return image

@@ -3,6 +3,7 @@
 from ._cifar10 import load_cifar10
 from ._fashion_mnist import load_fashion_mnist
 from ._hierarchies import make_appendix_d, make_digits_hierarchy, make_random_hierarchy
+from ._image_folder import load_image_folder
 from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist
 
@@ -11,6 +12,7 @@ __all__ = [
     "fetch_fashion_mnist",
     "load_cifar10",
     "load_fashion_mnist",
+    "load_image_folder",
     "load_npz",
     "make_appendix_d",
     "make_digits_hierarchy",

@@ -1,0 +1,163 @@
+"""Images in a folder, one subfolder for each label."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from .._base._images import normalize_image_shape
+from .._base._typing import PathLike
+from ._bunch import make_bunch
+
+_MODES = {1: "L", 3: "RGB"}
+_MOST_NAMED = 10  # unreadable files that an error lists
+
+
+def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
+    """Load images from a folder with one subfolder for each label.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder. The names of its subfolders are the labels, and all files below a subfolder
+        are its images, in any format that Pillow reads. Files and folders whose names begin
+        with a dot are ignored.
+
+    image_shape : tuple of int
+        (H, W) for gray images, (H, W, 3) for color. Images of any size and kind are brought
+        to it: turned upright as their EXIF data say, made opaque on white, converted, and
+        resized with antialiasing, without keeping the ratio of their sides. Of a file with
+        several images the first counts; 16 bits become 8.
+
+    Returns
+    -------
+    dataset : Bunch
+        With `images`, uint8 of shape (n, H, W) or (n, H, W, 3); `target`, integers;
+        `target_names`, the labels in alphabetical order; `filenames`, relative to the folder,
+        in alphabetical order too; `n_train` (None: no split of its own), `name` and `DESCR`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it has no subfolders, or an empty one, or files beside them, or files that cannot
+        be read as images; the message names them. If `image_shape` is not valid.
+    ImportError
+        If Pillow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from PIL import Image
+    >>> from skhier.datasets import load_image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for label in ("cat", "dog"):
+    ...         (pathlib.Path(folder) / label).mkdir()
+    ...         Image.new("RGB", (60, 40)).save(f"{folder}/{label}/1.png")
+    ...     photos = load_image_folder(folder, image_shape=(32, 32, 3))
+    >>> photos.images.shape, photos.target.tolist(), photos.target_names
+    ((2, 32, 32, 3), [0, 1], ['cat', 'dog'])
+    """
+    height, width, n_channels = normalize_image_shape(image_shape)
+    if n_channels not in _MODES:
+        raise ValueError(
+            f"image_shape={image_shape!r} has {n_channels} channels: gray images have 1, (H, W), "
+            "and color images 3, (H, W, 3)."
+        )
+    _require_pillow()
+    root = Path(path)
+    files = _find_files(root)
+    images = np.empty((len(files), height, width, n_channels), np.uint8)
+    unreadable = []
+    for image, file in zip(images, files):
+        try:
+            image[:] = _read(root / file, (width, height), _MODES[n_channels])
+        except Exception as error:  # Pillow's plugins raise whatever a broken file provokes
+            unreadable.append(f"{file.as_posix()} ({str(error).splitlines()[0]})")
+    if unreadable:
+        more = len(unreadable) - _MOST_NAMED
+        raise ValueError(
+            f"{len(unreadable)} of {len(files)} files in {str(path)!r} cannot be read as images: "
+            + ", ".join(unreadable[:_MOST_NAMED])
+            + (f" and {more} more." if more > 0 else ".")
+        )
+    labels = [file.parts[0] for file in files]
+    target_names, target = np.unique(labels, return_inverse=True)
+    return make_bunch(
+        root.resolve().name,
+        images if len(image_shape) == 3 else images[..., 0],
+        target,
+        n_train=None,
+        target_names=target_names.tolist(),
+        filenames=[file.as_posix() for file in files],
+    )
+
+
+def _find_files(root):
+    """The files below the subfolders of a folder, relative to it, in order."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(root)!r}.")
+    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
+    stray = [entry.name for entry in entries if not entry.is_dir()]
+    if stray or not entries:
+        found = f"the files {stray[:_MOST_NAMED]}" if stray else "nothing"
+        raise ValueError(
+            f"{str(root)!r} must hold one subfolder of images for each label, but {found} in it "
+            f"{'are' if stray else 'is'} none."
+        )
+    files = []
+    for entry in entries:
+        below = [
+            file.relative_to(root)
+            for file in entry.rglob("*")
+            if file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(root).parts)
+        ]
+        if not below:
+            raise ValueError(f"The subfolder {entry.name!r} of {str(root)!r} holds no files.")
+        files += below
+    return sorted(files, key=lambda file: file.parts)
+
+
+def _require_pillow():
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "load_image_folder reads images with Pillow, which is not installed: "
+            "pip install 'skhier[images]'."
+        ) from error
+
+
+def _read(file, size, mode):
+    """The image of a file as an array (height, width, channels)."""
+    from PIL import Image, ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image = Image.open(file)
+    with image:
+        image.draft("RGB", (max(size), max(size)))  # a JPEG is decoded at a fraction of its size
+        upright = ImageOps.exif_transpose(_eight_bits(image))
+        if upright.has_transparency_data:
+            upright = upright.convert("RGBA")
+            white = Image.new("RGBA", upright.size, "white")
+            upright = Image.alpha_composite(white, upright)
+        resized = upright.convert(mode).resize(size)
+    return np.asarray(resized).reshape(*size[::-1], -1)
+
+
+def _eight_bits(image):
+    """An image whose values are bytes; Pillow would clip wider ones."""
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("floating-point values have no known range")
+    if not image.mode.startswith("I"):
+        return image
+    wide = np.asarray(image)
+    if wide.min() < 0 or wide.max() >= 2**16:
+        raise ValueError(f"values from {wide.min()} to {wide.max()} are not of 16 bits")
+    return Image.fromarray((wide // 256).astype(np.uint8))
