@@ -63,8 +63,7 @@ table = Table(*columns, csv_path=options.csv, first_width=30)
 features, n = images, len(images)
 for number, (phi, embedder) in enumerate(blocks, 1):
     _, seconds = measure(phi._fit_images, features)
-    plan = phi._plan(phi.image_shape_)
-    n_patches = min(phi.n_patches, n * prod(plan.grid.map_shape))
+    n_patches = phi._plan(phi.image_shape_).n_patches(n)
     k, d = phi.n_clusters_, prod(phi.kernels_.shape[1:])
     # A product with the centers for each iteration, the first assignment, and k-means++.
     n_products = phi.n_iter_ + 1 + (phi.get_params()["kmeans__init"] == "k-means++")

@@ -35,7 +35,7 @@ class Block(NamedTuple):
     orthogonalizer: PatchKMeansOrthogonalizer
     embedder: TwoLayerConvEmbedder | None
 
-    def check(self, image_shape):
+    def check(self, image_shape, n_images):
         """Check parameters before there is data; return the shape of the output.
 
         The number of channels is an upper bound where it is not known yet.
@@ -45,7 +45,7 @@ class Block(NamedTuple):
         ValueError
             If a parameter is not allowed, or patches do not fit images of this shape.
         """
-        height, width, channels = self.orthogonalizer._check(image_shape).code_shape
+        height, width, channels = self.orthogonalizer._check(image_shape, n_images).code_shape
         if self.embedder is not None:
             self.embedder._check()
             channels = self.embedder.n_components
@@ -54,7 +54,7 @@ class Block(NamedTuple):
     def check_memory(self, image_shape, n_images, n_classes, dtype, memory):
         """Raise ValueError if the block's work on such images is more than memory allows."""
         plan = self.orthogonalizer._plan(image_shape)
-        sizes = plan.work_bytes(n_images, self.orthogonalizer.n_patches, dtype)
+        sizes = plan.work_bytes(n_images, dtype)
         memory.check(
             sizes[0], "clustering patches", "Raise it, or lower n_patches of the orthogonalizer."
         )

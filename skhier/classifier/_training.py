@@ -17,7 +17,7 @@ def check_work(blocks, head, images, n_classes, memory):
     """
     shape, dtype = images.shape[1:], computing_dtype(images)
     for block in blocks:
-        in_shape, shape = shape, block.check(shape)
+        in_shape, shape = shape, block.check(shape, len(images))
         block.check_memory(in_shape, len(images), n_classes, dtype, memory)
     n_bytes = head_bytes(head, len(images), prod(shape), n_classes)
     memory.check(n_bytes, "fitting the head", "Raise it, or use head='ridge'.")

@@ -76,10 +76,6 @@ def learn_codebook(images, grid, kmeans, *, n_clusters, n_patches, whiten_eps, r
     if is_auto(n_clusters):
         count_distinct = _count_directions if is_cosine else _count_patches
         n_clusters = auto_n_clusters(patches.shape[1], partial(count_distinct, patches))
-    if n_clusters > len(patches):
-        raise ValueError(
-            f"n_clusters={n_clusters} is more than the number of patches, {len(patches)}. Lower it."
-        )
     kmeans.set_params(n_clusters=n_clusters)
     has_tasks = isinstance(kmeans, CallbackSupportMixin)
     with task.delegate("k-means", kmeans) if has_tasks else task.subtask("k-means"):

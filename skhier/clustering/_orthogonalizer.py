@@ -21,6 +21,7 @@ from .._base._device import (
 )
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, validate_images
+from .._base._params import is_auto
 from .._base._parts import CompositeEstimator, make_part
 from .._base._random import make_rng
 from .._base._sklearn import Interval, StrOptions
@@ -318,7 +319,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         return self
 
     def _learn(self, images):
-        self._check(self.image_shape_)
+        self._check(self.image_shape_, len(images))
         device, dtype = resolve_device(self.device), computing_dtype(images)
         grid = self._plan(self.image_shape_).grid
         with Task.fit(self, 1, images) as task:
@@ -345,11 +346,17 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
     def _plan(self, image_shape):
         return Plan.of(self, image_shape)
 
-    def _check(self, image_shape):
-        """Check parameters against a shape of images; return the plan for such images."""
+    def _check(self, image_shape, n_images):
+        """Check parameters against the shape and number of images; return the plan for them."""
         self._validate_params()
         plan = self._plan(image_shape)
         self._make_kmeans()
+        n_patches = plan.n_patches(n_images)
+        if not is_auto(self.n_clusters) and self.n_clusters > n_patches:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} is more than the number of patches, {n_patches}. "
+                "Lower it."
+            )
         if self.precision == "bfloat16":  # refused where it is slow; 'auto' never is
             self._code_dtype(np.dtype(np.float32))
         return plan

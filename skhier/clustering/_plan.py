@@ -21,11 +21,14 @@ class Plan:
         What becomes of the responses of a patch.
     most_clusters : int
         The number of clusters, or an upper bound while 'auto' is not known.
+    most_patches : int or None
+        The largest number of patches to cluster; None is all.
     """
 
     grid: PatchGrid
     coding: Coding
     most_clusters: int
+    most_patches: int | None
 
     @classmethod
     def of(cls, params, image_shape):
@@ -49,17 +52,22 @@ class Plan:
         )
         n_clusters = params.n_clusters
         most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else n_clusters
-        return cls(grid, coding, most)
+        return cls(grid, coding, most, params.n_patches)
 
     @property
     def code_shape(self):
         """(h, w, channels) of the codes of an image; of channels, an upper bound."""
         return self.coding.code_shape(self.grid.map_shape, self.most_clusters)
 
-    def work_bytes(self, n_images, n_patches, dtype):
+    def n_patches(self, n_images):
+        """The number of patches that are clustered."""
+        there_are = n_images * prod(self.grid.map_shape)
+        return there_are if self.most_patches is None else min(there_are, self.most_patches)
+
+    def work_bytes(self, n_images, dtype):
         """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
         n_positions, n_values = prod(self.grid.map_shape), prod(self.grid.patch_shape)
-        n_patches = min(n_images * n_positions, n_patches or n_images * n_positions)
+        n_patches = self.n_patches(n_images)
         # Patches as they are, whitened, of unit norm, and in the order of seeding.
         clustering = 4 * n_patches * n_values * dtype.itemsize
         # Patches, responses and codes of both signs before and after pooling.

@@ -253,6 +253,7 @@ def test_bad_parameters(digits, params, message):
         ({"orthogonalizer": [None, PatchKMeansOrthogonalizer(bias="x")]}, "'bias'"),
         ({"orthogonalizer": [None, PatchKMeansOrthogonalizer(kmeans="x")]}, "'kmeans'"),
         ({"pool_size": [1, 0]}, "pool_size=0"),
+        ({"n_clusters": [8, 10**5]}, "n_clusters=100000 is more than the number of patches, 8082"),
         ({"embedder": [None, TwoLayerConvEmbedder(loss="hinge")]}, "'loss'"),
         ({"embedder": [None, TwoLayerConvEmbedder(loss="cross_entropy")]}, "solver='exact'"),
     ],

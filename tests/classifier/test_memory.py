@@ -67,19 +67,19 @@ def test_enough_memory_needs_no_files(digits, files, limit):
     ("limit", "params", "message"),
     [
         (1000, {}, "clustering patches takes .* lower n_patches"),
-        ("40kB", {"orthogonalizer__n_patches": 10}, "encoding one image takes .* lower n_clusters"),
+        ("40kB", {"orthogonalizer__n_patches": 64}, "encoding one image takes .* lower n_clusters"),
         (
             "1MB",
             {
                 "embedder__solver": "adam",
                 "embedder__batch_size": 200,
-                "orthogonalizer__n_patches": 10,
+                "orthogonalizer__n_patches": 64,
             },
             "a step of the embedder .* batch_size",
         ),
         (
             "2MB",
-            {"head": LogisticRegression(), "orthogonalizer__n_patches": 30},
+            {"head": LogisticRegression(), "orthogonalizer__n_patches": 64},
             "fitting the head .* head='ridge'",
         ),
         (0, {}, "memory_limit=0 is not valid"),
