@@ -65,7 +65,11 @@ def test_a_folder_of_images(photos, tmp_path, capsys, monkeypatch):
 
 def test_mistakes_are_drawn_for_any_labels(digits, tmp_path, monkeypatch):
     X, X_test, y, y_test = digits
-    for names, is_drawn in ((None, y < 2), (["a", "b", "c"], y < 3)):
+    for names, is_drawn in (
+        (None, y < 2),
+        (["a", "b", "c"], y < 3),
+        (np.array(["a", "b", "c"]), y < 3),
+    ):
         clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0).fit(X[is_drawn], y[is_drawn])
         held = y_test <= y[is_drawn].max()
         path = tmp_path / "mistakes.png"

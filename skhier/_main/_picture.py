@@ -48,12 +48,14 @@ def draw_mistakes(classifier, X, y, names, path):
     """
     if (plt := _pyplot()) is None:
         return
+    from ..plotting._sheets import show_colors
+
     scores = classifier.decision_function(X)
     scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
     classes = classifier.classes_
     predicted = classes[scores.argmax(axis=1)]
     labels = np.union1d(classes, y)
-    name_of = {label: str(names[label]) if names else str(label) for label in labels}
+    name_of = {label: str(label if names is None else names[label]) for label in labels}
     wrong = np.flatnonzero(predicted != y)
     surest = wrong[np.argsort(-scores.max(axis=1)[wrong], kind="stable")][:_MOST_SHOWN]
     side = min(12, 3.5 + 0.35 * len(labels))
@@ -75,17 +77,11 @@ def draw_mistakes(classifier, X, y, names, path):
     for ax, i in zip(right.subplots(4, 3).flat, [*surest, *[None] * (_MOST_SHOWN - len(surest))]):
         ax.set_axis_off()
         if i is not None:
-            ax.imshow(_as_picture(X[i], X), cmap="gray")
+            if X[i].shape[2:] == (3,):
+                show_colors(ax, X[i])
+            else:
+                ax.imshow(X[i].reshape(*X[i].shape[:2], -1).mean(axis=2), cmap="gray")
             ax.set_title(f"{name_of[y[i]]},\n{name_of[predicted[i]]}", fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
     print(f"Picture of mistakes: {path}")
-
-
-def _as_picture(image, images):
-    """An image with values from 0 to 1, gray unless it has three channels."""
-    low, high = float(images.min()), float(images.max())
-    image = (np.asarray(image, dtype=float) - low) / ((high - low) or 1.0)
-    if image.ndim == 3 and image.shape[2] != 3:
-        return image.mean(axis=2)
-    return image

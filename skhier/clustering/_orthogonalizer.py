@@ -319,9 +319,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         return self
 
     def _learn(self, images):
-        self._check(self.image_shape_, len(images))
+        grid = self._check(self.image_shape_, len(images)).grid
         device, dtype = resolve_device(self.device), computing_dtype(images)
-        grid = self._plan(self.image_shape_).grid
         with Task.fit(self, 1, images) as task:
             book = learn_codebook(
                 images,

@@ -265,9 +265,8 @@ class SphericalKMeans(
     def _seed(self, units, weight, n_distinct, rng):
         """First centers: repeated where directions are too few, random where there is none."""
         if n_distinct == 0:
-            return unit_rows(rng.standard_normal((self.n_clusters, units.shape[1]))).astype(
-                units.dtype
-            )
+            directions = rng.standard_normal((self.n_clusters, units.shape[1]))
+            return unit_rows(directions).astype(units.dtype)
         init_size = self.init_size
         if init_size is not None:
             init_size = max(init_size, 10 * self.n_clusters)

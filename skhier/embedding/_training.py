@@ -6,6 +6,7 @@ import numpy as np
 
 from .._base._device import as_tensor
 from .._base._fitting import Task
+from .._base._params import is_auto
 from .._base._random import make_rng
 from ._network import Targets, TwoLayerNetwork
 from ._solvers import Run, exact_from_mean, n_tasks, solve
@@ -48,8 +49,8 @@ def check_solver(embedder):
 
 def trains_readout(embedder):
     """Whether the readout is trained, not only the convolution."""
-    is_auto = embedder.train_readout == "auto"
-    return embedder.loss == "cross_entropy" if is_auto else embedder.train_readout
+    train_readout = embedder.train_readout
+    return embedder.loss == "cross_entropy" if is_auto(train_readout) else train_readout
 
 
 def train(embedder, source, labels, n_classes, dtype, device):
