@@ -10,6 +10,8 @@ import torch
 _BATCH_BYTES = 8 * 2**20
 # bfloat16 pays where its matrix product is this many times as fast as the float32 one.
 _WORTHWHILE = 1.3
+# And where the products that encode all images of a fit take a second or more.
+_MANY_PRODUCTS = 1e11
 
 
 def resolve_device(device):
@@ -49,29 +51,28 @@ def torch_dtype(dtype):
     return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
-def resolve_precision(precision, dtype, device):
-    """The torch dtype that convolutions compute in, for results of `dtype`.
+def automatic_precision(n_products, device):
+    """What precision='auto' stands for with float32 images: 'bfloat16' where it saves time.
 
-    'auto' is bfloat16 for float32 results on a device where that is worthwhile.
-
-    Raises
-    ------
-    ValueError
-        If 'bfloat16' is asked of a device that computes faster in float32.
+    Parameters
+    ----------
+    n_products : int
+        The number of products of numbers that encode all images of a fit.
+    device : torch.device
+        Where to compute.
     """
-    if precision == "float32":
-        return torch.float32
-    if precision == "auto" and dtype == np.float64:
-        return torch.float64
-    if bfloat16_speed(str(device)) >= _WORTHWHILE:
-        return torch.bfloat16
-    if precision == "auto":
-        return torch.float32
-    raise ValueError(
-        f"precision='bfloat16' is not for this device ({device}): its bfloat16 matrix product "
-        f"was measured to run at {bfloat16_speed(str(device)):.2g} times the speed of the "
-        "float32 one. Use 'auto' or 'float32'."
-    )
+    is_worthwhile = n_products >= _MANY_PRODUCTS and bfloat16_speed(str(device)) >= _WORTHWHILE
+    return "bfloat16" if is_worthwhile else "float32"
+
+
+def refuse_slow_precision(precision, device):
+    """Raise ValueError if 'bfloat16' is asked of a device that computes faster in float32."""
+    if precision == "bfloat16" and bfloat16_speed(str(device)) < _WORTHWHILE:
+        raise ValueError(
+            f"precision='bfloat16' is not for this device ({device}): its bfloat16 matrix product "
+            f"was measured to run at {bfloat16_speed(str(device)):.2g} times the speed of the "
+            "float32 one. Use 'auto' or 'float32'."
+        )
 
 
 @lru_cache

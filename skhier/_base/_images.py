@@ -14,6 +14,11 @@ from sklearn.utils.validation import validate_data
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
 # of them is computed on: an eighth of the memory.
 _DTYPES = (np.float64, np.float32, np.uint8)
+# Powers of two that the largest absolute value must lie between: so does its inverse, and in
+# float64, which float32 is summed in, its square.
+_EXPONENTS = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 450)}
+# Far below what overflows when it is squared and summed in float32, far above offsets.
+_MOST_CONTRASTS = 1e15
 
 
 def normalize_image_shape(image_shape):
@@ -100,6 +105,39 @@ def validate_images(estimator, X, y="no_validation", *, reset):
         estimator.image_shape_ = shape
     X = X.reshape(len(X), *estimator.image_shape_)
     return (X, *rest) if rest else X
+
+
+def refuse_extreme_values(X, exponents=_EXPONENTS):
+    """Raise ValueError if values to learn from are so large or small that digits would be lost.
+
+    Parameters
+    ----------
+    X : ndarray
+        Images; any that are zero everywhere are fine.
+    exponents : dict
+        For a dtype, the powers of two that the largest absolute value must lie between.
+    """
+    if X.dtype == np.uint8 or not (largest := _largest(X)):
+        return
+    least, most = (2.0**e for e in exponents[X.dtype])
+    if not least <= largest <= most:
+        raise ValueError(
+            f"X has values of up to {largest:.2g}; as {X.dtype} the largest may be from "
+            f"{least:.0e} to {most:.0e}. Divide X by {largest:.0e}."
+        )
+
+
+def refuse_foreign_values(X, gain):
+    """Raise ValueError if values times `gain`, about 1 in `fit`, would overflow."""
+    if X.dtype != np.uint8 and (largest := _largest(X)) * gain > _MOST_CONTRASTS:
+        raise ValueError(
+            f"X has values of up to {largest:.2g}, {largest * gain:.0e} times what varied in the "
+            "images of fit: it must have their unit."
+        )
+
+
+def _largest(X):
+    return float(max(X.max(), -X.min())) if X.size else 0.0
 
 
 def is_plain_vectors(estimator, X):

@@ -20,6 +20,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Auto: TypeAlias = Literal["auto"]
 Bound: TypeAlias = Literal["exact", "paper"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+Border: TypeAlias = Literal["auto", "dark"]
 Encoding: TypeAlias = Literal["one_hot", "relu", "crelu"]
 Pooling: TypeAlias = Literal["max", "average"]
 Padding: TypeAlias = Literal["valid", "same"] | Pair

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import as_array, computing_dtype, map_batches, resolve_device
 from .._base._fitting import Task, fit_method
-from .._base._images import is_plain_vectors, validate_images
+from .._base._images import is_plain_vectors, refuse_extreme_values, validate_images
 from .._base._labels import encode_labels
 from .._base._parts import CompositeEstimator
 from .._base._sklearn import HasMethods, Interval, StrOptions, VisualBlock
@@ -394,6 +394,7 @@ class LayerwiseCNNClassifier(
         """
         device, memory = resolve_device(self.device), Memory(self.memory_limit)
         images, y = validate_images(self, X, y, reset=True)
+        refuse_extreme_values(images)
         classes, _ = encode_labels(self, y)
         blocks, head = make_parts(self)
         first = blocks[0].orthogonalizer
@@ -456,7 +457,9 @@ class LayerwiseCNNClassifier(
 
     def _images(self, X):
         check_is_fitted(self)
-        return validate_images(self, X, reset=False)
+        images = validate_images(self, X, reset=False)
+        self.layers_[0].orthogonalizer._refuse_foreign(images)
+        return images
 
     def _respond(self, method, X):
         """The head's response, for one chunk of images after the other."""

@@ -7,7 +7,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from .._base._device import as_tensor
+from .._base._device import as_tensor, torch_dtype
 from ..clustering._encoder import NORM_EPS
 
 _ACTIVATIONS = {
@@ -73,7 +73,7 @@ def build_network(blocks, head, feature_shape, mirror):
     if mirror:
         modules = [MirrorAverage(nn.Sequential(*modules))]
     modules += [nn.Flatten(), *_head_modules(head, feature_shape, dtype)]
-    return nn.Sequential(*modules).eval()
+    return nn.Sequential(*modules).to(torch_dtype(dtype)).eval()
 
 
 def _block_modules(block):
@@ -89,8 +89,9 @@ def _block_modules(block):
     intercepts = as_tensor(part.intercepts_)
     if coding.encoding == "crelu":  # both polarities; they have the same mean square
         weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
+    modules = _subtract(part.border_) if part.border_.any() else []
     before, padding = grid.split_padding
-    modules = [nn.ZeroPad2d(before)] if any(before) else []
+    modules += [nn.ZeroPad2d(before)] if any(before) else []
     conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding)
     conv.weight = nn.Parameter(weight)
     conv.bias = nn.Parameter(intercepts if coding.normalize else intercepts + coding.bias)
@@ -109,6 +110,14 @@ def _block_modules(block):
         conv1x1.weight = nn.Parameter(K.T[:, :, None, None].contiguous())
         modules.append(conv1x1)
     return modules
+
+
+def _subtract(color):
+    """A convolution that subtracts a color (C,): exactly, as its weights are 1."""
+    conv = nn.Conv2d(len(color), len(color), 1, groups=len(color))
+    conv.weight = nn.Parameter(torch.ones(len(color), 1, 1, 1, dtype=torch_dtype(color.dtype)))
+    conv.bias = nn.Parameter(-as_tensor(color))
+    return [conv]
 
 
 def _head_modules(head, feature_shape, dtype):

@@ -1,6 +1,6 @@
 """The parts of a classifier: an orthogonalizer and an embedder for each layer, and a head."""
 
-from .._base._params import is_sequence, value_at
+from .._base._params import is_auto, is_sequence, value_at
 from .._base._parts import make_part
 from .._base._random import make_rng
 from ..clustering import PatchKMeansOrthogonalizer
@@ -54,7 +54,18 @@ def _make_layer_part(classifier, kind, layer, seed, verbose):
     given = {name: value for name, value in given.items() if value is not None}
     # Of the whole: the images' shape is that of the first layer only, which knows it.
     given |= {"image_shape": None, "device": classifier.device, "precision": classifier.precision}
-    return make_part(part, kind, classifier, given, seed=seed, verbose=verbose)
+    part = make_part(part, kind, classifier, given, seed=seed, verbose=verbose)
+    if kind == "orthogonalizer":
+        _set_border(part, layer, is_own=is_sequence(classifier.orthogonalizer))
+    return part
+
+
+def _set_border(part, layer, is_own):
+    """Images have a border, of a color; beyond the border of codes there are none."""
+    if is_auto(part.border):
+        part.set_params(border="dark" if layer == 0 and part.whiten_eps is not None else 0)
+    elif layer > 0 and not is_own:
+        part.set_params(border=0)
 
 
 def _value_at(classifier, name, layer):

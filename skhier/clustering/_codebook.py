@@ -1,12 +1,12 @@
 """The filters that patches are coded with: centroids of clusters, as kernels of a convolution."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
-from .._base._device import computing_dtype
 from .._base._params import is_auto
 from ._auto import auto_n_clusters
 from ._lloyd import count_distinct_directions, unit_rows
@@ -43,7 +43,7 @@ class Codebook:
     n_iter: int
 
 
-def learn_codebook(images, grid, kmeans, *, n_clusters, n_patches, whiten_eps, rng, task):
+def learn_codebook(images, grid, border, kmeans, *, n_clusters, n_patches, whiten_eps, rng, task):
     """Cluster patches of images.
 
     Parameters
@@ -52,6 +52,8 @@ def learn_codebook(images, grid, kmeans, *, n_clusters, n_patches, whiten_eps, r
         Images.
     grid : PatchGrid
         Where patches lie.
+    border : ndarray of shape (C,)
+        Subtracted from pixels, also beyond the borders of images.
     kmeans : estimator
         The k-means, which gets its number of clusters and, if it has none, its seed here.
     n_clusters : int or 'auto'
@@ -65,7 +67,10 @@ def learn_codebook(images, grid, kmeans, *, n_clusters, n_patches, whiten_eps, r
     task : Task
         Of which k-means is the only part.
     """
-    patches = sample_patches(images, grid, n_patches, computing_dtype(images), rng)
+    patches = sample_patches(images, grid, border, n_patches, rng)
+    # Scaled by 2^-unit, which is exact, so that squares of the values stay in range.
+    unit = math.frexp(max(patches.max(), -patches.min()))[1]
+    np.ldexp(patches, -unit, out=patches)
     task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
     whitening = Whitening.learn(patches, whiten_eps)
     patches = whitening.apply(patches)
@@ -82,13 +87,20 @@ def learn_codebook(images, grid, kmeans, *, n_clusters, n_patches, whiten_eps, r
         kmeans.fit(patches)
     centers = kmeans.cluster_centers_
     scale = float(np.linalg.norm(patches) / np.sqrt(patches.size)) or 1.0
+    inertia = kmeans.inertia_
     kernels = centers / patches.dtype.type(scale)
     # The nearest centroid has the largest <c, x> - |c|^2 / 2; unit norms make no difference.
     intercepts = np.zeros(len(kernels), kernels.dtype)
     if not is_cosine:
+        kernels /= patches.dtype.type(scale)
         intercepts -= (kernels * centers).sum(axis=1) / 2
     kernels, intercepts = whitening.fold(kernels, intercepts)
-    return Codebook(centers, kernels, intercepts, scale, kmeans.inertia_, kmeans.n_iter_)
+    kernels = np.ldexp(kernels, -unit)
+    if whiten_eps is None:  # what whitening gives has no unit
+        scale = math.ldexp(scale, unit)
+        if not is_cosine:
+            centers, inertia = np.ldexp(centers, unit), math.ldexp(inertia, 2 * unit)
+    return Codebook(centers, kernels, intercepts, scale, inertia, kmeans.n_iter_)
 
 
 def _count_directions(patches, enough):

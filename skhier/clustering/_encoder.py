@@ -12,7 +12,8 @@ import torch
 from sklearn.utils import gen_batches
 from torch.nn import functional as F
 
-from .._base._device import automatic_batch_size, dense_product, to_tensor
+from .._base._device import as_tensor, automatic_batch_size, dense_product, to_tensor
+from ._border import subtract_border
 
 # Added to the mean square of a patch's responses that they are divided by the root of.
 NORM_EPS = 0.01
@@ -59,6 +60,8 @@ class PatchEncoder:
     ----------
     grid : PatchGrid
         Where patches lie.
+    border : ndarray of shape (channels,)
+        Subtracted from pixels.
     kernels : ndarray of shape (n_clusters, patch height, patch width, channels)
         Of the convolution.
     intercepts : ndarray of shape (n_clusters,)
@@ -73,8 +76,11 @@ class PatchEncoder:
         Images at a time; None suits the cache.
     """
 
-    def __init__(self, grid, kernels, intercepts, coding, *, dtype, device, batch_size=None):
+    def __init__(
+        self, grid, border, kernels, intercepts, coding, *, dtype, device, batch_size=None
+    ):
         self.grid = grid
+        self.border = as_tensor(border).to(device)
         self.kernels = to_tensor(kernels.reshape(len(kernels), -1), dtype, device)
         self.intercepts = to_tensor(intercepts, dtype, device)
         self.coding = coding
@@ -90,7 +96,9 @@ class PatchEncoder:
 
     def _response(self, images):
         """The convolution of images with the kernels: (n, rows, columns, n_clusters)."""
-        windows = self.grid.windows(to_tensor(images, self.dtype, self.device))
+        # The border goes before the precision: its digits would take those of the contrast.
+        images = subtract_border(as_tensor(images).to(self.device), self.border)
+        windows = self.grid.windows(images.to(self.dtype))
         patches = self._buffer("patches", windows).copy_(windows)
         rows = patches.reshape(-1, self.kernels.shape[1])
         return dense_product(rows, self.kernels, self.intercepts).reshape(*windows.shape[:3], -1)

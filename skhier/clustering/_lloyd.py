@@ -20,9 +20,12 @@ _RESOLUTION = 1e-5
 
 def unit_rows(X):
     """The rows of X divided by their Euclidean norms; zero rows stay zero."""
-    norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+    largest = np.maximum(X.max(axis=1), -X.min(axis=1))
+    rows = np.ldexp(X, -np.frexp(largest)[1][:, None])  # exact, and their squares are in range
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    return X * scale[:, None].astype(X.dtype)
+    rows *= scale[:, None].astype(rows.dtype)
+    return rows
 
 
 def count_distinct_directions(units, enough):

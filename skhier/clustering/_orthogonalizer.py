@@ -13,14 +13,20 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import (
+    automatic_precision,
     computing_dtype,
     map_batches,
     resolve_device,
-    resolve_precision,
+    refuse_slow_precision,
     torch_dtype,
 )
 from .._base._fitting import Task, fit_method
-from .._base._images import is_plain_vectors, validate_images
+from .._base._images import (
+    is_plain_vectors,
+    refuse_extreme_values,
+    refuse_foreign_values,
+    validate_images,
+)
 from .._base._params import is_auto
 from .._base._parts import CompositeEstimator, make_part
 from .._base._random import make_rng
@@ -28,6 +34,7 @@ from .._base._sklearn import Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
 from .._base._typing import (
     Auto,
+    Border,
     Device,
     Encoding,
     ImageShape,
@@ -38,6 +45,7 @@ from .._base._typing import (
     RandomState,
     Verbose,
 )
+from ._border import border_color, resolve_border
 from ._codebook import learn_codebook
 from ._encoder import ENCODINGS, PatchEncoder
 from ._patches import refuse_patches_of_vectors
@@ -70,8 +78,16 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         do not overlap.
 
     padding : {'valid', 'same'}, int or pair of int, default='same'
-        Zeros added around images: none; as many as give a patch at every stride; or this
-        many at each side (vertical, horizontal).
+        Pixels added around images: none; as many as give a patch at every stride; or this
+        many at each side (vertical, horizontal). They have the value `border`.
+
+    border : {'auto', 'dark'} or float, default='auto'
+        Color of what lies beyond the borders of images. Patches hold differences to it.
+        'dark' is three standard deviations below the mean of each channel, or its minimum
+        if that is more: 0 for most images with values from 0. It moves with the images, so
+        codes are the same when a constant is added to a channel. 'auto' is 'dark' for images
+        of at most 4 channels, and 0 for codes, which have more, and with `whiten_eps=None`,
+        where patches stay as they are.
 
     encoding : {'one_hot', 'relu', 'crelu'}, default='crelu'
         The code of a patch x, with centroids :math:`c_j`:
@@ -80,8 +96,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         - 'relu' (section 6): channel j is :math:`\max(0, \langle c_j, x\rangle / r + b)`,
           a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
           not depend on the unit of the images. With a Euclidean k-means,
-          :math:`\langle c_j, x\rangle - \|c_j\|^2 / 2` takes the product's place: the
-          largest channel is that of the nearest centroid;
+          :math:`(\langle c_j, x\rangle - \|c_j\|^2 / 2) / r^2` takes the place of the
+          quotient: the largest channel is that of the nearest centroid;
         - 'crelu': the 'relu' codes of the patch and those of its negative, so twice as many
           channels for the work of one convolution.
 
@@ -135,8 +151,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
 
     precision : {'auto', 'float32', 'bfloat16'}, default='auto'
         What codes are computed in. 'auto' is float64 for float64 images, exact float32 for
-        'one_hot' codes, and else bfloat16 where the processor is faster with it, which is
-        measured once per process, and float32 where it is not. Clustering is not affected.
+        'one_hot' codes, and else `precision_`: bfloat16 where the processor is faster with it,
+        which is measured once per process, and the images of `fit` so many that it saves
+        time. Clustering is not affected.
 
     verbose : bool or int, default=False
         Whether to print progress.
@@ -153,15 +170,21 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
     n_clusters_ : int
         The number of clusters that 'auto' stands for.
 
+    border_ : ndarray of shape (channels,)
+        The color that `border` stands for, subtracted from images before the convolution.
+
     kernels_ : ndarray of shape (n_clusters, patch height, patch width, channels)
-        Kernels of the convolution: the centroids, with whitening and 1 / `scale_` folded
-        in.
+        Kernels of the convolution: the centroids, with whitening and 1 / `scale_` (its
+        square with a Euclidean k-means) folded in.
 
     intercepts_ : ndarray of shape (n_clusters,)
         Added after the convolution; zero for the cosine distance without whitening.
 
     scale_ : float
         Root mean square of the pixels of the clustered (whitened) patches, r above.
+
+    precision_ : {'float32', 'bfloat16'}
+        What codes of float32 images are computed in where `precision` is 'auto'.
 
     inertia_ : float
         Sum of the distances of the clustered patches to their centroids, cosine or
@@ -215,6 +238,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         "patch_size": "no_validation",
         "stride": "no_validation",
         "padding": "no_validation",
+        "border": [Interval(Real, None, None, closed="neither"), StrOptions({"auto", "dark"})],
         "encoding": [StrOptions(set(ENCODINGS))],
         "bias": [Interval(Real, None, None, closed="neither")],
         "normalize": ["boolean"],
@@ -240,6 +264,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         stride: Pair | None = 1,
         *,
         padding: Padding = "same",
+        border: float | Border = "auto",
         encoding: Encoding = "crelu",
         bias: float = -0.5,
         normalize: bool = True,
@@ -259,6 +284,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         self.patch_size = patch_size
         self.stride = stride
         self.padding = padding
+        self.border = border
         self.encoding = encoding
         self.bias = bias
         self.normalize = normalize
@@ -306,6 +332,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
             If `n_clusters` is more than the number of distinct patches.
         """
         images = validate_images(self, X, reset=True)
+        refuse_extreme_values(images)
         refuse_patches_of_vectors(self, X, self.patch_size, self.padding)
         self._learn(images)
         return self
@@ -321,10 +348,13 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
     def _learn(self, images):
         grid = self._check(self.image_shape_, len(images)).grid
         device, dtype = resolve_device(self.device), computing_dtype(images)
+        border = resolve_border(self.border, images.shape[3], self.whiten_eps is not None)
+        border = border_color(images, border)
         with Task.fit(self, 1, images) as task:
             book = learn_codebook(
                 images,
                 grid,
+                border,
                 self._make_kmeans(),
                 n_clusters=self.n_clusters,
                 n_patches=self.n_patches,
@@ -333,10 +363,13 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
                 task=task,
             )
         self.n_clusters_ = len(book.centers)
+        self.border_ = border
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
         self.kernels_ = book.kernels.reshape(-1, *grid.patch_shape)
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
+        n_products = len(images) * prod(grid.map_shape) * self.kernels_.size
+        self.precision_ = automatic_precision(n_products, device)
         self.inertia_ = book.inertia
         self.n_iter_ = book.n_iter
         self.output_shape_ = self._encoder(dtype).code_shape
@@ -356,8 +389,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
                 f"n_clusters={self.n_clusters} is more than the number of patches, {n_patches}. "
                 "Lower it."
             )
-        if self.precision == "bfloat16":  # refused where it is slow; 'auto' never is
-            self._code_dtype(np.dtype(np.float32))
+        refuse_slow_precision(self.precision, resolve_device(self.device))
         return plan
 
     def _make_kmeans(self):
@@ -368,9 +400,11 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
 
     def _code_dtype(self, dtype):
         """The torch dtype of codes whose results have `dtype`."""
-        if self.precision == "auto" and self.encoding == "one_hot":
+        if not is_auto(self.precision):
+            return getattr(torch, self.precision)
+        if dtype == np.float64 or self.encoding == "one_hot":
             return torch_dtype(dtype)
-        return resolve_precision(self.precision, dtype, resolve_device(self.device))
+        return getattr(torch, self.precision_)
 
     def _encoder(self, dtype):
         """The map from batches of images to codes that the fitted state describes.
@@ -380,6 +414,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         plan = self._plan(self.image_shape_)
         return PatchEncoder(
             plan.grid,
+            self.border_,
             self.kernels_,
             self.intercepts_,
             plan.coding,
@@ -388,9 +423,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
             batch_size=self.batch_size,
         )
 
+    def _refuse_foreign(self, images):
+        """Raise ValueError if images are of another unit than those of `fit`, beyond measure."""
+        refuse_foreign_values(images, float(np.abs(self.kernels_).max()))
+
     def _map(self, X, method, shape, dtype=None):
         """What a method of the encoder gives for all images, an array (n, *shape)."""
         images = validate_images(self, X, reset=False)
+        self._refuse_foreign(images)
         encoder = self._encoder(computing_dtype(images))
         return map_batches(
             lambda batch: method(encoder, images[batch]),

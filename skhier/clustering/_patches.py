@@ -13,6 +13,7 @@ from .._base._device import as_tensor, automatic_batch_size
 from .._base._images import is_plain_vectors
 from .._base._params import as_pair, is_auto
 from ._auto import auto_patch_size
+from ._border import subtract_border
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def refuse_patches_of_vectors(estimator, X, patch_size, padding):
         )
 
 
-def sample_patches(images, grid, n_patches, dtype, rng):
+def sample_patches(images, grid, border, n_patches, rng):
     """Draw patches uniformly without replacement, as rows.
 
     Parameters
@@ -154,10 +155,10 @@ def sample_patches(images, grid, n_patches, dtype, rng):
         Images.
     grid : PatchGrid
         Where patches lie.
+    border : ndarray of shape (C,)
+        Subtracted from pixels; its dtype is that of the rows.
     n_patches : int or None
         At most this many; all if None.
-    dtype : dtype
-        Of the rows.
     rng : RandomState
         Source of randomness.
 
@@ -172,13 +173,13 @@ def sample_patches(images, grid, n_patches, dtype, rng):
         chosen = np.arange(total)
     else:
         chosen = np.sort(sample_without_replacement(total, n_patches, random_state=rng))
-    patches = np.empty((len(chosen), prod(grid.patch_shape)), dtype)
-    target = torch.from_numpy(patches)
+    patches = np.empty((len(chosen), prod(grid.patch_shape)), border.dtype)
+    target, border = torch.from_numpy(patches), as_tensor(border)
     batch_size = automatic_batch_size(images[:1].nbytes)
     for batch in gen_batches(len(images), batch_size):
         first, last = np.searchsorted(chosen, [batch.start * per_image, batch.stop * per_image])
         if first < last:
-            windows = grid.windows(as_tensor(images[batch]))
+            windows = grid.windows(subtract_border(as_tensor(images[batch]), border))
             inside = torch.from_numpy(chosen[first:last] - batch.start * per_image)
             at = torch.unravel_index(inside, windows.shape[:3])
             target[first:last] = windows[at].reshape(last - first, -1)

@@ -66,7 +66,7 @@ def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten
     phi = PatchKMeansOrthogonalizer(5, patch_size, **params).fit(X)
     size = phi.cluster_centers_.shape[1:3]
     pads = [p for s in size for p in ((s - 1) // 2, s - 1 - (s - 1) // 2)]
-    patches = patches_of(X, size, (1, 1), pads).reshape(60, 6, 8, -1)
+    patches = patches_of(X - phi.border_, size, (1, 1), pads).reshape(60, 6, 8, -1)
     if whiten_eps:  # the clustered patches are all of them, so their statistics are known
         rows = patches.reshape(-1, patches.shape[-1])
         values, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
@@ -82,6 +82,27 @@ def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten
     # The last windows are cut by the border: rows 4 and 5, columns 6 and 7.
     assert_allclose(pooled[:, 1, 2], expected[:, 4:, 6:].max(axis=(1, 2)), atol=1e-10)
     assert_allclose(pooled[:, 0, 1], expected[:, :4, 3:6].max(axis=(1, 2)), atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(40, 6, 5, 2), (40, 8, 8, 5)])
+def test_auto_border_is_dark_for_images_and_zero_for_codes(shape):
+    X = np.random.default_rng(0).normal(100, 1, shape)
+    X[0, 0, 0] = -1000  # a broken pixel
+    border = PatchKMeansOrthogonalizer(4).fit(X).border_
+    dark = X.mean(axis=(0, 1, 2)) - 3 * X.std(axis=(0, 1, 2))
+    assert_allclose(border, dark if shape[3] <= 4 else np.zeros(5))
+    X[0, 0, 0] = 100
+    dark = PatchKMeansOrthogonalizer(4, border="dark").fit(np.abs(X - 100)).border_
+    assert_array_equal(dark, np.abs(X - 100).min(axis=(0, 1, 2)))
+    assert_array_equal(PatchKMeansOrthogonalizer(4, whiten_eps=None).fit(X).border_, 0)
+
+
+def test_images_continue_with_the_border_beyond_it(images):
+    X, _ = images
+    phi = PatchKMeansOrthogonalizer(5, 3, border=7, random_state=0).fit(X)
+    framed = np.pad(X, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=7)
+    inside = PatchKMeansOrthogonalizer(5, 3, border=7, padding="valid", random_state=0)
+    assert_allclose(inside.fit_transform(framed), phi.transform(X), atol=1e-9)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -117,6 +138,7 @@ def test_average_pooled_one_hot_codes_count_clusters(images):
 def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch):
     X = digits[0].astype(np.float32)
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+    monkeypatch.setattr(_device, "_MANY_PRODUCTS", 898 * 36 * 9 * 32)
     phi = PatchKMeansOrthogonalizer(
         32,
         padding="valid",
@@ -124,12 +146,13 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
         bias=-0.25,
         normalize=False,
         pool_size=1,
-        precision="float32",
         random_state=0,
     ).fit(X)
-    exact = phi.transform(X)
-    auto = phi.set_params(precision="auto").transform(X)
+    assert phi.precision_ == "bfloat16"
+    auto = phi.transform(X)
     assert_array_equal(auto, phi.set_params(precision="bfloat16").transform(X))
+    exact = phi.set_params(precision="float32").transform(X)
+    assert phi.set_params(n_clusters=31).fit(X).precision_ == "float32"  # it saves no time
     assert auto.dtype == exact.dtype == np.float32
     # 8 bits of the patches and kernels: responses move by about 2^-9 of the largest.
     assert 0 < np.abs(auto - exact).max() < 2**-6 * exact.max()
@@ -149,6 +172,7 @@ def test_bfloat16_is_refused_where_it_is_slow(digits, monkeypatch):
 
 def test_one_hot_codes_and_float64_images_are_not_rounded(digits, monkeypatch):
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+    monkeypatch.setattr(_device, "_MANY_PRODUCTS", 0)
     X = digits[0]
     for encoding, dtype in (("one_hot", np.float32), ("relu", np.float64)):
         phi = PatchKMeansOrthogonalizer(8, encoding=encoding, random_state=0)

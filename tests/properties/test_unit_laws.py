@@ -1,0 +1,107 @@
+"""The unit and the offset of pixels change no prediction."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits
+
+from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
+from skhier._base import _device
+
+FEW = max(5, settings.default.max_examples // 8)  # a case is a fit
+
+
+def colors_and_labels(dtype):
+    """Images of three channels, integers 0 to 16, and labels of four classes."""
+    digits = load_digits(n_class=4)
+    X = np.stack([digits.images, digits.images[:, ::-1], 16 - digits.images], axis=3)
+    return X[:240].astype(dtype), digits.target[:240]
+
+
+def fitted(X, y, **params):
+    return LayerwiseCNNClassifier(n_clusters=[12, 16], random_state=0, **params).fit(
+        X[:160], y[:160]
+    )
+
+
+@cache
+def expected_scores(dtype, precision="auto"):
+    X, y = colors_and_labels(dtype)
+    return fitted(X, y, precision=precision).decision_function(X)
+
+
+def network_scores(clf, X):
+    network = clf.to_torch()
+    images = torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2)))
+    return network(images).detach().numpy()
+
+
+offsets = st.tuples(*[st.integers(-16 * 10**6, 16 * 10**6)] * 3)
+
+
+@settings(max_examples=FEW)
+@given(offsets, st.integers(-98, 98))
+def test_exact_changes_of_offset_and_unit_change_nothing(offset, exponent):
+    X, y = colors_and_labels(np.float64)
+    other = np.ldexp(X + offset, exponent)
+    scores = fitted(other, y).decision_function(other)
+    assert_array_equal(scores, expected_scores(np.float64))
+
+
+@settings(max_examples=FEW)
+@given(offsets, st.floats(1e-30, 1e30))
+def test_offset_and_unit_change_no_prediction(offset, unit):
+    X, y = colors_and_labels(np.float64)
+    other = (X + offset) * unit
+    expected, clf = expected_scores(np.float64), fitted(other, y)
+    scores = clf.decision_function(other)
+    assert_allclose(scores, expected, atol=1e-4)
+    assert_array_equal(clf.predict(other), clf.classes_[expected.argmax(axis=1)])
+    assert_allclose(network_scores(clf, other), scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@settings(max_examples=FEW)
+@given(st.tuples(*[st.integers(-(2**18), 2**18)] * 3), st.integers(-98, 98))
+def test_float32_images_keep_the_digits_that_they_have(precision, offset, exponent):
+    X, y = colors_and_labels(np.float32)
+    other = np.ldexp(X + np.float32(offset), exponent)
+    assert other.dtype == np.float32
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_device, "bfloat16_speed", lambda device: 2)
+        clf = fitted(other, y, precision=precision)
+        scores = clf.decision_function(other)
+        assert_array_equal(scores, expected_scores(np.float32, precision))
+        error = np.abs(network_scores(clf, other) - scores)
+    assert error.mean() < {"float32": 1e-4, "bfloat16": 0.02}[precision]
+
+
+@settings(max_examples=FEW)
+@given(st.floats(1e-30, 1e30), st.sampled_from([None, 0.1]))
+def test_codes_do_not_depend_on_the_unit(unit, whiten_eps):
+    X, _ = colors_and_labels(np.float64)
+    params = {"n_clusters": 8, "whiten_eps": whiten_eps, "random_state": 0}
+    codes = PatchKMeansOrthogonalizer(**params).fit_transform(X)
+    assert_allclose(PatchKMeansOrthogonalizer(**params).fit_transform(X * unit), codes, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e35, 1e-35])
+def test_values_that_float32_cannot_square_are_refused(value):
+    X, y = colors_and_labels(np.float32)
+    with pytest.raises(ValueError, match=r"X has values .* Divide X by"):
+        fitted(X * np.float32(value), y)
+    with pytest.raises(ValueError, match=r"X has values .* Divide X by"):
+        PatchKMeansOrthogonalizer().fit(X * np.float32(value))
+
+
+def test_images_of_another_unit_than_those_of_fit_are_refused():
+    X, y = colors_and_labels(np.float32)
+    clf = fitted(X, y)
+    for method in (clf.predict, clf.transform, clf.layers_[0].orthogonalizer.transform):
+        with pytest.raises(ValueError, match="unit"):
+            method(X * np.float32(1e20))
