@@ -1,6 +1,7 @@
 """scikit-learn's own checks on every estimator, with default parameters and others.
 
-None is expected to fail.
+One is expected to fail, where parts of the data are drawn or set aside by index: there samples
+with weights are the same as copies of them only in expectation.
 """
 
 import pytest
@@ -43,12 +44,28 @@ ESTIMATORS = [getattr(skhier, name)() for name in skhier.__all__] + [
     ),
     LayerwiseCNNClassifier(mirror=True),
     RidgeHead(early_stopping=True, max_iter=5),
-    LayerwiseCNNClassifier(head=DecisionTreeClassifier()),
+    # The check of weights of classes lets trees have no leaf of little weight.
+    LayerwiseCNNClassifier(head=DecisionTreeClassifier(min_weight_fraction_leaf=0.01)),
 ]
+
+
+def expected_failures(estimator):
+    """Checks that must fail, and why."""
+    params = estimator.get_params()
+    why = None
+    if params.get("n_patches") == 12:
+        why = "patches are drawn by the index of images"
+    elif type(params.get("kmeans")) in (KMeans, MiniBatchKMeans):
+        why = "scikit-learn's k-means draws its first centers by index"
+    elif params.get("solver") in ("sgd", "adam"):
+        why = "batches are drawn by the index of images"
+    elif params.get("early_stopping") is True:
+        why = "samples are set aside by index"
+    return {"check_sample_weight_equivalence_on_dense_data": why} if why else {}
 
 
 # Some checks have fewer distinct samples than clusters, which is rightly warned of.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_sklearn_check(estimator, check):
     check(estimator)

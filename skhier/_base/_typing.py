@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Auto: TypeAlias = Literal["auto"]
 Bound: TypeAlias = Literal["exact", "paper"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+ClassWeight: TypeAlias = dict[Any, float] | Literal["balanced"] | None
 Border: TypeAlias = Literal["auto", "dark"]
 Encoding: TypeAlias = Literal["one_hot", "relu", "crelu"]
 Pooling: TypeAlias = Literal["max", "average"]

@@ -64,18 +64,18 @@ class Block(NamedTuple):
             advice = "Raise it, or lower n_clusters, or batch_size of the embedder."
             memory.check(size * dtype.itemsize, "a step of the embedder", advice)
 
-    def fit_transform(self, images, y, dtype, memory, task):
+    def fit_transform(self, images, y, weight, dtype, memory, task):
         """Fit both parts on (n, H, W, C) images and return the block's output.
 
-        `dtype` is that of results, which the precision of codes follows; `memory` says
-        where the output is kept.
+        `weight` is that of images, or None; `dtype` is that of results, which the precision
+        of codes follows; `memory` says where the output is kept.
         """
         with task.delegate("orthogonalizer", self.orthogonalizer):
-            self.orthogonalizer._fit_images(images)
+            self.orthogonalizer._fit_images(images, weight)
         if self.embedder is not None:
             with task.delegate("embedder", self.embedder):
                 source = EncodedImages(self.orthogonalizer._encoder(dtype), images)
-                self.embedder._fit_source(source, y, dtype)
+                self.embedder._fit_source(source, y, weight, dtype)
         with task.subtask("transform", None) as transform:
             return self.transform(images, dtype, memory, transform)
 

@@ -19,7 +19,7 @@ class StandardizedFeatures:
     X : Tensor of shape (n_samples, n_features)
         The features.
     weight : Tensor of shape (n_samples,)
-        1 for samples that count, 0 for others: as targets they are ignored.
+        Weights of samples; those with 0 do not count, as targets they are ignored.
     """
 
     def __init__(self, X, weight):
@@ -47,6 +47,18 @@ class StandardizedFeatures:
         # The mean is multiplied by the rounded coefficients too, so that it cancels.
         return out.sub_(self.mean @ narrow.T.to(W.dtype))
 
+    def gram(self):
+        """The weighted products of features, or of samples where these are fewer."""
+        batches = gen_batches(len(self._X), _ROWS)
+        parts = (
+            (self._X[rows].to(self.mean) - self.mean) / self.scale * self._weight[rows, None].sqrt()
+            for rows in batches
+        )
+        if len(self._X) > self._X.shape[1]:
+            return sum(x.T @ x for x in parts)
+        x = torch.cat(list(parts))
+        return x @ x.T
+
     def adjoint(self, R):
         """The product of the transpose with (n_samples, n_outputs) residuals."""
         R = R * self._weight[:, None]
@@ -65,6 +77,17 @@ class ConjugateGradients:
     otherwise rounding errors grow by many orders of magnitude in some twenty steps, and
     steps are spent on directions that were solved.
 
+    Parameters
+    ----------
+    features : StandardizedFeatures
+        X.
+    targets : Tensor of shape (n_samples, n_outputs)
+        Y.
+    penalty : float
+        Of the coefficients.
+    n_watched : int
+        `residuals` are those of so many outputs, the first.
+
     Attributes
     ----------
     W : Tensor of shape (n_features, n_outputs)
@@ -75,8 +98,8 @@ class ConjugateGradients:
         After each step the largest residual, as a fraction of the right side.
     """
 
-    def __init__(self, features, targets, penalty):
-        self._features, self._penalty = features, penalty
+    def __init__(self, features, targets, penalty, n_watched):
+        self._features, self._penalty, self._n_watched = features, penalty, n_watched
         self._residual = features.adjoint(targets)
         self._direction = self._residual.clone()
         self._basis = self._residual.new_empty(targets.shape[1], 8, len(self._residual))
@@ -105,7 +128,8 @@ class ConjugateGradients:
         square = (self._residual**2).sum(dim=0)
         self._direction = self._residual + _ratio(square, self._square) * p
         self._square = square
-        self.residuals.append(float(_ratio(square, self._square_0).max().sqrt()))
+        fraction = _ratio(square, self._square_0)[: self._n_watched]
+        self.residuals.append(float(fraction.max().sqrt()))
 
 
 def _ratio(numerator, denominator):

@@ -1,11 +1,13 @@
 """Heads: the classifier at the top of the layers, any of scikit-learn's."""
 
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.utils.validation import has_fit_parameter
 
 from .._base._device import as_array
 from ._ridge_head import RidgeHead
@@ -29,9 +31,27 @@ def named_head(head, verbose=False):
     return make_pipeline(StandardScaler(copy=False), final)
 
 
-def make_head(head, random_state, verbose=False):
-    """A new unfitted head, with a `random_state` wherever it has one that is None."""
+def make_head(head, random_state, class_weight=None, verbose=False):
+    """A new unfitted head, with a `random_state` wherever it has one that is None.
+
+    Raises
+    ------
+    ValueError
+        If it has a weight of classes of its own beside `class_weight`.
+    """
     head = clone(named_head(head, verbose))
+    own = {
+        name: value
+        for name, value in head.get_params().items()
+        if name.split("__")[-1] == "class_weight" and value is not None
+    }
+    if class_weight is not None and own:
+        raise ValueError(
+            f"class_weight is given twice, class_weight={class_weight!r} by the classifier and "
+            f"{own} by head={head!r}: drop the one in head."
+        )
+    if isinstance(head, RidgeHead) and class_weight is not None:
+        head.set_params(class_weight=class_weight)
     unset = {
         name: random_state
         for name, value in head.get_params().items()
@@ -47,11 +67,27 @@ def head_bytes(head, n_samples, n_features, n_classes):
     return 2 * 4 * n_samples * n_features  # features as float32, and standardized
 
 
-def fit_head(head, features, y, task):
+def takes_weights(head):
+    """Whether a head, or the last step of one that is a pipeline, takes `sample_weight`."""
+    final = head.steps[-1][1] if isinstance(head, Pipeline) else head
+    return has_fit_parameter(final, "sample_weight")
+
+
+def fit_head(head, features, y, weights, task):
     """Fit a head on a tensor of features (n, D), in their own precision if it can."""
     if isinstance(head, RidgeHead):
         with task.delegate("head", head):
-            head.fit_features(features, y)
-    else:
-        with task.subtask("head"):
-            head.fit(as_array(features), y)
+            head.fit_features(features, y, weights.of_samples)
+        return
+    params = {}
+    if weights.of_all is not None:
+        params = {"sample_weight": weights.of_all}
+    if params and isinstance(head, Pipeline):
+        params = {
+            f"{name}__sample_weight": weights.of_all
+            for name, step in head.steps
+            if has_fit_parameter(step, "sample_weight")
+        }
+    # What weights go where is said above, not by requests of metadata.
+    with task.subtask("head"), config_context(enable_metadata_routing=False):
+        head.fit(as_array(features), y, **params)

@@ -23,6 +23,7 @@ from .._base._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from .._base._transformer import ImageTransformerMixin
 from .._base._typing import (
     Auto,
+    ClassWeight,
     Device,
     ImageShape,
     Pair,
@@ -31,6 +32,7 @@ from .._base._typing import (
     RandomState,
     Verbose,
 )
+from .._base._weights import weighted_samples
 from .._flatten import Flatten
 from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
@@ -40,7 +42,7 @@ from ._heads import HEADS, named_head
 from ._memory import Memory
 from ._network import build_network
 from ._parts import LAYER_PARTS, make_parts, named_steps
-from ._training import check_work, train
+from ._training import Weights, check_work, train
 
 
 def _head_has(method):
@@ -104,6 +106,11 @@ class LayerwiseCNNClassifier(
         machine, multinomial logistic regression, a network of two hidden layers (384 and
         192 units), each on standardized features; or any scikit-learn classifier. 'ridge'
         works on half-precision features as they are; the others copy them.
+
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of classes, with which the weights of images are multiplied in all that is
+        learned. 'balanced' is inversely proportional to their frequencies, for classes of very
+        different sizes. None is 1 for all.
 
     mirror : bool, default=False
         Whether the learned representation of an image is averaged with that of its mirror
@@ -196,6 +203,7 @@ class LayerwiseCNNClassifier(
         "orthogonalizer": "no_validation",
         "embedder": "no_validation",
         "head": [StrOptions(set(HEADS)), HasMethods(["fit", "predict"])],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "mirror": ["boolean"],
         "memory_limit": "no_validation",
         "image_shape": "no_validation",
@@ -218,6 +226,7 @@ class LayerwiseCNNClassifier(
         orthogonalizer: PerLayer[PatchKMeansOrthogonalizer | None] = None,
         embedder: PerLayer[TwoLayerConvEmbedder | None] = None,
         head: Literal["ridge", "svm", "linear", "mlp"] | ClassifierMixin = "ridge",
+        class_weight: ClassWeight = None,
         mirror: bool = False,
         memory_limit: int | str | None = None,
         image_shape: ImageShape = None,
@@ -234,6 +243,7 @@ class LayerwiseCNNClassifier(
         self.orthogonalizer = orthogonalizer
         self.embedder = embedder
         self.head = head
+        self.class_weight = class_weight
         self.mirror = mirror
         self.memory_limit = memory_limit
         self.image_shape = image_shape
@@ -364,7 +374,7 @@ class LayerwiseCNNClassifier(
         ).set_params(**params)
 
     @fit_method
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the layers from the first to the last, then the head.
 
         Parameters
@@ -374,6 +384,11 @@ class LayerwiseCNNClassifier(
 
         y : array-like of shape (n,)
             Labels of two or more classes, integers or strings.
+
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights of images, for all that is learned. A weight of 2 is the same as two
+            copies, 0 as no such image: to rounding where all patches are clustered, as of a
+            few images, else in expectation.
 
         Returns
         -------
@@ -385,7 +400,8 @@ class LayerwiseCNNClassifier(
         ValueError
             If a layer's patches do not fit or do not tile its input, if it has fewer
             patches than clusters, if a parameter is given here and in a part, if there is
-            only one class, or if the work of a step takes more than `memory_limit` allows.
+            only one class, if weights are given and the head takes none, or if the work of a
+            step takes more than `memory_limit` allows.
 
         Warns
         -----
@@ -395,13 +411,15 @@ class LayerwiseCNNClassifier(
         device, memory = resolve_device(self.device), Memory(self.memory_limit)
         images, y = validate_images(self, X, y, reset=True)
         refuse_extreme_values(images)
+        images, y, weight = weighted_samples(sample_weight, images, y)
         classes, _ = encode_labels(self, y)
+        weights = Weights.of(weight, self.class_weight, classes, y)
         blocks, head = make_parts(self)
         first = blocks[0].orthogonalizer
         refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
-        check_work(blocks, head, images, len(classes), memory)
+        check_work(blocks, head, images, weights, len(classes), memory)
         with Task.fit(self, self.n_layers + 1, X, y) as task:
-            blocks, shape = train(blocks, head, images, y, self.mirror, memory, task)
+            blocks, shape = train(blocks, head, images, y, weights, self.mirror, memory, task)
         self.classes_ = classes
         self.layers_ = blocks
         self.head_ = head
@@ -425,7 +443,7 @@ class LayerwiseCNNClassifier(
         Raises
         ------
         ValueError
-            If `mirror` is True.
+            If `mirror` is True or `class_weight` is given.
 
         Examples
         --------
@@ -440,6 +458,11 @@ class LayerwiseCNNClassifier(
         """
         if self.mirror:
             raise ValueError("mirror=True is no step of a pipeline: to_pipeline needs False.")
+        if self.class_weight is not None:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is no step of a pipeline: give it to the "
+                "head, or sample_weight to the steps."
+            )
         blocks, head = make_parts(self)
         blocks[0].orthogonalizer.set_params(image_shape=self.image_shape)
         return Pipeline([*named_steps(blocks), ("flatten", Flatten()), ("head", head)])

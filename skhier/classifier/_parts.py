@@ -37,7 +37,7 @@ def make_parts(classifier):
         if not _embeds(classifier, layer):
             parts["embedder"] = None
         blocks.append(Block(**parts))
-    return blocks, make_head(classifier.head, next(seeds), verbose)
+    return blocks, make_head(classifier.head, next(seeds), classifier.class_weight, verbose)
 
 
 def _make_layer_part(classifier, kind, layer, seed, verbose):

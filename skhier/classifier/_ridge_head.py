@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,8 +16,10 @@ from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
 from .._base._labels import encode_labels
 from .._base._random import make_rng
-from .._base._sklearn import BaseEstimator, Interval
-from .._base._typing import RandomState, Verbose
+from .._base._sklearn import BaseEstimator, Interval, StrOptions
+from .._base._typing import ClassWeight, RandomState, Verbose
+from .._base._weights import class_weight_of, weighted_samples
+from ._calibration import fit_scale, leave_one_out, smoother_trace, trace_probes
 from ._conjugate_gradients import ConjugateGradients, StandardizedFeatures
 
 
@@ -43,6 +46,10 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Iterations end when the residual of the normal equations is this fraction of their
         right side, for every output.
 
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of classes, with which the weights of samples are multiplied. 'balanced' is
+        inversely proportional to their frequencies. None is 1 for all.
+
     early_stopping : bool, default=False
         Whether to set samples aside, score them after each iteration, end when
         `n_iter_no_change` iterations have not raised the best accuracy, and keep the
@@ -58,7 +65,8 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Whether to print the residual (and accuracy) of every tenth iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines which samples are set aside.
+        Determines which samples are set aside, and the random signs that `temperature_`
+        depends on for more than 512 samples and features.
 
     Attributes
     ----------
@@ -70,6 +78,10 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     classes_ : ndarray of shape (n_classes,)
         The labels.
+
+    temperature_ : float
+        What scores are divided by before their softmax (sigmoid, for two classes) gives
+        :meth:`predict_proba`.
 
     n_iter_ : int
         Number of iterations done.
@@ -90,6 +102,22 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     --------
     sklearn.linear_model.RidgeClassifier : For features that fit in memory several times.
 
+    Notes
+    -----
+    Probabilities are calibrated on scores that samples have when they are left out (or, with
+    `early_stopping`, on those set aside): `temperature_` minimizes their log loss, as in [2]_.
+    Leave-one-out scores are those of ridge regression in closed form, with the mean of the
+    leverages for each, as in generalized cross-validation [1]_; the mean is exact for up to 512
+    samples or features, and else comes from random signs, which are smoothed along with the
+    targets. A `sample_weight` counts copies: one is left out.
+
+    References
+    ----------
+    .. [1] G. H. Golub, M. Heath and G. Wahba, "Generalized cross-validation as a method for
+       choosing a good ridge parameter", Technometrics 21, 1979.
+    .. [2] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
+       networks", ICML 2017.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -103,6 +131,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -116,6 +145,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         *,
         max_iter: int = 60,
         tol: float = 1e-3,
+        class_weight: ClassWeight = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -125,6 +155,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.alpha = alpha
         self.max_iter = max_iter
         self.tol = tol
+        self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -132,7 +163,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the coefficients.
 
         Parameters
@@ -142,6 +173,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         y : array-like of shape (n_samples,)
             Labels of two or more classes, integers or strings.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights. A weight of 2 is the same as two copies, 0 as no such sample.
 
         Returns
         -------
@@ -154,11 +188,14 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If there is one class only.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        self._learn(torch.tensor(X), y)
+        X, y, weight = weighted_samples(sample_weight, X, y)
+        self._learn(torch.tensor(X), y, weight)
         return self
 
     @fit_method
-    def fit_features(self, features: torch.Tensor, y: np.ndarray) -> Self:
+    def fit_features(
+        self, features: torch.Tensor, y: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> Self:
         """Fit on a tensor of any floating dtype, such as bfloat16, without a copy.
 
         Parameters
@@ -168,6 +205,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         y : ndarray of shape (n_samples,)
             Labels.
+
+        sample_weight : ndarray of shape (n_samples,) or None, default=None
+            Weights, positive.
 
         Returns
         -------
@@ -184,20 +224,29 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         True
         """
         self.n_features_in_ = features.shape[1]
-        self._learn(features, y)
+        self._learn(features, y, sample_weight)
         return self
 
-    def _learn(self, X, y):
+    def _learn(self, X, y, count):
         self._validate_params()
         classes, labels = encode_labels(self, y)
-        wide = torch_dtype(computing_dtype(X))
-        is_train = self._choose_training_samples(labels, wide).to(X.device)
+        wide, rng = torch_dtype(computing_dtype(X)), make_rng(self.random_state)
+        count = np.ones(len(y)) if count is None else count
+        unit = class_weight_of(y, self.class_weight, classes, count)
+        held = np.zeros(len(y), dtype=bool)
+        if self.early_stopping:
+            held[set_aside(len(y), self.validation_fraction, rng)[1]] = True
+        weight = torch.from_numpy(np.where(held, 0, count * unit)).to(X.device, wide)
         targets = torch.from_numpy(_encode_targets(labels, len(classes))).to(X.device, wide)
-        features = StandardizedFeatures(X, is_train)
-        offset = (is_train @ targets) / features.n
-        solver = ConjugateGradients(features, targets - offset, self.alpha * X.shape[1])
-        held = is_train == 0
-        held_labels = labels[held.cpu().numpy()]
+        n_outputs = targets.shape[1]
+        features = StandardizedFeatures(X, weight)
+        offset = (weight @ targets) / features.n
+        probes = torch.zeros_like(targets[:, :0])
+        if not self.early_stopping:
+            probes = torch.from_numpy(trace_probes(*X.shape, rng)).to(targets)
+        penalty = self.alpha * X.shape[1]
+        columns = torch.cat([targets - offset, probes], dim=1)
+        solver = ConjugateGradients(features, columns, penalty, n_outputs)
         stopping = EarlyStopping(self.n_iter_no_change)
         stop = False
         with Task.fit(self, self.max_iter) as task:
@@ -206,29 +255,28 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     solver.step()
                 message = f"iteration {len(solver.residuals)}: residual {solver.residuals[-1]:.3g}"
                 if self.early_stopping:
-                    predicted = _decide(solver.outputs[held] + offset)
-                    accuracy = float((predicted.cpu().numpy() == held_labels).mean())
+                    predicted = _decide(solver.outputs[held] + offset).cpu().numpy()
+                    accuracy = np.average(predicted == labels[held], weights=(count * unit)[held])
                     message += f", accuracy {accuracy:.4f}"
-                    stop = stopping.update(accuracy, solver.W)
+                    stop = stopping.update(float(accuracy), (solver.W, solver.outputs[held]))
                 if len(solver.residuals) % 10 == 0:
                     task.log(message)
                 stop |= solver.residuals[-1] <= self.tol
-        W = stopping.best_state if self.early_stopping else solver.W
-        coef = (W / features.scale[:, None]).T
+        W, outputs = stopping.best_state if self.early_stopping else (solver.W, solver.outputs)
+        scores = (outputs[:, :n_outputs] + offset).double().cpu().numpy()
+        if self.early_stopping:
+            labels, count, unit = labels[held], count[held], unit[held]
+        else:
+            trace = smoother_trace(features, penalty, probes, outputs[:, n_outputs:])
+            scores = leave_one_out(scores, targets.cpu().numpy(), count, unit, trace)
+        coef = (W[:, :n_outputs] / features.scale[:, None]).T
         self.classes_ = classes
         self.coef_ = coef.cpu().numpy()
         self.intercept_ = (offset - coef @ features.mean).cpu().numpy()
+        self.temperature_ = 1 / fit_scale(_per_class(scores), labels, count * unit)
         self.residual_curve_ = np.array(solver.residuals)
         self.validation_scores_ = np.array(stopping.scores) if self.early_stopping else None
         self.n_iter_ = len(solver.residuals)
-
-    def _choose_training_samples(self, labels, dtype):
-        """1 for samples to learn from, 0 for those set aside."""
-        is_train = torch.ones(len(labels), dtype=dtype)
-        if self.early_stopping:
-            rng = make_rng(self.random_state)
-            is_train[set_aside(len(labels), self.validation_fraction, rng)[1]] = 0
-        return is_train
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Confidence scores of the classes.
@@ -247,6 +295,24 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         scores = rows @ self.coef_.T.astype(rows.dtype) + self.intercept_.astype(rows.dtype)
         return scores[:, 0] if len(self.coef_) == 1 else scores
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Estimate the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. The largest is that of the class that
+            :meth:`predict` gives.
+        """
+        scores = self.decision_function(X)
+        scores = scores.reshape(len(scores), -1) / scores.dtype.type(self.temperature_)
+        return softmax(_per_class(scores), axis=1)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.
@@ -268,6 +334,11 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 def _encode_targets(labels, n_classes):
     """-1 and 1 for two classes, else one-hot vectors; a column per output."""
     return 2.0 * labels[:, None] - 1 if n_classes == 2 else np.eye(n_classes)[labels]
+
+
+def _per_class(scores):
+    """A column for each class, also for two, whose one score is that of the second."""
+    return np.pad(scores, ((0, 0), (1, 0))) if scores.shape[1] == 1 else scores
 
 
 def _decide(scores):

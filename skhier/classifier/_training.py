@@ -1,20 +1,53 @@
 """Algorithm 1: layers are learned from the first to the last, then the head."""
 
 from math import prod
+from typing import NamedTuple
+
+import numpy as np
 
 from .._base._device import computing_dtype
+from .._base._weights import class_weight_of
 from ._features import average_with_mirror
-from ._heads import fit_head, head_bytes
+from ._heads import fit_head, head_bytes, takes_weights
 
 
-def check_work(blocks, head, images, n_classes, memory):
+class Weights(NamedTuple):
+    """Weights of images, None where all are 1.
+
+    Attributes
+    ----------
+    of_samples : ndarray of shape (n,) or None
+        Those that were given.
+    of_all : ndarray of shape (n,) or None
+        Those times the weights of the images' classes.
+    """
+
+    of_samples: np.ndarray | None
+    of_all: np.ndarray | None
+
+    @classmethod
+    def of(cls, sample_weight, class_weight, classes, y):
+        """The weights of images whose labels are y."""
+        if class_weight is None:
+            return cls(sample_weight, sample_weight)
+        unit = class_weight_of(y, class_weight, classes, sample_weight)
+        return cls(sample_weight, unit if sample_weight is None else unit * sample_weight)
+
+
+def check_work(blocks, head, images, weights, n_classes, memory):
     """Check all parts, and that there is memory for them, before work starts.
 
     Raises
     ------
     ValueError
-        If a parameter is not allowed, or a step's work is more than memory allows.
+        If a parameter is not allowed, if the head takes no weights but there are some, or if a
+        step's work is more than memory allows.
     """
+    if weights.of_all is not None and not takes_weights(head):
+        raise ValueError(
+            f"sample_weight and class_weight are not for head={head!r}: its fit takes no "
+            "sample_weight."
+        )
     shape, dtype = images.shape[1:], computing_dtype(images)
     for block in blocks:
         in_shape, shape = shape, block.check(shape, len(images))
@@ -23,7 +56,7 @@ def check_work(blocks, head, images, n_classes, memory):
     memory.check(n_bytes, "fitting the head", "Raise it, or use head='ridge'.")
 
 
-def train(blocks, head, images, y, mirror, memory, task):
+def train(blocks, head, images, y, weights, mirror, memory, task):
     """Fit blocks and head on (n, H, W, C) images.
 
     Returns
@@ -36,7 +69,7 @@ def train(blocks, head, images, y, mirror, memory, task):
     features, dtype = images, computing_dtype(images)
     for number, block in enumerate(blocks, 1):
         with task.subtask(f"layer {number}", 2 + (block.embedder is not None)) as layer:
-            features = block.fit_transform(features, y, dtype, memory, layer)
+            features = block.fit_transform(features, y, weights.of_all, dtype, memory, layer)
         shape = tuple(features.shape[1:])
         task.log(f"layer {number} of {len(blocks)}: images of shape {shape}")
         if task.stop:
@@ -44,5 +77,5 @@ def train(blocks, head, images, y, mirror, memory, task):
     blocks = blocks[:number]
     if mirror:
         average_with_mirror(features, images, blocks)
-    fit_head(head, features.flatten(1), y, task)
+    fit_head(head, features.flatten(1), y, weights, task)
     return blocks, shape

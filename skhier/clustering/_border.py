@@ -18,13 +18,13 @@ def resolve_border(border, n_channels, is_whitened):
     return border
 
 
-def border_color(images, border):
+def border_color(images, border, weight=None):
     """The color (C,) that a resolved border is.
 
     Patches are differences to it: then padding is with zeros, and a constant that is added
-    to all pixels changes nothing and takes no digits.
+    to all pixels changes nothing and takes no digits. `weight` is that of images, or None.
     """
-    color = as_array(_dark_color(images)) if border == "dark" else border
+    color = as_array(_dark_color(images, weight)) if border == "dark" else border
     return np.full(images.shape[3], color, computing_dtype(images))
 
 
@@ -33,22 +33,23 @@ def subtract_border(images, border):
     return images - border if border.any() else images
 
 
-def _dark_color(images):
+def _dark_color(images, weight):
     """Three standard deviations below the mean of a channel, or its minimum if that is more.
 
     Black for photographs and drawings with values from 0.
     """
-    n_channels = images.shape[3]
+    if weight is None:
+        weight = np.ones(len(images))
     # Moments are those of differences to one pixel: of large values they would cancel.
     pivot = as_tensor(images[:1]).double()[0, 0, 0]
-    total, square, least = torch.zeros(3, n_channels, dtype=torch.float64, device=pivot.device)
-    n_pixels = 0
+    total, square, least = torch.zeros(3, images.shape[3], dtype=torch.float64, device=pivot.device)
     for batch in gen_batches(len(images), automatic_batch_size(images[:1].nbytes)):
-        pixels = as_tensor(images[batch]).double().sub_(pivot).reshape(-1, n_channels)
-        n_pixels += len(pixels)
-        total += pixels.sum(dim=0)
-        square += torch.linalg.vecdot(pixels, pixels, dim=0)
-        least = torch.minimum(least, pixels.amin(dim=0))
+        pixels = as_tensor(images[batch]).double().sub_(pivot).flatten(1, 2)
+        w = as_tensor(weight[batch]).to(pixels)
+        total += w @ pixels.sum(dim=1)
+        square += w @ torch.linalg.vecdot(pixels, pixels, dim=1)
+        least = torch.minimum(least, pixels.amin(dim=(0, 1)))
+    n_pixels = weight.sum() * images.shape[1] * images.shape[2]
     mean = total / n_pixels
     deviation = (square / n_pixels - mean**2).clamp(min=0).sqrt()
     return pivot + torch.maximum(least, mean - _DEVIATIONS * deviation)

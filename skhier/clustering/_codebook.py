@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
 from .._base._params import is_auto
+from .._base._weights import mean_one
 from ._auto import auto_n_clusters
 from ._lloyd import count_distinct_directions, unit_rows
 from ._patches import sample_patches
@@ -43,13 +44,17 @@ class Codebook:
     n_iter: int
 
 
-def learn_codebook(images, grid, border, kmeans, *, n_clusters, n_patches, whiten_eps, rng, task):
+def learn_codebook(
+    images, weight, grid, border, kmeans, *, n_clusters, n_patches, whiten_eps, rng, task
+):
     """Cluster patches of images.
 
     Parameters
     ----------
     images : ndarray or Tensor of shape (n, H, W, C)
         Images.
+    weight : ndarray of shape (n,) or None
+        Weights of images, which their patches have too.
     grid : PatchGrid
         Where patches lie.
     border : ndarray of shape (C,)
@@ -67,12 +72,13 @@ def learn_codebook(images, grid, border, kmeans, *, n_clusters, n_patches, white
     task : Task
         Of which k-means is the only part.
     """
-    patches = sample_patches(images, grid, border, n_patches, rng)
+    patches, owners = sample_patches(images, grid, border, n_patches, rng)
+    weight = None if weight is None else weight[owners]
     # Scaled by 2^-unit, which is exact, so that squares of the values stay in range.
     unit = math.frexp(max(patches.max(), -patches.min()))[1]
     np.ldexp(patches, -unit, out=patches)
     task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
-    whitening = Whitening.learn(patches, whiten_eps)
+    whitening = Whitening.learn(patches, whiten_eps, mean_one(weight))
     patches = whitening.apply(patches)
     seed = rng.randint(2**31 - 1)
     if kmeans.random_state is None:
@@ -84,9 +90,13 @@ def learn_codebook(images, grid, border, kmeans, *, n_clusters, n_patches, white
     kmeans.set_params(n_clusters=n_clusters)
     has_tasks = isinstance(kmeans, CallbackSupportMixin)
     with task.delegate("k-means", kmeans) if has_tasks else task.subtask("k-means"):
-        kmeans.fit(patches)
+        kmeans.fit(patches, sample_weight=weight)
     centers = kmeans.cluster_centers_
-    scale = float(np.linalg.norm(patches) / np.sqrt(patches.size)) or 1.0
+    if weight is None:
+        scale = float(np.linalg.norm(patches) / np.sqrt(patches.size)) or 1.0
+    else:
+        square = np.einsum("ij,ij,i->", patches, patches, mean_one(weight))
+        scale = float(np.sqrt(square / patches.size)) or 1.0
     inertia = kmeans.inertia_
     kernels = centers / patches.dtype.type(scale)
     # The nearest centroid has the largest <c, x> - |c|^2 / 2; unit norms make no difference.

@@ -16,8 +16,8 @@ from .._base._device import (
     automatic_precision,
     computing_dtype,
     map_batches,
-    resolve_device,
     refuse_slow_precision,
+    resolve_device,
     torch_dtype,
 )
 from .._base._fitting import Task, fit_method
@@ -45,6 +45,7 @@ from .._base._typing import (
     RandomState,
     Verbose,
 )
+from .._base._weights import weighted_samples
 from ._border import border_color, resolve_border
 from ._codebook import learn_codebook
 from ._encoder import ENCODINGS, PatchEncoder
@@ -304,7 +305,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         return SphericalKMeans(max_iter=25, tol=1e-3) if value is None else value
 
     @fit_method
-    def fit(self, X: ArrayLike, y: None = None) -> Self:
+    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Cluster the patches of images.
 
         Parameters
@@ -314,6 +315,10 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
 
         y : None
             Ignored.
+
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights of images. A weight of 2 is the same as two copies, 0 as no such image
+            (to rounding where all patches are clustered, else in expectation).
 
         Returns
         -------
@@ -334,25 +339,27 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         images = validate_images(self, X, reset=True)
         refuse_extreme_values(images)
         refuse_patches_of_vectors(self, X, self.patch_size, self.padding)
-        self._learn(images)
+        images, _, weight = weighted_samples(sample_weight, images)
+        self._learn(images, weight)
         return self
 
     @fit_method
-    def _fit_images(self, images):
+    def _fit_images(self, images, weight):
         """Fit on images (n, H, W, C) that are known to be valid, an array or a tensor."""
         self.image_shape_ = tuple(images.shape[1:])
         self.n_features_in_ = prod(self.image_shape_)
-        self._learn(images)
+        self._learn(images, weight)
         return self
 
-    def _learn(self, images):
+    def _learn(self, images, weight):
         grid = self._check(self.image_shape_, len(images)).grid
         device, dtype = resolve_device(self.device), computing_dtype(images)
         border = resolve_border(self.border, images.shape[3], self.whiten_eps is not None)
-        border = border_color(images, border)
+        border = border_color(images, border, weight)
         with Task.fit(self, 1, images) as task:
             book = learn_codebook(
                 images,
+                weight,
                 grid,
                 border,
                 self._make_kmeans(),

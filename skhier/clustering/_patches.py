@@ -166,6 +166,8 @@ def sample_patches(images, grid, border, n_patches, rng):
     -------
     patches : ndarray of shape (min(n_patches, all), patch height * width * channels)
         In the order of images and positions.
+    owners : ndarray of shape (min(n_patches, all),)
+        The index of the image that each patch is of.
     """
     per_image = prod(grid.map_shape)
     total = len(images) * per_image
@@ -183,4 +185,4 @@ def sample_patches(images, grid, border, n_patches, rng):
             inside = torch.from_numpy(chosen[first:last] - batch.start * per_image)
             at = torch.unravel_index(inside, windows.shape[:3])
             target[first:last] = windows[at].reshape(last - first, -1)
-    return patches
+    return patches, chosen // per_image

@@ -21,16 +21,23 @@ class Whitening:
     zca: np.ndarray | None = None
 
     @classmethod
-    def learn(cls, patches, eps):
+    def learn(cls, patches, eps, weight=None):
         """The map that makes patches white (ZCA); the identity if `eps` is None.
+
+        `weight` is that of patches, with mean 1, or None.
 
         Eigenvalues of the covariance are raised by `eps` times their mean, so that
         directions of little variance are not blown up.
         """
         if eps is None:
             return cls()
-        mean = patches.mean(axis=0, dtype=np.float64)
+        if weight is None:
+            mean = patches.mean(axis=0, dtype=np.float64)
+        else:
+            mean = weight @ patches / len(patches)
         centered = patches - mean.astype(patches.dtype)
+        if weight is not None:
+            centered *= np.sqrt(weight)[:, None].astype(patches.dtype)
         covariance = (centered.T @ centered).astype(np.float64) / len(patches)
         values, vectors = np.linalg.eigh(covariance)
         variances = np.maximum(values, 0) + eps * values.mean()

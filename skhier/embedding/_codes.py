@@ -47,12 +47,27 @@ def conv1x1(codes, K):
     return codes @ K.to(codes.dtype) if codes.is_floating_point() else K[codes]
 
 
-def channel_moments(codes, n_channels):
-    """Sums over images and positions of each channel and of its square: (2, n_channels)."""
+def channel_moments(codes, n_channels, weight=None):
+    """Sums over images and positions of each channel and of its square: (2, n_channels).
+
+    `weight` is that of the images, or None.
+    """
     if codes.is_floating_point():
-        codes = codes.flatten(0, 2)
-        return torch.stack([codes.sum(dim=0), (codes**2).sum(dim=0)]).double()
-    return torch.bincount(codes.ravel(), minlength=n_channels).double().expand(2, -1)
+        flat = codes.flatten(0, 2)
+        weighted = flat if weight is None else per_image(weight, codes).flatten(0, 2)
+        return torch.stack([weighted.sum(dim=0), (weighted * flat).sum(dim=0)]).double()
+    weights = None if weight is None else _repeated(weight, codes)
+    return torch.bincount(codes.ravel(), weights, minlength=n_channels).double().expand(2, -1)
+
+
+def per_image(weight, codes):
+    """Dense codes times the weight of their image."""
+    return codes * weight.to(codes.dtype)[:, None, None, None]
+
+
+def _repeated(weight, labels):
+    """The weight of each entry of label maps (n, h, w)."""
+    return weight[:, None, None].expand(labels.shape).ravel()
 
 
 def channel_scale(moments, n):
@@ -79,9 +94,10 @@ class ClassSums:
         self._recent = torch.zeros(n_classes, n_cells, dtype=dtype, device=device)
         self._n_recent = 0
 
-    def add(self, codes, labels):
-        """Add the codes of some images, whose classes are `labels`."""
+    def add(self, codes, labels, weight=None):
+        """Add the codes of some images, whose classes are `labels`, times their weights."""
         if codes.is_floating_point():
+            codes = codes if weight is None else per_image(weight, codes)
             self._recent.index_add_(0, labels, codes.flatten(1))
             self._n_recent += len(codes)
             if self._n_recent >= self._N_RECENT:
@@ -90,8 +106,9 @@ class ClassSums:
         _, positions, n_channels = self._shape
         first = torch.arange(positions, device=codes.device) * n_channels
         cells = codes.flatten(1) + first + labels[:, None] * (positions * n_channels)
-        one = self._total.new_ones(1).expand(cells.numel())
-        self._total.view(-1).scatter_add_(0, cells.ravel(), one)
+        if weight is None:
+            weight = self._total.new_ones(len(codes))
+        self._total.view(-1).scatter_add_(0, cells.ravel(), _repeated(weight, codes))
 
     def _flush(self):
         self._total += self._recent

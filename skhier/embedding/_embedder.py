@@ -27,6 +27,7 @@ from .._base._typing import (
     Solver,
     Verbose,
 )
+from .._base._weights import weighted_samples
 from ._codes import ArrayCodes, conv1x1
 from ._training import check_solver, train, train_on_expectation
 
@@ -227,7 +228,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network on codes and labels.
 
         Parameters
@@ -237,6 +238,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
         y : array-like of shape (n,)
             Labels of two or more classes, integers or strings.
+
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights of images. A weight of 2 is the same as two copies, 0 as no such image
+            (to rounding for 'exact' and 'gd'; 'sgd' and 'adam' draw batches of images and
+            weigh their losses).
 
         Returns
         -------
@@ -251,8 +257,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
+        X, y, weight = weighted_samples(sample_weight, X, y)
         dtype = computing_dtype(X)
-        self._learn(ArrayCodes(X, torch_dtype(dtype), device), y, dtype)
+        self._learn(ArrayCodes(X, torch_dtype(dtype), device), y, weight, dtype)
         return self
 
     @fit_method
@@ -300,18 +307,19 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         return self
 
     @fit_method
-    def _fit_source(self, source, y, dtype):
+    def _fit_source(self, source, y, weight, dtype):
         """Fit on a :class:`CodeSource` instead of an array."""
         self.image_shape_ = source.code_shape
         self.n_features_in_ = prod(source.code_shape)
-        self._learn(source, y, dtype)
+        self._learn(source, y, weight, dtype)
         return self
 
-    def _learn(self, source, y, dtype):
+    def _learn(self, source, y, weight, dtype):
         self._check()
         device = resolve_device(self.device)
         classes, labels = encode_labels(self, y)
-        self._keep(train(self, source, labels, len(classes), dtype, device), classes, device)
+        trained = train(self, source, labels, weight, len(classes), dtype, device)
+        self._keep(trained, classes, device)
 
     def _keep(self, trained, classes, device):
         """Keep a trained network as fitted attributes."""

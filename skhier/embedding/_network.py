@@ -60,14 +60,14 @@ class TwoLayerNetwork:
         return embedded @ self.W.flatten(0, 1) + self.b
 
 
-def linear_loss(outputs, targets):
-    """l_y(y') = -y y', summed over outputs; the mean over images."""
-    return -(targets * outputs).sum(dim=1).mean()
+def linear_losses(outputs, targets):
+    """l_y(y') = -y y' of each image, summed over outputs."""
+    return -(targets * outputs).sum(dim=1)
 
 
-def cross_entropy_loss(outputs, targets):
-    """Softmax cross-entropy with integer targets; the mean over images."""
-    return F.cross_entropy(outputs, targets)
+def cross_entropy_losses(outputs, targets):
+    """The softmax cross-entropy of each image, with integer targets."""
+    return F.cross_entropy(outputs, targets, reduction="none")
 
 
 @dataclass
@@ -78,15 +78,18 @@ class Targets:
     ----------
     labels : Tensor of shape (n,)
         The classes, integers.
+    weight : Tensor of shape (n,) or None
+        Weights of images, in float64 and with mean 1; None if all are 1.
     table : Tensor of shape (n_classes, n_outputs) or None
         The target y of each class under the linear loss; cross-entropy takes the class.
     """
 
     labels: torch.Tensor
+    weight: torch.Tensor | None
     table: torch.Tensor | None
 
     @classmethod
-    def of(cls, labels, n_classes, loss, dtype, device):
+    def of(cls, labels, weight, n_classes, loss, dtype, device):
         """The targets of a loss.
 
         For 'linear': y in {-1, 1} for two classes as in the paper, else one-hot vectors
@@ -96,17 +99,26 @@ class Targets:
         if loss == "linear" and n_classes == 2:
             table = np.array([[-1.0], [1.0]])
         elif loss == "linear":
-            table = np.eye(n_classes) - np.bincount(labels, minlength=n_classes) / len(labels)
+            size = np.bincount(labels, weight, minlength=n_classes)
+            table = np.eye(n_classes) - size / len(labels)
         if table is not None:
             table = torch.from_numpy(table.astype(dtype)).to(device)
-        return cls(torch.from_numpy(labels).to(device), table)
+        if weight is not None:
+            weight = torch.from_numpy(weight).to(device)
+        return cls(torch.from_numpy(labels).to(device), weight, table)
 
     @property
     def n_outputs(self):
         """The number of outputs that the table asks for, or None."""
         return None if self.table is None else self.table.shape[1]
 
-    def __getitem__(self, index):
-        """The targets of some images."""
+    def weight_of(self, index):
+        """The weights of some images, or None."""
+        return None if self.weight is None else self.weight[index]
+
+    def mean_loss(self, losses_of, outputs, index):
+        """The weighted mean of the losses of some images, given the outputs for them."""
         labels = self.labels[index]
-        return labels if self.table is None else self.table[labels]
+        losses = losses_of(outputs, labels if self.table is None else self.table[labels])
+        weight = self.weight_of(index)
+        return (losses if weight is None else losses * weight.to(losses.dtype)).mean()

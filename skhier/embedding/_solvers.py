@@ -15,9 +15,9 @@ from sklearn.utils import gen_batches
 from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import n_parts
 from ._codes import ClassSums, channel_moments, channel_scale
-from ._network import cross_entropy_loss, linear_loss
+from ._network import cross_entropy_losses, linear_losses
 
-_LOSSES = {"linear": linear_loss, "cross_entropy": cross_entropy_loss}
+_LOSSES = {"linear": linear_losses, "cross_entropy": cross_entropy_losses}
 
 
 @dataclass
@@ -52,9 +52,10 @@ def exact(network, source, targets, run):
     moments = 0.0
     for batch in run.task.in_parts("one pass", len(source), source.batch_size):
         codes = _widened(source.take(batch), dtype)
-        sums.add(codes, targets.labels[batch])
+        weight = targets.weight_of(batch)
+        sums.add(codes, targets.labels[batch], weight)
         if run.params.scale_channels:
-            moments = moments + channel_moments(codes, source.code_shape[-1])
+            moments = moments + channel_moments(codes, source.code_shape[-1], weight)
     if run.params.scale_channels:
         _set_scale(network, moments, source)
     # y is a function of the class, so E[y X] is a combination of the sums over classes.
@@ -79,7 +80,7 @@ def exact_from_mean(network, mean_yX, run):
 
 def gradient_descent(network, source, targets, run):
     """Steps along the gradient of the loss on all images."""
-    loss_function = _LOSSES[run.params.loss]
+    losses_of = _LOSSES[run.params.loss]
     trained = _make_trainable(network, run.train_readout)
     optimizer = torch.optim.SGD(trained, lr=run.params.learning_rate)
     losses = []
@@ -89,7 +90,7 @@ def gradient_descent(network, source, targets, run):
             total = 0.0
             for batch in gen_batches(len(source), source.batch_size):
                 codes = source.take(batch)
-                loss = loss_function(network.outputs(codes), targets[batch])
+                loss = targets.mean_loss(losses_of, network.outputs(codes), batch)
                 loss = loss * (len(codes) / len(source))
                 loss.backward()
                 total += loss.item()
@@ -102,7 +103,7 @@ def gradient_descent(network, source, targets, run):
 
 def stochastic(network, source, targets, run, optimizer_class):
     """Steps along gradients of mini-batches; each epoch visits the images in a new order."""
-    loss_function = _LOSSES[run.params.loss]
+    losses_of = _LOSSES[run.params.loss]
     trained = _make_trainable(network, run.train_readout)
     optimizer = optimizer_class(trained, lr=run.params.learning_rate)
     images, held = np.arange(len(source)), None
@@ -116,7 +117,7 @@ def stochastic(network, source, targets, run, optimizer_class):
             for batch in gen_batches(len(order), run.params.batch_size):
                 index = order[batch]
                 optimizer.zero_grad()
-                loss = loss_function(network.outputs(source.take(index)), targets[index])
+                loss = targets.mean_loss(losses_of, network.outputs(source.take(index)), index)
                 loss.backward()
                 optimizer.step()
                 losses.append(_finite(loss.item(), len(losses), run))
@@ -124,7 +125,7 @@ def stochastic(network, source, targets, run, optimizer_class):
                     break
         message = f"step {len(losses)}: loss {losses[-1]:.4g}"
         if run.params.early_stopping:
-            held_loss = _mean_loss(network, source, targets, held, loss_function)
+            held_loss = _mean_loss(network, source, targets, held, losses_of)
             message += f", on the images set aside {held_loss:.4g}"
             run.validation_losses.append(held_loss)
             stop = stopping.update(-held_loss, [parameter.detach() for parameter in trained])
@@ -136,13 +137,13 @@ def stochastic(network, source, targets, run, optimizer_class):
     return losses
 
 
-def _mean_loss(network, source, targets, images, loss_function):
+def _mean_loss(network, source, targets, images, losses_of):
     """The loss on some images, without a step."""
     total = 0.0
     with torch.no_grad():
         for batch in gen_batches(len(images), source.batch_size):
             index = images[batch]
-            loss = loss_function(network.outputs(source.take(index)), targets[index])
+            loss = targets.mean_loss(losses_of, network.outputs(source.take(index)), index)
             total += float(loss) * len(index)
     return total / len(images)
 
@@ -157,12 +158,14 @@ def _set_scale(network, moments, source):
     network.scale = channel_scale(moments, n_values).to(network.K)
 
 
-def _measure_scale(network, source):
+def _measure_scale(network, source, targets):
     """One pass that finds the scale of the channels."""
-    n_channels = source.code_shape[-1]
-    batches = gen_batches(len(source), source.batch_size)
-    codes = (_widened(source.take(batch), network.K.dtype) for batch in batches)
-    _set_scale(network, sum(channel_moments(c, n_channels) for c in codes), source)
+    moments = 0.0
+    for batch in gen_batches(len(source), source.batch_size):
+        codes = _widened(source.take(batch), network.K.dtype)
+        weight = targets.weight_of(batch)
+        moments = moments + channel_moments(codes, source.code_shape[-1], weight)
+    _set_scale(network, moments, source)
 
 
 def _make_trainable(network, train_readout):
@@ -187,7 +190,7 @@ def solve(network, source, targets, run):
     if solver == "exact" and run.params.max_iter > 0:
         return exact(network, source, targets, run)
     if run.params.scale_channels:
-        _measure_scale(network, source)
+        _measure_scale(network, source, targets)
     if run.params.max_iter == 0:  # a random projection: nothing to read the codes for
         return []
     if solver == "gd":

@@ -8,6 +8,7 @@ from .._base._device import as_tensor
 from .._base._fitting import Task
 from .._base._params import is_auto
 from .._base._random import make_rng
+from .._base._weights import mean_one
 from ._network import Targets, TwoLayerNetwork
 from ._solvers import Run, exact_from_mean, n_tasks, solve
 
@@ -53,10 +54,13 @@ def trains_readout(embedder):
     return embedder.loss == "cross_entropy" if is_auto(train_readout) else train_readout
 
 
-def train(embedder, source, labels, n_classes, dtype, device):
-    """Train a network on a :class:`CodeSource` and labels 0, 1, ..., n_classes - 1."""
+def train(embedder, source, labels, weight, n_classes, dtype, device):
+    """Train a network on a :class:`CodeSource` and labels 0, 1, ..., n_classes - 1.
+
+    `weight` is that of images, or None.
+    """
     rng = make_rng(embedder.random_state)
-    targets = Targets.of(labels, n_classes, embedder.loss, dtype, device)
+    targets = Targets.of(labels, mean_one(weight), n_classes, embedder.loss, dtype, device)
     n_outputs = targets.n_outputs or n_classes
     network = _initial_network(embedder, source.code_shape, n_outputs, rng, dtype, device)
     run = Run(embedder, trains_readout(embedder), rng)

@@ -123,6 +123,7 @@ def test_codes_never_exist_for_all_images(digits, monkeypatch):
 @pytest.mark.parametrize(
     ("head", "methods"),
     [
+        ("ridge", {"decision_function", "predict_proba"}),
         ("svm", {"decision_function"}),
         ("linear", {"decision_function", "predict_proba"}),
         (GaussianNB(), {"predict_proba"}),
@@ -142,9 +143,9 @@ def test_heads_have_the_methods_of_their_classifier(digits, head, methods):
 
 def test_a_method_that_the_head_has_not_is_answered_with_heads_that_have_it():
     with pytest.raises(AttributeError) as raised:
-        _ = LayerwiseCNNClassifier().predict_proba
+        _ = LayerwiseCNNClassifier(head="svm").predict_proba
     assert str(raised.value.__cause__) == (
-        "head='ridge' has no predict_proba; these have: ['linear', 'mlp']."
+        "head='svm' has no predict_proba; these have: ['ridge', 'linear', 'mlp']."
     )
 
 

@@ -47,7 +47,7 @@ def text(params):
 
 
 def test_there_are_few_parameters():
-    assert len(signature(LayerwiseCNNClassifier).parameters) <= 15
+    assert len(signature(LayerwiseCNNClassifier).parameters) <= 16
 
 
 @forms

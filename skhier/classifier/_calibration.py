@@ -1,0 +1,95 @@
+"""Probabilities from the scores of ridge regression: leave-one-out scores and a temperature.
+
+Leaving a sample out of a linear smoother moves its score f to f - h / (1 - h) (y - f), where h
+is its leverage. Leverages of many standardized features are nearly equal, so their mean, the
+trace of the smoother over n as in generalized cross-validation (Golub, Heath and Wahba,
+Technometrics 1979), stands for them.
+"""
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import softmax
+
+# Up to so many samples or features the trace is exact, beyond it is estimated from random signs
+# (Hutchinson, 1989), to about this error relative to the number of samples.
+_MOST_EXACT = 512
+_TRACE_ERROR = 0.02
+_LEAST_SCALE, _MOST_SCALE = 1e-3, 1e3
+
+
+def trace_probes(n_samples, n_features, rng):
+    """Random signs (n_samples, n) that the trace of a smoother is estimated from, if any."""
+    is_exact = min(n_samples, n_features) <= _MOST_EXACT
+    n_probes = 0 if is_exact else int(np.ceil(1 / (n_samples * _TRACE_ERROR**2)))
+    return rng.choice([-1.0, 1.0], (n_samples, n_probes))
+
+
+def smoother_trace(features, penalty, probes, smoothed):
+    """The trace of the map from targets to scores, intercept included.
+
+    Parameters
+    ----------
+    features : StandardizedFeatures
+        The features of the regression.
+    penalty : float
+        Its penalty.
+    probes, smoothed : Tensor of shape (n_samples, n)
+        Those of `trace_probes`, and what the map makes of them.
+    """
+    if probes.shape[1]:
+        return 1 + float((probes * smoothed).sum()) / probes.shape[1]
+    values = np.maximum(np.linalg.eigvalsh(features.gram().double().cpu().numpy()), 0)
+    return 1 + float((values / (values + penalty)).sum()) if penalty else np.inf
+
+
+def leave_one_out(scores, targets, count, unit, trace):
+    """The scores that samples have when one copy of them is left out.
+
+    Parameters
+    ----------
+    scores, targets : ndarray of shape (n_samples, n_outputs)
+        f and y above.
+    count : ndarray of shape (n_samples,)
+        How many copies there are of a sample: its weight.
+    unit : ndarray of shape (n_samples,)
+        The weight of its class, which a copy has.
+    trace : float
+        See `smoother_trace`; of `count` * `unit` times the leverage of a unit of weight.
+    """
+    weight = count * unit
+    # Without a copy the leverage h of a unit would be a, equal for all: h = a / (1 + unit a).
+    trace = min(trace, 0.999 * count.sum())
+    a = brentq(lambda a: (weight * a / (1 + unit * a)).sum() - trace, 0, 1e6 / unit.min())
+    h = np.minimum(count, 1) * unit * a / (1 + unit * a)
+    return scores - (h / (1 - h))[:, None] * (targets - scores)
+
+
+def fit_scale(scores, labels, weight):
+    """The factor of scores whose softmax has the lowest log loss: 1 / temperature.
+
+    The temperature of Guo et al. (ICML 2017), with labels that are smoothed as in Platt scaling
+    (1999), so that scores that make no mistake do not give certainty.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_classes)
+        Scores of samples that were not learned from.
+    labels : ndarray of shape (n_samples,)
+        Their classes, integers.
+    weight : ndarray of shape (n_samples,)
+        Their weights.
+    """
+    n, n_classes = weight.sum(), scores.shape[1]
+    right = np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
+    # A label counts (n + 1) / (n + n_classes), any other class 1 / (n + n_classes).
+    wanted = (n * right + scores.sum(axis=1)) / (n + n_classes)
+
+    def slope(log_scale):
+        p = softmax(np.exp(log_scale) * scores, axis=1)
+        return float(weight @ ((p * scores).sum(axis=1) - wanted))
+
+    unit = float(np.sqrt(np.average(scores.var(axis=1), weights=weight))) or 1.0
+    low, high = np.log([_LEAST_SCALE / unit, _MOST_SCALE / unit])
+    if slope(low) >= 0:  # the scores say nothing
+        return float(np.exp(low))
+    return float(np.exp(high if slope(high) <= 0 else brentq(slope, low, high, xtol=1e-12)))

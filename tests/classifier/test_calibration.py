@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+
+from skhier import LayerwiseCNNClassifier, RidgeHead
+from skhier.classifier import _calibration
+from skhier.classifier._calibration import fit_scale
+
+
+def noisy(n, n_classes, n_features=40, seed=0):
+    """Features of which a few tell the class, not surely."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, n_features))
+    scores = X[:, :n_classes] * 1.5
+    return X, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+
+
+def calibration_error(p, y, n_bins=10):
+    """The mean distance of confidence and accuracy over bins of equal size."""
+    order = np.argsort(p.max(axis=1))
+    right, sure = (p.argmax(axis=1) == y)[order], p.max(axis=1)[order]
+    parts = zip(np.array_split(right, n_bins), np.array_split(sure, n_bins))
+    return np.mean([abs(r.mean() - s.mean()) for r, s in parts])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_probabilities_are_calibrated_where_scores_overfit(n_classes, early_stopping):
+    X, y = noisy(3000, n_classes, n_features=400)
+    X_train, X_test, y_train, y_test = X[:1000], X[1000:], y[:1000], y[1000:]
+    head = RidgeHead(alpha=0.01, early_stopping=early_stopping, random_state=0)
+    p = head.fit(X_train, y_train).predict_proba(X_test)
+    assert_allclose(p.sum(axis=1), 1)
+    assert_array_equal(head.classes_[p.argmax(axis=1)], head.predict(X_test))
+    assert calibration_error(p, y_test) < 0.06
+    # No other temperature is much better, also not one that has seen the test labels.
+    scores = head.decision_function(X_test).reshape(len(X_test), -1)
+    scores = np.pad(scores, ((0, 0), (1, 0))) if n_classes == 2 else scores
+    best = min(log_loss(y_test, softmax(scores * s, axis=1)) for s in np.geomspace(0.1, 30, 60))
+    assert log_loss(y_test, p) < best + 0.03
+
+
+def test_random_signs_estimate_the_trace(monkeypatch):
+    X, y = noisy(700, 4, n_features=600)
+    monkeypatch.setattr(_calibration, "_MOST_EXACT", 700)
+    exact = RidgeHead(alpha=0.05).fit(X, y)
+    monkeypatch.setattr(_calibration, "_MOST_EXACT", 10)
+    estimated = RidgeHead(alpha=0.05, random_state=0).fit(X, y)
+    assert_allclose(estimated.temperature_, exact.temperature_, rtol=0.1)
+    assert_array_equal(estimated.predict(X), exact.predict(X))
+
+
+def test_the_scale_of_scores_is_found():
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((20_000, 5))
+    y = (3 * scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    weight = rng.integers(1, 3, size=len(y)).astype(float)
+    assert_allclose(fit_scale(scores, y, weight), 3, rtol=0.05)
+    assert_allclose(fit_scale(scores * 100, y, weight), 0.03, rtol=0.05)
+
+
+def test_scores_that_say_nothing_or_make_no_mistake_give_finite_probabilities():
+    y = np.repeat([0, 1, 2], 20)
+    for scores in (np.zeros((60, 3)), -np.eye(3)[y], np.eye(3)[y]):
+        scale = fit_scale(scores, y, np.ones(60))
+        p = softmax(scale * scores, axis=1)
+        assert 0 < scale < np.inf
+        assert -np.log(p[np.arange(60), y]).mean() < np.log(3) + 1e-2
+
+
+def test_features_that_say_nothing_give_frequencies():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2000, 20)), (rng.uniform(size=2000) < 0.1).astype(int)
+    p = RidgeHead().fit(X, y).predict_proba(rng.standard_normal((500, 20)))
+    assert_allclose(p[:, 1].mean(), 0.1, atol=0.03)
+
+
+def test_classifier_has_probabilities_that_its_scores_agree_with(digits):
+    X_train, X_test, y_train, y_test = digits
+    clf = LayerwiseCNNClassifier(n_clusters=[16, 32], random_state=0).fit(X_train, y_train)
+    p = clf.predict_proba(X_test)
+    expected = softmax(clf.decision_function(X_test) / clf.head_.temperature_, axis=1)
+    assert_allclose(p, expected, atol=1e-12)
+    base = np.bincount(y_train) / len(y_train)
+    assert log_loss(y_test, p) < 0.15 * log_loss(y_test, np.tile(base, (len(y_test), 1)))
+    assert calibration_error(p, y_test) < 0.04

@@ -1,0 +1,122 @@
+"""A weight of 2 is the same as two copies, 0 as no such sample."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from strategies import labeled_codes, seeds
+
+from skhier import (
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    RidgeHead,
+    TwoLayerConvEmbedder,
+)
+from skhier.classifier import _calibration
+
+EXACT = {"tol": 1e-13, "max_iter": 300}
+FEW = max(4, settings.default.max_examples // 8)
+
+
+@st.composite
+def weighted_digits(draw):
+    """Images, labels of three classes, and integer weights, some of them zero."""
+    digits = load_digits(n_class=3)
+    rng = np.random.default_rng(draw(seeds))
+    chosen = rng.choice(len(digits.target), 60, replace=False)
+    weight = rng.integers(4, size=60)
+    X, y = digits.images[chosen], digits.target[chosen]
+    weight[[np.flatnonzero(y == label)[0] for label in range(3)]] = 1  # no label is lost
+    return X, y, weight
+
+
+def fit_both(estimator, X, y, weight):
+    """Fitted with weights, and on copies."""
+    copies = np.repeat(np.arange(len(X)), weight)
+    weighted = clone(estimator).fit(X, y, sample_weight=weight)
+    return weighted, clone(estimator).fit(X[copies], y[copies])
+
+
+@settings(max_examples=FEW)
+@given(weighted_digits(), st.sampled_from(["crelu", "one_hot"]), st.sampled_from([None, 0.1]))
+def test_orthogonalizer(data, encoding, whiten_eps):
+    params = {"encoding": encoding, "whiten_eps": whiten_eps, "border": "dark"}
+    phi = PatchKMeansOrthogonalizer(12, n_patches=None, random_state=0, **params)
+    weighted, repeated = fit_both(phi, *data)
+    assert_allclose(weighted.border_, repeated.border_)
+    assert_allclose(weighted.transform(data[0]), repeated.transform(data[0]), atol=1e-6)
+
+
+@given(labeled_codes(), seeds, st.sampled_from(["exact", "gd"]), st.booleans())
+def test_embedder(data, seed, solver, is_one_hot):
+    codes, y, n_components = data
+    if is_one_hot:
+        codes = np.eye(codes.shape[3])[codes.argmax(axis=3)]
+    weight = np.random.default_rng(seed).integers(1, 4, size=len(y))
+    weight[-1] = 0 if np.isin(y[-1], y[:-1]) and len(np.unique(y[:-1])) > 1 else 1
+    embedder = TwoLayerConvEmbedder(n_components, solver=solver, max_iter=20, random_state=0)
+    weighted, repeated = fit_both(embedder, codes, y, weight)
+    assert_allclose(weighted.kernels_, repeated.kernels_, atol=1e-10)
+    assert_allclose(weighted.loss_curve_, repeated.loss_curve_, atol=1e-10)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0, 2: 0.5}])
+@settings(max_examples=FEW)
+@given(weighted_digits())
+def test_ridge_head_and_its_probabilities(class_weight, data):
+    X, y, weight = data
+    X = X.reshape(len(X), -1)
+    head = RidgeHead(class_weight=class_weight, **EXACT)
+    weighted, repeated = fit_both(head, X, y, weight)
+    assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-8)
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("head", ["ridge", "svm", "linear"])
+@settings(max_examples=FEW)
+@given(weighted_digits())
+def test_classifier(head, data):
+    X, y, weight = data
+    clf = LayerwiseCNNClassifier(n_clusters=8, head=head, class_weight="balanced", random_state=0)
+    if head == "linear":
+        clf.set_params(head__logisticregression__tol=1e-8)
+    weighted, repeated = fit_both(clf, X, y, weight)
+    assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-6)
+    scores = weighted.decision_function(X)
+    assert_allclose(scores, repeated.decision_function(X), atol=1e-3 * np.abs(scores).max())
+
+
+@settings(max_examples=FEW)
+@given(weighted_digits())
+def test_weights_of_classes_are_weights_of_their_samples(data):
+    X, y, _ = data
+    clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0)
+    by_class = clone(clf).set_params(class_weight={0: 2.0, 1: 1.0, 2: 0.5}).fit(X, y)
+    by_sample = clone(clf).fit(X, y, sample_weight=np.array([2.0, 1.0, 0.5])[y])
+    assert_array_equal(by_class.decision_function(X), by_sample.decision_function(X))
+    ones = clone(clf).fit(X, y, sample_weight=np.ones(len(X)))
+    assert_array_equal(ones.decision_function(X), clone(clf).fit(X, y).decision_function(X))
+
+
+@settings(max_examples=FEW)
+@given(seeds, st.floats(0.01, 3), st.integers(1, 3))
+def test_leaving_one_out_is_exact_where_all_leverages_are_equal(seed, penalty, n_copies):
+    # A full factorial design: each row has the same leverage.
+    design = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, 8).T.repeat(n_copies, axis=0)
+    targets = np.random.default_rng(seed).standard_normal((len(design), 2))
+    A = np.c_[np.ones(len(design)), design]
+    P = penalty * np.diag([0, 1, 1, 1])
+
+    def smooth(rows):
+        return A @ np.linalg.solve(A[rows].T @ A[rows] + P, A[rows].T)
+
+    every = np.arange(len(A))
+    H = smooth(every)
+    ones = np.ones(len(A))
+    scores = _calibration.leave_one_out(H @ targets, targets, ones, ones, np.trace(H))
+    for i in every:
+        others = np.delete(every, i)
+        assert_allclose(scores[i], smooth(others)[i] @ targets[others], atol=1e-8)
