@@ -21,8 +21,9 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
     ----------
     path : path-like
         A folder. The names of its subfolders are the labels, and all files below a subfolder
-        are its images, in any format that Pillow reads. Files and folders whose names begin
-        with a dot are ignored.
+        are its images, in any format that Pillow reads without another program (PostScript
+        needs one). Files and folders whose names begin with a dot are ignored, and links to
+        folders inside a subfolder are not followed.
 
     image_shape : tuple of int
         (H, W) for gray images, (H, W, 3) for color. Images of any size and kind are brought

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -38,6 +40,11 @@ OURS = {
     "skhier.generative._rules.Rules",
     "skhier.generative._sampler.HierarchicalSampler",
 }
+
+
+def test_the_user_guide_names_these_types():
+    guide = Path(__file__).parents[2] / "doc" / "user_guide" / "exporting.rst"
+    assert set(re.findall(r"skhier\.[\w.]+\.[A-Z]\w+", guide.read_text())) == OURS
 
 
 def cnn(**params):
