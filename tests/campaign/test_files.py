@@ -292,8 +292,23 @@ def test_headers_of_any_text_are_understood_or_refused(damage, tmp_path_factory)
 ROWS = np.arange(2 * 3072).reshape(2, 3072).astype(np.uint8)
 BATCHES = {
     "data_batch_1": pickle.dumps({b"data": ROWS, b"labels": [3, 7]}, protocol=2),
+    "data_batch_2": (  # as Python 2 and its NumPy wrote the published files
+        b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK\x00tb\x89T\x00\x18\x00\x00"
+        + ROWS.tobytes()
+        + b"tbU\x06labels](K\x03K\x07eu."
+    ),
     "data_batch_1.bin": np.c_[np.uint8([3, 7]), ROWS].tobytes(),
 }
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_batches_of_cifar10_of_all_kinds(name, tmp_path):
+    (tmp_path / name).write_bytes(BATCHES[name])
+    data = load_cifar10(tmp_path)
+    assert_array_equal(data.images.transpose(0, 3, 1, 2).reshape(2, 3072), ROWS)
+    assert data.target.tolist() == [3, 7]
 
 
 @given(name=st.sampled_from(sorted(BATCHES)), damage=damages())
