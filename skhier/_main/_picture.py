@@ -55,7 +55,10 @@ def draw_mistakes(classifier, X, y, names, path):
     classes = classifier.classes_
     predicted = classes[scores.argmax(axis=1)]
     labels = np.union1d(classes, y)
-    name_of = {label: str(label if names is None else names[label]) for label in labels}
+    name_of = {
+        label: str(label if names is None else names[label]).replace("$", r"\$")  # no formulas
+        for label in labels
+    }
     wrong = np.flatnonzero(predicted != y)
     surest = wrong[np.argsort(-scores.max(axis=1)[wrong], kind="stable")][:_MOST_SHOWN]
     side = min(12, 3.5 + 0.35 * len(labels))

@@ -40,6 +40,7 @@ string; sampler: the fitted HierarchicalSampler, which knows all probabilities."
 
 def make_bunch(name, images, target, **fields):
     """A Bunch of images with a description, `DESCR`."""
+    name = printable(name)
     title = f"{name}\n{'-' * len(name)}"
     about = _ABOUT.get(name, "Images from a file.")
     contents = (
@@ -48,3 +49,8 @@ def make_bunch(name, images, target, **fields):
     )
     description = "\n\n".join([title, about, contents]) + "\n"
     return Bunch(images=images, target=target, **fields, name=name, DESCR=description)
+
+
+def printable(name):
+    """A file's name that any stream can print: bytes that are no UTF-8 become escapes."""
+    return name.encode(errors="backslashreplace").decode()

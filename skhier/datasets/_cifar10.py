@@ -1,8 +1,9 @@
 """CIFAR-10 (Krizhevsky, 2009) from files on this machine."""
 
-import io
 import pickle
 import tarfile
+from io import BytesIO
+from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,26 @@ from sklearn.utils import Bunch
 
 from .._base._typing import PathLike
 from ._bunch import make_bunch
+from ._bytes import read_bytes
 from ._npz import load_npz
 
 NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+_ARRAY_PARTS = (
+    "numpy.ndarray",
+    "numpy.dtype",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+)
 _BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 
 
 def load_cifar10(path: PathLike) -> Bunch:
     """Load CIFAR-10: color images of 32x32 pixels in ten classes.
 
-    Nothing is downloaded.
+    Nothing is downloaded, and nothing in a file is run, pickles included: of them arrays and
+    plain values are read, no other objects.
 
     Parameters
     ----------
@@ -69,7 +78,7 @@ def load_cifar10(path: PathLike) -> Bunch:
 
 def _read_batches(path):
     """(images, target, n_train) of a folder or an archive."""
-    parts = {name: _read_batch(name, data) for name, data in _raw_batches(path)}
+    parts = {name: _read_batch(f"{name} of {path}", data) for name, data in _raw_batches(path)}
     if not parts:
         raise FileNotFoundError(
             f"CIFAR-10 was not found in {str(path)!r}. Get cifar-10-python.tar.gz from "
@@ -89,10 +98,11 @@ def _raw_batches(path):
         for name in _BATCHES:
             for file in (path / name, path / f"{name}.bin"):
                 if file.is_file():
-                    yield name, file.read_bytes()
+                    yield name, read_bytes(file)
     elif path.is_file():
+        data = BytesIO(read_bytes(path))
         try:
-            with tarfile.open(path) as archive:
+            with tarfile.open(fileobj=data, mode="r:") as archive:
                 for member in archive:
                     name = Path(member.name).name.removesuffix(".bin")
                     if name in _BATCHES and member.isfile():
@@ -103,27 +113,32 @@ def _raw_batches(path):
 
 def _read_batch(name, data):
     """(images, labels) of one batch: a pickle, or one byte of label before each image."""
-    if data[:1] == b"\x80":
-        batch = _PlainUnpickler(data).load()
-        pixels, labels = batch[b"data"], batch[b"labels"]
-    else:
-        if len(data) % 3073:
-            raise ValueError(f"{name} is not a batch of CIFAR-10: it has {len(data)} bytes.")
-        rows = np.frombuffer(data, np.uint8).reshape(-1, 3073)
-        labels, pixels = rows[:, 0], rows[:, 1:]
-    images = np.reshape(pixels, (-1, 3, 32, 32)).transpose(0, 2, 3, 1)
+    try:
+        if data[:1] == b"\x80":
+            batch = _PlainUnpickler(BytesIO(data), encoding="bytes").load()
+            pixels, labels = batch[b"data"], [index(label) for label in batch[b"labels"]]
+        else:
+            rows = np.frombuffer(data, np.uint8).reshape(-1, 3073)
+            labels, pixels = rows[:, 0], rows[:, 1:]
+        if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072):
+            raise ValueError("there are not 3072 bytes for each label")
+        if min(labels) < 0 or max(labels) > 9:
+            raise ValueError("there are labels other than 0 to 9")
+    except Exception as error:  # a broken pickle provokes anything
+        raise ValueError(
+            f"{name} is not a batch of CIFAR-10: it has {len(data)} bytes, and "
+            f"{str(error) or type(error).__name__}"
+        ) from error
+    images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.asarray(labels, dtype=np.int64)
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class _PlainUnpickler(pickle._Unpickler):  # in C, a pickle of 10 bytes can take all memory
     """Reads arrays and plain values only: a pickle of anything else could run code."""
 
-    def __init__(self, data):
-        super().__init__(io.BytesIO(data), encoding="bytes")
-
     def find_class(self, module, name):
-        if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
-            return super().find_class(module, name)
-        if (module, name) == ("_codecs", "encode"):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"a batch of CIFAR-10 does not hold {module}.{name}")
+        if (module, name) == ("_codecs", "encode"):  # how protocol 2 writes bytes
+            return lambda text, encoding: text.encode("latin1")
+        if f"{module}.{name}" not in _ARRAY_PARTS:
+            raise pickle.UnpicklingError(f"it holds {module}.{name}")
+        return super().find_class(module, name)

@@ -1,7 +1,7 @@
 """Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from a copy on this machine."""
 
-import gzip
 import os
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 
 from .._base._typing import PathLike
 from ._bunch import make_bunch
+from ._bytes import read_bytes
 
 NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -48,6 +49,8 @@ def load_fashion_mnist(folder: PathLike | None = None) -> Bunch:
     FileNotFoundError
         If no folder holds the files; the message lists the folders and says how to get
         them.
+    ValueError
+        If a file is damaged or holds anything else.
 
     Examples
     --------
@@ -81,17 +84,23 @@ def _default_folders():
 
 
 def _read(folder):
-    parts = [(_read_idx(folder / i), _read_idx(folder / t)) for i, t in _FILES.values()]
+    parts = [(_read_idx(folder / i, 28, 28), _read_idx(folder / t)) for i, t in _FILES.values()]
+    if any(len(images) != len(target) for images, target in parts):
+        raise ValueError(f"{str(folder)!r} holds other numbers of images than of labels.")
     images, target = (np.concatenate(arrays) for arrays in zip(*parts))
     names = np.array(NAMES)
     n_train = len(parts[0][0])
     return make_bunch("Fashion-MNIST", images, target, target_names=names, n_train=n_train)
 
 
-def _read_idx(path):
-    """An array of unsigned bytes in the IDX format: magic number, shape, values."""
+def _read_idx(path, *shape):
+    """Unsigned bytes in the IDX format, (n, *shape): magic number, shape, values."""
     gzipped = path.with_name(path.name + ".gz")
-    raw = gzip.decompress(gzipped.read_bytes()) if gzipped.is_file() else path.read_bytes()
-    n_dims = raw[3]
-    shape = np.frombuffer(raw, ">u4", n_dims, offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
+    file = gzipped if gzipped.is_file() else path
+    raw = read_bytes(file)
+    n = int.from_bytes(raw[4:8], "big")
+    header = bytes([0, 0, 8, 1 + len(shape)]) + np.array([n, *shape], ">u4").tobytes()
+    if not raw.startswith(header) or len(raw) != len(header) + n * prod(shape):
+        what = "x".join(["n", *map(str, shape)])
+        raise ValueError(f"{str(file)!r} does not hold {what} bytes in the IDX format.")
+    return np.frombuffer(raw, np.uint8, offset=len(header)).reshape(n, *shape)

@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 from .._base._images import normalize_image_shape
 from .._base._typing import PathLike
-from ._bunch import make_bunch
+from ._bunch import make_bunch, printable
 
 _MODES = {1: "L", 3: "RGB"}
 _MOST_NAMED = 10  # unreadable files that an error lists
@@ -21,8 +21,9 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
     ----------
     path : path-like
         A folder. The names of its subfolders are the labels, and all files below a subfolder
-        are its images, in any format that Pillow reads. Files and folders whose names begin
-        with a dot are ignored.
+        are its images, in any format that Pillow reads without another program (PostScript
+        needs one). Files and folders whose names begin with a dot are ignored, and links to
+        folders inside a subfolder are not followed.
 
     image_shape : tuple of int
         (H, W) for gray images, (H, W, 3) for color. Images of any size and kind are brought
@@ -75,7 +76,8 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
         try:
             image[:] = _read(root / file, (width, height), _MODES[n_channels])
         except Exception as error:  # Pillow's plugins raise whatever a broken file provokes
-            unreadable.append(f"{file.as_posix()} ({str(error).splitlines()[0]})")
+            reason = [*str(error).splitlines(), type(error).__name__][0]
+            unreadable.append(f"{file.as_posix()!r} ({reason})")
     if unreadable:
         more = len(unreadable) - _MOST_NAMED
         raise ValueError(
@@ -90,7 +92,7 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
         images if len(image_shape) == 3 else images[..., 0],
         target,
         n_train=None,
-        target_names=target_names.tolist(),
+        target_names=[printable(name) for name in target_names.tolist()],
         filenames=[file.as_posix() for file in files],
     )
 
@@ -109,16 +111,24 @@ def _find_files(root):
         )
     files = []
     for entry in entries:
-        below = [
-            file.relative_to(root)
-            for file in entry.rglob("*")
-            if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(root).parts)
-        ]
+        below = [file.relative_to(root) for file in _files_below(entry)]
         if not below:
             raise ValueError(f"The subfolder {entry.name!r} of {str(root)!r} holds no files.")
         files += below
     return sorted(files, key=lambda file: file.parts)
+
+
+def _files_below(folder):
+    """All files of a folder that are not hidden, however deep; links to folders end there."""
+    folders = [folder]
+    while folders:
+        for entry in folders.pop().iterdir():
+            if entry.name.startswith("."):
+                continue
+            if entry.is_file():
+                yield entry
+            elif entry.is_dir() and not entry.is_symlink():
+                folders.append(entry)
 
 
 def _require_pillow():
@@ -136,16 +146,18 @@ def _read(file, size, mode):
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd but can be read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = Image.open(file)
-    with image:
-        image.draft("RGB", (max(size), max(size)))  # a JPEG is decoded at a fraction of its size
-        upright = ImageOps.exif_transpose(_eight_bits(image))
-        if upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            white = Image.new("RGBA", upright.size, "white")
-            upright = Image.alpha_composite(white, upright)
-        resized = upright.convert(mode).resize(size)
+        with Image.open(file) as image:
+            if image.format == "EPS":  # Pillow would run Ghostscript
+                raise ValueError("PostScript is a program")
+            image.draft("RGB", (max(size), max(size)))  # a JPEG is decoded at a fraction of size
+            upright = ImageOps.exif_transpose(_eight_bits(image))
+            if upright.has_transparency_data:
+                upright = upright.convert("RGBA")
+                white = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(white, upright)
+            resized = upright.convert(mode).resize(size)
     return np.asarray(resized).reshape(*size[::-1], -1)
 
 

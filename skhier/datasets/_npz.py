@@ -1,23 +1,43 @@
 """Images and labels in a NumPy .npz file."""
 
+import warnings
 import zipfile
+from io import BytesIO
+from math import prod
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_scalar
 
 from .._base._typing import PathLike
 from ._bunch import make_bunch
 
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of NumPy
+_MOST_HEADER = 10_000  # bytes, NumPy's limit too: parsing more could take all memory
+_KINDS = {"X": "buif", "y": "buifU"}
 
-def load_npz(path: PathLike) -> Bunch:
+
+def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
     """Load images and labels from an ``.npz`` file.
+
+    The file may come from anyone: nothing in it is run, and what it claims is checked before
+    it is read.
 
     Parameters
     ----------
     path : path-like
-        A file written by :func:`numpy.savez` with the arrays ``X``, images of shape
-        (n, H, W) or (n, H, W, C), and ``y``, labels of shape (n,).
+        A file written by :func:`numpy.savez` or :func:`numpy.savez_compressed` with the
+        arrays ``X``, images of shape (n, H, W) or (n, H, W, C), numbers, and ``y``, labels of
+        shape (n,), whole numbers or strings. Other arrays in it are not read.
+
+    max_bytes : int, default=4 GiB
+        The most that both arrays may take in memory. A compressed file of 1 MB can claim
+        1 GB, and a few bytes any size.
 
     Returns
     -------
@@ -29,7 +49,8 @@ def load_npz(path: PathLike) -> Bunch:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an ``.npz`` file, or has not these arrays in these shapes.
+        If it is not an ``.npz`` file, is damaged, or has not these arrays in these shapes and
+        types; if they take more than `max_bytes`.
 
     Examples
     --------
@@ -41,21 +62,82 @@ def load_npz(path: PathLike) -> Bunch:
     ...     load_npz(path).images.shape
     (5, 8, 8)
     """
+    check_scalar(max_bytes, "max_bytes", Integral, min_val=1)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
-    try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in ("X", "y") if name in file}
-    except (zipfile.BadZipFile, ValueError, OSError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} is not an .npz file of plain arrays: {error}") from error
-    missing = sorted({"X", "y"} - set(arrays))
-    if missing:
-        raise ValueError(f"{str(path)!r} has no array {' and no array '.join(missing)}.")
-    X, y = arrays["X"], arrays["y"]
-    if X.ndim not in (3, 4) or y.shape != (len(X),):
-        raise ValueError(
-            f"{str(path)!r} holds X of shape {X.shape} and y of shape {y.shape}; images "
-            "(n, H, W) or (n, H, W, C) and labels (n,) are needed."
-        )
+    with path.open("rb") as file:
+        try:
+            X, y = _read(file, max_bytes)
+        except Exception as error:  # a broken file provokes anything in zipfile
+            raise ValueError(
+                f"{str(path)!r} is not an .npz file of images and labels: "
+                f"{str(error) or type(error).__name__}"
+            ) from error
     return make_bunch(path.stem, X, y, n_train=None)
+
+
+def _read(file, max_bytes):
+    """X and y of an open file; any exception if it is not as it should be."""
+    with zipfile.ZipFile(file) as archive:
+        members = {name: _find(archive, name) for name in _KINDS}
+        headers = {}
+        for name, member in members.items():
+            with archive.open(member) as stream:
+                headers[name] = _read_header(stream, member, name)
+        _check_shapes(**{name: shape for name, (shape, _) in headers.items()})
+        n_bytes = sum(prod(shape) * dtype.itemsize for shape, dtype in headers.values())
+        if n_bytes > max_bytes:
+            raise ValueError(
+                f"X and y take {n_bytes} bytes, but max_bytes={max_bytes}; raise it if the file "
+                "comes from someone you trust."
+            )
+        arrays = {}
+        for name, member in members.items():
+            with archive.open(member) as stream, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    X, y = arrays.values()
+    if y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all():
+        raise ValueError("y holds numbers that are not whole")
+    if y.dtype.kind == "U":
+        y.tolist()  # ValueError where it holds what is no character
+    return X, y
+
+
+def _find(archive, name):
+    """The member of an archive that holds the array `name`."""
+    found = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
+    if len(found) != 1:
+        raise ValueError(f"it has {len(found) or 'no'} array{'s' * bool(found)} {name}")
+    if found[0].compress_type not in _METHODS:
+        raise ValueError(f"{name} is compressed in a way that NumPy does not use")
+    return found[0]
+
+
+def _read_header(stream, member, name):
+    """(shape, dtype) of the array in a member, which must have as many bytes as they say."""
+    stream = BytesIO(stream.read(_MOST_HEADER))
+    version = np.lib.format.read_magic(stream)
+    if version not in _HEADERS:
+        raise ValueError(f"{name} is in version {version} of the .npy format, not {[*_HEADERS]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python 2, and of what is not Python
+        shape, _, dtype = _HEADERS[version](stream)
+    if dtype.kind not in _KINDS[name] or dtype.itemsize == 0:
+        kinds = "numbers" if name == "X" else "whole numbers or strings"
+        raise ValueError(f"{name} is of dtype {dtype}; {kinds} are needed")
+    n_bytes = member.file_size - stream.tell()
+    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != n_bytes:
+        raise ValueError(
+            f"{name} claims shape {shape} and dtype {dtype}, but there are {n_bytes} bytes"
+        )
+    return shape, dtype
+
+
+def _check_shapes(X, y):
+    if len(X) not in (3, 4) or y != X[:1] or prod(X) == 0:
+        raise ValueError(
+            f"X has shape {X} and y {y}; images (n, H, W) or (n, H, W, C) and labels (n,) are "
+            "needed, at least one"
+        )

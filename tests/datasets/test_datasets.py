@@ -61,9 +61,9 @@ def test_fashion_mnist_that_is_not_there(tmp_path):
     ("arrays", "message"),
     [
         ({"X": np.zeros((3, 4, 4))}, "has no array y"),
-        ({"X": np.zeros((3, 16)), "y": np.zeros(3)}, "holds X of shape \\(3, 16\\)"),
-        ({"X": np.zeros((3, 4, 4)), "y": np.zeros(2)}, "and y of shape \\(2,\\)"),
-        ({"X": np.array([None] * 3), "y": np.zeros(3)}, "is not an .npz file of plain arrays"),
+        ({"X": np.zeros((3, 16)), "y": np.zeros(3)}, "X has shape \\(3, 16\\)"),
+        ({"X": np.zeros((3, 4, 4)), "y": np.zeros(2)}, "and y \\(2,\\)"),
+        ({"X": np.array([None] * 3), "y": np.zeros(3)}, "X is of dtype object"),
     ],
 )
 def test_bad_npz(tmp_path, arrays, message):
@@ -89,7 +89,7 @@ def cifar10():
     rows = images.transpose(0, 3, 1, 2).reshape(5, -1)
     batches = {"data_batch_1": slice(0, 2), "data_batch_2": slice(2, 3), "test_batch": slice(3, 5)}
     python = {
-        name: pickle.dumps({b"data": rows[part], b"labels": target[part].tolist()})
+        name: pickle.dumps({b"data": rows[part], b"labels": target[part].tolist()}, protocol=2)
         for name, part in batches.items()
     }
     binary = {
@@ -133,7 +133,9 @@ def test_bad_cifar10_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"cifar-10-python.tar.gz from .* fetch_cifar10"):
         load_cifar10(tmp_path)
     (tmp_path / "test_batch.bin").write_bytes(b"short")
-    with pytest.raises(ValueError, match="test_batch is not a batch of CIFAR-10: it has 5 bytes"):
+    with pytest.raises(
+        ValueError, match=r"test_batch of .* is not a batch of CIFAR-10: it has 5 bytes"
+    ):
         load_cifar10(tmp_path)
     with pytest.raises(ValueError, match="is not a tar archive"):
         load_cifar10(tmp_path / "test_batch.bin")
@@ -141,7 +143,7 @@ def test_bad_cifar10_files(tmp_path):
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({b"data": print, b"labels": []}))
-    with pytest.raises(pickle.UnpicklingError, match=r"does not hold builtins.print"):
+    with pytest.raises(ValueError, match=r"data_batch_1 of .* it holds builtins.print"):
         load_cifar10(tmp_path)
 
 

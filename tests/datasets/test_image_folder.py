@@ -100,7 +100,12 @@ def test_all_unreadable_files_are_named_at_once(folder):
     Image.new("F", (3, 3)).save(folder / "b" / "float.tiff")
     with pytest.raises(ValueError, match=r"4 of 6 files in .* cannot be read as images") as raised:
         load_image_folder(folder, (8, 8))
-    for name in ("a/notes.txt", "b/half.png", "b/empty.jpg", "b/float.tiff (floating-point"):
+    for name in (
+        "'a/notes.txt'",
+        "'b/half.png'",
+        "'b/empty.jpg'",
+        "'b/float.tiff' (floating-point",
+    ):
         assert name in str(raised.value)
 
 

@@ -1,0 +1,163 @@
+"""Models from strangers, in files of skops: our types are enough, and no other is let in."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import skops.io
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skops.io._protocol import PROTOCOL
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from skhier import (
+    Flatten,
+    HierarchicalSampler,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    RidgeHead,
+    SphericalKMeans,
+    TwoLayerConvEmbedder,
+)
+
+OURS = {
+    "skhier._flatten.Flatten",
+    "skhier.classifier._blocks.Block",
+    "skhier.classifier._layerwise.LayerwiseCNNClassifier",
+    "skhier.classifier._ridge_head.RidgeHead",
+    "skhier.clustering._orthogonalizer.PatchKMeansOrthogonalizer",
+    "skhier.clustering._spherical_kmeans.SphericalKMeans",
+    "skhier.embedding._embedder.TwoLayerConvEmbedder",
+    "skhier.generative._model.HierarchicalModel",
+    "skhier.generative._root.RootDistribution",
+    "skhier.generative._rules.Rules",
+    "skhier.generative._sampler.HierarchicalSampler",
+}
+
+
+def test_the_user_guide_names_these_types():
+    guide = Path(__file__).parents[2] / "doc" / "user_guide" / "exporting.rst"
+    assert set(re.findall(r"skhier\.[\w.]+\.[A-Z]\w+", guide.read_text())) == OURS
+
+
+def cnn(**params):
+    return LayerwiseCNNClassifier(**{"n_clusters": 4, "random_state": 0, **params})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        cnn(),
+        cnn(head=make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000, tol=0.01))),
+        cnn(
+            n_components=[8, None],
+            orthogonalizer=[
+                PatchKMeansOrthogonalizer(kmeans=SphericalKMeans(), encoding="one_hot"),
+                PatchKMeansOrthogonalizer(bias=-0.1),
+            ],
+            embedder=TwoLayerConvEmbedder(solver="adam", max_iter=2, early_stopping=True),
+            mirror=True,
+            memory_limit="500MB",
+        ),
+        cnn(random_state=np.random.RandomState(0)),
+        make_pipeline(
+            PatchKMeansOrthogonalizer(n_clusters=4), TwoLayerConvEmbedder(), Flatten(), RidgeHead()
+        ),
+    ],
+    ids=["default", "pipeline head", "parts", "RandomState", "pipeline"],
+)
+def test_skops_keeps_classifiers_and_needs_trust_in_our_types_only(model, digits):
+    X, X_test, y, _ = digits
+    names = np.array([f"digit {i}" for i in range(10)])
+    data = skops.io.dumps(model.fit(X[:200], names[y[:200]]))
+    trusted = skops.io.get_untrusted_types(data=data)
+    assert set(trusted) <= OURS
+    loaded = skops.io.loads(data, trusted=trusted)
+    assert_array_equal(loaded.decision_function(X_test), model.decision_function(X_test))
+    assert_array_equal(loaded.predict(X_test), model.predict(X_test))
+
+
+def test_skops_keeps_what_to_torch_needs(digits):
+    X, _, y, _ = digits
+    clf = cnn(n_layers=1).fit(X[:200], y[:200])
+    loaded = skops.io.loads(skops.io.dumps(clf), trusted=sorted(OURS))
+    for ours, theirs in zip(clf.to_torch().parameters(), loaded.to_torch().parameters()):
+        assert_array_equal(ours.detach(), theirs.detach())
+
+
+@pytest.mark.parametrize("params", [{}, {"root": "label", "pixel_noise": 0.1, "n_labels": 3}])
+def test_skops_keeps_samplers(params):
+    sampler = HierarchicalSampler(random_state=0, **params).fit()
+    data = skops.io.dumps(sampler)
+    trusted = skops.io.get_untrusted_types(data=data)
+    assert set(trusted) <= OURS
+    loaded = skops.io.loads(data, trusted=trusted)
+    X, y = sampler.sample(50)
+    for ours, theirs in zip((X, y), loaded.sample(50)):
+        assert_array_equal(ours, theirs)
+    assert_array_equal(loaded.score_samples(X), sampler.score_samples(X))
+
+
+class Foreign:
+    """A type that no one who loads a classifier has reason to trust."""
+
+    def __setstate__(self, state):
+        raise AssertionError("code of a stranger was run")
+
+
+def test_a_foreign_type_in_a_model_is_refused(digits):
+    X, _, y, _ = digits
+    clf = cnn(n_layers=1).fit(X[:200], y[:200])
+    clf.head_.extra_ = Foreign()
+    clf.head_.extra_.value = 1
+    data = skops.io.dumps(clf)
+    with pytest.raises(UntrustedTypesFoundException, match=r"test_skops\.Foreign"):
+        skops.io.loads(data, trusted=sorted(OURS))
+
+
+def crafted(module, name, *arguments):
+    """A skops file that says: call this function of this module with these strings."""
+
+    def node(number, module, name, loader, content):
+        names = {"__module__": module, "__class__": name, "__loader__": loader}
+        return {**names, "__id__": number, "content": content}
+
+    strings = [
+        node(i, "builtins", "str", "JsonNode", json.dumps(s)) for i, s in enumerate(arguments, 3)
+    ]
+    call = node(
+        1,
+        module,
+        name,
+        "ConstructorFromReduceNode",
+        node(2, "builtins", "tuple", "TupleNode", strings),
+    )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        schema = {**call, "protocol": PROTOCOL, "_skops_version": skops.__version__}
+        archive.writestr("schema.json", json.dumps(schema))
+    return file.getvalue()
+
+
+# The last two are ours, but no type of a model: trust in all names of skhier would run them.
+@pytest.mark.parametrize(
+    "function",
+    ["os.system", "builtins.eval", "skhier._main.main", "skhier.datasets._openml.fetch_openml"],
+)
+def test_a_crafted_file_that_calls_a_function_is_refused(function):
+    module, name = function.rsplit(".", 1)
+    data = crafted(module, name, "argument")
+    with patch(function, side_effect=AssertionError("it was run")) as called:
+        assert skops.io.get_untrusted_types(data=data) == [function]
+        with pytest.raises(UntrustedTypesFoundException, match=name):
+            skops.io.loads(data, trusted=sorted(OURS))
+        assert not called.called
+        with pytest.raises(AssertionError, match="it was run"):
+            skops.io.loads(data, trusted=[function])  # the file does what it is made for
