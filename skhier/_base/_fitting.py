@@ -24,13 +24,13 @@ def all_or_nothing(method):
 
     @wraps(method)
     def undone_on_failure(estimator, *args, **kwargs):
-        before, config, grad = dict(vars(estimator)), get_config(), torch.is_grad_enabled()
+        before, grad, config = dict(vars(estimator)), torch.is_grad_enabled(), get_config()
         try:
             return method(estimator, *args, **kwargs)
         except BaseException:
             estimator.__dict__ = before
-            set_config(**config)
             torch.set_grad_enabled(grad)
+            set_config(**config)
             raise
 
     return undone_on_failure
