@@ -1,0 +1,50 @@
+"""Methods that are all or nothing, under interrupts."""
+
+import sys
+
+import pytest
+import torch
+from sklearn import get_config, set_config
+
+from skhier._base._fitting import all_or_nothing
+
+
+class Interrupted:
+    """An estimator whose fit is interrupted while other packages' settings are changed."""
+
+    def __init__(self, again=False):
+        self.again = again
+
+    @all_or_nothing
+    def fit(self):
+        self.coef_ = 1
+        set_config(skip_parameter_validation=True)
+        torch.set_grad_enabled(False)
+        if self.again:
+            sys.settrace(interrupt_call)
+        raise KeyboardInterrupt
+
+
+def interrupt_call(frame, event, arg):
+    sys.settrace(None)
+    raise KeyboardInterrupt
+
+
+def test_settings_are_as_before():
+    config = get_config()
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted().fit()
+    assert get_config() == config
+    assert torch.is_grad_enabled()
+
+
+def test_a_second_interrupt_at_the_next_call_leaves_no_half_fitted_estimator():
+    estimator = Interrupted(again=True)
+    config = get_config()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit()
+    finally:
+        set_config(**config)
+        torch.set_grad_enabled(True)
+    assert vars(estimator) == {"again": True}
