@@ -42,9 +42,10 @@ def test_a_second_interrupt_at_the_next_call_leaves_no_half_fitted_estimator():
     estimator = Interrupted(again=True)
     config = get_config()
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as caught:
             estimator.fit()
     finally:
         set_config(**config)
         torch.set_grad_enabled(True)
+    assert isinstance(caught.value.__context__, KeyboardInterrupt)  # and all frames are alive
     assert vars(estimator) == {"again": True}

@@ -9,6 +9,7 @@ import time
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
 
 from skhier import LayerwiseCNNClassifier, RidgeHead
+from skhier.classifier import _memory
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -209,15 +211,17 @@ def fill(folder):
 
 
 def fit_while_the_disk_fills(folder, n_moments):
-    """The disk of a folder fills at random moments: an OSError, or no effect; print how often."""
+    """The disk of a folder fills about when a layer goes to a file; print how often it failed."""
     case, rng, n_errors = CASES["classifier in files"], random_source(), 0
     expected = expected_of(case)
-    estimator = clone(case.estimator)
-    with Moments() as whole:
+    estimator, reserve, made_at = clone(case.estimator), _memory._reserve, []
+    with Moments() as whole, patch.object(_memory, "_reserve") as noted:
+        noted.side_effect = lambda *args: (made_at.append(whole.count), reserve(*args))
         estimator.fit(*case.data)
     for _ in range(n_moments):
         trial, error = Trial(case, fitted=True), None
-        with Moments(rng.randint(1, whole.count), lambda: fill(folder)) as moments:
+        moment = made_at[0] + rng.randint(-100, 100)
+        with Moments(moment, lambda: fill(folder)) as moments:
             try:
                 trial.estimator.fit(*case.data)
             except OSError as caught:
