@@ -2,9 +2,10 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
-from sklearn import get_config, set_config
+from sklearn import config_context, get_config, set_config
 
 from skhier._base._fitting import all_or_nothing
 
@@ -20,6 +21,7 @@ class Interrupted:
         self.coef_ = 1
         set_config(skip_parameter_validation=True)
         torch.set_grad_enabled(False)
+        np.seterr(over="raise")
         if self.again:
             sys.settrace(interrupt_call)
         raise KeyboardInterrupt
@@ -31,21 +33,18 @@ def interrupt_call(frame, event, arg):
 
 
 def test_settings_are_as_before():
-    config = get_config()
+    config, errors = get_config(), np.geterr()
     with pytest.raises(KeyboardInterrupt):
         Interrupted().fit()
     assert get_config() == config
+    assert np.geterr() == errors
     assert torch.is_grad_enabled()
 
 
 def test_a_second_interrupt_at_the_next_call_leaves_no_half_fitted_estimator():
     estimator = Interrupted(again=True)
-    config = get_config()
-    try:
+    with config_context(), np.errstate(), torch.enable_grad():
         with pytest.raises(KeyboardInterrupt) as caught:
             estimator.fit()
-    finally:
-        set_config(**config)
-        torch.set_grad_enabled(True)
-    assert isinstance(caught.value.__context__, KeyboardInterrupt)  # and all frames are alive
-    assert vars(estimator) == {"again": True}
+        assert isinstance(caught.value.__context__, KeyboardInterrupt)  # all frames are alive
+        assert vars(estimator) == {"again": True}

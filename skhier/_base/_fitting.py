@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from functools import wraps
 from time import perf_counter
 
+import numpy as np
 import torch
 from sklearn import get_config, set_config
 from sklearn.callback import with_callbacks
@@ -17,19 +18,21 @@ _SECONDS_BETWEEN_LINES = 3
 def all_or_nothing(method):
     """Decorate a method: its estimator is as it was before if it fails or is interrupted.
 
-    So are the settings that scikit-learn and torch change while it runs. Attributes must be
-    assigned, never changed in place. The handler calls nothing before it has restored: at a
-    call a second interrupt may come.
+    So are the settings that torch, NumPy and scikit-learn change while it runs. Attributes must
+    be assigned, never changed in place. The handler calls nothing before it has restored them:
+    at a call a second interrupt may come.
     """
 
     @wraps(method)
     def undone_on_failure(estimator, *args, **kwargs):
-        before, grad, config = dict(vars(estimator)), torch.is_grad_enabled(), get_config()
+        before = dict(vars(estimator))
+        grad, errors, config = torch.is_grad_enabled(), np.geterr(), get_config()
         try:
             return method(estimator, *args, **kwargs)
         except BaseException:
             estimator.__dict__ = before
             torch.set_grad_enabled(grad)
+            np.seterr(**errors)
             set_config(**config)
             raise
 
