@@ -195,7 +195,8 @@ def test_a_killed_fit_leaves_no_file(tmp_path):
         n_mapped += bool(mapped_files(process.pid, tmp_path))
         process.kill()
         process.join()
-        assert not list(tmp_path.iterdir())
+        # torch may have made folders.
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert n_mapped > 0
 
 
