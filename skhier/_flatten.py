@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._base._fitting import unchanged_on_failure
+from ._base._fitting import all_or_nothing
 from ._base._images import validate_images
 from ._base._sklearn import BaseEstimator
 from ._base._typing import ImageShape
@@ -48,6 +48,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __init__(self, image_shape: ImageShape = None) -> None:
         self.image_shape = image_shape
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Learn the shape of the images.
 
@@ -64,8 +65,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self : Flatten
             The fitted transformer.
         """
-        with unchanged_on_failure(self):
-            validate_images(self, X, reset=True)
+        validate_images(self, X, reset=True)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -4,6 +4,9 @@ from contextlib import contextmanager
 from functools import wraps
 from time import perf_counter
 
+import numpy as np
+import torch
+from sklearn import get_config, set_config
 from sklearn.callback import with_callbacks
 from sklearn.utils import gen_batches, gen_even_slices
 
@@ -12,31 +15,33 @@ from ._sklearn import _fit_context
 _SECONDS_BETWEEN_LINES = 3
 
 
-@contextmanager
-def unchanged_on_failure(estimator):
-    """Give the estimator its attributes back if the block fails or is interrupted."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
+def all_or_nothing(method):
+    """Decorate a method: its estimator is as it was before if it fails or is interrupted.
+
+    So are the settings that torch, NumPy and scikit-learn change while it runs. Attributes must
+    be assigned, never changed in place. The handler calls nothing before it has restored them:
+    at a call a second interrupt may come.
+    """
+
+    @wraps(method)
+    def undone_on_failure(estimator, *args, **kwargs):
+        before = dict(vars(estimator))
+        grad, errors, config = torch.is_grad_enabled(), np.geterr(), get_config()
+        try:
+            return method(estimator, *args, **kwargs)
+        except BaseException:
+            estimator.__dict__ = before
+            torch.set_grad_enabled(grad)
+            np.seterr(**errors)
+            set_config(**config)
+            raise
+
+    return undone_on_failure
 
 
 def fit_method(fit):
-    """Decorate a `fit`: validate parameters, manage callbacks, leave no half-fitted state.
-
-    Fitted attributes must be assigned, never changed in place.
-    """
-    managed = with_callbacks(_fit_context(prefer_skip_nested_validation=True)(fit))
-
-    @wraps(fit)
-    def all_or_nothing(estimator, *args, **kwargs):
-        with unchanged_on_failure(estimator):
-            return managed(estimator, *args, **kwargs)
-
-    return all_or_nothing
+    """Decorate a `fit`: validate parameters, manage callbacks, all or nothing."""
+    return all_or_nothing(with_callbacks(_fit_context(prefer_skip_nested_validation=True)(fit)))
 
 
 def n_parts(n_samples, batch_size):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 
 from sklearn.base import clone
 
-from ._fitting import unchanged_on_failure
+from ._fitting import all_or_nothing
 from ._params import is_sequence
 from ._sklearn import BaseEstimator
 
@@ -72,6 +72,7 @@ class CompositeEstimator(BaseEstimator):
                 params |= {f"{slot.name}__{name}": value for name, value in nested}
         return params
 
+    @all_or_nothing
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of parts too.
 
@@ -90,17 +91,16 @@ class CompositeEstimator(BaseEstimator):
         ValueError
             If there is no parameter of such a name.
         """
-        with unchanged_on_failure(self):
-            own = params.keys() & super().get_params(deep=False)
-            # Which parts there are depends on these, so they come first.
-            super().set_params(**{name: params.pop(name) for name in own})
-            for slot in self._slots():
-                if slot.name in params:
-                    self._put(slot, params.pop(slot.name))
-            for slot in self._slots():
-                if slot.place is None and any(name.startswith(f"{slot.name}__") for name in params):
-                    self._put(slot, slot.part)
-            super().set_params(**params)
+        own = params.keys() & super().get_params(deep=False)
+        # Which parts there are depends on these, so they come first.
+        super().set_params(**{name: params.pop(name) for name in own})
+        for slot in self._slots():
+            if slot.name in params:
+                self._put(slot, params.pop(slot.name))
+        for slot in self._slots():
+            if slot.place is None and any(name.startswith(f"{slot.name}__") for name in params):
+                self._put(slot, slot.part)
+        super().set_params(**params)
         return self
 
 

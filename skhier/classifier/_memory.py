@@ -1,5 +1,7 @@
 """What a fit may hold in memory, and files for what it may not."""
 
+import errno
+import os
 import re
 import shutil
 import tempfile
@@ -71,14 +73,25 @@ def _format(n_bytes):
 
 
 def _empty_in_file(shape, dtype, n_bytes):
-    """A tensor in a file that is gone when the tensor is."""
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if n_bytes > free:
-        raise OSError(
-            f"The output of a layer takes {_format(n_bytes)}, and {folder} has "
-            f"{_format(free)} left. The environment variable TMPDIR names another folder."
-        )
-    with tempfile.TemporaryFile(dir=folder) as file:
+    """A tensor in a file that is gone when the tensor is, or the process."""
+    with tempfile.TemporaryFile() as file:
+        try:
+            _reserve(file, n_bytes)
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            raise OSError(
+                error.errno,
+                f"The output of a layer takes {_format(n_bytes)}, and {folder}, which has "
+                f"{_format(shutil.disk_usage(folder).free)} left, does not hold it "
+                f"({error.strerror}). The environment variable TMPDIR names another folder.",
+            ) from error
         raw = np.memmap(file, np.uint8, "r+", shape=(n_bytes,))
     return torch.from_numpy(raw).view(dtype).view(shape)
+
+
+def _reserve(file, n_bytes):
+    """Give a file all its blocks: writing to a mapped file on a full disk ends the process."""
+    if n_bytes > shutil.disk_usage(tempfile.gettempdir()).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, n_bytes)

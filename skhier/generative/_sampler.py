@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._fitting import unchanged_on_failure
+from .._base._fitting import all_or_nothing
 from .._base._labels import encode_labels
 from .._base._params import as_pair
 from .._base._random import make_rng
@@ -266,6 +266,7 @@ class HierarchicalSampler(
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Self:
         r"""Learn or draw :math:`G_0`, and draw the patches of every level.
@@ -290,22 +291,21 @@ class HierarchicalSampler(
             If more patches or root images are asked for than exist, or `min_theta` and
             `min_lambda` are not reached.
         """
-        with unchanged_on_failure(self):
-            rng = make_rng(self.random_state)
-            levels = read_levels(self)
-            noise = self.label_noise, read_fractions(self, "symbol_noise"), self.pixel_noise
-            draw_images = (
-                self._name_root(levels[0], rng) if X is None else self._learn_root(X, y, levels[0])
-            )
-            is_random = X is None and self.root == "images"
-            search = Search(self.min_theta, self.min_lambda, self.max_draws)
-            self._model = search.model(draw_images, is_random, levels, noise, rng)
-            root = self._model.root
-            self.root_images_ = self.semantic_classes_[root.images]
-            self.root_labels_ = self.classes_[root.labels]
-            self.patches_ = [rules.patches for rules in self._model.rules]
-            self.rule_weights_ = [rules.weights for rules in self._model.rules]
-            self.level_shapes_ = self._model.level_shapes
+        rng = make_rng(self.random_state)
+        levels = read_levels(self)
+        noise = self.label_noise, read_fractions(self, "symbol_noise"), self.pixel_noise
+        draw_images = (
+            self._name_root(levels[0], rng) if X is None else self._learn_root(X, y, levels[0])
+        )
+        is_random = X is None and self.root == "images"
+        search = Search(self.min_theta, self.min_lambda, self.max_draws)
+        self._model = search.model(draw_images, is_random, levels, noise, rng)
+        root = self._model.root
+        self.root_images_ = self.semantic_classes_[root.images]
+        self.root_labels_ = self.classes_[root.labels]
+        self.patches_ = [rules.patches for rules in self._model.rules]
+        self.rule_weights_ = [rules.weights for rules in self._model.rules]
+        self.level_shapes_ = self._model.level_shapes
         return self
 
     @property

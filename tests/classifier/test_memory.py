@@ -1,7 +1,10 @@
+import errno
+import os
 import tempfile
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
@@ -103,3 +106,31 @@ def test_a_full_disk_is_said_before_the_layer_is_computed(digits, monkeypatch):
     clf = make(memory_limit="6MB")
     with pytest.raises(OSError, match="TMPDIR names another folder"):
         clf.fit(X, y)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="files are sparse here")
+def test_files_have_their_blocks_before_they_are_written(monkeypatch):
+    descriptors, make = [], tempfile.TemporaryFile
+
+    def noted():
+        file = make()
+        descriptors.append(os.dup(file.fileno()))
+        return file
+
+    monkeypatch.setattr(_memory.tempfile, "TemporaryFile", noted)
+    tensor = _memory.Memory(4000).empty((1000, 10), torch.float32)
+    assert tensor.shape == (1000, 10)
+    assert os.fstat(descriptors[0]).st_blocks * 512 >= 40_000
+    os.close(descriptors[0])
+
+
+def test_a_limit_of_the_file_system_is_said_as_a_full_disk_is():
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"0.04 MB, .* TMPDIR names another") as caught:
+            _memory.Memory(4000).empty((1000, 10), torch.float32)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
