@@ -57,7 +57,7 @@ def expected_failures(estimator):
         why = "patches are drawn by the index of images"
     elif type(params.get("kmeans")) in (KMeans, MiniBatchKMeans):
         why = "scikit-learn's k-means draws its first centers by index"
-    elif params.get("solver") in ("sgd", "adam"):
+    elif params.get("solver") == "sgd":
         why = "batches are drawn by the index of images"
     elif params.get("early_stopping") is True:
         why = "samples are set aside by index"
