@@ -9,7 +9,8 @@ from math import prod
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+
+from ._validation import to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
 # of them is computed on: an eighth of the memory.
@@ -31,7 +32,7 @@ def normalize_image_shape(image_shape):
 
 def shape_of(X):
     """The shape of any array-like."""
-    return X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    return X.shape if hasattr(X, "shape") else to_array(X, "X").shape
 
 
 def _shape_in_fit(X_shape, image_shape):
@@ -92,7 +93,7 @@ def validate_images(estimator, X, y="no_validation", *, reset):
             f"of shape {estimator.image_shape_}."
         )
     if ndim > 2:
-        X = np.asanyarray(X)
+        X = to_array(X, "X")
         X = X.reshape(len(X), prod(X.shape[1:]))
     checked = validate_data(estimator, X, y, reset=reset, dtype=_DTYPES)
     X, *rest = checked if isinstance(checked, tuple) else (checked,)

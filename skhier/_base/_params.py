@@ -55,8 +55,8 @@ def value_at(value, name, index, n_name, n, *, is_pair=False):
 
 
 def check_count(value, name, minimum, maximum=None):
-    """ValueError unless `value` is an int from `minimum` to `maximum`."""
+    """`value` as an int; ValueError unless it is one from `minimum` to `maximum`."""
     if isinstance(value, Integral) and minimum <= value and (maximum is None or value <= maximum):
-        return
+        return int(value)
     allowed = f"an int >= {minimum}" if maximum is None else f"an int from {minimum} to {maximum}"
     raise ValueError(f"{name}={value!r} is not valid: it takes {allowed}.")

@@ -8,15 +8,16 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import computing_dtype, torch_dtype
+from .._base._device import as_tensor, computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
 from .._base._labels import encode_labels
 from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval
 from .._base._typing import RandomState, Verbose
+from .._base._validation import validate_data
 from ._conjugate_gradients import ConjugateGradients, StandardizedFeatures
 
 
@@ -154,7 +155,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If there is one class only.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        self._learn(torch.tensor(X), y)
+        self._learn(as_tensor(X), y)
         return self
 
     @fit_method
@@ -195,7 +196,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         targets = torch.from_numpy(_encode_targets(labels, len(classes))).to(X.device, wide)
         features = StandardizedFeatures(X, is_train)
         offset = (is_train @ targets) / features.n
-        solver = ConjugateGradients(features, targets - offset, self.alpha * X.shape[1])
+        solver = ConjugateGradients(features, targets - offset, float(self.alpha) * X.shape[1])
         held = is_train == 0
         held_labels = labels[held.cpu().numpy()]
         stopping = EarlyStopping(self.n_iter_no_change)

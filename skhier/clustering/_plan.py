@@ -51,8 +51,9 @@ class Plan:
             as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'"),
         )
         n_clusters = params.n_clusters
-        most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else n_clusters
-        return cls(grid, coding, most, params.n_patches)
+        most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else int(n_clusters)
+        n_patches = None if params.n_patches is None else int(params.n_patches)
+        return cls(grid, coding, most, n_patches)
 
     @property
     def code_shape(self):

@@ -327,7 +327,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             np.array(trained.validation_losses) if self.early_stopping else None
         )
         self.n_iter_ = self.max_iter if self.solver == "exact" else len(trained.losses)
-        self.output_shape_ = (height, width, self.n_components)
+        self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
 
     def _check(self):
@@ -338,7 +338,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     def _work_values(self, code_shape, n_classes):
         """About how many values a step of training holds."""
         if self.solver in ("sgd", "adam"):
-            return 3 * self.batch_size * prod(code_shape)
+            return 3 * int(self.batch_size) * prod(code_shape)
         return 3 * n_classes * prod(code_shape)  # sums over classes, in float64 too
 
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -60,7 +60,7 @@ class GenerationMixin:
         ((5, 27, 27), (5,), [(5, 3, 3), (5, 9, 9)])
         """
         check_is_fitted(self)
-        check_count(n_samples, "n_samples", 1)
+        n_samples = check_count(n_samples, "n_samples", 1)
         return self._draw(range(n_samples), self._draw_seed(random_state), return_latents)
 
     def sample_at(
@@ -149,8 +149,8 @@ class GenerationMixin:
         [1000, 1000, 500]
         """
         check_is_fitted(self)
-        check_count(n_samples, "n_samples", 1)
-        check_count(batch_size, "batch_size", 1)
+        n_samples = check_count(n_samples, "n_samples", 1)
+        batch_size = check_count(batch_size, "batch_size", 1)
         seed = self._draw_seed(random_state)
         return (
             self._draw(range(n_samples)[first : first + batch_size], seed, return_latents)

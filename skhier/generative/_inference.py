@@ -328,7 +328,7 @@ class InferenceMixin:
         0.3
         """
         check_is_fitted(self)
-        check_count(n_samples, "n_samples", 2)
+        n_samples = check_count(n_samples, "n_samples", 2)
         per_batch = max(1, 2**24 // prod(self._model.image_shape))
         batches = [
             1 - self.bayes_predict_proba(X).max(axis=1)

@@ -1,0 +1,125 @@
+"""Odd input for everything public: refused by an error that names it, or taken and computed.
+
+Whatever comes, arguments and global state stay as they were, no file is left behind, and no
+warning comes that no docstring promises.
+"""
+
+import tempfile
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
+
+import skhier
+from _calls import arguments, assert_no_nan, call
+from _estimators import (
+    LOOKS,
+    NEEDS_LABELS,
+    READS_IMAGES,
+    TAKES_ROWS,
+    fitted_samplers,
+    methods,
+    subject,
+)
+from _inputs import EXTREME, MODERATE, images, labels, n_images, wrong_images
+from _odd import odd_values
+from _unchanged import unchanged
+
+ESTIMATORS = [getattr(skhier, name) for name in skhier.__all__]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_folders(tmp_path_factory):
+    """A working directory and a folder for temporary files that are empty."""
+    torch.optim.SGD([torch.zeros(1)])  # the first optimizer makes torch set itself up
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("cwd"))
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
+        yield
+
+
+@st.composite
+def training_sets(draw, estimator_class, odd):
+    """The arguments of `fit`, those named in `odd` wrong ones."""
+    is_rows = estimator_class in TAKES_ROWS
+    if "X" in odd:
+        X = draw(wrong_images())
+    else:
+        shape = (1, 1, draw(st.integers(1, 4))) if is_rows else None
+        kinds = draw(st.sampled_from([MODERATE, MODERATE, MODERATE, EXTREME]))
+        X = draw(images(shape, kinds=kinds, is_flat=is_rows))
+    if estimator_class is skhier.HierarchicalSampler:
+        if draw(st.booleans()):
+            return {}
+    elif estimator_class not in NEEDS_LABELS:
+        return {"X": X}
+    return {"X": X, "y": draw(labels(n_images(X), wrong="y" in odd))}
+
+
+@pytest.mark.parametrize("estimator_class", ESTIMATORS)
+@given(data=st.data())
+def test_the_life_of_an_estimator(estimator_class, data):
+    params, odd = data.draw(arguments(subject(estimator_class)), "params")
+    odd_data = data.draw(st.sampled_from([set(), set(), {"X"}, {"y"}]))
+    training_set = data.draw(training_sets(estimator_class, odd_data), "training set")
+    names = {*subject(estimator_class).table, "X", "y"}
+    with unchanged(params):
+        estimator = estimator_class(**params)
+    for method in data.draw(st.sets(st.sampled_from(READS_IMAGES), max_size=1)):
+        if hasattr(estimator, method):
+            refused = call(getattr(estimator, method), training_set, names, (NotFittedError,))
+            assert isinstance(refused, Exception) or method == "transform"
+    before = dict(vars(estimator))
+    result = call(estimator.fit, training_set, names, others=params)
+    if isinstance(result, Exception):
+        assert vars(estimator) == before or any(
+            vars(estimator)[name] is before[name] for name in before
+        )
+        return
+    assert result is estimator
+    assert params.keys() <= vars(estimator).keys()
+    for _ in range(data.draw(st.integers(0, 4), "n uses")):
+        use(data, estimator, training_set, names)
+
+
+def use(data, estimator, training_set, names):
+    """One thing that is done with a fitted estimator."""
+    fitted = vars(estimator)
+    reads = [name for name in READS_IMAGES if hasattr(estimator, name)]
+    what = data.draw(st.sampled_from([*reads, *reads, "score", *LOOKS, "set device"]), "use")
+    if what in reads or what == "score":
+        if data.draw(st.booleans()):
+            X = training_set.get("X")
+        elif data.draw(st.booleans()):
+            X = data.draw(wrong_images())
+        else:
+            shape = getattr(estimator, "image_shape_", None) or (1, 1, estimator.n_features_in_)
+            X = data.draw(images(shape, is_flat=type(estimator) in TAKES_ROWS))
+        if X is None or not hasattr(estimator, what):
+            return
+        args = {"X": X}
+        if what == "score" and type(estimator) in NEEDS_LABELS:
+            args["y"] = data.draw(labels(n_images(X), wrong=data.draw(st.booleans())))
+        result = call(getattr(estimator, what), args, names, others=fitted)
+        if not isinstance(result, Exception):
+            assert_no_nan(result)
+    elif what == "set device":
+        if hasattr(estimator, "device"):
+            estimator.set_params(device=data.draw(odd_values))
+    elif what in LOOKS and (what in ("clone",) or not what.startswith("to_") or hasattr(estimator, what)):
+        if what == "names" and not hasattr(estimator, "get_feature_names_out"):
+            return
+        call(lambda: LOOKS[what](estimator), {}, {*names, "head", "encoding"}, others=fitted)
+
+
+@given(data=st.data())
+def test_the_methods_of_a_sampler(data):
+    sampler = data.draw(st.sampled_from(fitted_samplers()), "sampler")
+    method = data.draw(st.sampled_from(list(methods(sampler).items())), "method")[1]
+    args, _ = data.draw(arguments(method), "arguments")
+    result = call(method.function, args, set(method.table), others=vars(sampler))
+    if not isinstance(result, Exception):
+        assert_no_nan(result)
