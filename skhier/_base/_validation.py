@@ -13,6 +13,17 @@ def to_array(value, name):
         raise ValueError(f"{name} is not an array, and cannot become one: {error}") from error
 
 
+def to_floats(value, name):
+    """An argument as an array of finite float64 numbers; ValueError if it is none."""
+    try:
+        array = to_array(value, name).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from error
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity; it takes finite numbers.")
+    return array
+
+
 def validate_data(estimator, X, y="no_validation", **options):
     """scikit-learn's function of that name.
 

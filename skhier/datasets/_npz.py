@@ -1,11 +1,11 @@
 """Images and labels in a NumPy .npz file."""
 
 import zipfile
-from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._base._params import as_path
 from .._base._typing import PathLike
 from ._bunch import make_bunch
 
@@ -41,7 +41,7 @@ def load_npz(path: PathLike) -> Bunch:
     ...     load_npz(path).images.shape
     (5, 8, 8)
     """
-    path = Path(path)
+    path = as_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     try:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count
+from .._base._params import check_count, check_flag
 from .._base._random import make_rng
 from .._base._typing import RandomState
 from ._parallel import for_batches
@@ -190,6 +190,7 @@ class GenerationMixin:
 
     def _draw(self, indices, seed, return_latents):
         """The samples of these indices, a range or an array."""
+        check_flag(return_latents, "return_latents")
         model, n_samples = self._model, len(indices)
         images = np.empty((n_samples, *model.image_shape), np.float32)
         labels = np.empty(n_samples, np.int64)

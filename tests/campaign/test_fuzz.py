@@ -4,9 +4,10 @@ Whatever comes, arguments and global state stay as they were, no file is left be
 warning comes that no docstring promises.
 """
 
+import inspect
 import tempfile
 
-import numpy as np
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 import skhier
-from _calls import arguments, assert_no_nan, call
+from _calls import Subject, arguments, assert_no_nan, call
 from _estimators import (
     LOOKS,
     NEEDS_LABELS,
@@ -24,6 +25,7 @@ from _estimators import (
     methods,
     subject,
 )
+from _functions import LOADERS, MAKERS, THEORY, displays
 from _inputs import EXTREME, MODERATE, images, labels, n_images, wrong_images
 from _odd import odd_values
 from _unchanged import unchanged
@@ -123,3 +125,41 @@ def test_the_methods_of_a_sampler(data):
     result = call(method.function, args, set(method.table), others=vars(sampler))
     if not isinstance(result, Exception):
         assert_no_nan(result)
+
+
+@pytest.mark.parametrize("function", THEORY, ids=lambda function: function.__name__)
+@given(data=st.data())
+def test_theory(function, data):
+    parameters = inspect.signature(function).parameters.values()
+    required = tuple(p.name for p in parameters if p.default is p.empty)
+    subject = Subject(function, THEORY[function], required)
+    args, _ = data.draw(arguments(subject), "arguments")
+    result = call(function, args, set(subject.table), (NotFittedError,))
+    if not isinstance(result, Exception):
+        assert_no_nan(result)
+
+
+@pytest.mark.parametrize("function", MAKERS, ids=lambda function: function.__name__)
+@given(data=st.data())
+def test_makers_of_datasets(function, data):
+    args, _ = data.draw(arguments(Subject(function, MAKERS[function])), "arguments")
+    call(function, args, set(MAKERS[function]))
+
+
+@pytest.mark.parametrize("function", LOADERS, ids=lambda function: function.__name__)
+@given(data=st.data())
+def test_loaders_of_datasets(function, data):
+    table = LOADERS[function]
+    args, _ = data.draw(arguments(Subject(function, table, tuple(table))), "arguments")
+    result = call(function, args, {*table, str(args.get("path"))}, (OSError,))
+    assert isinstance(result, Exception)
+
+
+@given(data=st.data())
+def test_displays(data):
+    name, subject = data.draw(st.sampled_from(list(displays().items())), "display")
+    args, _ = data.draw(arguments(subject), "arguments")
+    n_figures = len(plt.get_fignums())
+    result = call(subject.function, args, set(subject.table), (NotFittedError,))
+    assert len(plt.get_fignums()) == n_figures or not isinstance(result, Exception)
+    plt.close("all")
