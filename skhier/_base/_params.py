@@ -91,8 +91,11 @@ def check_fitted(estimator, name, class_name):
 
 
 def as_path(value, name):
-    """`value` as a Path; TypeError if it is none."""
+    """`value` as a Path; TypeError if it is none, ValueError if it has a null character."""
     try:
-        return Path(value)
+        path = Path(value)
     except TypeError as error:
         raise TypeError(f"{name}={value!r} is not valid: it takes a path.") from error
+    if "\0" in str(path):
+        raise ValueError(f"{name}={value!r} is not valid: a path has no null characters.")
+    return path

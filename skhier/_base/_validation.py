@@ -1,6 +1,7 @@
 """scikit-learn's checks of X and y, and what they leave to torch and NumPy to say."""
 
 import numpy as np
+import sklearn.utils
 import sklearn.utils.validation
 import torch
 
@@ -15,13 +16,22 @@ def to_array(value, name):
 
 def to_floats(value, name):
     """An argument as an array of finite float64 numbers; ValueError if it is none."""
+    array = to_array(value, name)
     try:
-        array = to_array(value, name).astype(np.float64)
+        array = array.astype(np.float64, casting="unsafe" if array.dtype == object else "same_kind")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is no array of numbers: {error}") from error
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity; it takes finite numbers.")
     return array
+
+
+def check_array(X, **options):
+    """scikit-learn's function of that name, as :func:`validate_data`."""
+    X = to_array(X, "X") if isinstance(X, torch.Tensor) else X
+    with np.errstate(over="ignore", invalid="ignore"):
+        X = sklearn.utils.check_array(X, **options)
+    return X.astype(X.dtype.newbyteorder("="), copy=False)
 
 
 def validate_data(estimator, X, y="no_validation", **options):

@@ -1,5 +1,6 @@
 """Ready-made generative models and samples of them."""
 
+from functools import cache
 from itertools import combinations
 from typing import Any, Literal
 
@@ -263,6 +264,7 @@ def _stroke_patches():
     return np.array([_drawings(arms)[:4] for arms in _ARMS.values()])
 
 
+@cache
 def _drawings(arms):
     """All drawings of a stroke, those with the fewest steps first.
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base._params import check_count, check_flag
 from .._base._random import make_rng
 from .._base._typing import RandomState
+from .._base._validation import to_array
 from ._parallel import for_batches
 from ._streams import content_keys, index_keys
 
@@ -102,7 +103,7 @@ class GenerationMixin:
         True
         """
         check_is_fitted(self)
-        indices = np.asarray(indices)
+        indices = to_array(indices, "indices")
         if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
             raise ValueError(
                 f"indices of shape {indices.shape} and dtype {indices.dtype} are not valid: "

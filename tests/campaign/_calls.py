@@ -86,8 +86,8 @@ def call(function, args, names, errors=(), others=()):
     foreign = [str(warning) for warning in caught if not is_ours(warning)]
     assert not foreign, foreign
     if isinstance(result, Exception) and not isinstance(result, errors):
-        named = re.search("|".join(rf"\b{re.escape(name)}\b" for name in names), str(result))
-        if not named and not ({"X", "y"} & set(names) and is_of_scikit_learn(result)):
+        named = re.search("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names), str(result))
+        if not named and not is_of_scikit_learn(result):
             raise AssertionError(f"{result!r} names none of {sorted(names)}") from result
     return result
 

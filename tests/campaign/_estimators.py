@@ -174,10 +174,10 @@ LOOKS = {
     "pickle": lambda estimator: pickle.loads(pickle.dumps(estimator)),
     "deepcopy": deepcopy,
     "repr": repr,
-    "html": lambda estimator: estimator._repr_html_(),
+    "_repr_html_": lambda estimator: estimator._repr_html_(),
     "get_params": lambda estimator: estimator.get_params(),
     "set_params": lambda estimator: estimator.set_params(**estimator.get_params(deep=False)),
-    "names": lambda estimator: estimator.get_feature_names_out(),
+    "get_feature_names_out": lambda estimator: estimator.get_feature_names_out(),
     "to_torch": lambda estimator: estimator.to_torch(),
     "to_pipeline": lambda estimator: estimator.to_pipeline(),
 }

@@ -13,6 +13,7 @@ import polars as pl
 import scipy.sparse as sp
 import sklearn
 import torch
+from matplotlib.axes import Axes
 
 
 @contextmanager
@@ -84,6 +85,6 @@ def fingerprint(value):
         return type(value).__name__, fingerprint(
             {name: v for name, v in vars(value).items() if not name.startswith("_")}
         )
-    if isinstance(value, np.random.RandomState | np.random.Generator):
-        return type(value).__name__  # given to be drawn from
+    if isinstance(value, np.random.RandomState | np.random.Generator | Axes):
+        return type(value).__name__  # given to be drawn from, or on
     return repr(value)
