@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 def is_sequence(value):
     """Whether a parameter holds several values."""
-    return isinstance(value, (tuple, list, np.ndarray))
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def is_auto(value):

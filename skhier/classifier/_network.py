@@ -17,6 +17,9 @@ _ACTIVATIONS = {
     "tanh": nn.Tanh,
 }
 
+# Where layers get no random weights, which would be drawn from torch's global generator.
+_NOWHERE = "meta"
+
 
 class ChannelRMSNorm(nn.Module):
     """Divide the channels of a pixel by their root mean square; scale and shift them.
@@ -91,7 +94,9 @@ def _block_modules(block):
         weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
     before, padding = grid.split_padding
     modules = [nn.ZeroPad2d(before)] if any(before) else []
-    conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding)
+    conv = nn.Conv2d(
+        *weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=_NOWHERE
+    )
     conv.weight = nn.Parameter(weight)
     conv.bias = nn.Parameter(intercepts if coding.normalize else intercepts + coding.bias)
     modules.append(conv)
@@ -105,7 +110,7 @@ def _block_modules(block):
         modules.append(pool(coding.pool_size, ceil_mode=True))
     if block.embedder is not None:
         K = as_tensor(block.embedder.kernels_)
-        conv1x1 = nn.Conv2d(*K.shape, 1, bias=False)
+        conv1x1 = nn.Conv2d(*K.shape, 1, bias=False, device=_NOWHERE)
         conv1x1.weight = nn.Parameter(K.T[:, :, None, None].contiguous())
         modules.append(conv1x1)
     return modules
@@ -147,7 +152,7 @@ def _or(array, default):
 
 
 def _linear(weight, bias, dtype):
-    linear = nn.Linear(*weight.shape)
+    linear = nn.Linear(*weight.shape, device=_NOWHERE)
     linear.weight = nn.Parameter(torch.from_numpy(weight.T.astype(dtype, order="C")))
     linear.bias = nn.Parameter(torch.from_numpy(bias.astype(dtype)))
     return linear

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from _calls import Subject
-from _inputs import images, wrong_images
+from _inputs import LARGE_OR_SMALL, UTMOST, images, wrong_images
 from _odd import counts, made, reals, seeds
 from skhier import (
     Flatten,
@@ -104,10 +104,10 @@ PARAMETERS = {
     },
     LayerwiseCNNClassifier: {
         "n_layers": counts(1, 2),
-        "n_clusters": counts(1, 3) | st.sampled_from([None, "auto", [2, 3], (2, "auto")]),
+        "n_clusters": counts(1, 3) | st.sampled_from([[2, 3], (2, "auto")]),
         "patch_size": pairs | st.sampled_from([None, "auto", [1, 2], [(1, 2), 1]]),
         "pool_size": pairs | st.sampled_from([None, "auto", [1, 2]]),
-        "n_components": counts(1, 3) | st.sampled_from([None, [2, 2], [2, None]]),
+        "n_components": counts(1, 3) | st.sampled_from([[2, 2], [2, None]]),
         "orthogonalizer": made(
             lambda: None,
             lambda: PatchKMeansOrthogonalizer(encoding="one_hot", whiten_eps=None),
@@ -165,7 +165,16 @@ NEEDS_LABELS = (TwoLayerConvEmbedder, RidgeHead, LayerwiseCNNClassifier)
 def subject(estimator_class):
     """The constructor of an estimator."""
     countable = () if estimator_class is HierarchicalSampler else COUNTABLE
-    return Subject(estimator_class, PARAMETERS[estimator_class], countable=countable)
+    # By default layers are wide: seconds, not milliseconds.
+    required = ("n_clusters", "n_components") if estimator_class is LayerwiseCNNClassifier else ()
+    return Subject(estimator_class, PARAMETERS[estimator_class], required, countable)
+
+
+def extremes(estimator_class):
+    """Kinds of pixels of extreme sizes that an estimator takes."""
+    if estimator_class in (PatchKMeansOrthogonalizer, LayerwiseCNNClassifier):
+        return [*LARGE_OR_SMALL, "tiny", "subnormal"]
+    return [*LARGE_OR_SMALL, *UTMOST]
 
 
 READS_IMAGES = ("transform", "predict", "decision_function", "predict_proba", "inverse_transform")

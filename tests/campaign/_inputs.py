@@ -34,7 +34,8 @@ def _pixels(kind, shape, rng):
 
 
 MODERATE = ["normal", "gray", "ink", "zero", "constant", "repeated", "offset"]
-EXTREME = ["large", "small", "mixed", "huge", "tiny", "subnormal", "greatest"]
+LARGE_OR_SMALL = ["large", "small", "mixed"]
+UTMOST = ["tiny", "subnormal", "huge", "greatest"]
 
 
 def _flat(X):

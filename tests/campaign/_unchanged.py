@@ -69,7 +69,7 @@ def fingerprint(value):
         layout = value.dtype.str, value.shape, value.strides, value.flags.writeable
         return type(value).__name__, layout, values
     if isinstance(value, torch.Tensor) and value.layout == torch.strided:
-        raw = value.detach().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes()
+        raw = value.detach().double().numpy().tobytes()
         return value.dtype, value.shape, value.requires_grad, value.grad is None, raw
     if sp.issparse(value):
         return value.format, value.shape, fingerprint(value.tocoo().data)
