@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -69,9 +70,9 @@ def check_real(value, name, minimum, *, maximum=np.inf, or_equal=True):
 
     The range is from `minimum`, which belongs to it unless `or_equal` is False, to `maximum`.
     """
-    if isinstance(value, Real) and abs(value) < np.inf and minimum <= value <= maximum:
-        if or_equal or value > minimum:
-            return int(value) if isinstance(value, Integral) else float(value)
+    is_finite = isinstance(value, Real) and abs(value) < np.inf
+    if is_finite and minimum <= value <= maximum and (or_equal or value > minimum):
+        return int(value) if isinstance(value, Integral) else float(value)
     allowed = f"a finite number {'>=' if or_equal else '>'} {minimum}"
     allowed += "" if maximum == np.inf else f" and <= {maximum}"
     raise ValueError(f"{name}={value!r} is not valid: it takes {allowed}.")
@@ -90,7 +91,7 @@ def check_fitted(estimator, name, class_name):
     check_is_fitted(estimator)
 
 
-def as_path(value, name):
+def as_path(value: Any, name: str) -> Path:
     """`value` as a Path; TypeError if it is none, ValueError if it has a null character."""
     try:
         path = Path(value)

@@ -1,12 +1,14 @@
 """scikit-learn's checks of X and y, and what they leave to torch and NumPy to say."""
 
+from typing import Any
+
 import numpy as np
 import sklearn.utils
 import sklearn.utils.validation
 import torch
 
 
-def to_array(value, name):
+def to_array(value: Any, name: str) -> np.ndarray:
     """An argument as an array; ValueError if NumPy cannot make one, as of lists of all lengths."""
     try:
         return np.asanyarray(value)
@@ -14,7 +16,7 @@ def to_array(value, name):
         raise ValueError(f"{name} is not an array, and cannot become one: {error}") from error
 
 
-def to_floats(value, name):
+def to_floats(value: Any, name: str) -> np.ndarray:
     """An argument as an array of finite float64 numbers; ValueError if it is none."""
     array = to_array(value, name)
     try:

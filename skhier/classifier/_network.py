@@ -94,9 +94,7 @@ def _block_modules(block):
         weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
     before, padding = grid.split_padding
     modules = [nn.ZeroPad2d(before)] if any(before) else []
-    conv = nn.Conv2d(
-        *weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=_NOWHERE
-    )
+    conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=_NOWHERE)
     conv.weight = nn.Parameter(weight)
     conv.bias = nn.Parameter(intercepts if coding.normalize else intercepts + coding.bias)
     modules.append(conv)

@@ -328,9 +328,7 @@ class HierarchicalSampler(
             draw_images = partial(tuple, (images, labels))
         else:
             shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
-            draw_images = partial(
-                draw_root_images, n_labels, n_images, shape, level.n_classes, rng
-            )
+            draw_images = partial(draw_root_images, n_labels, n_images, shape, level.n_classes, rng)
         self.semantic_classes_ = np.arange(level.n_classes)
         self.classes_ = np.array([-1, 1]) if n_labels == 2 else labels
         self.n_features_in_ = prod(shape)

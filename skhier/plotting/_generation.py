@@ -179,8 +179,8 @@ def _check_names(names, levels):
     n_classes = [level.max() + 1 if _is_semantic(level) else 0 for level in levels]
     if names is None:
         return [range(n) for n in n_classes]
-    names = [list(level) for level in names] if is_sequence(names) and all(map(is_sequence, names)) else []
-    names += [[]] * (len(levels) - len(names))
+    are_lists = is_sequence(names) and all(map(is_sequence, names))
+    names = [*(names if are_lists else []), *[()] * len(levels)]
     if any(len(level) < n for level, n in zip(names, n_classes)):
         raise ValueError(
             f"class_names is not valid: it takes a sequence of names for each semantic level, "

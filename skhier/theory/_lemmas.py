@@ -171,7 +171,8 @@ def lemma7_success_probability(
     0.9532
     """
     (n_clusters,) = check_counts(n_clusters=n_clusters)
-    separation, size_ratio = check_positive(separation=separation, size_ratio=size_ratio)
+    (separation,) = check_positive(separation=separation)
+    size_ratio = check_real(size_ratio, "size_ratio", 1)
     diameter = check_real(diameter, "diameter", 0)
     i = np.arange(1, n_clusters)
     covered = i * size_ratio * float(diameter) ** 2
@@ -221,7 +222,8 @@ def lemma7_separation(
     """
     check_choice(bound, "bound", ("exact", "paper"))
     (n_clusters,) = check_counts(n_clusters=n_clusters)
-    diameter, size_ratio = check_positive(diameter=diameter, size_ratio=size_ratio)
+    (diameter,) = check_positive(diameter=diameter)
+    size_ratio = check_real(size_ratio, "size_ratio", 1)
     delta = check_probability(delta, "delta")
     if bound == "paper":
         return n_clusters / sqrt(delta) * diameter
@@ -232,4 +234,7 @@ def lemma7_separation(
         success = lemma7_success_probability(n_clusters, np.exp(log_s), size_ratio=size_ratio)
         return success - (1 - delta)
 
-    return float(np.exp(brentq(excess, -20, 40))) * diameter
+    largest = 350  # its square is about the largest float
+    if excess(largest) < 0:
+        raise OverflowError("the separation is too large")
+    return float(np.exp(brentq(excess, -20, largest))) * diameter

@@ -153,6 +153,8 @@ def sum_of_betas_quantile(probability, n, n_positions):
         return minimize_scalar(exponent, bounds=(-20, 14), method="bounded").fun
 
     mean = n / n_positions
+    if log_bound(mean * 1e-9) > log(probability):
+        raise OverflowError("too small a probability for so few components")
     return brentq(lambda s: log_bound(s) - log(probability), mean * 1e-9, mean, rtol=1e-6) * (
         1 - 1e-5
     )

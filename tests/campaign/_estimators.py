@@ -6,15 +6,15 @@ from functools import cache
 
 import numpy as np
 import torch
+from _calls import Subject
+from _inputs import EXTREME, OVERFLOWING, images, wrong_images
+from _odd import counts, made, reals, seeds
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from _calls import Subject
-from _inputs import LARGE_OR_SMALL, UTMOST, images, wrong_images
-from _odd import counts, made, reals, seeds
 from skhier import (
     Flatten,
     HierarchicalSampler,
@@ -172,9 +172,9 @@ def subject(estimator_class):
 
 def extremes(estimator_class):
     """Kinds of pixels of extreme sizes that an estimator takes."""
-    if estimator_class in (PatchKMeansOrthogonalizer, LayerwiseCNNClassifier):
-        return [*LARGE_OR_SMALL, "tiny", "subnormal"]
-    return [*LARGE_OR_SMALL, *UTMOST]
+    # The products of others overflow at 1e150.
+    takes_all = (Flatten, SphericalKMeans, HierarchicalSampler)
+    return EXTREME + (OVERFLOWING if estimator_class in takes_all else [])
 
 
 READS_IMAGES = ("transform", "predict", "decision_function", "predict_proba", "inverse_transform")

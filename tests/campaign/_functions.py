@@ -6,12 +6,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from hypothesis import strategies as st
-
 from _calls import Subject
 from _estimators import booleans, fitted_samplers, random_states
 from _inputs import images, wrong_images
 from _odd import counts, made, reals, seeds
+from hypothesis import strategies as st
+
 from skhier import (
     HierarchicalSampler,
     LayerwiseCNNClassifier,
@@ -61,13 +61,13 @@ THEORY = {
         "n_clusters": counts(1, 40),
         "separation": positive,
         "diameter": positive,
-        "size_ratio": positive,
+        "size_ratio": reals(1.0, 4.0, 1e6),
     },
     theory.lemma7_separation: {
         "n_clusters": counts(1, 40),
         "delta": deltas,
         "diameter": positive,
-        "size_ratio": positive,
+        "size_ratio": reals(1.0, 4.0, 1e6),
         "bound": bounds,
     },
     theory.theorem1_params: {
@@ -148,6 +148,8 @@ THEORY = {
         "gamma": maybe,
     },
 }
+
+
 def paths():
     """Of nothing, of a folder that is empty, of the wrong kind of file."""
     nowhere = st.sampled_from(["nowhere", "no.npz", "no\0where", "a/b/c", "x" * 300, ""])

@@ -7,9 +7,8 @@ import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 import torch
-from hypothesis import strategies as st
-
 from _odd import odd_values, seeds
+from hypothesis import strategies as st
 
 
 def _pixels(kind, shape, rng):
@@ -34,8 +33,8 @@ def _pixels(kind, shape, rng):
 
 
 MODERATE = ["normal", "gray", "ink", "zero", "constant", "repeated", "offset"]
-LARGE_OR_SMALL = ["large", "small", "mixed"]
-UTMOST = ["tiny", "subnormal", "huge", "greatest"]
+EXTREME = ["large", "small", "mixed", "tiny", "subnormal"]
+OVERFLOWING = ["huge", "greatest"]
 
 
 def _flat(X):
@@ -88,8 +87,8 @@ LAYOUTS = {
     "tensor with gradient": lambda X: torch.tensor(_cast(X, "f8"), requires_grad=True),
 }
 WRONG_IMAGES = {
-    "NaN": lambda X: np.where(X == X.max(initial=0), np.nan, X),
-    "infinite": lambda X: np.where(X == X.max(initial=0), -np.inf, X),
+    "NaN": lambda X: np.where(X.max(initial=0) == X, np.nan, X),
+    "infinite": lambda X: np.where(X.max(initial=0) == X, -np.inf, X),
     "complex": lambda X: X + 1j,
     "words": lambda X: np.full(X.shape, "a"),
     "bytes": lambda X: np.full(X.shape, b"a"),

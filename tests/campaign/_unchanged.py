@@ -43,7 +43,7 @@ def _difference(before, after):
 def world():
     """The global state that libraries are tempted to change."""
     return {
-        "numpy's generator": pickle.dumps(np.random.get_state()),
+        "numpy's generator": pickle.dumps(np.random.get_state()),  # noqa: NPY002
         "random's generator": random.getstate(),
         "torch's generator": torch.get_rng_state().numpy().tobytes(),
         "torch's threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
@@ -76,7 +76,7 @@ def fingerprint(value):
     if isinstance(value, pd.DataFrame | pd.Series):
         return type(value).__name__, value.to_csv()
     if isinstance(value, pl.DataFrame | pl.Series):
-        return type(value).__name__, repr(value.rows() if isinstance(value, pl.DataFrame) else value.to_list())
+        return type(value).__name__, repr(value.to_numpy().tolist())
     if isinstance(value, dict):
         return [(key, fingerprint(item)) for key, item in value.items()]
     if isinstance(value, list | tuple):

@@ -11,11 +11,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.exceptions import NotFittedError
-
-import skhier
 from _calls import Subject, arguments, assert_no_nan, call
 from _estimators import (
     LOOKS,
@@ -31,7 +26,13 @@ from _functions import LOADERS, MAKERS, THEORY, displays
 from _inputs import MODERATE, images, labels, n_images, wrong_images
 from _odd import odd_values
 from _unchanged import unchanged
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
 
+import skhier
+
+pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass")
 ESTIMATORS = [getattr(skhier, name) for name in skhier.__all__]
 
 
@@ -66,7 +67,7 @@ def training_sets(draw, estimator_class, odd):
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
 @given(data=st.data())
 def test_the_life_of_an_estimator(estimator_class, data):
-    params, odd = data.draw(arguments(subject(estimator_class)), "params")
+    params, _ = data.draw(arguments(subject(estimator_class)), "params")
     odd_data = data.draw(st.sampled_from([set(), set(), {"X"}, {"y"}]))
     training_set = data.draw(training_sets(estimator_class, odd_data), "training set")
     names = {*subject(estimator_class).table, "X", "y"}
@@ -157,7 +158,8 @@ def test_loaders_of_datasets(function, data):
 
 @given(data=st.data())
 def test_displays(data):
-    name, subject = data.draw(st.sampled_from(list(displays().items())), "display")
+    subjects = displays()
+    subject = subjects[data.draw(st.sampled_from(list(subjects)), "display")]
     args, _ = data.draw(arguments(subject), "arguments")
     n_figures = len(plt.get_fignums())
     result = call(subject.function, args, set(subject.table), (NotFittedError,))
