@@ -347,9 +347,9 @@ def _clusters_of_patches(labels, truth, n_patches, level):
     """The cluster of each patch if clusters are the patches one to one, else None."""
     if labels.shape != truth.shape:
         raise ValueError(
-            f"labels: for level {level} there are clusters at {labels.shape[1:]} places of "
-            f"{len(labels)} images, but the sampler draws patches at {truth.shape[1:]} places "
-            f"of {len(truth)}: stride and patch_size must be those of the model."
+            f"labels: for level {level} there are clusters in an array of "
+            f"shape {labels.shape}, but the sampler draws patches at {truth.shape[1:]} places "
+            f"of {len(truth)} images: stride and patch_size must be those of the model."
         )
     pairs = np.unique(np.stack([truth.ravel(), labels.ravel()], axis=1), axis=0)
     patches, clusters = pairs.T

@@ -323,6 +323,9 @@ def test_bad_images():
         with pytest.raises(ValueError, match=r"random_state=.* is not valid"):
             sampler.sample(1, random_state=not_valid)
 
+    with pytest.raises(ValueError, match="no patch of the level"):
+        sampler.parse(np.full_like(X, 1e30))
+
 
 def test_ints_of_numpy_are_ints():
     params = {"n_levels": 1, "n_labels": 3, "n_root_images": 90, "root_shape": 16}

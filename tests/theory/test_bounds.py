@@ -6,6 +6,7 @@ from scipy.stats import beta, chi2
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier, TwoLayerConvEmbedder
 from skhier.theory import (
     certify_classifier,
+    certify_clusters,
     certify_embedder,
     class_distances,
     lemma1_margin,
@@ -101,7 +102,7 @@ def test_certificates_of_classifiers():
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
         certify_classifier(sampler, LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50]))
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])
-    with pytest.raises(ValueError, match=r"for level 0 there are clusters at \(9, 9\) places"):
+    with pytest.raises(ValueError, match=r"for level 0 there are clusters in an array of shape \(\d+, 9, 9\)"):
         certify_classifier(sampler, other)
 
 
@@ -158,6 +159,10 @@ def test_bad_arguments(call, message):
         call()
 
 
+def sampler():
+    return HierarchicalSampler(patches_per_class=2, random_state=0).fit()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -179,6 +184,7 @@ def test_bad_arguments(call, message):
             lambda: theorem1_failure_probability(9, 3, [np.nan], n_components=2),
             "distances holds NaN",
         ),
+        (lambda: certify_clusters(sampler(), 3, sampler().sample(2)[0], 1), "labels: for level 1"),
         (lambda: class_distances([[0.0], [1.0]], 0), "n_classes=0 is not valid"),
         (lambda: class_distances([0.0, 1.0], 2), r"embedded of shape \(2,\) is not valid"),
     ],
