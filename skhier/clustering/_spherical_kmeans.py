@@ -240,7 +240,8 @@ class SphericalKMeans(
             )
         if isinstance(self.init, str):
             return self.init, self.n_init
-        init = np.asarray(self.init, dtype=rows.dtype)
+        with np.errstate(over="ignore"):  # infinity is refused below
+            init = np.asarray(self.init, dtype=rows.dtype)
         if init.shape != (self.n_clusters, n_features):
             raise ValueError(
                 f"init has shape {init.shape}; an array of shape (n_clusters, "

@@ -326,6 +326,9 @@ def test_bad_images():
     with pytest.raises(ValueError, match="no patch of the level"):
         sampler.parse(np.full_like(X, 1e30))
 
+    with pytest.raises(ValueError, match="pixel_patches is not valid"):
+        HierarchicalSampler(1, pixel_patches=np.full((2, 2, 1, 1), 1e300)).fit()
+
 
 def test_ints_of_numpy_are_ints():
     params = {"n_levels": 1, "n_labels": 3, "n_root_images": 90, "root_shape": 16}

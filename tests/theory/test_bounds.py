@@ -102,7 +102,7 @@ def test_certificates_of_classifiers():
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
         certify_classifier(sampler, LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50]))
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])
-    with pytest.raises(ValueError, match=r"for level 0 there are clusters in an array of shape \(\d+, 9, 9\)"):
+    with pytest.raises(ValueError, match=r"level 0 .* clusters in an array of shape \(\d+, 9, 9\)"):
         certify_classifier(sampler, other)
 
 
