@@ -1,7 +1,9 @@
 """Image shapes and bad input, the same for every estimator that takes images."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
@@ -113,3 +115,41 @@ def test_flatten_and_back(gray):
     flatten = Flatten().fit(X)
     assert_array_equal(flatten.transform(X), X.reshape(40, 48))
     assert_allclose(flatten.inverse_transform(flatten.transform(X))[..., 0], X)
+
+
+@every_estimator
+def test_big_endian_frames(estimator, gray):
+    X, y = gray
+    X = X.reshape(40, 48)
+    columns = {f"x{i}": column.astype(">f8") for i, column in enumerate(X.T)}
+    expected = fitted(estimator, X, y, image_shape=(6, 8)).transform(X)
+    model = fitted(estimator, pd.DataFrame(columns), y, image_shape=(6, 8))
+    assert_array_equal(model.transform(pd.DataFrame(columns)), expected)
+
+
+@every_estimator
+@pytest.mark.parametrize("flat", [False, True])
+def test_what_numpy_cannot_have_is_refused_by_name(estimator, gray, flat):
+    X, y = gray
+    tensor = torch.tensor(X.reshape(40, 48) if flat else X)
+    for unusable in (tensor.clone().requires_grad_(), tensor.bfloat16()):
+        with pytest.raises(ValueError, match="X is not an array, and cannot become one"):
+            fitted(estimator, unusable, y)
+    with pytest.raises(ValueError, match="X is not an array, and cannot become one"):
+        fitted(estimator, [[1.0, 2.0], [3.0]], y[:2])
+
+
+def test_the_largest_numbers_are_checked_without_a_warning():
+    X = np.array([[1, -1], [-1, 1]]) * np.finfo(float).max
+    assert_array_equal(Flatten().fit_transform(X), X)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=lambda e: type(e).__name__)
+def test_ints_of_numpy_are_ints(estimator, gray):
+    X, y = gray
+    ints = {
+        k: v for k, v in estimator.get_params(deep=False).items() if type(v) is int and 0 < v < 256
+    }
+    as_numpy = {name: np.uint8(value) for name, value in ints.items()}
+    expected = fitted(estimator, X, y).transform(X)
+    assert_array_equal(fitted(estimator, X, y, **as_numpy).transform(X), expected)

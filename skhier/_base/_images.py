@@ -9,14 +9,16 @@ from math import prod
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+
+from ._validation import to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
 # of them is computed on: an eighth of the memory.
 _DTYPES = (np.float64, np.float32, np.uint8)
-# Powers of two that the largest absolute value must lie between: so does its inverse, and in
-# float64, which float32 is summed in, its square.
-_EXPONENTS = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 450)}
+# Powers of two that the largest absolute value must lie between: so does its inverse.
+INVERTIBLE = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 450)}
+# So does its square, and sums of squares.
+SQUARABLE = {np.dtype(np.float32): (-50, 50), np.dtype(np.float64): (-450, 450)}
 # Far below what overflows when it is squared and summed in float32, far above offsets.
 _MOST_CONTRASTS = 1e15
 
@@ -36,7 +38,7 @@ def normalize_image_shape(image_shape):
 
 def shape_of(X):
     """The shape of any array-like."""
-    return X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    return X.shape if hasattr(X, "shape") else to_array(X, "X").shape
 
 
 def _shape_in_fit(X_shape, image_shape):
@@ -97,7 +99,7 @@ def validate_images(estimator, X, y="no_validation", *, reset):
             f"of shape {estimator.image_shape_}."
         )
     if ndim > 2:
-        X = np.asanyarray(X)
+        X = to_array(X, "X")
         X = X.reshape(len(X), prod(X.shape[1:]))
     checked = validate_data(estimator, X, y, reset=reset, dtype=_DTYPES)
     X, *rest = checked if isinstance(checked, tuple) else (checked,)
@@ -107,7 +109,7 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     return (X, *rest) if rest else X
 
 
-def refuse_extreme_values(X, exponents=_EXPONENTS):
+def refuse_extreme_values(X, exponents=INVERTIBLE):
     """Raise ValueError if values to learn from are so large or small that digits would be lost.
 
     Parameters
@@ -115,7 +117,7 @@ def refuse_extreme_values(X, exponents=_EXPONENTS):
     X : ndarray
         Images; any that are zero everywhere are fine.
     exponents : dict
-        For a dtype, the powers of two that the largest absolute value must lie between.
+        INVERTIBLE or SQUARABLE.
     """
     if X.dtype == np.uint8 or not (largest := _largest(X)):
         return

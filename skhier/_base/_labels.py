@@ -6,7 +6,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 def encode_labels(estimator, y):
     """Return (classes, integer labels); ValueError unless y has two classes or more."""
-    check_classification_targets(y)
+    with np.errstate(invalid="ignore"):  # it converts the largest numbers to ints
+        check_classification_targets(y)
     classes, labels = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

@@ -1,13 +1,16 @@
-"""Parameters that hold a pair, or one value per level or layer."""
+"""Checks of arguments: pairs, one value per level or layer, counts, numbers, estimators."""
 
-from numbers import Integral
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 
 def is_sequence(value):
     """Whether a parameter holds several values."""
-    return isinstance(value, (tuple, list, np.ndarray))
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def is_auto(value):
@@ -55,8 +58,45 @@ def value_at(value, name, index, n_name, n, *, is_pair=False):
 
 
 def check_count(value, name, minimum, maximum=None):
-    """ValueError unless `value` is an int from `minimum` to `maximum`."""
+    """`value` as an int; ValueError unless it is one from `minimum` to `maximum`."""
     if isinstance(value, Integral) and minimum <= value and (maximum is None or value <= maximum):
-        return
+        return int(value)
     allowed = f"an int >= {minimum}" if maximum is None else f"an int from {minimum} to {maximum}"
     raise ValueError(f"{name}={value!r} is not valid: it takes {allowed}.")
+
+
+def check_real(value, name, minimum, *, maximum=np.inf, or_equal=True):
+    """`value` as an int or a float; ValueError unless it is a finite number in a range.
+
+    The range is from `minimum`, which belongs to it unless `or_equal` is False, to `maximum`.
+    """
+    is_finite = isinstance(value, Real) and abs(value) < np.inf
+    if is_finite and minimum <= value <= maximum and (or_equal or value > minimum):
+        return int(value) if isinstance(value, Integral) else float(value)
+    allowed = f"a finite number {'>=' if or_equal else '>'} {minimum}"
+    allowed += "" if maximum == np.inf else f" and <= {maximum}"
+    raise ValueError(f"{name}={value!r} is not valid: it takes {allowed}.")
+
+
+def check_flag(value, name):
+    """ValueError unless `value` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}={value!r} is not valid: it takes True or False.")
+
+
+def check_fitted(estimator, name, class_name):
+    """TypeError unless an argument is of the class of this name, NotFittedError if not fitted."""
+    if class_name not in [kind.__name__ for kind in type(estimator).__mro__]:
+        raise TypeError(f"{name}={estimator!r} is not valid: it takes a fitted {class_name}.")
+    check_is_fitted(estimator)
+
+
+def as_path(value: Any, name: str) -> Path:
+    """`value` as a Path; TypeError if it is none, ValueError if it has a null character."""
+    try:
+        path = Path(value)
+    except TypeError as error:
+        raise TypeError(f"{name}={value!r} is not valid: it takes a path.") from error
+    if "\0" in str(path):
+        raise ValueError(f"{name}={value!r} is not valid: a path has no null characters.")
+    return path

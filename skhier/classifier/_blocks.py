@@ -48,7 +48,7 @@ class Block(NamedTuple):
         height, width, channels = self.orthogonalizer._check(image_shape, n_images).code_shape
         if self.embedder is not None:
             self.embedder._check()
-            channels = self.embedder.n_components
+            channels = int(self.embedder.n_components)
         return height, width, channels
 
     def check_memory(self, image_shape, n_images, n_classes, dtype, memory):

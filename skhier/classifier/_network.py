@@ -17,6 +17,9 @@ _ACTIVATIONS = {
     "tanh": nn.Tanh,
 }
 
+# Where layers get no random weights, which would be drawn from torch's global generator.
+_NOWHERE = "meta"
+
 
 class ChannelRMSNorm(nn.Module):
     """Divide the channels of a pixel by their root mean square; scale and shift them.
@@ -92,7 +95,7 @@ def _block_modules(block):
     modules = _subtract(part.border_) if part.border_.any() else []
     before, padding = grid.split_padding
     modules += [nn.ZeroPad2d(before)] if any(before) else []
-    conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding)
+    conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=_NOWHERE)
     conv.weight = nn.Parameter(weight)
     conv.bias = nn.Parameter(intercepts if coding.normalize else intercepts + coding.bias)
     modules.append(conv)
@@ -106,7 +109,7 @@ def _block_modules(block):
         modules.append(pool(coding.pool_size, ceil_mode=True))
     if block.embedder is not None:
         K = as_tensor(block.embedder.kernels_)
-        conv1x1 = nn.Conv2d(*K.shape, 1, bias=False)
+        conv1x1 = nn.Conv2d(*K.shape, 1, bias=False, device=_NOWHERE)
         conv1x1.weight = nn.Parameter(K.T[:, :, None, None].contiguous())
         modules.append(conv1x1)
     return modules
@@ -114,7 +117,7 @@ def _block_modules(block):
 
 def _subtract(color):
     """A convolution that subtracts a color (C,): exactly, as its weights are 1."""
-    conv = nn.Conv2d(len(color), len(color), 1, groups=len(color))
+    conv = nn.Conv2d(len(color), len(color), 1, groups=len(color), device=_NOWHERE)
     conv.weight = nn.Parameter(torch.ones(len(color), 1, 1, 1, dtype=torch_dtype(color.dtype)))
     conv.bias = nn.Parameter(-as_tensor(color))
     return [conv]
@@ -156,7 +159,7 @@ def _or(array, default):
 
 
 def _linear(weight, bias, dtype):
-    linear = nn.Linear(*weight.shape)
+    linear = nn.Linear(*weight.shape, device=_NOWHERE)
     linear.weight = nn.Parameter(torch.from_numpy(weight.T.astype(dtype, order="C")))
     linear.bias = nn.Parameter(torch.from_numpy(bias.astype(dtype)))
     return linear

@@ -9,15 +9,17 @@ from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import computing_dtype, torch_dtype
+from .._base._device import as_tensor, computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
+from .._base._images import SQUARABLE, refuse_extreme_values
 from .._base._labels import encode_labels
 from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
+from .._base._validation import validate_data
 from .._base._weights import class_weight_of, weighted_samples
 from ._calibration import fit_scale, leave_one_out, smoother_trace, trace_probes
 from ._conjugate_gradients import ConjugateGradients, StandardizedFeatures
@@ -188,8 +190,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If there is one class only.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        refuse_extreme_values(X, SQUARABLE)
         X, y, weight = weighted_samples(sample_weight, X, y)
-        self._learn(torch.tensor(X), y, weight)
+        self._learn(as_tensor(X), y, weight)
         return self
 
     @fit_method
@@ -244,7 +247,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         probes = torch.zeros_like(targets[:, :0])
         if not self.early_stopping:
             probes = torch.from_numpy(trace_probes(*X.shape, rng)).to(targets)
-        penalty = self.alpha * X.shape[1]
+        penalty = float(self.alpha) * X.shape[1]
         columns = torch.cat([targets - offset, probes], dim=1)
         solver = ConjugateGradients(features, columns, penalty, n_outputs)
         stopping = EarlyStopping(self.n_iter_no_change)

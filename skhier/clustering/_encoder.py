@@ -90,7 +90,7 @@ class PatchEncoder:
         self.code_shape = coding.code_shape(grid.map_shape, self.n_clusters)
         widest = max(self.n_clusters, self.kernels.shape[1])
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
-        self.batch_size = batch_size or automatic_batch_size(image_bytes)
+        self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
         self._wide = torch.promote_types(dtype, torch.float32)
         self._buffers = {}
 

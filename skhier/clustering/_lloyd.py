@@ -33,7 +33,7 @@ def count_distinct_directions(units, enough):
 
     Where there are `enough`, counting stops early, with at least that many.
     """
-    n_rows = 4 * enough
+    n_rows = 4 * int(enough)  # NumPy's small ints would wrap around to 0, forever
     while n_rows < len(units):
         if _count_distinct(units[:n_rows]) >= enough:
             return enough

@@ -43,16 +43,18 @@ class Plan:
         pool_size = params.pool_size
         if is_auto(pool_size):
             pool_size = auto_pool_size(grid.map_shape)
+        pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'")
         coding = Coding(
             params.encoding,
             params.bias,
             params.normalize,
             params.pooling,
-            as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'"),
+            tuple(map(min, pool_size, grid.map_shape)),
         )
         n_clusters = params.n_clusters
-        most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else n_clusters
-        return cls(grid, coding, most, params.n_patches)
+        most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else int(n_clusters)
+        n_patches = None if params.n_patches is None else int(params.n_patches)
+        return cls(grid, coding, most, n_patches)
 
     @property
     def code_shape(self):

@@ -17,7 +17,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    validate_data,
 )
 
 from .._base._device import as_tensor, resolve_device
@@ -25,6 +24,7 @@ from .._base._fitting import Task, fit_method
 from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import Device, RandomState, Seeding, Verbose
+from .._base._validation import validate_data
 from ._lloyd import (
     assign,
     count_distinct_directions,
@@ -240,7 +240,8 @@ class SphericalKMeans(
             )
         if isinstance(self.init, str):
             return self.init, self.n_init
-        init = np.asarray(self.init, dtype=rows.dtype)
+        with np.errstate(over="ignore"):  # infinity is refused below
+            init = np.asarray(self.init, dtype=rows.dtype)
         if init.shape != (self.n_clusters, n_features):
             raise ValueError(
                 f"init has shape {init.shape}; an array of shape (n_clusters, "
@@ -269,7 +270,7 @@ class SphericalKMeans(
             return unit_rows(directions).astype(units.dtype)
         init_size = self.init_size
         if init_size is not None:
-            init_size = max(init_size, 10 * self.n_clusters)
+            init_size = max(int(init_size), 10 * int(self.n_clusters))
         centers = seed_centers(units, weight, n_distinct, self.init, rng, init_size)
         return np.resize(centers, (self.n_clusters, units.shape[1]))
 

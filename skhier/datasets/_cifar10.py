@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._base._params import as_path
 from .._base._typing import PathLike
 from ._bunch import make_bunch
 from ._bytes import read_bytes
@@ -62,7 +63,7 @@ def load_cifar10(path: PathLike) -> Bunch:
         ...
     FileNotFoundError: CIFAR-10 was not found in 'no-such-folder'. ...
     """
-    path = Path(path)
+    path = as_path(path, "path")
     if path.suffix == ".npz":
         dataset = load_npz(path)
         if dataset.images.shape[1:] != (32, 32, 3):

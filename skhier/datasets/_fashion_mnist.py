@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
+from .._base._params import as_path
 from .._base._typing import PathLike
 from ._bunch import make_bunch
 from ._bytes import read_bytes
@@ -60,7 +61,7 @@ def load_fashion_mnist(folder: PathLike | None = None) -> Bunch:
         ...
     FileNotFoundError: Fashion-MNIST was not found in no-such-folder. ...
     """
-    folders = _default_folders() if folder is None else [Path(folder)]
+    folders = _default_folders() if folder is None else [as_path(folder, "folder")]
     for candidate in folders:
         try:
             return _read(candidate)

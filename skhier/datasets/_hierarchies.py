@@ -1,10 +1,12 @@
 """Ready-made generative models and samples of them."""
 
+from functools import cache
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
+from .._base._params import check_count, check_flag, check_real
 from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
 from ._bunch import make_bunch
@@ -82,7 +84,7 @@ def make_digits_hierarchy(
     >>> digits.images.shape, digits.sampler.statistics().n_images[-1]
     ((100, 27, 27), 13792...)
     """
-    if target not in ("parity", "digit"):
+    if not (isinstance(target, str) and target in ("parity", "digit")):
         raise ValueError(f"target={target!r} is not valid: it takes 'parity' or 'digit'.")
     grids = np.array([[list(row) for row in rows] for rows in _DIGITS.values()])
     digits = np.array(list(_DIGITS))
@@ -217,6 +219,19 @@ def make_random_hierarchy(
     >>> rhm.images.shape, rhm.symbols.shape
     ((100, 1, 16, 8), (100, 16))
     """
+    n_classes, n_synonyms = (
+        check_count(n_classes, "n_classes", 2),
+        check_count(n_synonyms, "n_synonyms", 1),
+    )
+    vocabulary_size = check_count(vocabulary_size, "vocabulary_size", 1)
+    tuple_size, depth = check_count(tuple_size, "tuple_size", 1), check_count(depth, "depth", 1)
+    corruption = check_real(corruption, "corruption", 0, maximum=1)
+    n_symbols = max(n_classes, vocabulary_size) if depth > 1 else n_classes
+    if n_symbols * n_synonyms > vocabulary_size**tuple_size:
+        raise ValueError(
+            f"n_synonyms={n_synonyms} tuples for each of {n_symbols} symbols are more than there "
+            f"are: vocabulary_size ** tuple_size = {vocabulary_size**tuple_size}."
+        )
     # The last level writes each symbol of the string as a one-hot pixel.
     sampler = HierarchicalSampler(
         depth + 1,
@@ -237,6 +252,7 @@ def make_random_hierarchy(
 
 
 def _draw(name, sampler, n_samples, return_X_y, **fields):
+    check_flag(return_X_y, "return_X_y")
     if return_X_y:
         return sampler.sample(n_samples)
     images, target, latents = sampler.sample(n_samples, return_latents=True)
@@ -248,6 +264,7 @@ def _stroke_patches():
     return np.array([_drawings(arms)[:4] for arms in _ARMS.values()])
 
 
+@cache
 def _drawings(arms):
     """All drawings of a stroke, those with the fewest steps first.
 

@@ -1,12 +1,12 @@
 """Images in a folder, one subfolder for each label."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from .._base._images import normalize_image_shape
+from .._base._params import as_path
 from .._base._typing import PathLike
 from ._bunch import make_bunch, printable
 
@@ -68,7 +68,7 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
             "and color images 3, (H, W, 3)."
         )
     _require_pillow()
-    root = Path(path)
+    root = as_path(path, "path")
     files = _find_files(root)
     images = np.empty((len(files), height, width, n_channels), np.uint8)
     unreadable = []

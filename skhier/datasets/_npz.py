@@ -5,11 +5,11 @@ import zipfile
 from io import BytesIO
 from math import prod
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
+from .._base._params import as_path
 from .._base._typing import PathLike
 from ._bunch import make_bunch
 
@@ -63,7 +63,7 @@ def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
     (5, 8, 8)
     """
     check_scalar(max_bytes, "max_bytes", Integral, min_val=1)
-    path = Path(path)
+    path = as_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     with path.open("rb") as file:

@@ -13,7 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import as_tensor, computing_dtype, map_batches, resolve_device, torch_dtype
 from .._base._fitting import fit_method
-from .._base._images import is_plain_vectors, validate_images
+from .._base._images import (
+    SQUARABLE,
+    is_plain_vectors,
+    refuse_extreme_values,
+    validate_images,
+)
 from .._base._labels import encode_labels
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._transformer import ImageTransformerMixin
@@ -257,6 +262,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
+        refuse_extreme_values(X, SQUARABLE)
         X, y, weight = weighted_samples(sample_weight, X, y)
         dtype = computing_dtype(X)
         self._learn(ArrayCodes(X, torch_dtype(dtype), device), y, weight, dtype)
@@ -335,7 +341,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             np.array(trained.validation_losses) if self.early_stopping else None
         )
         self.n_iter_ = self.max_iter if self.solver == "exact" else len(trained.losses)
-        self.output_shape_ = (height, width, self.n_components)
+        self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
 
     def _check(self):
@@ -346,7 +352,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     def _work_values(self, code_shape, n_classes):
         """About how many values a step of training holds."""
         if self.solver in ("sgd", "adam"):
-            return 3 * self.batch_size * prod(code_shape)
+            return 3 * int(self.batch_size) * prod(code_shape)
         return 3 * n_classes * prod(code_shape)  # sums over classes, in float64 too
 
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -72,7 +72,7 @@ def exact_from_mean(network, mean_yX, run):
     mean_yX = mean_yX * network.scale.double()
     ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
     K_0 = network.K.double()
-    step = run.params.learning_rate * run.params.max_iter
+    step = float(run.params.learning_rate) * float(run.params.max_iter)
     network.K = (K_0 + step * ascent).to(network.K.dtype)
     loss_0 = -(K_0 * ascent).sum()
     return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
@@ -114,7 +114,7 @@ def stochastic(network, source, targets, run, optimizer_class):
     while len(losses) < run.params.max_iter and not (stop or run.task.stop):
         with run.task.subtask("epoch"):
             order = run.rng.permutation(images)
-            for batch in gen_batches(len(order), run.params.batch_size):
+            for batch in gen_batches(len(order), int(run.params.batch_size)):
                 index = order[batch]
                 optimizer.zero_grad()
                 loss = targets.mean_loss(losses_of, network.outputs(source.take(index)), index)
@@ -209,5 +209,5 @@ def n_tasks(source, run):
     if solver == "gd":
         return run.params.max_iter
     n_held = int(np.ceil(len(source) * run.params.validation_fraction)) * run.params.early_stopping
-    steps_per_epoch = -(-(len(source) - n_held) // run.params.batch_size)
-    return -(-run.params.max_iter // steps_per_epoch)
+    steps_per_epoch = -(-(len(source) - n_held) // int(run.params.batch_size))
+    return -(-int(run.params.max_iter) // steps_per_epoch)

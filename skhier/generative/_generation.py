@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count
+from .._base._params import check_count, check_flag
 from .._base._random import make_rng
 from .._base._typing import RandomState
+from .._base._validation import to_array
 from ._parallel import for_batches
 from ._streams import content_keys, index_keys
 
@@ -60,7 +61,7 @@ class GenerationMixin:
         ((5, 27, 27), (5,), [(5, 3, 3), (5, 9, 9)])
         """
         check_is_fitted(self)
-        check_count(n_samples, "n_samples", 1)
+        n_samples = check_count(n_samples, "n_samples", 1)
         return self._draw(range(n_samples), self._draw_seed(random_state), return_latents)
 
     def sample_at(
@@ -102,7 +103,7 @@ class GenerationMixin:
         True
         """
         check_is_fitted(self)
-        indices = np.asarray(indices)
+        indices = to_array(indices, "indices")
         if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
             raise ValueError(
                 f"indices of shape {indices.shape} and dtype {indices.dtype} are not valid: "
@@ -149,8 +150,8 @@ class GenerationMixin:
         [1000, 1000, 500]
         """
         check_is_fitted(self)
-        check_count(n_samples, "n_samples", 1)
-        check_count(batch_size, "batch_size", 1)
+        n_samples = check_count(n_samples, "n_samples", 1)
+        batch_size = check_count(batch_size, "batch_size", 1)
         seed = self._draw_seed(random_state)
         return (
             self._draw(range(n_samples)[first : first + batch_size], seed, return_latents)
@@ -190,6 +191,7 @@ class GenerationMixin:
 
     def _draw(self, indices, seed, return_latents):
         """The samples of these indices, a range or an array."""
+        check_flag(return_latents, "return_latents")
         model, n_samples = self._model, len(indices)
         images = np.empty((n_samples, *model.image_shape), np.float32)
         labels = np.empty(n_samples, np.int64)

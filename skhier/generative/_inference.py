@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._images import shape_of
 from .._base._params import check_count
 from .._base._typing import RandomState
+from .._base._validation import check_array
 from ._belief import ImpossibleImage, PixelEvidence, infer
 from ._parallel import for_batches
 from ._recognition import PatchIndex, parse_level
@@ -328,7 +328,7 @@ class InferenceMixin:
         0.3
         """
         check_is_fitted(self)
-        check_count(n_samples, "n_samples", 2)
+        n_samples = check_count(n_samples, "n_samples", 2)
         per_batch = max(1, 2**24 // prod(self._model.image_shape))
         batches = [
             1 - self.bayes_predict_proba(X).max(axis=1)

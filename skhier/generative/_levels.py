@@ -99,7 +99,7 @@ def _counts(params, name):
             f"{name}={getattr(params, name)!r} is not valid: it takes a positive int, or "
             "one for each level."
         )
-    return values
+    return [int(v) for v in values]
 
 
 def _tables(params):

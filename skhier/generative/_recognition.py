@@ -36,6 +36,7 @@ class PatchIndex:
         is_real = np.issubdtype(patches.dtype, np.floating)
         self._tolerance = 1e-5 * np.linalg.norm(rows, axis=1).max() if is_real else 0
 
+    @np.errstate(over="ignore", invalid="ignore")  # numbers so large are no patch's
     def find(self, level):
         """The patch at each place of a level, or -1 where it is none: (n, h, w)."""
         n, height, width = level.shape[:3]

@@ -319,19 +319,18 @@ class HierarchicalSampler(
 
     def _name_root(self, level, rng):
         """Name labels and classes of a root without data; return what draws its images."""
-        labels = np.arange(self.n_labels)
+        n_labels, n_images = int(self.n_labels), int(self.n_root_images)
+        labels = np.arange(n_labels)
         if self.root == "label":
             shape = (1, 1)
-            level.set_n_classes(self.n_labels, "n_labels")
+            level.set_n_classes(n_labels, "n_labels")
             images = labels.reshape(-1, 1, 1)
             draw_images = partial(tuple, (images, labels))
         else:
             shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
-            draw_images = partial(
-                draw_root_images, self.n_labels, self.n_root_images, shape, level.n_classes, rng
-            )
+            draw_images = partial(draw_root_images, n_labels, n_images, shape, level.n_classes, rng)
         self.semantic_classes_ = np.arange(level.n_classes)
-        self.classes_ = np.array([-1, 1]) if self.n_labels == 2 else labels
+        self.classes_ = np.array([-1, 1]) if n_labels == 2 else labels
         self.n_features_in_ = prod(shape)
         self._holds_strings = False
         return draw_images

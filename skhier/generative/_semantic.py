@@ -3,15 +3,20 @@
 from math import prod
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from .._base._images import shape_of
 from .._base._params import as_pair
+from .._base._validation import to_array, validate_data
 
 
 def semantic_shape(X, root_shape):
     """(height, width) of the semantic images in X, and whether they are strings."""
     shape = shape_of(X)[1:]
+    if len(shape) > 2:
+        raise ValueError(
+            f"X has {len(shape) + 1} dimensions, but HierarchicalSampler takes semantic images of "
+            "shape (n, height, width) or flat (n, height * width)."
+        )
     is_flat = len(shape) == 1
     if root_shape is not None:
         return as_pair(root_shape, "root_shape", 1), False
@@ -37,7 +42,7 @@ def validate_semantic(sampler, X, shape, y="no_validation", *, reset):
             raise ValueError(
                 f"X holds semantic images of shape {given}, where the shape {shape} was expected."
             )
-        X = np.asarray(X).reshape(-1, prod(given))
+        X = to_array(X, "X").reshape(len(X), prod(given))
     checked = validate_data(sampler, X, y, reset=reset, dtype=None)
     X, *rest = checked if isinstance(checked, tuple) else (checked,)
     if X.shape[1] != prod(shape):

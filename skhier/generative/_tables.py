@@ -117,7 +117,8 @@ def check_pixel_table(table):
         numbers, or a class has a patch twice.
     """
     try:
-        table = np.asarray(table, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinity is refused below
+            table = np.asarray(table, dtype=np.float32)
     except (TypeError, ValueError):
         table = np.empty(0)
     if table.ndim not in (4, 5) or 0 in table.shape or not np.isfinite(table).all():

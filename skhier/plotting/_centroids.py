@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._sheets import new_axes, show_colors, show_signed, tile
+from .._base._params import check_count, check_fitted
+from ._sheets import check_images, new_axes, show_colors, show_signed, tile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ class CentroidsDisplay:
         display : CentroidsDisplay
             The drawn display.
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "estimator", "PatchKMeansOrthogonalizer")
         return cls(estimator.cluster_centers_).plot(max_centroids=max_centroids, ax=ax)
 
     def plot(self, *, max_centroids: int = 256, ax: Axes | None = None) -> Self:
@@ -93,7 +93,8 @@ class CentroidsDisplay:
         display : CentroidsDisplay
             The display itself.
         """
-        shown = self.centroids[:max_centroids]
+        centroids = check_images(self.centroids, "centroids", [4])
+        shown = centroids[: check_count(max_centroids, "max_centroids", 1)]
         n, height, width, channels = shown.shape
         if channels not in (1, 3):
             shown = np.linalg.norm(shown, axis=-1, keepdims=True)
@@ -106,7 +107,7 @@ class CentroidsDisplay:
         else:
             ax.imshow(sheet, cmap="viridis", vmin=0)
         ax.set_axis_off()
-        n_all = len(self.centroids)
+        n_all = len(centroids)
         count = f"{n} of {n_all}" if n < n_all else n
         ax.set_title(f"{count} centroids of {height}x{width} patches")
         self.ax_, self.figure_ = ax, ax.figure

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.spatial.distance import pdist
-from sklearn.utils.validation import check_is_fitted
 
+from .._base._params import check_count, check_fitted, check_real
+from .._base._validation import to_floats
 from ..theory import class_distances
 from ._sheets import new_axes
 
@@ -111,7 +112,7 @@ class DistancesDisplay:
         display : DistancesDisplay
             The drawn display.
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "estimator", "TwoLayerConvEmbedder")
         display = cls(estimator.kernels_, n_classes=n_classes, sigma=sigma, gamma=gamma)
         return display.plot(ax=ax)
 
@@ -131,8 +132,17 @@ class DistancesDisplay:
         display : DistancesDisplay
             The display itself.
         """
-        embedded = np.asarray(self.embedded, dtype=float)
-        within, between = class_distances(embedded, self.n_classes)
+        n_bins = check_count(n_bins, "n_bins", 1)
+        lines = [
+            (name, check_real(value, name, 0), side)
+            for name, value, side in (
+                ("sigma", self.sigma, "within"),
+                ("gamma", self.gamma, "between"),
+            )
+            if value is not None
+        ]
+        within, between = class_distances(self.embedded, self.n_classes)
+        embedded = to_floats(self.embedded, "embedded")
         owner = np.arange(len(embedded)) * self.n_classes // len(embedded)
         rows, columns = np.triu_indices(len(embedded), k=1)
         is_within = owner[rows] == owner[columns]
@@ -149,13 +159,9 @@ class DistancesDisplay:
                 weights = np.full(len(values), 1 / len(values))
                 color = _COLORS[side]
                 ax.hist(values, bins, weights=weights, color=color, alpha=0.9, label=label)
-        for name, value, side in (
-            ("sigma", self.sigma, "within"),
-            ("gamma", self.gamma, "between"),
-        ):
-            if value is not None:
-                label = rf"$\{name}$ = {value:.3g}"
-                ax.axvline(value, color=_COLORS[side], linestyle="--", linewidth=2, label=label)
+        for name, value, side in lines:
+            label = rf"$\{name}$ = {value:.3g}"
+            ax.axvline(value, color=_COLORS[side], linestyle="--", linewidth=2, label=label)
         ax.set(xlabel="distance of embedded patches", ylabel="share of pairs")
         ax.legend(frameon=False)
         self.ax_, self.figure_ = ax, ax.figure

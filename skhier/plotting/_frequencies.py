@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count
-from ._sheets import new_axes, show_signed, tile
+from .._base._params import check_count, check_fitted
+from ._sheets import check_images, new_axes, show_signed, tile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +78,7 @@ class FrequenciesDisplay:
         display : FrequenciesDisplay
             The drawn display.
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "estimator", "HierarchicalSampler")
         check_count(level, "level", 0, estimator.n_levels - 1)
         frequencies = estimator.statistics().levels[level].labeled_frequencies
         return cls(frequencies, level=level).plot(ax=ax)
@@ -97,9 +96,10 @@ class FrequenciesDisplay:
         display : FrequenciesDisplay
             The display itself.
         """
-        n_classes, *labels, height, width = self.frequencies.shape
+        frequencies = check_images(self.frequencies, "frequencies", [3, 4])
+        n_classes, *labels, height, width = frequencies.shape
         are_rows_labels = len(labels) == 1
-        by_label = np.moveaxis(self.frequencies, 0, -3)  # label, class, row, column
+        by_label = np.moveaxis(frequencies, 0, -3)  # label, class, row, column
         one_row = are_rows_labels or n_classes <= _MAX_NAMED
         sheet = tile(by_label.reshape(-1, height, width), n_classes if one_row else None)
         ax = new_axes(ax, sheet)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from .._base._params import as_pair, check_fitted, is_sequence
 from .._base._typing import RandomState
-from ._sheets import check_axes, show_colors
+from .._base._validation import to_array
+from ._sheets import check_axes, check_images, show_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +98,7 @@ class GenerationDisplay:
         display : GenerationDisplay
             The drawn display.
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "estimator", "HierarchicalSampler")
         X, _, latents = estimator.sample(1, return_latents=True, random_state=random_state)
         shapes = estimator.level_shapes_
         semantic = [latent[0].reshape(shape) for latent, shape in zip(latents, shapes)]
@@ -123,8 +125,9 @@ class GenerationDisplay:
         """
         import matplotlib.pyplot as plt
 
-        levels = [_drawable(level) for level in self.levels]
+        levels = _check_levels(self.levels)
         shapes = [level.shape[:2] for level in levels]
+        names = _check_names(self.class_names, levels)
         self.trace_ = _trace(shapes, pixel)
         n, are_strings = len(shapes), all(height == 1 for height, _ in shapes)
         if axes is None:
@@ -134,8 +137,7 @@ class GenerationDisplay:
         largest = max((level.max() for level in levels if _is_semantic(level)), default=1)
         for i, (ax, level, (height, width)) in enumerate(zip(axes, levels, shapes)):
             if _is_semantic(level):
-                names = range(largest + 1) if self.class_names is None else self.class_names[i]
-                _show_classes(ax, level, names, max(largest, 1))
+                _show_classes(ax, level, names[i], max(largest, 1))
             elif level.ndim == 3:
                 show_colors(ax, level)
             else:
@@ -158,9 +160,41 @@ class GenerationDisplay:
         return self
 
 
+def _check_levels(levels):
+    """What is drawn of levels; ValueError unless each one tiles the next."""
+    drawable = [_drawable(level) for level in levels] if is_sequence(levels) else []
+    shapes = [level.shape[:2] for level in drawable]
+    if len(levels := drawable) < 2 or any(
+        below % above for pair in pairwise(shapes) for above, below in zip(*pair)
+    ):
+        raise ValueError(
+            f"levels of shapes {shapes} are not valid: they take two arrays or more, the height "
+            "and width of each a multiple of those of the one before."
+        )
+    return levels
+
+
+def _check_names(names, levels):
+    """What is written for the classes of each level; ValueError if class_names lacks some."""
+    n_classes = [level.max() + 1 if _is_semantic(level) else 0 for level in levels]
+    if names is None:
+        return [range(n) for n in n_classes]
+    are_lists = is_sequence(names) and all(map(is_sequence, names))
+    names = [*(names if are_lists else []), *[()] * len(levels)]
+    if any(len(level) < n for level, n in zip(names, n_classes)):
+        raise ValueError(
+            f"class_names is not valid: it takes a sequence of names for each semantic level, "
+            f"{n_classes} of them."
+        )
+    return names
+
+
 def _drawable(level):
     """(height, width) of classes or pixels, or (height, width, 3) of colors."""
-    level = np.asarray(level)
+    check_images(level, "levels", [2, 3])
+    level = to_array(level, "levels")
+    if _is_semantic(level) and level.min() < 0:
+        raise ValueError("levels holds negative ints; semantic classes are 0, 1, ...")
     if level.ndim == 2 or level.shape[2] == 3:
         return level
     return level[..., 0] if level.shape[2] == 1 else level.argmax(axis=2)
@@ -188,8 +222,8 @@ def _patch_size(shapes, i):
 def _trace(shapes, pixel):
     """The pixel of each level but the last: the given one, then the middle of its patch."""
     height, width = shapes[0]
-    row, column = (height // 2, width // 2) if pixel is None else pixel
-    if not (0 <= row < height and 0 <= column < width):
+    row, column = (height // 2, width // 2) if pixel is None else as_pair(pixel, "pixel", 0)
+    if not (row < height and column < width):
         raise ValueError(f"pixel={pixel} is not one of the {height}x{width} pixels of X^(0).")
     trace = []
     for i in range(len(shapes) - 1):

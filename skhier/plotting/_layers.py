@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
-from ._sheets import check_axes, show_colors, tile
+from .._base._params import check_count, check_fitted, is_sequence
+from .._base._validation import to_array
+from ._sheets import check_axes, check_images, show_colors, tile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,8 +82,14 @@ class LayersDisplay:
         display : LayersDisplay
             The drawn display.
         """
-        check_is_fitted(estimator)
-        images = np.asarray(image).reshape(1, *estimator.image_shape_)
+        check_fitted(estimator, "estimator", "LayerwiseCNNClassifier")
+        images = check_images(image, "image", [2, 3])
+        if images.size != prod(estimator.image_shape_):
+            raise ValueError(
+                f"image of shape {images.shape} is not valid: estimator was fitted on images of "
+                f"shape {estimator.image_shape_}."
+            )
+        images = to_array(image, "image").reshape(1, *estimator.image_shape_)
         stages = [("image", images[0])]
         for number, (orthogonalizer, embedder) in enumerate(estimator.layers_, 1):
             images = orthogonalizer.transform(images)
@@ -109,14 +117,16 @@ class LayersDisplay:
         """
         import matplotlib.pyplot as plt
 
-        n = len(self.stages)
+        check_count(max_channels, "max_channels", 1)
+        stages = _check_stages(self.stages)
+        n = len(stages)
         if axes is None:
             grid = {"wspace": 0.1}
             _, axes = plt.subplots(
                 1, n, figsize=(2.8 * n, 3), layout="constrained", gridspec_kw=grid
             )
         axes = check_axes(axes, n, "stages")
-        for ax, (name, maps) in zip(axes, self.stages):
+        for ax, (name, maps) in zip(axes, stages):
             height, width, channels = maps.shape
             if channels == 3:
                 show_colors(ax, maps)
@@ -129,3 +139,11 @@ class LayersDisplay:
             ax.set_title(f"{name}\n{height}x{width}, {channels} channel{plural}", fontsize=9)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
+
+
+def _check_stages(stages):
+    """The stages with their images as floats; ValueError if they are no pairs (name, images)."""
+    pairs = list(stages) if is_sequence(stages) else []
+    if not pairs or not all(is_sequence(pair) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"stages={stages!r} is not valid: it takes pairs (name, image).")
+    return [(name, check_images(maps, "stages", [3])) for name, maps in pairs]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._base._validation import to_array, to_floats
+
 
 def tile(images, n_columns=None):
     """Lay (n, h, w) or (n, h, w, channels) images out on a grid with a gap of one pixel.
@@ -40,6 +42,7 @@ def new_axes(ax, sheet=None):
     import matplotlib.pyplot as plt
 
     if ax is not None:
+        _check_axes(ax, "ax")
         return ax
     size = None
     if sheet is not None:
@@ -49,8 +52,28 @@ def new_axes(ax, sheet=None):
 
 
 def check_axes(axes, n, what):
-    """`axes` as an array of `n`; ValueError if there are not as many."""
-    axes = np.ravel(axes)
+    """`axes` as an array of `n`; ValueError if there are not as many, TypeError if not axes."""
+    axes = to_array(axes, "axes").ravel()
     if len(axes) != n:
         raise ValueError(f"axes has {len(axes)} axes, but there are {n} {what} to draw.")
+    for ax in axes:
+        _check_axes(ax, "axes")
     return axes
+
+
+def _check_axes(ax, name):
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(f"{name} is not valid: it takes matplotlib's Axes or None, not {ax!r}.")
+
+
+def check_images(images, name, ranks):
+    """Arrays of small images as floats; ValueError unless their rank is one of these."""
+    images = to_floats(images, name)
+    if images.ndim not in ranks or images.size == 0:
+        raise ValueError(
+            f"{name} of shape {images.shape} is not valid: it takes an array with "
+            f"{' or '.join(map(str, ranks))} axes that is not empty."
+        )
+    return images

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import as_array, computing_dtype
-from .._base._params import check_count
+from .._base._params import check_count, check_fitted, check_real
+from .._base._validation import to_array, to_floats
 
 if TYPE_CHECKING:
     from ..classifier import LayerwiseCNNClassifier
@@ -129,7 +129,12 @@ def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
     >>> class_distances([[0.0], [1.0], [5.0], [6.0]], n_classes=2)
     (1.0, 4.0)
     """
-    embedded = np.asarray(embedded, dtype=float)
+    embedded = to_floats(embedded, "embedded")
+    n_classes = check_count(n_classes, "n_classes", 1)
+    if embedded.ndim != 2:
+        raise ValueError(
+            f"embedded of shape {embedded.shape} is not valid: it takes (n_patches, n_components)."
+        )
     k, rest = divmod(len(embedded), n_classes)
     if rest or k == 0:
         raise ValueError(
@@ -193,8 +198,8 @@ def certify_embedder(
     >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
     True
     """
-    check_is_fitted(sampler)
-    check_is_fitted(embedder)
+    check_fitted(sampler, "sampler", "HierarchicalSampler")
+    check_fitted(embedder, "embedder", "TwoLayerConvEmbedder")
     check_count(level, "level", 0, sampler.n_levels - 1)
     n_classes, k = sampler.patches_[level].shape[:2]
     if len(embedder.kernels_) != n_classes * k:
@@ -261,8 +266,8 @@ def certify_classifier(
     >>> certify_classifier(sampler, clf, X).holds
     True
     """
-    check_is_fitted(sampler)
-    check_is_fitted(classifier)
+    check_fitted(sampler, "sampler", "HierarchicalSampler")
+    check_fitted(classifier, "classifier", "LayerwiseCNNClassifier")
     if len(classifier.layers_) != sampler.n_levels:
         raise ValueError(
             f"classifier has {len(classifier.layers_)} layers, but the sampler has "
@@ -271,7 +276,7 @@ def certify_classifier(
     if X is None:
         check_count(n_samples, "n_samples", 1)
         X, _ = sampler.sample(n_samples)
-    X = np.asarray(X)
+    X = to_array(X, "X")
     truth = sampler.parse_patches(X)
     images = X.reshape(len(X), *classifier.image_shape_)
     layers = []
@@ -328,9 +333,9 @@ def certify_clusters(
     >>> certify_clusters(sampler, phi.fit(X).predict(X), X, level=1).holds
     True
     """
-    check_is_fitted(sampler)
+    check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_count(level, "level", 0, sampler.n_levels - 1)
-    labels = np.asarray(labels)
+    labels = to_floats(labels, "labels")
     n_classes, k = sampler.patches_[level].shape[:2]
     truth = sampler.parse_patches(X)[level]
     cluster_of = _clusters_of_patches(labels, truth, n_classes * k, level)
@@ -342,9 +347,9 @@ def _clusters_of_patches(labels, truth, n_patches, level):
     """The cluster of each patch if clusters are the patches one to one, else None."""
     if labels.shape != truth.shape:
         raise ValueError(
-            f"for level {level} there are clusters at {labels.shape[1:]} places of "
-            f"{len(labels)} images, but the sampler draws patches at {truth.shape[1:]} places "
-            f"of {len(truth)}: stride and patch_size must be those of the model."
+            f"labels: for level {level} there are clusters in an array of "
+            f"shape {labels.shape}, but the sampler draws patches at {truth.shape[1:]} places "
+            f"of {len(truth)} images: stride and patch_size must be those of the model."
         )
     pairs = np.unique(np.stack([truth.ravel(), labels.ravel()], axis=1), axis=0)
     patches, clusters = pairs.T
@@ -355,6 +360,8 @@ def _clusters_of_patches(labels, truth, n_patches, level):
 
 def _certify(level, n_classes, k, cluster_of, embedder, sigma, gamma, n_clusters=None):
     """The certificate of a layer in which patch r is in cluster `cluster_of[r]`."""
+    sigma = None if sigma is None else check_real(sigma, "sigma", 0)
+    gamma = None if gamma is None else check_real(gamma, "gamma", 0)
     within = between = None
     holds = is_mapping = cluster_of is not None
     if embedder is None:

@@ -1,24 +1,56 @@
-"""Checks of the arguments of bounds."""
+"""Checks of the arguments of bounds. They return what they checked as Python's numbers."""
 
-from .._base._params import check_count
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import TypeVar
+
+import numpy as np
+
+from .._base._params import check_count, check_real
+
+F = TypeVar("F", bound=Callable)
+
+
+def within_floats(bound: F) -> F:
+    """Make a bound raise ValueError where a number is beyond the range of floats."""
+
+    @wraps(bound)
+    def checked(*args, **kwargs):
+        try:
+            with np.errstate(all="raise", under="ignore"):
+                return bound(*args, **kwargs)
+        except ArithmeticError as error:
+            given = signature(bound).bind(*args, **kwargs).arguments
+            raise ValueError(
+                f"{', '.join(f'{name}={value!r}' for name, value in given.items())} are not valid "
+                f"for {bound.__name__}: a number is beyond the range of floats ({error})."
+            ) from error
+
+    return checked  # type: ignore[return-value]
 
 
 def check_positive(**values):
-    """ValueError unless all values are positive numbers."""
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name}={value!r} is not valid: it takes a number > 0.")
+    """The values; ValueError unless all are finite numbers > 0."""
+    return [check_real(value, name, 0, or_equal=False) for name, value in values.items()]
+
+
+def check_counts(**values):
+    """The values; ValueError unless all are ints >= 1."""
+    return [check_count(value, name, 1) for name, value in values.items()]
 
 
 def check_probability(value, name):
-    """ValueError unless 0 < value < 1."""
-    if not 0 < value < 1:
+    """The value; ValueError unless 0 < value < 1."""
+    value = check_real(value, name, 0, maximum=1, or_equal=False)
+    if value == 1:
         raise ValueError(f"{name}={value!r} is not valid: it takes a number between 0 and 1.")
+    return value
 
 
 def check_choice(value, name, allowed):
     """ValueError unless value is one of those allowed."""
-    if value not in allowed:
+    if not (isinstance(value, str) and value in allowed):
         raise ValueError(f"{name}={value!r} is not valid: it takes one of {allowed}.")
 
 
@@ -27,20 +59,15 @@ def check_given(reason, **values):
     missing = [name for name, value in values.items() if value is None]
     if missing:
         raise ValueError(f"{reason} needs {' and '.join(missing)}.")
-    check_positive(**values)
-    return values.values()
+    return check_positive(**values)
 
 
 def n_pairs(n_classes):
     """Number of pairs of classes; ValueError unless there are two classes or more."""
-    check_count(n_classes, "n_classes", 2)
+    n_classes = check_count(n_classes, "n_classes", 2)
     return n_classes * (n_classes - 1) // 2
 
 
-def check_limits(bound, n_classes, delta, n_components):
-    """Check what theorems 1 and 3 share; return the number of pairs of classes."""
-    check_choice(bound, "bound", ("exact", "paper"))
-    check_probability(delta, "delta")
-    if n_components is not None:
-        check_positive(n_components=n_components)
-    return n_pairs(n_classes)
+def check_width(n_components):
+    """The width of the network, or None; ValueError unless it is an int >= 1."""
+    return None if n_components is None else check_count(n_components, "n_components", 1)

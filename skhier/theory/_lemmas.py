@@ -7,10 +7,18 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from .._base._params import check_real
 from .._base._typing import Bound
-from ._checks import check_choice, check_positive, check_probability
+from ._checks import (
+    check_choice,
+    check_counts,
+    check_positive,
+    check_probability,
+    within_floats,
+)
 
 
+@within_floats
 def lemma1_margin(separator_norm: float, k: int) -> float:
     r"""Margin of the observed images: :math:`1 / (\sqrt k\, \|W^*\|)` (lemma 1).
 
@@ -38,10 +46,11 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
     >>> lemma1_margin(2.0, 4)
     0.25
     """
-    check_positive(separator_norm=separator_norm, k=k)
+    (separator_norm,), (k,) = check_positive(separator_norm=separator_norm), check_counts(k=k)
     return 1 / (sqrt(k) * separator_norm)
 
 
+@within_floats
 def perceptron_iterations(separator_norm: float, k: int, n_positions: int) -> int:
     r"""Bound on the mistakes of a perceptron, :math:`(R / margin)^2 = P k \|W^*\|^2`.
 
@@ -71,10 +80,12 @@ def perceptron_iterations(separator_norm: float, k: int, n_positions: int) -> in
     >>> perceptron_iterations(2.0, 4, 9)
     144
     """
-    check_positive(separator_norm=separator_norm, k=k, n_positions=n_positions)
+    (separator_norm,) = check_positive(separator_norm=separator_norm)
+    k, n_positions = check_counts(k=k, n_positions=n_positions)
     return ceil(n_positions * k * separator_norm**2)
 
 
+@within_floats
 def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
     r"""P(two projections are at least half their length, and of opposite signs).
 
@@ -103,8 +114,7 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
     (0.0032, 0.0366)
     """
     check_choice(bound, "bound", ("exact", "paper"))
-    if not 0 <= theta <= pi:
-        raise ValueError(f"theta={theta!r} is not valid: it takes an angle from 0 to pi.")
+    theta = check_real(theta, "theta", 0, maximum=pi)
     if bound == "paper":
         return 0.23 * theta / pi
     if theta == pi:
@@ -119,6 +129,7 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
     return 2 * value
 
 
+@within_floats
 def lemma7_success_probability(
     n_clusters: int, separation: float, diameter: float = 1.0, *, size_ratio: float = 1.0
 ) -> float:
@@ -159,12 +170,16 @@ def lemma7_success_probability(
     >>> round(lemma7_success_probability(10, separation=20.0), 4)
     0.9532
     """
-    check_positive(n_clusters=n_clusters, separation=separation, size_ratio=size_ratio)
+    (n_clusters,) = check_counts(n_clusters=n_clusters)
+    (separation,) = check_positive(separation=separation)
+    size_ratio = check_real(size_ratio, "size_ratio", 1)
+    diameter = check_real(diameter, "diameter", 0)
     i = np.arange(1, n_clusters)
     covered = i * size_ratio * float(diameter) ** 2
     return float(np.prod(1 - covered / (covered + (n_clusters - i) * float(separation) ** 2)))
 
 
+@within_floats
 def lemma7_separation(
     n_clusters: int,
     delta: float,
@@ -206,8 +221,10 @@ def lemma7_separation(
     (1000.0, 204.1)
     """
     check_choice(bound, "bound", ("exact", "paper"))
-    check_positive(n_clusters=n_clusters, diameter=diameter)
-    check_probability(delta, "delta")
+    (n_clusters,) = check_counts(n_clusters=n_clusters)
+    (diameter,) = check_positive(diameter=diameter)
+    size_ratio = check_real(size_ratio, "size_ratio", 1)
+    delta = check_probability(delta, "delta")
     if bound == "paper":
         return n_clusters / sqrt(delta) * diameter
     if n_clusters == 1:
@@ -217,4 +234,7 @@ def lemma7_separation(
         success = lemma7_success_probability(n_clusters, np.exp(log_s), size_ratio=size_ratio)
         return success - (1 - delta)
 
-    return float(np.exp(brentq(excess, -20, 40))) * diameter
+    largest = 350  # its square is about the largest float
+    if excess(largest) < 0:
+        raise OverflowError("the separation is too large")
+    return float(np.exp(brentq(excess, -20, largest))) * diameter

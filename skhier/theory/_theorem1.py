@@ -7,8 +7,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
+from .._base._params import check_real
 from .._base._typing import Bound
-from ._checks import check_given, check_limits, check_positive
+from .._base._validation import to_floats
+from ._checks import (
+    check_choice,
+    check_counts,
+    check_given,
+    check_positive,
+    check_probability,
+    check_width,
+    n_pairs,
+    within_floats,
+)
 
 _LEMMA_5 = 0.23  # P(two projections are long and of opposite signs) per theta / pi, as printed
 
@@ -40,6 +51,7 @@ class TrainingParams(NamedTuple):
     learning_rate: float
 
 
+@within_floats
 def theorem1_params(
     k: int,
     n_classes: int,
@@ -146,8 +158,13 @@ def theorem1_params(
     >>> theorem1_params(30, 4, theta=1.45, lambda_=0.18, bound="paper")
     TrainingParams(n_components=42, max_iter=500001, learning_rate=0.001)
     """
-    check_positive(k=k, sigma=sigma, gamma=gamma, learning_rate=learning_rate)
-    M = check_limits(bound, n_classes, delta, n_components)
+    check_choice(bound, "bound", ("exact", "paper"))
+    (k,) = check_counts(k=k)
+    sigma, gamma, learning_rate = check_positive(
+        sigma=sigma, gamma=gamma, learning_rate=learning_rate
+    )
+    delta, M = check_probability(delta, "delta"), n_pairs(n_classes)
+    n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
         theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
         n = floor(pi / (_LEMMA_5 * theta) * log(n_classes / delta)) + 1
@@ -173,6 +190,7 @@ def default_width(n_pairs, delta):
     return ceil(16 * log(n_pairs / delta))
 
 
+@within_floats
 def theorem1_failure_probability(
     max_iter: ArrayLike,
     k: int,
@@ -224,9 +242,11 @@ def theorem1_failure_probability(
     >>> theorem1_failure_probability([20_000, 30_000], 30, [0.28] * 6, n_components=64).round(4)
     array([1.    , 0.0175])
     """
-    check_positive(k=k, gamma=gamma, learning_rate=learning_rate, n_components=n_components)
-    distances = np.asarray(distances, dtype=float)
-    signal = learning_rate * np.asarray(max_iter, dtype=float)[..., None] * distances / k
+    k, n_components = check_counts(k=k, n_components=n_components)
+    gamma, learning_rate = check_positive(gamma=gamma, learning_rate=learning_rate)
+    sigma = check_real(sigma, "sigma", 0)
+    distances, steps = to_floats(distances, "distances"), to_floats(max_iter, "max_iter")
+    signal = learning_rate * steps[..., None] * distances / k
     with np.errstate(divide="ignore"):
         ratio = (gamma + sigma / sqrt(2)) / signal
     return np.minimum(chi2.cdf(ratio**2, n_components).sum(axis=-1), 1.0)

@@ -10,10 +10,19 @@ from scipy.stats import chi2
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 
+from .._base._params import check_fitted
 from .._base._parts import changed_params
 from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
-from ._checks import check_choice, check_positive, check_probability, n_pairs
+from ._checks import (
+    check_choice,
+    check_counts,
+    check_positive,
+    check_probability,
+    check_width,
+    n_pairs,
+    within_floats,
+)
 from ._lemmas import lemma7_separation, perceptron_iterations
 from ._theorem1 import default_width, theorem1_params
 
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
 
+@within_floats
 def theorem2_params(
     sampler: HierarchicalSampler,
     *,
@@ -97,8 +107,8 @@ def theorem2_params(
     1.0
     """
     check_choice(bound, "bound", ("exact", "paper"))
-    check_probability(delta, "delta")
-    check_positive(learning_rate=learning_rate)
+    delta, n_components = check_probability(delta, "delta"), check_width(n_components)
+    (learning_rate,) = check_positive(learning_rate=learning_rate)
     levels = _levels_from_the_last(sampler)
     plan = _plan if bound == "exact" else _printed_plan
     share = delta / ((3 if bound == "exact" else 2) * len(levels))  # delta'
@@ -127,6 +137,7 @@ def theorem2_params(
     }
 
 
+@within_floats
 def theorem2_min_samples(
     sampler: HierarchicalSampler, *, delta: float = 0.05, n_components: int | None = None
 ) -> int:
@@ -164,7 +175,7 @@ def theorem2_min_samples(
     >>> theorem2_min_samples(sampler) > 10**6
     True
     """
-    check_probability(delta, "delta")
+    delta, n_components = check_probability(delta, "delta"), check_width(n_components)
     levels = _levels_from_the_last(sampler)
     share = delta / (3 * len(levels))
     n_samples = 1
@@ -178,6 +189,7 @@ def theorem2_min_samples(
     return n_samples
 
 
+@within_floats
 def theorem2_runtime(
     n_levels: int,
     n_classes: int,
@@ -224,7 +236,8 @@ def theorem2_runtime(
     >>> theorem2_runtime(2, 4, 30, 10_000, 1.0)
     48830
     """
-    check_positive(n_levels=n_levels, n_classes=n_classes, max_iter=max_iter)
+    n_levels, n_classes = check_counts(n_levels=n_levels, n_classes=n_classes)
+    k, max_iter = check_counts(k=k, max_iter=max_iter)
     learning = n_levels * ((n_classes * k) ** 2 + max_iter)
     return learning + perceptron_iterations(separator_norm, k, n_positions)
 
@@ -271,6 +284,7 @@ class _Level(NamedTuple):
 
 def _levels_from_the_last(sampler):
     """The levels of a sampler, that of the pixels first; ValueError if assumptions fail."""
+    check_fitted(sampler, "sampler", "HierarchicalSampler")
     reasons = []
     if sampler.margin_ == 0:
         reasons.append("its root is not linearly separable (assumption 1)")

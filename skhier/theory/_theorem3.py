@@ -7,12 +7,22 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import hyp1f1
 
 from .._base._typing import Bound
-from ._checks import check_given, check_limits, check_positive
+from ._checks import (
+    check_choice,
+    check_counts,
+    check_given,
+    check_positive,
+    check_probability,
+    check_width,
+    n_pairs,
+    within_floats,
+)
 from ._theorem1 import TrainingParams, default_width
 
 _LEMMA_6 = 0.12
 
 
+@within_floats
 def theorem3_params(
     k: int,
     n_classes: int,
@@ -103,8 +113,11 @@ def theorem3_params(
     >>> theorem3_params(2, 2, delta_min=1.0, n_components=4).max_iter
     3462960
     """
-    check_positive(k=k, n_positions=n_positions, sigma=sigma, gamma=gamma)
-    M = check_limits(bound, n_classes, delta, n_components)
+    check_choice(bound, "bound", ("exact", "paper"))
+    k, n_positions = check_counts(k=k, n_positions=n_positions)
+    sigma, gamma = check_positive(sigma=sigma, gamma=gamma)
+    delta, M = check_probability(delta, "delta"), n_pairs(n_classes)
+    n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
         theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
         n = n_components or floor(pi / (_LEMMA_6 * theta) * log(n_classes / delta)) + 1
@@ -140,6 +153,8 @@ def sum_of_betas_quantile(probability, n, n_positions):
         return minimize_scalar(exponent, bounds=(-20, 14), method="bounded").fun
 
     mean = n / n_positions
+    if log_bound(mean * 1e-9) > log(probability):
+        raise OverflowError("too small a probability for so few components")
     return brentq(lambda s: log_bound(s) - log(probability), mean * 1e-9, mean, rtol=1e-6) * (
         1 - 1e-5
     )

@@ -88,6 +88,14 @@ def test_network_is_plain_and_trainable(digits):
     assert all(p.grad is not None for p in network.parameters())
 
 
+def test_the_global_generator_of_torch_is_left_alone(digits):
+    X, _, y, _ = digits
+    clf = make().fit(X, y)
+    before = torch.get_rng_state()
+    clf.to_torch()
+    assert torch.equal(before, torch.get_rng_state())
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

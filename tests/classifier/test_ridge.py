@@ -108,6 +108,12 @@ def test_bad_parameters(params):
         RidgeHead(**params).fit(*data(2))
 
 
+def test_rows_in_reverse_memory_order():
+    X, y = data(2)
+    expected = RidgeHead().fit(X[::-1].copy(), y[::-1]).coef_
+    assert_array_equal(RidgeHead(alpha=np.float64(0.3)).fit(X[::-1], y[::-1]).coef_, expected)
+
+
 def test_one_class():
     with pytest.raises(ValueError, match="at least 2 classes"):
         RidgeHead().fit(np.eye(3), [1, 1, 1])

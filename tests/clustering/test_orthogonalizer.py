@@ -361,3 +361,15 @@ def test_device_can_be_a_torch_device(images):
 def test_padding_of_plain_vectors_is_refused():
     with pytest.raises(ValueError, match="padding=1 is for images: flat X"):
         PatchKMeansOrthogonalizer(n_clusters=2, padding=1).fit(np.eye(4))
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_a_window_larger_than_the_map_is_the_map(pooling):
+    X = np.random.default_rng(0).standard_normal((10, 4, 5))
+    largest, larger, endless = (
+        PatchKMeansOrthogonalizer(3, 2, pool_size=size, pooling=pooling, random_state=0)
+        for size in ((4, 5), 7, 10**30)
+    )
+    expected = largest.fit_transform(X)
+    assert_array_equal(larger.fit_transform(X), expected)
+    assert_array_equal(endless.fit_transform(X), expected)

@@ -164,3 +164,16 @@ def test_seeding_in_rounds_has_the_distribution_of_one_by_one():
     keep = n * np.array(list(expected.values())) > 5
     p = np.array(list(expected.values()))
     assert chisquare(observed[keep], p[keep] / p[keep].sum() * observed[keep].sum()).pvalue > 1e-3
+
+
+def test_few_directions_of_many_samples_for_a_small_int_of_clusters():
+    X = np.tile(np.eye(2), (500, 1))
+    with pytest.warns(ConvergenceWarning, match="more than the 2 distinct directions"):
+        labels = SphericalKMeans(np.uint8(3), random_state=0).fit(X).labels_
+    assert len(set(labels)) == 2
+
+
+def test_first_centers_beyond_the_range_of_the_samples():
+    X = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match="init holds a zero or not finite row"):
+        SphericalKMeans(2, init=[[1e300, 1.0], [1.0, 0.0]]).fit(X)

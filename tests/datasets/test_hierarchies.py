@@ -83,3 +83,18 @@ def test_bunches_describe_themselves(make):
     assert f"shape {bunch.images.shape}" in bunch.DESCR
     named = set(bunch) - {"DESCR", "name", "target_names"}
     assert not [field for field in named if f"{field}:" not in bunch.DESCR]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_synonyms": 9, "vocabulary_size": 2}, "n_synonyms=9 tuples for each of 8 symbols"),
+        ({"depth": 0}, "depth=0 is not valid"),
+        ({"corruption": 2}, "corruption=2 is not valid"),
+        ({"return_X_y": "no"}, "return_X_y='no' is not valid"),
+        ({"n_classes": 1.5}, "n_classes=1.5 is not valid"),
+    ],
+)
+def test_random_hierarchies_that_cannot_be(params, message):
+    with pytest.raises(ValueError, match=message):
+        make_random_hierarchy(5, **params)

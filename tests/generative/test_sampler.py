@@ -313,3 +313,30 @@ def test_bad_images():
         sampler.iter_batches(10, 0)
     with pytest.raises(ValueError, match="indices of shape"):
         sampler.sample_at([-1])
+    with pytest.raises(ValueError, match="X has 4 dimensions"):
+        HierarchicalSampler().fit(np.zeros((2, 3, 3, 1), int), [0, 1])
+    with pytest.raises(ValueError, match="indices is not an array"):
+        sampler.sample_at([[1], [2, 3]])
+    with pytest.raises(ValueError, match="return_latents='no' is not valid"):
+        sampler.sample(1, return_latents="no")
+    for not_valid in (-1, 0.5, "0", np.random):
+        with pytest.raises(ValueError, match=r"random_state=.* is not valid"):
+            sampler.sample(1, random_state=not_valid)
+
+    with pytest.raises(ValueError, match="no patch of the level"):
+        sampler.parse(np.full_like(X, 1e30))
+
+    with pytest.raises(ValueError, match="pixel_patches is not valid"):
+        HierarchicalSampler(1, pixel_patches=np.full((2, 2, 1, 1), 1e300)).fit()
+
+
+def test_ints_of_numpy_are_ints():
+    params = {"n_levels": 1, "n_labels": 3, "n_root_images": 90, "root_shape": 16}
+    as_numpy = {name: np.uint8(value) for name, value in params.items()}
+    samples, same = (
+        HierarchicalSampler(**p, random_state=0).fit().sample(300) for p in (params, as_numpy)
+    )
+    assert_array_equal(samples[0], same[0])
+    sampler = HierarchicalSampler(1, patch_size=2, random_state=0).fit()
+    batches = sampler.iter_batches(np.int16(300), np.uint8(100))
+    assert [len(X) for X, _ in batches] == [100, 100, 100]

@@ -153,3 +153,48 @@ def test_one_patch_a_class_has_no_distances_within():
     assert len(display.within_) == 0
     assert_allclose(display.between_, np.sqrt(2))
     assert not display.ax_.get_lines()
+
+
+ZEROS = np.zeros((2, 2))
+
+
+@pytest.mark.parametrize(
+    ("display", "params", "message"),
+    [
+        (CentroidsDisplay(np.zeros((2, 3, 3))), {}, r"centroids of shape \(2, 3, 3\) is not valid"),
+        (CentroidsDisplay("c"), {}, "centroids is no array of numbers"),
+        (CentroidsDisplay(np.zeros((2, 3, 3, 1))), {"max_centroids": 0}, "max_centroids=0 is not"),
+        (CentroidsDisplay(np.zeros((2, 3, 3, 1))), {"ax": 3}, "ax is not valid"),
+        (DistancesDisplay(ZEROS, n_classes=2, sigma=[1]), {}, r"sigma=\[1\] is not valid"),
+        (DistancesDisplay(ZEROS, n_classes=2.0), {}, "n_classes=2.0 is not valid"),
+        (DistancesDisplay(ZEROS, n_classes=2), {"n_bins": "auto"}, "n_bins='auto' is not valid"),
+        (FrequenciesDisplay(ZEROS, level=0), {}, r"frequencies of shape \(2, 2\) is not valid"),
+        (GenerationDisplay(3), {}, "levels of shapes"),
+        (GenerationDisplay([ZEROS, np.zeros((3, 3))]), {}, "levels of shapes"),
+        (GenerationDisplay([ZEROS, ZEROS]), {"pixel": (0, 0.5)}, r"pixel=\(0, 0.5\) is not valid"),
+        (GenerationDisplay([ZEROS, ZEROS]), {"pixel": (0, 2)}, r"pixel=\(0, 2\) is not one"),
+        (GenerationDisplay([ZEROS, ZEROS]), {"axes": [1, 2]}, "axes is not valid"),
+        (GenerationDisplay([ZEROS.astype(int), ZEROS], class_names=[[]]), {}, "class_names is not"),
+        (LayersDisplay([("image", ZEROS)]), {}, r"stages of shape \(2, 2\) is not valid"),
+        (LayersDisplay(["image"]), {}, r"stages=\['image'\] is not valid"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_there_is_a_figure(display, params, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        display.plot(**params)
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("display", "params"),
+    [
+        (CentroidsDisplay, {}),
+        (DistancesDisplay, {"n_classes": 2}),
+        (FrequenciesDisplay, {}),
+        (GenerationDisplay, {}),
+        (LayersDisplay, {"image": ZEROS}),
+    ],
+)
+def test_what_is_not_the_estimator_of_a_display(display, params):
+    with pytest.raises(TypeError, match="estimator=3 is not valid: it takes a fitted"):
+        display.from_estimator(3, **params)

@@ -6,9 +6,11 @@ from scipy.stats import beta, chi2
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier, TwoLayerConvEmbedder
 from skhier.theory import (
     certify_classifier,
+    certify_clusters,
     certify_embedder,
     class_distances,
     lemma1_margin,
+    lemma5_probability,
     lemma7_separation,
     lemma7_success_probability,
     perceptron_iterations,
@@ -100,7 +102,7 @@ def test_certificates_of_classifiers():
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
         certify_classifier(sampler, LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50]))
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])
-    with pytest.raises(ValueError, match=r"for level 0 there are clusters at \(9, 9\) places"):
+    with pytest.raises(ValueError, match=r"level 0 .* clusters in an array of shape \(\d+, 9, 9\)"):
         certify_classifier(sampler, other)
 
 
@@ -155,3 +157,53 @@ def test_more_is_asked_for_more():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def sampler():
+    return HierarchicalSampler(patches_per_class=2, random_state=0).fit()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: theorem1_params(2.5, 4, delta_min=1.0), "k=2.5 is not valid"),
+        (lambda: theorem1_params(3, 4, delta_min=np.nan), "delta_min=nan is not valid"),
+        (lambda: theorem1_params(3, 4, delta_min="1"), "delta_min='1' is not valid"),
+        (lambda: theorem1_params(3, 4, delta_min=1.0, bound=["exact"]), r"bound=\['exact'\]"),
+        (lambda: lemma5_probability(None), "theta=None is not valid"),
+        (lambda: lemma7_success_probability(3, [1.0]), r"separation=\[1.0\] is not valid"),
+        (lambda: lemma7_separation(3, 0.1, size_ratio=0.5), "size_ratio=0.5 is not valid"),
+        (lambda: theorem1_params(3, 4, delta_min=5e-324), "delta_min=5e-324.* beyond the range"),
+        (lambda: theorem3_params(3, 4, delta_min=1e-300), "delta_min=1e-300.* beyond the range"),
+        (lambda: lemma7_separation(3, 0.1, size_ratio=1e308), "size_ratio=1e.308.* beyond the"),
+        (
+            lambda: theorem1_failure_probability([1, "x"], 3, [1.0], n_components=2),
+            "max_iter is no array of numbers",
+        ),
+        (
+            lambda: theorem1_failure_probability(9, 3, [np.nan], n_components=2),
+            "distances holds NaN",
+        ),
+        (lambda: certify_clusters(sampler(), 3, sampler().sample(2)[0], 1), "labels: for level 1"),
+        (lambda: class_distances([[0.0], [1.0]], 0), "n_classes=0 is not valid"),
+        (lambda: class_distances([0.0, 1.0], 2), r"embedded of shape \(2,\) is not valid"),
+    ],
+)
+def test_numbers_that_are_none_or_too_large(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("function", [theorem2_params, theorem2_min_samples])
+def test_what_is_not_a_sampler(function):
+    with pytest.raises(TypeError, match="sampler=3 is not valid: it takes a fitted Hierarchical"):
+        function(3)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert theorem2_runtime(2, 20, 30, 100, 1.0) == theorem2_runtime(
+        *(np.uint8(n) for n in (2, 20, 30, 100)), np.float16(1)
+    )
+    assert perceptron_iterations(2.0, 40, 9) == perceptron_iterations(2.0, np.uint8(40), 9)
+    expected = theorem1_params(30, 20, delta_min=0.25)
+    assert theorem1_params(np.uint8(30), np.uint8(20), delta_min=np.float16(0.25)) == expected

@@ -1,0 +1,54 @@
+"""scikit-learn's checks of X and y, and what they leave to torch and NumPy to say."""
+
+from typing import Any
+
+import numpy as np
+import sklearn.utils
+import sklearn.utils.validation
+import torch
+
+
+def to_array(value: Any, name: str) -> np.ndarray:
+    """An argument as an array; ValueError if NumPy cannot make one, as of lists of all lengths."""
+    try:
+        return np.asanyarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} is not an array, and cannot become one: {error}") from error
+
+
+def to_floats(value: Any, name: str) -> np.ndarray:
+    """An argument as an array of finite float64 numbers; ValueError if it is none."""
+    array = to_array(value, name)
+    try:
+        array = array.astype(np.float64, casting="unsafe" if array.dtype == object else "same_kind")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from error
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity; it takes finite numbers.")
+    return array
+
+
+def check_array(X, **options):
+    """scikit-learn's function of that name, as :func:`validate_data`."""
+    X = to_array(X, "X") if isinstance(X, torch.Tensor) else X
+    with np.errstate(over="ignore", invalid="ignore"):
+        X = sklearn.utils.check_array(X, **options)
+    return X.astype(X.dtype.newbyteorder("="), copy=False)
+
+
+def validate_data(estimator, X, y="no_validation", **options):
+    """scikit-learn's function of that name.
+
+    Tensors without an array's memory, of which torch raises RuntimeError, are a ValueError;
+    sums of the largest numbers, by which scikit-learn looks for infinity, overflow silently; the
+    bytes of X are in the machine's order, in which it leaves the columns of a DataFrame.
+    """
+    X, y = (
+        to_array(value, name) if isinstance(value, torch.Tensor) else value
+        for value, name in ((X, "X"), (y, "y"))
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        checked = sklearn.utils.validation.validate_data(estimator, X, y, **options)
+    X, *rest = checked if isinstance(checked, tuple) else (checked,)
+    X = X.astype(X.dtype.newbyteorder("="), copy=False)
+    return (X, *rest) if rest else X

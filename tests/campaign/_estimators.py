@@ -1,0 +1,251 @@
+"""The estimators: right values of their parameters, and what is done with a fitted one."""
+
+import pickle
+from copy import deepcopy
+from functools import cache
+
+import numpy as np
+import torch
+from _calls import Subject
+from _inputs import EXTREME, OVERFLOWING, images, wrong_images
+from _odd import counts, made, reals, seeds
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from skhier import (
+    Flatten,
+    HierarchicalSampler,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    RidgeHead,
+    SphericalKMeans,
+    TwoLayerConvEmbedder,
+)
+
+booleans = st.sampled_from([True, False, np.True_, np.False_])
+random_states = counts(0, 99) | made(lambda: None, lambda: np.random.RandomState(0))
+devices = made(lambda: "auto", lambda: "cpu", lambda: torch.device("cpu"))
+image_shapes = st.sampled_from([None, None, (2, 2), (3, 4), (2, 2, 3), [4, 4], np.array([2, 3, 1])])
+pairs = counts(1, 3) | st.sampled_from([(1, 2), (2, 1), (2, 2), [1, 1], np.array([2, 1])])
+precisions = st.sampled_from(["auto", "float32", "bfloat16"])
+early = {
+    "early_stopping": booleans,
+    "validation_fraction": reals(0.1, 0.5, 0.9),
+    "n_iter_no_change": counts(1, 3),
+}
+ours = {"image_shape": image_shapes, "device": devices, "random_state": random_states}
+
+KMEANS = made(
+    lambda: None,
+    lambda: SphericalKMeans(n_init=2, max_iter=3),
+    lambda: KMeans(n_init=1, max_iter=3),
+    lambda: MiniBatchKMeans(n_init=1, max_iter=3),
+)
+
+
+def _array(shape, high=2):
+    return seeds.map(lambda seed: np.random.default_rng(seed).integers(high, size=shape))
+
+
+PARAMETERS = {
+    Flatten: {"image_shape": image_shapes},
+    SphericalKMeans: {
+        "n_clusters": counts(1, 4),
+        "init": made(
+            *(lambda: "k-means++", lambda: "random", lambda: np.eye(2, 4), lambda: [[1, 2]])
+        ),
+        "n_init": counts(1, 2),
+        "max_iter": counts(1, 5),
+        "tol": reals(0, 1e-4, 0.5),
+        "init_size": counts(1, 20) | st.none(),
+        "device": devices,
+        "random_state": random_states,
+    },
+    PatchKMeansOrthogonalizer: {
+        "n_clusters": counts(1, 4) | st.just("auto"),
+        "patch_size": pairs | st.just("auto"),
+        "stride": pairs | st.none(),
+        "padding": counts(0, 2) | st.sampled_from(["same", "same", "valid", (0, 1)]),
+        "encoding": st.sampled_from(["one_hot", "relu", "crelu"]),
+        "bias": reals(-0.5, 0.0, 1.0, -100.0),
+        "normalize": booleans,
+        "pool_size": pairs | st.just("auto"),
+        "pooling": st.sampled_from(["max", "average"]),
+        "whiten_eps": reals(0.1, 1e-6, 10.0) | st.none(),
+        "n_patches": counts(2, 30) | st.none(),
+        "kmeans": KMEANS,
+        "batch_size": counts(1, 3) | st.none(),
+        "precision": precisions,
+        **ours,
+    },
+    TwoLayerConvEmbedder: {
+        "n_components": counts(1, 4),
+        "loss": st.sampled_from(["linear", "cross_entropy"]),
+        "solver": st.sampled_from(["exact", "gd", "sgd", "adam"]),
+        "learning_rate": reals(1e-3, 0.1),
+        "max_iter": counts(0, 4),
+        "init_scale": reals(1.0, 0.01),
+        "readout_init": st.sampled_from(["normal", "sphere"]),
+        "train_readout": booleans | st.just("auto"),
+        "scale_channels": booleans,
+        "batch_size": counts(1, 5),
+        **early,
+        **ours,
+    },
+    RidgeHead: {
+        "alpha": reals(0.3, 0, 10.0),
+        "max_iter": counts(1, 8),
+        "tol": reals(0, 1e-3, 0.9),
+        **early,
+        "random_state": random_states,
+    },
+    LayerwiseCNNClassifier: {
+        "n_layers": counts(1, 2),
+        "n_clusters": counts(1, 3) | st.sampled_from([[2, 3], (2, "auto")]),
+        "patch_size": pairs | st.sampled_from([None, "auto", [1, 2], [(1, 2), 1]]),
+        "pool_size": pairs | st.sampled_from([None, "auto", [1, 2]]),
+        "n_components": counts(1, 3) | st.sampled_from([[2, 2], [2, None]]),
+        "orthogonalizer": made(
+            lambda: None,
+            lambda: PatchKMeansOrthogonalizer(encoding="one_hot", whiten_eps=None),
+            lambda: PatchKMeansOrthogonalizer(kmeans=KMeans(n_init=1, max_iter=3), bias=0.0),
+            lambda: [PatchKMeansOrthogonalizer(pooling="max"), None],
+        ),
+        "embedder": made(
+            lambda: None,
+            lambda: TwoLayerConvEmbedder(max_iter=2, loss="cross_entropy", solver="adam"),
+            lambda: [TwoLayerConvEmbedder(scale_channels=False), None],
+        ),
+        "head": made(
+            *(lambda: "ridge", lambda: "ridge", lambda: RidgeHead(max_iter=3, early_stopping=True)),
+            *(DecisionTreeClassifier, lambda: LogisticRegression(max_iter=1000)),
+        ),
+        "mirror": booleans,
+        "memory_limit": st.sampled_from([None, 10**9, "100MB", "20MiB"]),
+        "precision": precisions,
+        **ours,
+    },
+    HierarchicalSampler: {
+        "n_levels": counts(1, 2),
+        "n_semantic_classes": counts(1, 4) | st.sampled_from([[2, 3], (3, 2)]),
+        "patch_size": pairs | st.sampled_from([[1, 2], [(1, 2), 1]]),
+        "patches_per_class": counts(1, 2) | st.just([1, 2]),
+        "rule_weights": st.sampled_from(["uniform", "zipf", 1.5, [0.5, "zipf"], [2, 0]]),
+        "overlap": reals(0.0, 0.5, 1.0) | st.just([0.5, 0]),
+        "symbol_patches": st.none() | _array((2, 2, 1, 2)).map(lambda table: [table]),
+        "pixel_patches": st.sampled_from(["gaussian", "orthonormal", "one_hot"])
+        | _array((2, 2, 2, 2), 9),
+        "n_channels": counts(1, 3),
+        "root": st.sampled_from(["images", "label"]),
+        "n_labels": counts(2, 3),
+        "n_root_images": counts(1, 2),
+        "root_shape": st.sampled_from([None, (1, 2), (2, 2), [1, 3], 2]),
+        "label_noise": reals(0, 0.2, 1.0),
+        "symbol_noise": reals(0, 0.1, 1.0) | st.just([0.1, 0.0]),
+        "pixel_noise": reals(0, 1e-3, 1.0),
+        "min_theta": reals(0, 0.1),
+        "min_lambda": reals(0, 0.01),
+        "max_draws": counts(1, 30),
+        "n_jobs": st.sampled_from([None, 1, 2]),
+        "random_state": random_states,
+    },
+}
+COUNTABLE = (
+    *("n_clusters", "stride", "pool_size", "batch_size", "n_patches"),
+    *("init_size", "image_shape", "n_iter_no_change", "random_state"),
+    *("alpha", "tol", "bias", "memory_limit", "device"),
+)
+TAKES_ROWS = (SphericalKMeans, RidgeHead)
+NEEDS_LABELS = (TwoLayerConvEmbedder, RidgeHead, LayerwiseCNNClassifier)
+
+
+def subject(estimator_class):
+    """The constructor of an estimator."""
+    countable = () if estimator_class is HierarchicalSampler else COUNTABLE
+    # By default layers are wide: seconds, not milliseconds.
+    required = ("n_clusters", "n_components") if estimator_class is LayerwiseCNNClassifier else ()
+    return Subject(estimator_class, PARAMETERS[estimator_class], required, countable)
+
+
+def extremes(estimator_class):
+    """Kinds of pixels of extreme sizes that an estimator takes."""
+    # The products of others overflow at 1e150.
+    takes_all = (Flatten, SphericalKMeans, HierarchicalSampler)
+    return EXTREME + (OVERFLOWING if estimator_class in takes_all else [])
+
+
+READS_IMAGES = ("transform", "predict", "decision_function", "predict_proba", "inverse_transform")
+LOOKS = {
+    "clone": clone,
+    "pickle": lambda estimator: pickle.loads(pickle.dumps(estimator)),
+    "deepcopy": deepcopy,
+    "repr": repr,
+    "_repr_html_": lambda estimator: estimator._repr_html_(),
+    "get_params": lambda estimator: estimator.get_params(),
+    "set_params": lambda estimator: estimator.set_params(**estimator.get_params(deep=False)),
+    "get_feature_names_out": lambda estimator: estimator.get_feature_names_out(),
+    "to_torch": lambda estimator: estimator.to_torch(),
+    "to_pipeline": lambda estimator: estimator.to_pipeline(),
+}
+
+
+@cache
+def fitted_samplers():
+    """Samplers of different kinds, fitted once."""
+    common = {"patches_per_class": 2, "random_state": 0}
+    return [
+        HierarchicalSampler(1, patch_size=2, root_shape=(2, 2), **common).fit(),
+        HierarchicalSampler(2, patch_size=2, n_labels=3, pixel_noise=0.5, **common).fit(),
+        HierarchicalSampler(2, patch_size=(1, 2), root="label", n_channels=3, **common).fit(),
+        HierarchicalSampler(2, patch_size=2, overlap=0.5, symbol_noise=0.1, **common).fit(),
+        HierarchicalSampler(1, patch_size=(1, 2), **common).fit([["a", "b"], ["b", "a"]], [0, 1]),
+    ]
+
+
+def methods(sampler):
+    """name -> Subject, the methods of a fitted sampler."""
+    shape = sampler._model.image_shape
+    drawn = {
+        "n_samples": counts(1, 5),
+        "random_state": random_states,
+        "return_latents": booleans,
+    }
+    clean = seeds.map(lambda seed: sampler.sample(3, random_state=seed)[0])
+    pictures = {"X": clean | clean | images((*shape, 1)[:3]) | wrong_images()}
+    semantic = st.sampled_from([0, 1, 2]).map(lambda i: sampler.root_images_[i : i + 2])
+    levels = counts(0, sampler.n_levels - 1)
+    indices = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4)
+    subjects = {
+        "sample": Subject(sampler.sample, drawn),
+        "sample_at": Subject(
+            sampler.sample_at,
+            {"indices": indices, "random_state": random_states, "return_latents": booleans},
+            ("indices",),
+        ),
+        "iter_batches": Subject(
+            lambda **args: list(sampler.iter_batches(**args)),
+            {"batch_size": counts(1, 3), **drawn},
+            ("n_samples",),
+            ("batch_size",),
+        ),
+        "transform": Subject(
+            sampler.transform, {"X": semantic | semantic | wrong_images()}, ("X",)
+        ),
+        "posterior": Subject(sampler.posterior, {**pictures, "level": levels}, ("X",), ("level",)),
+        "code_moments": Subject(sampler.code_moments, {"level": levels}, ("level",), ("level",)),
+        "bayes_risk": Subject(
+            sampler.bayes_risk,
+            {"n_samples": counts(2, 5), "random_state": random_states},
+            ("n_samples",),
+        ),
+        "statistics": Subject(lambda: repr(sampler.statistics()), {}),
+        "check_assumptions": Subject(lambda: repr(sampler.check_assumptions()), {}),
+    }
+    for name in ("parse", "parse_patches", "inverse_transform", "score_samples"):
+        subjects[name] = Subject(getattr(sampler, name), pictures, ("X",))
+    for name in ("bayes_predict", "bayes_predict_proba"):
+        subjects[name] = Subject(getattr(sampler, name), pictures, ("X",))
+    return subjects

@@ -1,0 +1,214 @@
+"""Strategies for images and labels: of every kind of values, dtype, memory layout and type."""
+
+import tempfile
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import scipy.sparse as sp
+import torch
+from _odd import odd_values, seeds
+from hypothesis import strategies as st
+
+
+def _pixels(kind, shape, rng):
+    """float64 pixels of one kind."""
+    normal = rng.standard_normal(shape)
+    return {
+        "normal": lambda: normal,
+        "gray": lambda: rng.integers(0, 256, shape).astype(float),
+        "ink": lambda: (normal > 0.5).astype(float),
+        "zero": lambda: np.zeros(shape),
+        "constant": lambda: np.full(shape, 7.0),
+        "repeated": lambda: np.repeat(normal[:1], len(normal), axis=0),
+        "offset": lambda: normal + 1e4,
+        "large": lambda: normal * 1e18,
+        "small": lambda: normal * 1e-18,
+        "mixed": lambda: normal * 10.0 ** rng.integers(-12, 12, shape),
+        "huge": lambda: normal * 1e150,
+        "tiny": lambda: normal * 1e-150,
+        "subnormal": lambda: normal * 1e-310,
+        "greatest": lambda: np.sign(normal) * np.finfo(float).max,
+    }[kind]()
+
+
+MODERATE = ["normal", "gray", "ink", "zero", "constant", "repeated", "offset"]
+EXTREME = ["large", "small", "mixed", "tiny", "subnormal"]
+OVERFLOWING = ["huge", "greatest"]
+
+
+def _flat(X):
+    return X.reshape(len(X), -1)
+
+
+def _cast(X, dtype):
+    with np.errstate(all="ignore"):
+        return X.astype(dtype)
+
+
+def _mapped(X):
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, X.dtype, "w+", shape=X.shape)
+        mapped[...] = X
+    return mapped
+
+
+def _read_only(X):
+    X.flags.writeable = False
+    return X
+
+
+def _frame(frame_class, X):
+    return frame_class({f"x{i}": column for i, column in enumerate(_flat(X).T)})
+
+
+DTYPES = ["f8", "f8", "f4", "f2", ">f8", ">f4", "g", "u1", "i1", "u2", ">u2", "i8", "u8", "?", "O"]
+LAYOUTS = {
+    "plain": lambda X: X,
+    "Fortran": np.asfortranarray,
+    "reversed": lambda X: np.flip(np.flip(X).copy()),
+    "strided": lambda X: np.repeat(X, 2, axis=-1)[..., ::2],
+    "broadcast": lambda X: np.broadcast_to(X[:1], X.shape),
+    "read-only": lambda X: _read_only(X.copy()),
+    "masked": lambda X: np.ma.array(X, mask=np.zeros(X.shape, bool)),
+    "matrix": lambda X: np.asmatrix(_flat(X)),
+    "lists": lambda X: X.tolist(),
+    "tuple of lists": lambda X: tuple(X.tolist()),
+    "list of arrays": list,
+    "DataFrame": lambda X: _frame(pd.DataFrame, X),
+    "polars": lambda X: _frame(pl.DataFrame, _cast(X, "f8")),
+    "memory-mapped": lambda X: _mapped(_cast(X, "f4")),
+    "read-only memory": lambda X: _read_only(_mapped(_cast(X, "f8"))),
+    "tensor": lambda X: torch.tensor(_cast(X, "f4")),
+    "double tensor": lambda X: torch.tensor(_cast(X, "f8")),
+    "byte tensor": lambda X: torch.tensor(_cast(X, "u1")),
+    "half tensor": lambda X: torch.tensor(_cast(X, "f4")).half(),
+    "bfloat16 tensor": lambda X: torch.tensor(_cast(X, "f4")).bfloat16(),
+    "tensor with gradient": lambda X: torch.tensor(_cast(X, "f8"), requires_grad=True),
+}
+WRONG_IMAGES = {
+    "NaN": lambda X: np.where(X.max(initial=0) == X, np.nan, X),
+    "infinite": lambda X: np.where(X.max(initial=0) == X, -np.inf, X),
+    "complex": lambda X: X + 1j,
+    "words": lambda X: np.full(X.shape, "a"),
+    "bytes": lambda X: np.full(X.shape, b"a"),
+    "dates": lambda X: np.full(X.shape, "2020", "M8[Y]"),
+    "times": lambda X: np.full(X.shape, 2, "m8[s]"),
+    "records": lambda X: np.full(X.shape, 0, "i4,f8"),
+    "objects": lambda X: np.full(X.shape, None),
+    "ragged": lambda X: [row[:1].tolist() if i else row.tolist() for i, row in enumerate(_flat(X))],
+    "sparse": lambda X: sp.csr_matrix(_flat(X)),
+    "one vector": np.ravel,
+    "a scalar": lambda X: np.array(3.0),
+    "five axes": lambda X: X.reshape(len(X), 1, 1, 1, -1),
+    "no images": lambda X: X[:0],
+    "one image": lambda X: X[:1],
+    "no pixels": lambda X: X[..., :0],
+    "other shape": lambda X: np.concatenate([X, X], axis=-1),
+    "masked out": lambda X: np.ma.masked_all_like(X),
+    "text frame": lambda X: pd.DataFrame(np.full((len(X), 2), "a")),
+    "frame with NA": lambda X: pd.DataFrame({"a": pd.array([pd.NA] * len(X), dtype="Int64")}),
+    "sparse tensor": lambda X: torch.eye(max(len(X), 1)).to_sparse(),
+    "a text": lambda X: "images",
+    "a dict": lambda X: {"X": X},
+    "a set": lambda X: {1.0, 2.0},
+    "a generator": iter,
+}
+
+
+@st.composite
+def images(draw, shape=None, *, kinds=MODERATE, max_images=10, is_flat=False):
+    """Valid images (n, H, W, C), (n, H, W) or flat, in any dtype, layout and type."""
+    X = draw(raw_images(shape, kinds=kinds, max_images=max_images))
+    dtype = draw(st.sampled_from(DTYPES))
+    if dtype not in ("f8", "O") and np.abs(X).max(initial=0) > np.finfo("f2").max:
+        dtype = ">f8"  # others cannot hold it
+    layout = draw(st.sampled_from(list(LAYOUTS)))
+    if layout.endswith("tensor") and dtype != "f8":
+        dtype = "f4"
+    is_flat = is_flat or draw(st.sampled_from([False, False, False, True]))
+    X = _cast(_flat(X) if is_flat else X, dtype)
+    if X.ndim == 4 and X.shape[3] == 1 and draw(st.booleans()):
+        X = X[..., 0]
+    return LAYOUTS[layout](X)
+
+
+@st.composite
+def raw_images(draw, shape=None, *, kinds=MODERATE, max_images=10):
+    """float64 images (n, H, W, C)."""
+    if shape is None:
+        shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 1, 2, 3])))
+    n = draw(st.integers(2, max_images))
+    return _pixels(draw(st.sampled_from(kinds)), (n, *shape), np.random.default_rng(draw(seeds)))
+
+
+@st.composite
+def wrong_images(draw, shape=None):
+    """What is not a set of images, or a poor one."""
+    X = draw(raw_images(shape))
+    kind = draw(st.sampled_from([*WRONG_IMAGES, None]))
+    return draw(odd_values) if kind is None else WRONG_IMAGES[kind](X)
+
+
+LABELS = {
+    "ints": lambda y: y,
+    "negative": lambda y: -y,
+    "short": lambda y: y.astype("i1"),
+    "big-endian": lambda y: y.astype(">i8"),
+    "unsigned": lambda y: y.astype("u8"),
+    "floats": lambda y: y.astype(float),
+    "words": lambda y: np.array(["one", "two", "three"])[y],
+    "objects": lambda y: np.array(["one", "two", "three"], object)[y],
+    "is first": lambda y: y == 0,
+    "list": lambda y: y.tolist(),
+    "list of words": lambda y: [["one", "two", "three"][c] for c in y],
+    "Series": lambda y: pd.Series(y, index=y + 5),
+    "categories": lambda y: pd.Series(y).astype("category"),
+    "polars": lambda y: pl.Series(y),
+    "tensor": torch.tensor,
+    "read-only": lambda y: _read_only(y.copy()),
+    "reversed": lambda y: y[::-1],
+}
+WRONG_LABELS = {
+    "none": lambda y: None,
+    "one class": np.zeros_like,
+    "too few": lambda y: y[:-1],
+    "too many": lambda y: np.append(y, 0),
+    "empty": lambda y: y[:0],
+    "fractions": lambda y: y + 0.5 * np.arange(len(y)),
+    "NaN": lambda y: np.where(y == 0, np.nan, y),
+    "infinite": lambda y: np.where(y == 0, np.inf, y),
+    "complex": lambda y: y + 1j,
+    "dates": lambda y: np.full(y.shape, "2020", "M8[Y]") + y,
+    "records": lambda y: np.array([(c, c) for c in y], "i4,f8"),
+    "column": lambda y: y[:, None],
+    "columns": lambda y: np.stack([y, y], axis=1),
+    "with None": lambda y: [None if c == 0 else c for c in y],
+    "of several types": lambda y: ["a" if c == 0 else c for c in y],
+    "lists of labels": lambda y: [[c] * (1 + c) for c in y],
+    "objects": lambda y: [object() for _ in y],
+    "missing": lambda y: pd.array([pd.NA, *y[1:]], dtype="Int64"),
+    "sparse": lambda y: sp.csr_matrix(y[:, None]),
+    "bytes": lambda y: np.full(len(y), b"a"),
+    "tensor with gradient": lambda y: torch.tensor(y, dtype=torch.float32, requires_grad=True),
+}
+
+
+@st.composite
+def labels(draw, n, *, wrong=False):
+    """Labels of n images, two classes or three; wrong ones if asked."""
+    n_classes = draw(st.sampled_from([2, 2, 3]))
+    rng = np.random.default_rng(draw(seeds))
+    y = rng.permutation(np.arange(n) % n_classes)
+    if not wrong:
+        return LABELS[draw(st.sampled_from(list(LABELS)))](y)
+    kind = draw(st.sampled_from([*WRONG_LABELS, None]))
+    return draw(odd_values) if kind is None else WRONG_LABELS[kind](y)
+
+
+def n_images(X):
+    """The number of images in X, if it has one."""
+    try:
+        return len(X)
+    except TypeError:
+        return 3

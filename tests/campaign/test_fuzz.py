@@ -1,0 +1,166 @@
+"""Odd input for everything public: refused by an error that names it, or taken and computed.
+
+Whatever comes, arguments and global state stay as they were, no file is left behind, and no
+warning comes that no docstring promises.
+"""
+
+import inspect
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from _calls import Subject, arguments, assert_no_nan, call
+from _estimators import (
+    LOOKS,
+    NEEDS_LABELS,
+    READS_IMAGES,
+    TAKES_ROWS,
+    extremes,
+    fitted_samplers,
+    methods,
+    subject,
+)
+from _functions import LOADERS, MAKERS, THEORY, displays
+from _inputs import MODERATE, images, labels, n_images, wrong_images
+from _odd import odd_values
+from _unchanged import unchanged
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
+
+import skhier
+
+pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass")
+ESTIMATORS = [getattr(skhier, name) for name in skhier.__all__]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_folders(tmp_path_factory):
+    """A working directory and a folder for temporary files that are empty."""
+    torch.optim.SGD([torch.zeros(1)])  # the first optimizer makes torch set itself up
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("cwd"))
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
+        yield
+
+
+@st.composite
+def training_sets(draw, estimator_class, odd):
+    """The arguments of `fit`, those named in `odd` wrong ones."""
+    is_rows = estimator_class in TAKES_ROWS
+    if "X" in odd:
+        X = draw(wrong_images())
+    else:
+        shape = (1, 1, draw(st.integers(1, 4))) if is_rows else None
+        kinds = draw(st.sampled_from([MODERATE, MODERATE, MODERATE, extremes(estimator_class)]))
+        X = draw(images(shape, kinds=kinds, is_flat=is_rows))
+    if estimator_class is skhier.HierarchicalSampler:
+        if draw(st.booleans()):
+            return {}
+    elif estimator_class not in NEEDS_LABELS:
+        return {"X": X}
+    return {"X": X, "y": draw(labels(n_images(X), wrong="y" in odd))}
+
+
+@pytest.mark.parametrize("estimator_class", ESTIMATORS)
+@given(data=st.data())
+def test_the_life_of_an_estimator(estimator_class, data):
+    params, _ = data.draw(arguments(subject(estimator_class)), "params")
+    odd_data = data.draw(st.sampled_from([set(), set(), {"X"}, {"y"}]))
+    training_set = data.draw(training_sets(estimator_class, odd_data), "training set")
+    names = {*subject(estimator_class).table, "X", "y"}
+    with unchanged(params):
+        estimator = estimator_class(**params)
+    for method in data.draw(st.sets(st.sampled_from(READS_IMAGES), max_size=1)):
+        if hasattr(estimator, method):
+            refused = call(getattr(estimator, method), training_set, names, (NotFittedError,))
+            assert isinstance(refused, Exception) or method == "transform"
+    before = dict(vars(estimator))
+    result = call(estimator.fit, training_set, names, others=params)
+    if isinstance(result, Exception):
+        assert vars(estimator).keys() == before.keys()
+        assert all(vars(estimator)[name] is value for name, value in before.items())
+        return
+    assert result is estimator
+    assert params.keys() <= vars(estimator).keys()
+    for _ in range(data.draw(st.integers(0, 4), "n uses")):
+        use(data, estimator, training_set, names)
+
+
+def use(data, estimator, training_set, names):
+    """One thing that is done with a fitted estimator."""
+    fitted = vars(estimator)
+    reads = [name for name in READS_IMAGES if hasattr(estimator, name)]
+    what = data.draw(st.sampled_from([*reads, *reads, "score", *LOOKS, "set device"]), "use")
+    if what in reads or what == "score":
+        if data.draw(st.booleans()):
+            X = training_set.get("X")
+        elif data.draw(st.booleans()):
+            X = data.draw(wrong_images())
+        else:
+            shape = getattr(estimator, "image_shape_", None) or (1, 1, estimator.n_features_in_)
+            X = data.draw(images(shape, is_flat=type(estimator) in TAKES_ROWS))
+        if X is None or not hasattr(estimator, what):
+            return
+        args = {"X": X}
+        if what == "score" and type(estimator) in NEEDS_LABELS:
+            args["y"] = data.draw(labels(n_images(X)))
+        result = call(getattr(estimator, what), args, names, others=fitted)
+        if not isinstance(result, Exception):
+            assert_no_nan(result)
+    elif what == "set device":
+        if hasattr(estimator, "device"):
+            estimator.set_params(device=data.draw(odd_values))
+    elif hasattr(estimator, what) or what in ("clone", "pickle", "deepcopy", "repr"):
+        call(lambda: LOOKS[what](estimator), {}, {*names, "head", "encoding"}, others=fitted)
+
+
+@given(data=st.data())
+def test_the_methods_of_a_sampler(data):
+    sampler = data.draw(st.sampled_from(fitted_samplers()), "sampler")
+    method = data.draw(st.sampled_from(list(methods(sampler).items())), "method")[1]
+    args, _ = data.draw(arguments(method), "arguments")
+    result = call(method.function, args, set(method.table), others=vars(sampler))
+    if not isinstance(result, Exception):
+        assert_no_nan(result)
+
+
+@pytest.mark.parametrize("function", THEORY, ids=lambda function: function.__name__)
+@given(data=st.data())
+def test_theory(function, data):
+    parameters = inspect.signature(function).parameters.values()
+    required = tuple(p.name for p in parameters if p.default is p.empty)
+    subject = Subject(function, THEORY[function], required)
+    args, _ = data.draw(arguments(subject), "arguments")
+    result = call(function, args, set(subject.table), (NotFittedError,))
+    if not isinstance(result, Exception):
+        assert_no_nan(result)
+
+
+@pytest.mark.parametrize("function", MAKERS, ids=lambda function: function.__name__)
+@given(data=st.data())
+def test_makers_of_datasets(function, data):
+    args, _ = data.draw(arguments(Subject(function, MAKERS[function])), "arguments")
+    call(function, args, set(MAKERS[function]))
+
+
+@pytest.mark.parametrize("function", LOADERS, ids=lambda function: function.__name__)
+@given(data=st.data())
+def test_loaders_of_datasets(function, data):
+    table = LOADERS[function]
+    args, _ = data.draw(arguments(Subject(function, table, tuple(table))), "arguments")
+    files = [str(Path(value)) for value in args.values() if isinstance(value, str | Path)]
+    call(function, args, {*table, *map(repr, files), *files}, (OSError,))
+
+
+@given(data=st.data())
+def test_displays(data):
+    subjects = displays()
+    subject = subjects[data.draw(st.sampled_from(list(subjects)), "display")]
+    args, _ = data.draw(arguments(subject), "arguments")
+    n_figures = len(plt.get_fignums())
+    result = call(subject.function, args, set(subject.table), (NotFittedError,))
+    assert len(plt.get_fignums()) == n_figures or not isinstance(result, Exception)
+    plt.close("all")
