@@ -88,8 +88,8 @@ def cifar10():
     target = np.array([3, 1, 4, 1, 9])
     rows = images.transpose(0, 3, 1, 2).reshape(5, -1)
     batches = {"data_batch_1": slice(0, 2), "data_batch_2": slice(2, 3), "test_batch": slice(3, 5)}
-    python = {
-        name: pickle.dumps({b"data": rows[part], b"labels": target[part].tolist()})
+    python = {  # protocol 2, as the real files
+        name: pickle.dumps({b"data": rows[part], b"labels": target[part].tolist()}, 2)
         for name, part in batches.items()
     }
     binary = {
