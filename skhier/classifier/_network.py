@@ -1,5 +1,7 @@
 """The plain convolutional network that a fitted classifier is."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.neural_network import MLPClassifier
@@ -16,6 +18,8 @@ _ACTIVATIONS = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
 }
+# Nothing is padded; but before opset 19, ONNX takes what ceil_mode adds at the edge for padding.
+_POOLS = {"max": nn.MaxPool2d, "average": partial(nn.AvgPool2d, count_include_pad=False)}
 
 # Where layers get no random weights, which would be drawn from torch's global generator.
 _NOWHERE = "meta"
@@ -105,8 +109,7 @@ def _block_modules(block):
         modules.append(norm)
     modules.append(nn.ReLU())
     if coding.pool_size != (1, 1):
-        pool = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[coding.pooling]
-        modules.append(pool(coding.pool_size, ceil_mode=True))
+        modules.append(_POOLS[coding.pooling](coding.pool_size, ceil_mode=True))
     if block.embedder is not None:
         K = as_tensor(block.embedder.kernels_)
         conv1x1 = nn.Conv2d(*K.shape, 1, bias=False, device=_NOWHERE)
