@@ -23,6 +23,7 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 ClassWeight: TypeAlias = dict[Any, float] | Literal["balanced"] | None
 Border: TypeAlias = Literal["auto", "dark"]
 Encoding: TypeAlias = Literal["one_hot", "relu", "crelu"]
+PoolSize: TypeAlias = Literal["auto", "thirds"]
 Pooling: TypeAlias = Literal["max", "average"]
 Padding: TypeAlias = Literal["valid", "same"] | Pair
 Seeding: TypeAlias = Literal["k-means++", "random"]

@@ -7,8 +7,8 @@ Technometrics 1979), stands for them.
 """
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import softmax
+from scipy.optimize import brentq, minimize
+from scipy.special import logsumexp, softmax
 
 # Up to so many samples or features the trace is exact, beyond it is estimated from random signs
 # (Hutchinson, 1989), to about this error relative to the number of samples.
@@ -64,32 +64,79 @@ def leave_one_out(scores, targets, count, unit, trace):
     return scores - (h / (1 - h))[:, None] * (targets - scores)
 
 
-def fit_scale(scores, labels, weight):
-    """The factor of scores whose softmax has the lowest log loss: 1 / temperature.
+class Smoothed:
+    """Scores of samples that were not learned from, and their labels, smoothed.
 
-    The temperature of Guo et al. (ICML 2017), with labels that are smoothed as in Platt scaling
-    (1999), so that scores that make no mistake do not give certainty.
+    They are smoothed as in Platt scaling (1999), by one sample of each class: so scores that make
+    no mistake do not give certainty.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples, n_classes)
-        Scores of samples that were not learned from.
+        The scores.
     labels : ndarray of shape (n_samples,)
-        Their classes, integers.
+        The classes, integers.
     weight : ndarray of shape (n_samples,)
-        Their weights.
+        Weights of samples.
     """
-    n, n_classes = weight.sum(), scores.shape[1]
-    right = np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
-    # A label counts (n + 1) / (n + n_classes), any other class 1 / (n + n_classes).
-    wanted = (n * right + scores.sum(axis=1)) / (n + n_classes)
+
+    def __init__(self, scores, labels, weight):
+        self.scores, self.weight = scores, weight
+        n, n_classes = weight.sum(), scores.shape[1]
+        self.targets = np.full(scores.shape, 1 / (n + n_classes))
+        self.targets[np.arange(len(labels)), labels] += n / (n + n_classes)
+
+    def gradient(self, scale, shift=0.0):
+        """Of the log loss of softmax(scale * scores + shift): with respect to scale, and shift."""
+        residual = softmax(scale * self.scores + shift, axis=1) - self.targets
+        residual *= self.weight[:, None]
+        return float((residual * self.scores).sum()), residual.sum(axis=0)
+
+    def loss(self, scale, shift):
+        """The log loss, summed over samples."""
+        return float(self.weight @ cross_entropy(scale * self.scores + shift, self.targets))
+
+
+def cross_entropy(logits, targets):
+    """-sum(targets * log softmax(logits)) of each row."""
+    return logsumexp(logits, axis=1) - (targets * logits).sum(axis=1)
+
+
+def fit_scale(scores, labels, weight):
+    """The factor of scores whose softmax has the lowest log loss: 1 / temperature.
+
+    See Guo et al. (ICML 2017), and :class:`Smoothed` for the arguments.
+    """
+    samples = Smoothed(scores, labels, weight)
 
     def slope(log_scale):
-        p = softmax(np.exp(log_scale) * scores, axis=1)
-        return float(weight @ ((p * scores).sum(axis=1) - wanted))
+        return samples.gradient(np.exp(log_scale))[0]
 
     unit = float(np.sqrt(np.average(scores.var(axis=1), weights=weight))) or 1.0
     low, high = np.log([_LEAST_SCALE / unit, _MOST_SCALE / unit])
     if slope(low) >= 0:  # the scores say nothing
         return float(np.exp(low))
     return float(np.exp(high if slope(high) <= 0 else brentq(slope, low, high, xtol=1e-12)))
+
+
+def fit_shift(scores, labels, weight):
+    """What to add to the scores of each class for the lowest log loss at the best factor.
+
+    Samples of rare classes that weigh much are learned almost by heart: others of their class
+    score lower than they, by what leaving them out shows.
+    """
+    samples = Smoothed(scores, labels, weight)
+    first = fit_scale(scores, labels, weight)
+
+    def function(x):
+        # Relative to the scale without shifts; the loss is convex in both.
+        slope, residual = samples.gradient(first * x[0], x[1:])
+        gradient = np.r_[first * slope, residual]
+        return samples.loss(first * x[0], x[1:]) / weight.sum(), gradient / weight.sum()
+
+    x = np.r_[1.0, np.zeros(scores.shape[1])]
+    bounds = [(_LEAST_SCALE, None), *[(None, None)] * scores.shape[1]]
+    options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000}
+    x = minimize(function, x, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
+    shift = x[1:] / (first * x[0])
+    return shift - shift.mean()

@@ -28,6 +28,7 @@ from .._base._typing import (
     ImageShape,
     Pair,
     PerLayer,
+    PoolSize,
     Precision,
     RandomState,
     Verbose,
@@ -66,7 +67,8 @@ class LayerwiseCNNClassifier(
     Then a classifier is fitted on the last layer. The result is a plain convolutional
     network, see :meth:`to_torch`.
 
-    The defaults suit photographs and drawings of 8x8 to 64x64 pixels. They are the
+    The defaults suit photographs and drawings of 8x8 to 224x224 pixels; the work for an image
+    grows with the number of its pixels. They are the
     practical recipe of section 6 with what makes it better: whitened patches, larger ones
     in the first layer, responses normalized over channels, codes of both signs, average
     pooling, the one-pass embedding and a ridge head. :meth:`section_6` gives the recipe
@@ -84,7 +86,9 @@ class LayerwiseCNNClassifier(
     patch_size, pool_size : int, pair of int, 'auto', list of these or None, default=None
         Sizes of patches and of the windows of pooling in pixels, of all layers or of each.
         A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
-        each. None is that of `orthogonalizer`, whose default is 'auto'.
+        each. None is that of `orthogonalizer`, whose default is 'auto'; in the last of
+        several layers an 'auto' `pool_size` is 'thirds', so that the head sees at most 3x3
+        pixels of images of any size.
 
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int holds for every layer but the last, whose codes go
@@ -221,7 +225,7 @@ class LayerwiseCNNClassifier(
         *,
         n_clusters: PerLayer[int | Auto] | None = None,
         patch_size: PerLayer[Pair | Auto] | None = None,
-        pool_size: PerLayer[Pair | Auto] | None = None,
+        pool_size: PerLayer[Pair | PoolSize] | None = None,
         n_components: int | Sequence[int | None] | None = None,
         orthogonalizer: PerLayer[PatchKMeansOrthogonalizer | None] = None,
         embedder: PerLayer[TwoLayerConvEmbedder | None] = None,

@@ -57,6 +57,8 @@ def _make_layer_part(classifier, kind, layer, seed, verbose):
     part = make_part(part, kind, classifier, given, seed=seed, verbose=verbose)
     if kind == "orthogonalizer":
         _set_border(part, layer, is_own=is_sequence(classifier.orthogonalizer))
+        if is_auto(part.pool_size) and 0 < layer == classifier.n_layers - 1:
+            part.set_params(pool_size="thirds")  # what the head sees has no more parts
     return part
 
 

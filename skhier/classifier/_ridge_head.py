@@ -21,7 +21,7 @@ from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
 from .._base._validation import validate_data
 from .._base._weights import class_weight_of, weighted_samples
-from ._calibration import fit_scale, leave_one_out, smoother_trace, trace_probes
+from ._calibration import fit_scale, fit_shift, leave_one_out, smoother_trace, trace_probes
 from ._conjugate_gradients import ConjugateGradients, StandardizedFeatures
 
 
@@ -50,7 +50,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     class_weight : dict, 'balanced' or None, default=None
         Weights of classes, with which the weights of samples are multiplied. 'balanced' is
-        inversely proportional to their frequencies. None is 1 for all.
+        inversely proportional to their frequencies. The intercepts are then those of the
+        lowest log loss of leave-one-out scores (see Notes): rare samples with large weights
+        are learned almost by heart, and others of their class score less. None is 1 for all.
 
     early_stopping : bool, default=False
         Whether to set samples aside, score them after each iteration, end when
@@ -272,11 +274,16 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         else:
             trace = smoother_trace(features, penalty, probes, outputs[:, n_outputs:])
             scores = leave_one_out(scores, targets.cpu().numpy(), count, unit, trace)
+        scores, weight = _per_class(scores), count * unit
+        shift = np.zeros(scores.shape[1])
+        if self.class_weight is not None:
+            shift = fit_shift(scores, labels, weight)
         coef = (W[:, :n_outputs] / features.scale[:, None]).T
+        intercept = (offset - coef @ features.mean).cpu().numpy()
         self.classes_ = classes
         self.coef_ = coef.cpu().numpy()
-        self.intercept_ = (offset - coef @ features.mean).cpu().numpy()
-        self.temperature_ = 1 / fit_scale(_per_class(scores), labels, count * unit)
+        self.intercept_ = intercept + _per_output(shift).astype(intercept.dtype)
+        self.temperature_ = 1 / fit_scale(scores + shift, labels, weight)
         self.residual_curve_ = np.array(solver.residuals)
         self.validation_scores_ = np.array(stopping.scores) if self.early_stopping else None
         self.n_iter_ = len(solver.residuals)
@@ -342,6 +349,11 @@ def _encode_targets(labels, n_classes):
 def _per_class(scores):
     """A column for each class, also for two, whose one score is that of the second."""
     return np.pad(scores, ((0, 0), (1, 0))) if scores.shape[1] == 1 else scores
+
+
+def _per_output(shift):
+    """What to add to the scores of outputs, of which two classes have one."""
+    return shift[1:] - shift[:1] if len(shift) == 2 else shift
 
 
 def _decide(scores):

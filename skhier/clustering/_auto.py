@@ -19,6 +19,12 @@ def auto_pool_size(map_shape):
     return 4 if side >= 24 else 3 if side >= 6 else 2
 
 
+def thirds(map_shape):
+    """Windows of which there are at most 3x3, and no smaller than the automatic ones."""
+    least = auto_pool_size(map_shape)
+    return tuple(max(least, -(-side // 3)) for side in map_shape)
+
+
 def most_clusters(n_values):
     """The number of clusters for patches of `n_values` values, if there are patches enough."""
     return min(_CLUSTERS_PER_VALUE * n_values, _MAX_CLUSTERS)

@@ -41,6 +41,7 @@ from .._base._typing import (
     Padding,
     Pair,
     Pooling,
+    PoolSize,
     Precision,
     RandomState,
     Verbose,
@@ -112,10 +113,12 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         not depend on a patch's contrast. In a network that is
         :class:`torch.nn.RMSNorm` over the channels. No effect on 'one_hot' codes.
 
-    pool_size : int, pair of int or 'auto', default='auto'
+    pool_size : int, pair of int, 'auto' or 'thirds', default='auto'
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
         so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
-        codes, 3 for at least 6x6, and 2 for smaller ones.
+        codes, 3 for at least 6x6, and 2 for smaller ones. 'thirds' is as much, or more, so
+        that at most 3x3 windows remain of a map of any size: a last layer gives no more
+        features for large images than for small ones.
 
     pooling : {'max', 'average'}, default='average'
         What a window of codes becomes: its maximum in each channel, as in section 6, or
@@ -269,7 +272,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         encoding: Encoding = "crelu",
         bias: float = -0.5,
         normalize: bool = True,
-        pool_size: Pair | Auto = "auto",
+        pool_size: Pair | PoolSize = "auto",
         pooling: Pooling = "average",
         whiten_eps: float | None = 0.1,
         n_patches: int | None = 50_000,

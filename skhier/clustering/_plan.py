@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from math import prod
 
 from .._base._params import as_pair, is_auto
-from ._auto import auto_pool_size, most_clusters
+from ._auto import auto_pool_size, most_clusters, thirds
 from ._encoder import Coding
 from ._patches import PatchGrid
+
+_NAMED_POOL_SIZES = {"auto": auto_pool_size, "thirds": thirds}
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class Plan:
         """
         grid = PatchGrid.from_params(image_shape, params.patch_size, params.stride, params.padding)
         pool_size = params.pool_size
-        if is_auto(pool_size):
-            pool_size = auto_pool_size(grid.map_shape)
-        pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto'")
+        if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
+            pool_size = _NAMED_POOL_SIZES[pool_size](grid.map_shape)
+        pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto' or 'thirds'")
         coding = Coding(
             params.encoding,
             params.bias,

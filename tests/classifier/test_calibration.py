@@ -2,11 +2,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
-from sklearn.metrics import log_loss
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skhier import LayerwiseCNNClassifier, RidgeHead
 from skhier.classifier import _calibration
-from skhier.classifier._calibration import fit_scale
+from skhier.classifier._calibration import fit_scale, fit_shift
 
 
 def noisy(n, n_classes, n_features=40, seed=0):
@@ -86,3 +89,34 @@ def test_classifier_has_probabilities_that_its_scores_agree_with(digits):
     base = np.bincount(y_train) / len(y_train)
     assert log_loss(y_test, p) < 0.15 * log_loss(y_test, np.tile(base, (len(y_test), 1)))
     assert calibration_error(p, y_test) < 0.04
+
+
+def test_rare_classes_are_found_as_well_as_by_balanced_logistic_regression(digits):
+    """1 : 100, on the same features, learned from 8 images of the rare label."""
+    X, y = np.concatenate(digits[:2]), np.concatenate(digits[2:])
+    ours, theirs = [], []
+    for seed, digit in enumerate([1, 3, 8]):
+        rng = np.random.default_rng(seed)
+        rare = rng.permutation(np.flatnonzero(y == digit))
+        other = rng.permutation(np.flatnonzero(y != digit))
+        train, test = np.r_[rare[:8], other[:800]], np.r_[rare[8:], other[800:]]
+        clf = LayerwiseCNNClassifier(n_clusters=16, class_weight="balanced", random_state=seed)
+        clf.fit(X[train], y[train] == digit)
+        ours.append(balanced_accuracy_score(y[test] == digit, clf.predict(X[test])))
+        features = clf.transform(X).reshape(len(X), -1)
+        regression = make_pipeline(
+            StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500)
+        )
+        regression.fit(features[train], y[train] == digit)
+        predicted = regression.predict(features[test])
+        theirs.append(balanced_accuracy_score(y[test] == digit, predicted))
+    assert np.mean(ours) > max(0.8, np.mean(theirs))
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_shifts_of_scores_are_found(n_classes):
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((20_000, n_classes))
+    shift = np.linspace(-0.4, 0.4, n_classes)
+    y = (3 * (scores + shift) + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    assert_allclose(fit_shift(scores, y, np.ones(len(y))), shift, atol=0.05)

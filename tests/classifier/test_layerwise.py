@@ -184,6 +184,15 @@ def test_dtype_of_features(digits, dtype):
     assert clf.transform(X_train[:5].astype(dtype)).dtype == dtype
 
 
+def test_the_head_sees_no_more_of_large_images_than_of_small_ones():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 6)
+    clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0)
+    for shape in [(32, 32, 3), (64, 64), (96, 64, 3), (224, 224)]:
+        X = rng.standard_normal((12, *shape), dtype=np.float32)
+        assert clf.fit(X, y).output_shape_ == (3, 3, 8)
+
+
 def test_a_tuple_is_a_pair_for_all_layers_and_a_list_has_one_value_for_each():
     X, y = make_random_hierarchy(300, depth=2, n_synonyms=2, random_state=0)
     of_pair, of_list = (

@@ -279,6 +279,13 @@ def test_auto_patch_size_and_pool_size(image_shape, patch_size, pool_size):
     assert_array_equal(auto.transform(X), given.transform(X))
 
 
+@pytest.mark.parametrize(("side", "remains"), [(3, 2), (7, 3), (8, 3), (16, 3), (17, 3), (56, 3)])
+def test_thirds_leave_at_most_three_by_three_windows_of_any_map(side, remains):
+    X = np.random.default_rng(0).standard_normal((5, side, side + 1, 6))
+    phi = PatchKMeansOrthogonalizer(3, 3, pool_size="thirds", random_state=0).fit(X)
+    assert phi.output_shape_[:2] in [(remains, remains), (remains, remains - 1)]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
 def test_dtypes(dtype):
     X = np.random.default_rng(0).integers(0, 255, (50, 6, 6)).astype(dtype)
