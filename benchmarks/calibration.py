@@ -1,0 +1,54 @@
+"""How true probabilities are: calibration error and log loss on held-out images.
+
+The calibration error is the mean over 15 bins of confidence, weighted by their sizes, of the
+distance between mean confidence and accuracy. CalibratedClassifierCV fits the classifier once for
+each of three folds, and once more.
+
+Usage: python benchmarks/calibration.py DATA [--validate] [--max-train N] [--methods ...]
+           [--csv FILE]
+DATA is a .npz file of X and y, or the folder of Fashion-MNIST.
+"""
+
+import numpy as np
+from _common import Table, measure
+from _methods import load_parts, make_parser
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.metrics import log_loss
+
+from skhier import LayerwiseCNNClassifier
+
+
+def calibrated(method):
+    return lambda clf: CalibratedClassifierCV(clf, method=method, cv=3, ensemble=False)
+
+
+METHODS = {
+    "default": lambda clf: clf,
+    "logistic regression as head": lambda clf: clf.set_params(head="linear"),
+    "default, calibrated: temperature": calibrated("temperature"),
+    "default, calibrated: sigmoid": calibrated("sigmoid"),
+}
+
+
+def calibration_error(p, y, n_bins=15):
+    """Of probabilities p (n, n_classes) of the classes 0, 1, ..., and labels y."""
+    confidence, is_right = p.max(axis=1), p.argmax(axis=1) == y
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = [abs((confidence - is_right)[bins == b].sum()) for b in range(n_bins)]
+    return float(sum(gaps) / len(y))
+
+
+if __name__ == "__main__":
+    parser = make_parser(__doc__, METHODS)
+    parser.add_argument("--max-train", type=int, default=10_000)
+    options = parser.parse_args()
+    X, y, X_held, y_held = load_parts(options.data, options.validate)
+    X, y = X[: options.max_train], y[: options.max_train]
+    columns = "method", "accuracy", "error", "log loss", "fit s"
+    table = Table(*columns, csv_path=options.csv, first_width=max(map(len, METHODS)))
+    for name in options.methods:
+        clf = METHODS[name](LayerwiseCNNClassifier(random_state=options.seed))
+        _, seconds = measure(clf.fit, X, y)
+        p = clf.predict_proba(X_held)
+        accuracy = float((p.argmax(axis=1) == y_held).mean())
+        table.add(name, accuracy, calibration_error(p, y_held), log_loss(y_held, p), seconds)
