@@ -24,18 +24,8 @@ from sklearn.svm import SVC
 from skhier import LayerwiseCNNClassifier
 
 NAMES = [
-    "astronaut",
-    "brick",
-    "camera",
-    "chelsea",
-    "coffee",
-    "grass",
-    "gravel",
-    "hubble_deep_field",
-    "immunohistochemistry",
-    "moon",
-    "retina",
-    "rocket",
+    *("astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel"),
+    *("hubble_deep_field", "immunohistochemistry", "moon", "retina", "rocket"),
 ]
 
 
@@ -80,6 +70,7 @@ def _histogram(image, radius):
 
 METHODS = {
     "default": lambda: LayerwiseCNNClassifier(random_state=0),
+    "default, one window": lambda: LayerwiseCNNClassifier(pool_size=["auto", 99], random_state=0),
     "binary patterns + SVM": lambda: make_pipeline(
         FunctionTransformer(binary_patterns), StandardScaler(), SVC(C=10)
     ),

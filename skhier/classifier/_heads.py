@@ -1,5 +1,6 @@
 """Heads: the classifier at the top of the layers, any of scikit-learn's."""
 
+import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -90,4 +91,15 @@ def fit_head(head, features, y, weights, task):
         }
     # What weights go where is said above, not by requests of metadata.
     with task.subtask("head"), config_context(enable_metadata_routing=False):
-        head.fit(as_array(features), y, **params)
+        head.fit(_without_noise(as_array(features)), y, **params)
+
+
+def _without_noise(features):
+    """The features (n, D), in place: one value where they are constant but for rounding.
+
+    A scaler makes variance 1 of any, and knows what is constant by the digits of float64 only.
+    """
+    low, high = features.min(axis=0), features.max(axis=0)
+    noise = 100 * np.finfo(features.dtype).eps * max(-low.min(), high.max())
+    np.copyto(features, low, where=high - low <= noise)
+    return features

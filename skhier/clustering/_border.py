@@ -44,7 +44,7 @@ def _dark_color(images, weight):
     pivot = as_tensor(images[:1]).double()[0, 0, 0]
     total, square, least = torch.zeros(3, images.shape[3], dtype=torch.float64, device=pivot.device)
     for batch in gen_batches(len(images), automatic_batch_size(images[:1].nbytes)):
-        pixels = as_tensor(images[batch]).double().sub_(pivot).flatten(1, 2)
+        pixels = (as_tensor(images[batch]).double() - pivot).flatten(1, 2)
         w = as_tensor(weight[batch]).to(pixels)
         total += w @ pixels.sum(dim=1)
         square += w @ torch.linalg.vecdot(pixels, pixels, dim=1)

@@ -41,8 +41,11 @@ class Whitening:
         covariance = (centered.T @ centered).astype(np.float64) / len(patches)
         values, vectors = np.linalg.eigh(covariance)
         variances = np.maximum(values, 0) + eps * values.mean()
-        # Equal patches have no variance; they become zero, not infinite.
-        gains = np.divide(1, np.sqrt(variances), out=np.zeros_like(values), where=variances > 0)
+        # Equal patches have no variance but that of rounding, their own and that of their mean:
+        # they become zero, not noise.
+        rounding = 8 * np.finfo(patches.dtype).eps + len(patches) * np.finfo(np.float64).eps
+        varies = values.mean() > rounding**2 * np.square(mean).mean()
+        gains = np.divide(1, np.sqrt(variances), out=np.zeros_like(values), where=varies)
         zca = (vectors * gains) @ vectors.T
         return cls(mean.astype(patches.dtype), zca.astype(patches.dtype))
 

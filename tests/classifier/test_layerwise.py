@@ -90,6 +90,14 @@ def test_equals_the_pipeline_of_its_parts(digits, params):
     assert_allclose(flat, pipeline[:-1].transform(X_test), rtol=1e-6, atol=1e-8)
 
 
+def test_a_border_of_codes_leaves_them_as_they_are(digits):
+    X, _, y, _ = digits
+    parts = [None, PatchKMeansOrthogonalizer(border="dark")]
+    clf = LayerwiseCNNClassifier(n_clusters=24, orthogonalizer=parts, random_state=0).fit(X, y)
+    pipeline = clf.to_pipeline().fit(X, y)
+    assert_allclose(clf.decision_function(X), pipeline.decision_function(X), atol=1e-6)
+
+
 def test_hand_built_layers_equal_the_classifier(digits):
     X_train, X_test, y_train, _ = digits
     clf = make(n_layers=1).fit(X_train, y_train)
@@ -287,6 +295,24 @@ def test_padding_of_plain_vectors_is_refused(digits):
     X, _, y, _ = digits
     with pytest.raises(ValueError, match="padding=1 is for images"):
         LayerwiseCNNClassifier().set_params(orthogonalizer__padding=1).fit(X.reshape(len(X), -1), y)
+
+
+@pytest.mark.parametrize("head", ["ridge", "svm", "linear", "mlp"])
+def test_rounding_in_a_constant_frame_changes_no_prediction(digits, head):
+    X, _, y, _ = digits
+    rng = np.random.default_rng(0)
+
+    def framed():
+        ulps = rng.integers(-1, 2, (300, 14, 14))
+        frame = np.float32(16) * (1 + ulps * np.finfo(np.float32).eps)
+        frame[:, 3:11, 3:11] = X[:300]
+        return frame.astype(np.float32)
+
+    params = {"n_layers": 1, "patch_size": 3, "pool_size": 1}
+    clf = make(**params, orthogonalizer__padding="valid", head=head).fit(framed(), y[:300])
+    scores = clf.predict_proba if head == "mlp" else clf.decision_function
+    expected = scores(framed())
+    assert_allclose(scores(framed()), expected, atol=1e-3 * expected.std())
 
 
 def test_constant_images(digits):

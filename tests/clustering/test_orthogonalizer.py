@@ -380,3 +380,17 @@ def test_a_window_larger_than_the_map_is_the_map(pooling):
     expected = largest.fit_transform(X)
     assert_array_equal(larger.fit_transform(X), expected)
     assert_array_equal(endless.fit_transform(X), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_of_equal_patches_is_not_whitened(dtype):
+    rng = np.random.default_rng(0)
+
+    def images(color):
+        ulps = rng.integers(-1, 2, (40, 5, 5, 2))
+        return (color * (1 + ulps * np.finfo(dtype).eps)).astype(dtype)
+
+    phi = PatchKMeansOrthogonalizer(1, 3, padding="valid", border=0, normalize=False)
+    with pytest.warns(ConvergenceWarning):
+        codes = phi.fit_transform(images(0.1))
+    assert_allclose(phi.transform(images(0.2)), codes, atol=1e-3)

@@ -1,0 +1,214 @@
+"""Rounding alone: scores do not depend on threads, batches, precision or on who computes them.
+
+Deviations are the largest of all images and classes, in standard deviations of the scores. Each
+law bounds the worst geometry and the median of all. The worst are those in which the input of a
+layer hardly varies: whitening (by up to `whiten_eps ** -0.5`, 30 here) and the unit of patches
+magnify what varies, and with it the rounding of the layer before.
+"""
+
+import warnings
+from contextlib import contextmanager
+from copy import deepcopy
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from _geometries import fit, geometry
+from hypothesis import settings
+from numpy.testing import assert_array_equal
+from scipy.special import softmax
+from sklearn.base import clone
+
+from skhier._base._device import computing_dtype
+
+N_GEOMETRIES = 20 if settings.default.max_examples > 1000 else 5
+THREADS = (1, 2, 4)
+RUNS = [(1, 1), (1, 3), (2, None), (4, None), (4, 3)]  # threads, batch_size
+
+# Bounds of deviations (worst, median). A number is rounded to 1e-16, 6e-8 and 4e-3 of itself.
+FLOAT64 = 1e-10, 1e-12
+FLOAT32 = 3e-3, 1e-4
+BFLOAT16_MEDIAN = 0.2
+DTYPES = {np.dtype(np.float64): FLOAT64, np.dtype(np.float32): FLOAT32}
+# bfloat16 has 16 bits fewer than float32, so the same computation deviates 2^16 times as much, up
+# to this factor. How a geometry raises errors cannot be known beforehand, but is the same for both.
+LUCK = 8
+# Patches that two centroids are nearly as near to have another label: (worst, median) fractions.
+# In bfloat16 those are any of images whose offset, which no border takes off, is ten contrasts.
+OTHER_LABELS = {"float32": (1e-3, 0), "bfloat16": (1, 0.03)}
+# Rounding can lead k-means to another local minimum, about as low: inertias differ by less.
+OTHER_MINIMUM = 0.03
+
+
+@pytest.fixture(scope="module")
+def geometries():
+    return [geometry(number) for number in range(N_GEOMETRIES)]
+
+
+def computed_in(dtype, geometries):
+    """Those whose images are computed with in `dtype`; there are some of both."""
+    chosen = [g for g in geometries if computing_dtype(g.X) == dtype]
+    assert len(chosen) >= 2
+    return chosen
+
+
+def dense(geometries):
+    """Those without one-hot codes, which leap where a cluster ends, and have no network."""
+    chosen = [g for g in geometries if not g.has_one_hot]
+    assert len(chosen) >= len(geometries) / 2
+    return chosen
+
+
+@contextmanager
+def threads(n):
+    """Let torch compute by n threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def with_params(clf, **params):
+    """A copy of a fitted classifier whose orthogonalizers have other parameters."""
+    clf = deepcopy(clf)
+    for block in clf.layers_:
+        block.orthogonalizer.set_params(**params)
+    return clf
+
+
+def scores_of(clf, X):
+    """The decision function, or the probabilities of a head that has none."""
+    return clf.predict_proba(X) if clf.head == "mlp" else clf.decision_function(X)
+
+
+def deviation(scores, expected):
+    """The largest difference, in standard deviations of the expected scores."""
+    return np.abs(scores - expected.astype(np.float64)).max() / expected.std()
+
+
+def assert_small(deviations, bounds):
+    """Assert bounds (worst, median) of the deviations of geometries."""
+    print(f"worst {max(deviations):.2g}, median {np.median(deviations):.2g}")  # see pytest -rP
+    assert max(deviations) <= bounds[0], f"number {np.argmax(deviations)}: {deviations}"
+    assert np.median(deviations) <= bounds[1], deviations
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_threads_and_batches_change_no_score(geometries, dtype):
+    def worst(g):
+        expected, found = scores_of(g.clf, g.X_test), []
+        for n, batch_size in RUNS:
+            with threads(n):
+                found.append(scores_of(with_params(g.clf, batch_size=batch_size), g.X_test))
+        return max(deviation(scores, expected) for scores in found)
+
+    assert_small([worst(g) for g in computed_in(dtype, geometries)], DTYPES[dtype])
+
+
+def fits(g):
+    """Fits of a geometry by several numbers of threads."""
+    for n in THREADS:
+        with threads(n):
+            yield fit(clone(g.clf), g.X, g.y)
+
+
+def test_fits_in_float64_are_equal_to_the_bit_by_any_number_of_threads(geometries):
+    for g in computed_in(np.float64, geometries):
+        expected = scores_of(g.clf, g.X_test)
+        for clf in fits(g):
+            assert_array_equal(scores_of(clf, g.X_test), expected)
+
+
+def test_fits_in_float32_are_equal_to_rounding_but_for_other_minima(geometries):
+    deviations = []
+    for g in computed_in(np.float32, geometries):
+        expected, inertia = scores_of(g.clf, g.X_test), inertia_of(g.clf)
+        for clf in fits(g):
+            assert inertia_of(clf) == pytest.approx(inertia, rel=OTHER_MINIMUM)
+            deviations.append(deviation(scores_of(clf, g.X_test), expected))
+    assert_small(deviations, (np.inf, FLOAT32[1]))
+
+
+def inertia_of(clf):
+    """That of the clusters of the first layer, the only one that is of the same patches."""
+    return clf.layers_[0].orthogonalizer.inertia_
+
+
+def test_precision_changes_scores_by_rounding(geometries):
+    single, half = [], []
+    for g in dense(geometries):
+        expected, X = scores_of(g.clf, g.X_test.astype(np.float64)), g.X_test.astype(np.float32)
+        for precision, found in (("float32", single), ("bfloat16", half)):
+            found.append(deviation(scores_of(with_params(g.clf, precision=precision), X), expected))
+    assert_small(single, FLOAT32)
+    # Scores are float32, so that is what they are rounded to at least.
+    expected = 2**16 * np.maximum(single, np.finfo(np.float32).eps)
+    assert_small(half / expected, (LUCK, 1))
+    assert 1e-3 < np.median(half) < BFLOAT16_MEDIAN
+
+
+@pytest.mark.parametrize("precision", OTHER_LABELS)
+def test_precision_changes_few_labels_of_patches(geometries, precision):
+    other = []
+    for g in geometries:
+        phi = deepcopy(g.clf.layers_[0].orthogonalizer)
+        expected = phi.predict(g.X_test.astype(np.float64))
+        labels = phi.set_params(precision=precision).predict(g.X_test.astype(np.float32))
+        other.append(np.mean(labels != expected))
+    assert_small(other, OTHER_LABELS[precision])
+
+
+@pytest.mark.parametrize("fitted", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_exported_networks_give_the_scores(geometries, fitted, dtype):
+    deviations = []
+    for g in dense(computed_in(fitted, geometries)):
+        expected, images = scores_of(g.clf, g.X_test.astype(dtype)), channels_first(g.X_test, dtype)
+        with torch.no_grad():
+            outputs = g.clf.to_torch().to(images.dtype)(images)
+        deviations.append(deviation(as_scores(outputs.numpy(), g.clf), expected))
+    # Networks of fits in float32 have weights in float32, whatever they compute in.
+    assert_small(deviations, max(DTYPES[fitted], DTYPES[dtype]))
+
+
+def test_onnx_networks_give_the_scores(geometries, tmp_path):
+    deviations = []
+    for g in dense(geometries):
+        images = channels_first(g.X_test, np.float32)
+        outputs = run_onnx(g.clf.to_torch().float(), images, str(tmp_path / "network.onnx"))
+        expected = scores_of(g.clf, g.X_test.astype(np.float32))
+        deviations.append(deviation(as_scores(outputs, g.clf), expected))
+    assert_small(deviations, FLOAT32)
+
+
+def channels_first(X, dtype):
+    """Images as torch has them."""
+    return torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2), dtype))
+
+
+def as_scores(outputs, clf):
+    """What a classifier's `scores_of` makes of the outputs of its network."""
+    if clf.head != "mlp":
+        return outputs.squeeze(axis=1) if outputs.shape[1] == 1 else outputs
+    if outputs.shape[1] == 1:  # the log odds of the second of two labels
+        outputs = np.pad(outputs, ((0, 0), (1, 0)))
+    return softmax(outputs, axis=1)
+
+
+def run_onnx(network, images, path):
+    """The outputs of a network that ONNX has been given, for any number of images."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter itself
+        torch.onnx.export(
+            network,
+            (images[:3],),
+            path,
+            input_names=["images"],
+            dynamic_shapes=({0: torch.export.Dim("n", min=2)},),
+            verbose=False,
+        )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {"images": images.numpy()})[0]
