@@ -58,7 +58,7 @@ def leave_one_out(scores, targets, count, unit, trace):
     """
     weight = count * unit
     # Without a copy the leverage h of a unit would be a, equal for all: h = a / (1 + unit a).
-    trace = min(trace, 0.999 * count.sum())
+    trace = np.clip(trace, 1, 0.999 * count.sum())
     a = brentq(lambda a: (weight * a / (1 + unit * a)).sum() - trace, 0, 1e6 / unit.min())
     h = np.minimum(count, 1) * unit * a / (1 + unit * a)
     return scores - (h / (1 - h))[:, None] * (targets - scores)
