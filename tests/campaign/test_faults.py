@@ -265,14 +265,14 @@ class DeadlyHead(RidgeHead):
         self.folder = folder
         self.n_kept = n_kept
 
-    def fit_features(self, features, y):
+    def fit_features(self, features, y, sample_weight=None):
         if self.alpha == 3 and (self.folder / "trap").exists():
             while len(list(self.folder.rglob("output.pkl"))) < self.n_kept:
                 time.sleep(0.01)
             os._exit(1)
         with open(self.folder / "fits", "a") as file:
             file.write(f"{self.alpha} ")
-        return super().fit_features(features, y)
+        return super().fit_features(features, y, sample_weight)
 
 
 @ON_LINUX
