@@ -126,6 +126,8 @@ class ConjugateGradients:
             along = basis @ self._residual.T[:, :, None]
             self._residual -= (basis.mT @ along)[:, :, 0].T
         square = (self._residual**2).sum(dim=0)
+        # A residual that is the rounding error of its right side is none; squares would underflow.
+        self._residual *= square > torch.finfo(square.dtype).eps ** 2 * self._square_0
         self._direction = self._residual + _ratio(square, self._square) * p
         self._square = square
         fraction = _ratio(square, self._square_0)[: self._n_watched]

@@ -1,5 +1,6 @@
 """Heads: the classifier at the top of the layers, any of scikit-learn's."""
 
+import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -88,6 +89,8 @@ def fit_head(head, features, y, weights, task):
             for name, step in head.steps
             if has_fit_parameter(step, "sample_weight")
         }
-    # What weights go where is said above, not by requests of metadata.
-    with task.subtask("head"), config_context(enable_metadata_routing=False):
+    # What weights go where is said above, not by requests of metadata. The weighted variance of
+    # features that are constant may round to less than 0; StandardScaler then divides by 1.
+    routing = config_context(enable_metadata_routing=False)
+    with task.subtask("head"), routing, np.errstate(invalid="ignore"):
         head.fit(as_array(features), y, **params)

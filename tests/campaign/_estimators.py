@@ -79,7 +79,7 @@ PARAMETERS = {
         "n_clusters": counts(1, 4) | st.just("auto"),
         "patch_size": pairs | st.just("auto"),
         "stride": pairs | st.none(),
-        "border": reals(0.0, 0.5, -3.0, 1e20, 1e-300) | st.sampled_from(["auto", "dark", "dark", 2]),
+        "border": reals(0.0, 0.5, -3.0, 1e20, 1e-300) | st.sampled_from(["auto", "dark", 2]),
         "padding": counts(0, 2) | st.sampled_from(["same", "same", "valid", (0, 1)]),
         "encoding": st.sampled_from(["one_hot", "relu", "crelu"]),
         "bias": reals(-0.5, 0.0, 1.0, -100.0),

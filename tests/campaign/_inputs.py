@@ -25,6 +25,9 @@ def _pixels(kind, shape, rng):
         "large": lambda: normal * 1e18,
         "small": lambda: normal * 1e-18,
         "mixed": lambda: normal * 10.0 ** rng.integers(-12, 12, shape),
+        "channels": lambda: normal * 10.0 ** rng.integers(-14, 14, shape[-1]),
+        "outlier": lambda: np.where(normal == normal.max(), 1e14, normal),
+        "distant": lambda: normal + 1e14,
         "huge": lambda: normal * 1e150,
         "tiny": lambda: normal * 1e-150,
         "subnormal": lambda: normal * 1e-310,
@@ -33,7 +36,10 @@ def _pixels(kind, shape, rng):
 
 
 MODERATE = ["normal", "gray", "ink", "zero", "constant", "repeated", "offset"]
-EXTREME = ["large", "small", "mixed", "tiny", "subnormal", "huge", "greatest"]
+EXTREME = [
+    *("large", "small", "mixed", "channels", "outlier", "distant"),
+    *("tiny", "subnormal", "huge", "greatest"),
+]
 
 
 def _flat(X):
@@ -233,7 +239,7 @@ WEIGHTS = {
     "large": lambda w: w * 1e30,
     "small": lambda w: w * 1e-30,
     "mixed": lambda w: w * 10.0 ** (np.arange(len(w)) % 25 - 12),
-    "far apart": lambda w: w * 10.0 ** (np.arange(len(w)) % 2 * 200),
+    "far apart": lambda w: w * 10.0 ** (np.arange(len(w)) % 2 * -200),
     "huge": lambda w: w * 1e300,
     "tiny": lambda w: w * 1e-300,
     "subnormal": lambda w: w * 1e-310,
