@@ -37,7 +37,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     alpha : float, default=0.3
-        Regularization, relative to the number of features, at most 1e12. It is the `alpha` of
+        Regularization, relative to the number of features, at most 1e6. It is the `alpha` of
         :class:`sklearn.linear_model.Ridge` on standardized features divided by
         :math:`\sqrt D`.
 
@@ -130,7 +130,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "alpha": [Interval(Real, 0, 1e12, closed="both")],
+        "alpha": [Interval(Real, 0, 1e6, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],

@@ -126,8 +126,9 @@ def images(draw, shape=None, *, kinds=MODERATE, max_images=10, is_flat=False):
     """Valid images (n, H, W, C), (n, H, W) or flat, in any dtype, layout and type."""
     X = draw(raw_images(shape, kinds=kinds, max_images=max_images))
     dtype = draw(st.sampled_from(DTYPES))
-    if dtype not in ("f8", "O") and np.abs(X).max(initial=0) > np.finfo("f2").max:
-        dtype = ">f8"  # others cannot hold it
+    largest = np.abs(X).max(initial=0)
+    if dtype not in ("f8", "O") and largest > np.finfo("f2").max:  # which others cannot hold
+        dtype = draw(st.sampled_from(["f4", ">f8"])) if largest < np.finfo("f4").max else ">f8"
     layout = draw(st.sampled_from(list(LAYOUTS)))
     if layout.endswith("tensor") and dtype != "f8":
         dtype = "f4"

@@ -114,11 +114,7 @@ def use(data, estimator, training_set, names):
         args = {"X": X}
         if what == "score" and type(estimator) in NEEDS_LABELS:
             args["y"] = data.draw(labels(n_images(X)))
-        if (
-            what == "score"
-            and type(estimator) is skhier.SphericalKMeans
-            and data.draw(st.booleans())
-        ):
+        if what == "score" and type(estimator) is skhier.SphericalKMeans:
             args["sample_weight"] = data.draw(weights(n_images(X), wrong=data.draw(st.booleans())))
         result = call(getattr(estimator, what), args, names, others=fitted)
         must_work = is_trained_on and what in MAPS_IMAGES

@@ -373,3 +373,10 @@ def test_a_window_larger_than_the_map_is_the_map(pooling):
     expected = largest.fit_transform(X)
     assert_array_equal(larger.fit_transform(X), expected)
     assert_array_equal(endless.fit_transform(X), expected)
+
+
+@pytest.mark.parametrize("params", [{"border": 1e300}, {"bias": 1e300}, {"whiten_eps": 1e-300}])
+def test_numbers_out_of_range_are_refused(params):
+    X = np.random.default_rng(0).random((5, 4, 4), dtype=np.float32)
+    with pytest.raises(ValueError, match=next(iter(params))):
+        PatchKMeansOrthogonalizer(2, **params).fit(X)
