@@ -77,11 +77,6 @@ def class_weight_of(y, class_weight, classes, sample_weight=None):
             for label, weight in class_weight.items()
         }
     weight = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=sample_weight)
-    if weight.max() > _MOST:  # 'balanced', of a class whose samples weigh next to nothing
-        raise ValueError(
-            f"class_weight={class_weight!r} gives a class the weight {weight.max():.2g}; it is for "
-            f"classes whose weights are up to {_MOST:.0e}."
-        )
     return weight[np.searchsorted(classes, y)]
 
 
