@@ -21,7 +21,7 @@ def to_floats(value: Any, name: str) -> np.ndarray:
     array = to_array(value, name)
     try:
         array = array.astype(np.float64, casting="unsafe" if array.dtype == object else "same_kind")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} is no array of numbers: {error}") from error
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity; it takes finite numbers.")

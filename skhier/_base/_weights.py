@@ -4,20 +4,45 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
+from ._params import check_real
+from ._validation import to_floats
 
-def weighted_samples(sample_weight, X, y=None):
-    """The samples that count: X, y and their weights in float64, None if all have weight 1.
+_LEAST, _MOST = 2.0**-40, 2.0**40  # far from the ends of float32
+_MOST_OF_CLASS = 1e6
+
+
+def check_weights(sample_weight, n_samples):
+    """Weights of samples in float64, all 1 for None.
 
     Raises
     ------
     ValueError
-        If weights are not finite, negative, all zero or not one for each sample.
+        If weights are not finite, negative, all zero, not one for each sample, or if the largest
+        is out of range.
+    """
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = to_floats(sample_weight, "sample_weight")
+    weight = weight if weight.ndim else float(weight)  # one for all
+    rows = np.broadcast_to(0.0, n_samples)  # of the samples only their number counts
+    weight = _check_sample_weight(weight, rows, dtype=np.float64, ensure_non_negative=True)
+    if not _LEAST <= weight.max() <= _MOST:
+        raise ValueError(
+            f"sample_weight has values of up to {weight.max():.2g}; the largest may be from "
+            f"{_LEAST:.0e} to {_MOST:.0e}."
+        )
+    return weight
+
+
+def weighted_samples(sample_weight, X, y=None):
+    """The samples that count: X, y and their weights in float64, None if all have weight 1.
+
+    Those with less than 1e-12 of the largest weight do not: alone they would be out of range.
     """
     if sample_weight is None:
         return X, y, None
-    rows = np.broadcast_to(0.0, len(X))  # X has been checked, its length is what counts
-    weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-    counts = weight > 0
+    weight = check_weights(sample_weight, len(X))
+    counts = weight > _LEAST * weight.max()
     if not counts.all():
         X, y, weight = X[counts], y if y is None else y[counts], weight[counts]
     return X, y, None if (weight == 1).all() else weight
@@ -40,13 +65,18 @@ def class_weight_of(y, class_weight, classes, sample_weight=None):
     Raises
     ------
     ValueError
-        If a weight of a class is not a positive number.
+        If a weight of a class is not a positive number, or out of range.
     """
     if class_weight is None:
         return np.ones(len(y))
+    if isinstance(class_weight, dict):
+        class_weight = {
+            label: check_real(
+                weight, f"class_weight[{label!r}]", 1 / _MOST_OF_CLASS, maximum=_MOST_OF_CLASS
+            )
+            for label, weight in class_weight.items()
+        }
     weight = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=sample_weight)
-    if not (np.isfinite(weight).all() and (weight > 0).all()):
-        raise ValueError(f"class_weight={class_weight!r} is not valid: it takes positive weights.")
     return weight[np.searchsorted(classes, y)]
 
 

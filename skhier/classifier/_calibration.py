@@ -59,9 +59,17 @@ def leave_one_out(scores, targets, count, unit, trace):
     weight = count * unit
     # Without a copy the leverage h of a unit would be a, equal for all: h = a / (1 + unit a).
     trace = np.clip(trace, 1, 0.999 * count.sum())
-    a = brentq(lambda a: (weight * a / (1 + unit * a)).sum() - trace, 0, 1e6 / unit.min())
-    h = np.minimum(count, 1) * unit * a / (1 + unit * a)
-    return scores - (h / (1 - h))[:, None] * (targets - scores)
+
+    def excess(log_a):
+        odds = unit * np.exp(log_a)
+        return (count * (odds / (1 + odds))).sum() - trace
+
+    low, high = np.log(trace / weight.sum()) - 1, np.log(1e6 / unit.min())
+    odds = unit * np.exp(brentq(excess, low, high, xtol=1e-12))
+    removed = np.minimum(count, 1)
+    # h / (1 - h), without cancellation where h is nearly 1
+    ratio = removed * odds / (1 + (1 - removed) * odds)
+    return scores - ratio[:, None] * (targets - scores)
 
 
 class Smoothed:

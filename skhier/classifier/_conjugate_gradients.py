@@ -126,9 +126,13 @@ class ConjugateGradients:
             along = basis @ self._residual.T[:, :, None]
             self._residual -= (basis.mT @ along)[:, :, 0].T
         square = (self._residual**2).sum(dim=0)
+        fraction = _ratio(square, self._square_0)[: self._n_watched]
+        # A residual that is the rounding error of its right side is none; squares would underflow.
+        is_left = square > torch.finfo(square.dtype).eps ** 2 * self._square_0
+        self._residual *= is_left
+        square *= is_left
         self._direction = self._residual + _ratio(square, self._square) * p
         self._square = square
-        fraction = _ratio(square, self._square_0)[: self._n_watched]
         self.residuals.append(float(fraction.max().sqrt()))
 
 

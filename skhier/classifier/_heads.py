@@ -89,8 +89,10 @@ def fit_head(head, features, y, weights, task):
             for name, step in head.steps
             if has_fit_parameter(step, "sample_weight")
         }
-    # What weights go where is said above, not by requests of metadata.
-    with task.subtask("head"), config_context(enable_metadata_routing=False):
+    # What weights go where is said above, not by requests of metadata. The weighted variance of
+    # features that are constant may round to less than 0; StandardScaler then divides by 1.
+    routing = config_context(enable_metadata_routing=False)
+    with task.subtask("head"), routing, np.errstate(invalid="ignore"):
         head.fit(_without_noise(as_array(features)), y, **params)
 
 

@@ -37,7 +37,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     alpha : float, default=0.3
-        Regularization, relative to the number of features. It is the `alpha` of
+        Regularization, relative to the number of features, at most 1e6. It is the `alpha` of
         :class:`sklearn.linear_model.Ridge` on standardized features divided by
         :math:`\sqrt D`.
 
@@ -132,7 +132,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, 1e6, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -212,7 +212,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Labels.
 
         sample_weight : ndarray of shape (n_samples,) or None, default=None
-            Weights, positive.
+            Weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -229,7 +229,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         True
         """
         self.n_features_in_ = features.shape[1]
-        self._learn(features, y, sample_weight)
+        self._learn(*weighted_samples(sample_weight, features, y))
         return self
 
     def _learn(self, X, y, count):
@@ -241,7 +241,11 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         held = np.zeros(len(y), dtype=bool)
         if self.early_stopping:
             held[set_aside(len(y), self.validation_fraction, rng)[1]] = True
-        weight = torch.from_numpy(np.where(held, 0, count * unit)).to(X.device, wide)
+        weight = np.where(held, 0, count * unit)
+        penalty = float(self.alpha) * X.shape[1]
+        # Divided by a power of two, which is exact, so that no product leaves the range of floats.
+        size = 2.0 ** np.frexp(weight.sum() + penalty)[1]
+        weight, penalty = torch.from_numpy(weight / size).to(X.device, wide), penalty / size
         targets = torch.from_numpy(_encode_targets(labels, len(classes))).to(X.device, wide)
         n_outputs = targets.shape[1]
         features = StandardizedFeatures(X, weight)
@@ -249,7 +253,6 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         probes = torch.zeros_like(targets[:, :0])
         if not self.early_stopping:
             probes = torch.from_numpy(trace_probes(*X.shape, rng)).to(targets)
-        penalty = float(self.alpha) * X.shape[1]
         columns = torch.cat([targets - offset, probes], dim=1)
         solver = ConjugateGradients(features, columns, penalty, n_outputs)
         stopping = EarlyStopping(self.n_iter_no_change)

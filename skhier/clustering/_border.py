@@ -5,6 +5,7 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._device import as_array, as_tensor, automatic_batch_size, computing_dtype
+from .._base._images import INVERTIBLE
 from .._base._params import is_auto
 
 _DEVIATIONS = 3
@@ -24,8 +25,12 @@ def border_color(images, border, weight=None):
     Patches are differences to it: then padding is with zeros, and a constant that is added
     to all pixels changes nothing and takes no digits. `weight` is that of images, or None.
     """
-    color = as_array(_dark_color(images, weight)) if border == "dark" else border
-    return np.full(images.shape[3], color, computing_dtype(images))
+    dtype = computing_dtype(images)
+    if border == "dark":
+        return as_array(_dark_color(images, weight)).astype(dtype)
+    if border and not 2.0 ** INVERTIBLE[dtype][0] <= abs(border) <= 2.0 ** INVERTIBLE[dtype][1]:
+        raise ValueError(f"border={border!r} is too large or too small for pixels in {dtype}.")
+    return np.full(images.shape[3], border, dtype)
 
 
 def subtract_border(images, border):

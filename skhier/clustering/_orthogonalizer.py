@@ -128,8 +128,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         Patches are whitened (ZCA) before they are clustered, and x in the codes is the
         whitened patch. That is linear, so the codes remain a convolution with other kernels
         and a bias for each channel. This fraction of the mean variance is added to the
-        variance in every direction, so that faint ones are not blown up. None leaves
-        patches as they are.
+        variance in every direction, so that faint ones are not blown up; it is from 1e-12 to
+        1e12. None leaves patches as they are.
 
     n_patches : int or None, default=50_000
         Cluster at most this many patches, drawn uniformly without replacement (N in
@@ -244,11 +244,11 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         "padding": "no_validation",
         "border": [Interval(Real, None, None, closed="neither"), StrOptions({"auto", "dark"})],
         "encoding": [StrOptions(set(ENCODINGS))],
-        "bias": [Interval(Real, None, None, closed="neither")],
+        "bias": [Interval(Real, -1e9, 1e9, closed="both")],
         "normalize": ["boolean"],
         "pool_size": "no_validation",
         "pooling": [StrOptions({"max", "average"})],
-        "whiten_eps": [Interval(Real, 0, None, closed="neither"), None],
+        "whiten_eps": [Interval(Real, 1e-12, 1e12, closed="both"), None],
         "n_patches": [Interval(Integral, 1, None, closed="left"), None],
         "kmeans": [SphericalKMeans, KMeans, MiniBatchKMeans, None],
         "image_shape": "no_validation",

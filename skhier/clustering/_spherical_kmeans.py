@@ -14,10 +14,7 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import as_tensor, resolve_device
 from .._base._fitting import Task, fit_method
@@ -25,6 +22,7 @@ from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import Device, RandomState, Seeding, Verbose
 from .._base._validation import validate_data
+from .._base._weights import check_weights
 from ._lloyd import (
     assign,
     count_distinct_directions,
@@ -199,9 +197,7 @@ class SphericalKMeans(
         """
         device = resolve_device(self.device)
         rows = validate_data(self, X, dtype=[np.float64, np.float32])
-        weight = _check_sample_weight(
-            sample_weight, rows, dtype=rows.dtype, ensure_non_negative=True, copy=True
-        )
+        weight = check_weights(sample_weight, len(rows)).astype(rows.dtype)
         units = unit_rows(rows)
         init, n_init = self._check_init(rows)
         n_distinct = self._count_distinct(units, weight)
@@ -347,8 +343,7 @@ class SphericalKMeans(
             Minus the weighted sum of cosine distances to the nearest centers.
         """
         units, centers = self._units(X)
-        weight = _check_sample_weight(sample_weight, units.cpu().numpy(), dtype=np.float64)
-        weight = as_tensor(weight).to(units)
+        weight = as_tensor(check_weights(sample_weight, len(units))).to(units)
         return -assign(units, weight, centers).inertia
 
     def __sklearn_tags__(self):

@@ -126,6 +126,7 @@ def stochastic(network, source, targets, run, optimizer_class):
         message = f"step {len(losses)}: loss {losses[-1]:.4g}"
         if run.params.early_stopping:
             held_loss = _mean_loss(network, source, targets, held, losses_of)
+            _finite(held_loss, len(losses), run)
             message += f", on the images set aside {held_loss:.4g}"
             run.validation_losses.append(held_loss)
             stop = stopping.update(-held_loss, [parameter.detach() for parameter in trained])

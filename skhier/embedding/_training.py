@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from .._base._device import as_tensor
 from .._base._fitting import Task
@@ -11,6 +12,9 @@ from .._base._random import make_rng
 from .._base._weights import mean_one
 from ._network import Targets, TwoLayerNetwork
 from ._solvers import Run, exact_from_mean, n_tasks, solve
+
+# Times the largest codes, see SQUARABLE, still in range.
+_MOST = {torch.float32: 2.0**68, torch.float64: 2.0**564}
 
 
 @dataclass
@@ -66,7 +70,18 @@ def train(embedder, source, labels, weight, n_classes, dtype, device):
     run = Run(embedder, trains_readout(embedder), rng)
     with Task.fit(embedder, n_tasks(source, run)) as run.task:
         losses = solve(network, source, targets, run)
+    _refuse_large_kernels(network.kernels, embedder)
     return Trained(network, losses, run.validation_losses)
+
+
+def _refuse_large_kernels(kernels, embedder):
+    """Raise ValueError unless codes that the embedder takes are embedded without overflow."""
+    largest = float(kernels.detach().abs().max())
+    if not largest < _MOST[kernels.dtype]:
+        raise ValueError(
+            f"The kernels grew to {largest:.2g}: learning_rate={embedder.learning_rate!r} or "
+            f"init_scale={embedder.init_scale!r} is too large for these codes; lower it."
+        )
 
 
 def train_on_expectation(embedder, moments, n_classes, device):

@@ -99,13 +99,15 @@ def is_of_scikit_learn(error):
     return "/sklearn/" in rooms[-1]
 
 
-def assert_no_nan(result):
-    """A result may be infinite; it is never NaN."""
+def assert_no_nan(result, allow_infinite=True):
+    """A result is never NaN, nor infinite unless that is allowed."""
     if isinstance(result, torch.Tensor):
         result = result.detach().numpy()
     if isinstance(result, list | tuple):
         for part in result:
-            assert_no_nan(part)
+            assert_no_nan(part, allow_infinite)
     elif isinstance(result, np.ndarray | np.number | float):
         values = np.asarray(result)
-        assert values.dtype.kind != "f" or not np.isnan(values).any()
+        if values.dtype.kind == "f":
+            assert not np.isnan(values).any()
+            assert allow_infinite or np.isfinite(values).all()

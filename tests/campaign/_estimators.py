@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 from _calls import Subject
-from _inputs import EXTREME, OVERFLOWING, images, wrong_images
+from _inputs import images, wrong_images
 from _odd import counts, made, reals, seeds
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -38,6 +38,17 @@ early = {
 }
 ours = {"image_shape": image_shapes, "device": devices, "random_state": random_states}
 
+CLASS_WEIGHTS = made(
+    *(lambda: None, lambda: "balanced", lambda: "balanced", dict, lambda: {0: 2.0, 1: 0.5}),
+    *(lambda: {0: 2}, lambda: {1: np.float32(0.1)}, lambda: {"one": 2.0}, lambda: {True: 3}),
+    *(lambda: {0: 1e-300}, lambda: {1: 1e300}, lambda: {0: 1e-320}, lambda: {0: np.uint8(2)}),
+    # These are no weights of classes.
+    *(lambda: {7: 1.0}, lambda: {None: 1.0}, lambda: {"a": 1, 0: 1}, lambda: {(0, 1): 2.0}),
+    *(lambda: {0: -1.0}, lambda: {1: 0}, lambda: {0: np.nan}, lambda: {0: np.inf}),
+    *(lambda: {0: None}, lambda: {0: "2"}, lambda: {0: "a"}, lambda: {0: [1, 2]}, lambda: {0: 1j}),
+    *(lambda: {0: 10**400}, lambda: {np.nan: 1.0}, lambda: {0: torch.tensor(2.0)}),
+    *(lambda: "balanced_subsample", lambda: [{0: 1.0}]),
+)
 KMEANS = made(
     lambda: None,
     lambda: SphericalKMeans(n_init=2, max_iter=3),
@@ -68,6 +79,7 @@ PARAMETERS = {
         "n_clusters": counts(1, 4) | st.just("auto"),
         "patch_size": pairs | st.just("auto"),
         "stride": pairs | st.none(),
+        "border": reals(0.0, 0.5, -3.0, 1e20, 1e-300) | st.sampled_from(["auto", "dark", 2]),
         "padding": counts(0, 2) | st.sampled_from(["same", "same", "valid", (0, 1)]),
         "encoding": st.sampled_from(["one_hot", "relu", "crelu"]),
         "bias": reals(-0.5, 0.0, 1.0, -100.0),
@@ -99,6 +111,7 @@ PARAMETERS = {
         "alpha": reals(0.3, 0, 10.0),
         "max_iter": counts(1, 8),
         "tol": reals(0, 1e-3, 0.9),
+        "class_weight": CLASS_WEIGHTS,
         **early,
         "random_state": random_states,
     },
@@ -123,6 +136,7 @@ PARAMETERS = {
             *(lambda: "ridge", lambda: "ridge", lambda: RidgeHead(max_iter=3, early_stopping=True)),
             *(DecisionTreeClassifier, lambda: LogisticRegression(max_iter=1000)),
         ),
+        "class_weight": CLASS_WEIGHTS,
         "mirror": booleans,
         "memory_limit": st.sampled_from([None, 10**9, "100MB", "20MiB"]),
         "precision": precisions,
@@ -156,10 +170,11 @@ PARAMETERS = {
 COUNTABLE = (
     *("n_clusters", "stride", "pool_size", "batch_size", "n_patches"),
     *("init_size", "image_shape", "n_iter_no_change", "random_state"),
-    *("alpha", "tol", "bias", "memory_limit", "device"),
+    *("alpha", "tol", "bias", "border", "memory_limit", "device"),
 )
 TAKES_ROWS = (SphericalKMeans, RidgeHead)
 NEEDS_LABELS = (TwoLayerConvEmbedder, RidgeHead, LayerwiseCNNClassifier)
+TAKES_WEIGHTS = (*NEEDS_LABELS, PatchKMeansOrthogonalizer, SphericalKMeans)
 
 
 def subject(estimator_class):
@@ -170,14 +185,9 @@ def subject(estimator_class):
     return Subject(estimator_class, PARAMETERS[estimator_class], required, countable)
 
 
-def extremes(estimator_class):
-    """Kinds of pixels of extreme sizes that an estimator takes."""
-    # The products of others overflow at 1e150.
-    takes_all = (Flatten, SphericalKMeans, HierarchicalSampler)
-    return EXTREME + (OVERFLOWING if estimator_class in takes_all else [])
-
-
-READS_IMAGES = ("transform", "predict", "decision_function", "predict_proba", "inverse_transform")
+# What any X of `fit` has, and the other methods that take images.
+MAPS_IMAGES = ("transform", "predict", "decision_function", "predict_proba")
+READS_IMAGES = (*MAPS_IMAGES, "inverse_transform")
 LOOKS = {
     "clone": clone,
     "pickle": lambda estimator: pickle.loads(pickle.dumps(estimator)),

@@ -184,7 +184,7 @@ MAKERS = {
 }
 LOADERS = {
     datasets.load_cifar10: {"path": paths()},
-    datasets.load_npz: {"path": paths()},
+    datasets.load_npz: {"path": paths(), "max_bytes": counts(1, 127)},
     datasets.load_image_folder: {
         "path": paths(),
         "image_shape": st.sampled_from([(4, 4), (4, 4, 3), [2, 3]]),

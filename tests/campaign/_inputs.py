@@ -1,4 +1,4 @@
-"""Strategies for images and labels: of every kind of values, dtype, memory layout and type."""
+"""Strategies for images, labels and weights: of every kind of values, dtype, layout and type."""
 
 import tempfile
 
@@ -25,6 +25,9 @@ def _pixels(kind, shape, rng):
         "large": lambda: normal * 1e18,
         "small": lambda: normal * 1e-18,
         "mixed": lambda: normal * 10.0 ** rng.integers(-12, 12, shape),
+        "channels": lambda: normal * 10.0 ** rng.integers(-14, 14, shape[-1]),
+        "outlier": lambda: np.where(normal == normal.max(), 1e14, normal),
+        "distant": lambda: normal + 1e14,
         "huge": lambda: normal * 1e150,
         "tiny": lambda: normal * 1e-150,
         "subnormal": lambda: normal * 1e-310,
@@ -33,8 +36,10 @@ def _pixels(kind, shape, rng):
 
 
 MODERATE = ["normal", "gray", "ink", "zero", "constant", "repeated", "offset"]
-EXTREME = ["large", "small", "mixed", "tiny", "subnormal"]
-OVERFLOWING = ["huge", "greatest"]
+EXTREME = [
+    *("large", "small", "mixed", "channels", "outlier", "distant"),
+    *("tiny", "subnormal", "huge", "greatest"),
+]
 
 
 def _flat(X):
@@ -121,8 +126,9 @@ def images(draw, shape=None, *, kinds=MODERATE, max_images=10, is_flat=False):
     """Valid images (n, H, W, C), (n, H, W) or flat, in any dtype, layout and type."""
     X = draw(raw_images(shape, kinds=kinds, max_images=max_images))
     dtype = draw(st.sampled_from(DTYPES))
-    if dtype not in ("f8", "O") and np.abs(X).max(initial=0) > np.finfo("f2").max:
-        dtype = ">f8"  # others cannot hold it
+    largest = np.abs(X).max(initial=0)
+    if dtype not in ("f8", "O") and largest > np.finfo("f2").max:  # which others cannot hold
+        dtype = draw(st.sampled_from(["f4", ">f8"])) if largest < np.finfo("f4").max else ">f8"
     layout = draw(st.sampled_from(list(LAYOUTS)))
     if layout.endswith("tensor") and dtype != "f8":
         dtype = "f4"
@@ -204,6 +210,83 @@ def labels(draw, n, *, wrong=False):
         return LABELS[draw(st.sampled_from(list(LABELS)))](y)
     kind = draw(st.sampled_from([*WRONG_LABELS, None]))
     return draw(odd_values) if kind is None else WRONG_LABELS[kind](y)
+
+
+WEIGHTS = {
+    "none": lambda w: None,
+    "ones": np.ones_like,
+    "floats": lambda w: w,
+    "ints": lambda w: np.ceil(w).astype(int),
+    "bytes": lambda w: np.ceil(w).astype("u1"),
+    "is first": lambda w: np.arange(len(w)) < len(w) - 1,
+    "some zero": lambda w: w * (np.arange(len(w)) % 3 > 0),
+    "one": lambda w: 1.0 * (np.arange(len(w)) == 1),
+    "equal": lambda w: np.full(len(w), 0.1),
+    "single": lambda w: w.astype("f4"),
+    "half": lambda w: w.astype("f2"),
+    "big-endian": lambda w: w.astype(">f8"),
+    "long": lambda w: w.astype("g"),
+    "objects": lambda w: w.astype(object),
+    "list": lambda w: w.tolist(),
+    "tuple": lambda w: tuple(w.tolist()),
+    "Series": lambda w: pd.Series(w, index=np.arange(len(w)) + 5),
+    "polars": lambda w: pl.Series(w),
+    "tensor": torch.tensor,
+    "read-only": lambda w: _read_only(w.copy()),
+    "reversed": lambda w: w[::-1],
+    "masked": lambda w: np.ma.array(w, mask=np.zeros(len(w), bool)),
+    "a scalar": lambda w: 2.5,
+    "an int": lambda w: 3,
+    "large": lambda w: w * 1e30,
+    "small": lambda w: w * 1e-30,
+    "mixed": lambda w: w * 10.0 ** (np.arange(len(w)) % 25 - 12),
+    "far apart": lambda w: w * 10.0 ** (np.arange(len(w)) % 2 * -200),
+    "huge": lambda w: w * 1e300,
+    "tiny": lambda w: w * 1e-300,
+    "subnormal": lambda w: w * 1e-310,
+    "greatest": lambda w: np.full(len(w), np.finfo(float).max),
+}
+WRONG_WEIGHTS = {
+    "negative": lambda w: -w,
+    "one negative": lambda w: w * np.where(np.arange(len(w)), 1, -1e-9),
+    "NaN": lambda w: np.where(np.arange(len(w)), w, np.nan),
+    "infinite": lambda w: np.where(np.arange(len(w)), w, np.inf),
+    "all zero": np.zeros_like,
+    "minus zero": lambda w: -np.zeros_like(w),
+    "too few": lambda w: w[:-1],
+    "too many": lambda w: np.append(w, 1),
+    "empty": lambda w: w[:0],
+    "column": lambda w: w[:, None],
+    "columns": lambda w: np.stack([w, w], axis=1),
+    "words": lambda w: np.full(len(w), "a"),
+    "digits": lambda w: np.full(len(w), "2"),
+    "complex": lambda w: w + 1j,
+    "dates": lambda w: np.full(len(w), "2020", "M8[Y]"),
+    "times": lambda w: np.full(len(w), 2, "m8[s]"),
+    "records": lambda w: np.full(len(w), 1, "i4,f8"),
+    "with None": lambda w: [None, *w[1:].tolist()],
+    "missing": lambda w: pd.array([pd.NA, *w[1:]], dtype="Float64"),
+    "lists of weights": lambda w: [[1.0] * (1 + i % 2) for i in range(len(w))],
+    "beyond float64": lambda w: np.full(len(w), 10**400, object),
+    "masked out": lambda w: np.ma.masked_all_like(w),
+    "sparse": lambda w: sp.csr_matrix(w[:, None]),
+    "frame": lambda w: pd.DataFrame({"a": w}),
+    "tensor with gradient": lambda w: torch.tensor(w, requires_grad=True),
+    "sparse tensor": lambda w: torch.tensor(w).to_sparse(),
+    "a generator": iter,
+    "a negative scalar": lambda w: -1.0,
+    "a NaN": lambda w: np.nan,
+}
+
+
+@st.composite
+def weights(draw, n, *, wrong=False):
+    """Weights of n samples; wrong ones if asked."""
+    w = np.random.default_rng(draw(seeds)).uniform(0.1, 3, n)
+    if not wrong:
+        return WEIGHTS[draw(st.sampled_from(list(WEIGHTS)))](w)
+    kind = draw(st.sampled_from([*WRONG_WEIGHTS, None]))
+    return draw(odd_values) if kind is None else WRONG_WEIGHTS[kind](w)
 
 
 def n_images(X):

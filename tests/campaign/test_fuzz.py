@@ -5,25 +5,28 @@ warning comes that no docstring promises.
 """
 
 import inspect
+import re
 import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from _calls import Subject, arguments, assert_no_nan, call
 from _estimators import (
     LOOKS,
+    MAPS_IMAGES,
     NEEDS_LABELS,
     READS_IMAGES,
     TAKES_ROWS,
-    extremes,
+    TAKES_WEIGHTS,
     fitted_samplers,
     methods,
     subject,
 )
 from _functions import LOADERS, MAKERS, THEORY, displays
-from _inputs import MODERATE, images, labels, n_images, wrong_images
+from _inputs import EXTREME, MODERATE, images, labels, n_images, weights, wrong_images
 from _odd import odd_values
 from _unchanged import unchanged
 from hypothesis import given
@@ -54,23 +57,26 @@ def training_sets(draw, estimator_class, odd):
         X = draw(wrong_images())
     else:
         shape = (1, 1, draw(st.integers(1, 4))) if is_rows else None
-        kinds = draw(st.sampled_from([MODERATE, MODERATE, MODERATE, extremes(estimator_class)]))
+        kinds = draw(st.sampled_from([MODERATE, MODERATE, MODERATE, EXTREME]))
         X = draw(images(shape, kinds=kinds, is_flat=is_rows))
-    if estimator_class is skhier.HierarchicalSampler:
-        if draw(st.booleans()):
-            return {}
-    elif estimator_class not in NEEDS_LABELS:
-        return {"X": X}
-    return {"X": X, "y": draw(labels(n_images(X), wrong="y" in odd))}
+    if estimator_class is skhier.HierarchicalSampler and draw(st.booleans()):
+        return {}
+    training_set = {"X": X}
+    if estimator_class in (*NEEDS_LABELS, skhier.HierarchicalSampler):
+        training_set["y"] = draw(labels(n_images(X), wrong="y" in odd))
+    is_odd = "sample_weight" in odd
+    if estimator_class in TAKES_WEIGHTS and (is_odd or draw(st.booleans())):
+        training_set["sample_weight"] = draw(weights(n_images(X), wrong=is_odd))
+    return training_set
 
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
 @given(data=st.data())
 def test_the_life_of_an_estimator(estimator_class, data):
     params, _ = data.draw(arguments(subject(estimator_class)), "params")
-    odd_data = data.draw(st.sampled_from([set(), set(), {"X"}, {"y"}]))
+    odd_data = data.draw(st.sampled_from([set(), set(), set(), {"X"}, {"y"}, {"sample_weight"}]))
     training_set = data.draw(training_sets(estimator_class, odd_data), "training set")
-    names = {*subject(estimator_class).table, "X", "y"}
+    names = {*subject(estimator_class).table, "X", "y", "sample_weight"}
     with unchanged(params):
         estimator = estimator_class(**params)
     for method in data.draw(st.sets(st.sampled_from(READS_IMAGES), max_size=1)):
@@ -95,7 +101,8 @@ def use(data, estimator, training_set, names):
     reads = [name for name in READS_IMAGES if hasattr(estimator, name)]
     what = data.draw(st.sampled_from([*reads, *reads, "score", *LOOKS, "set device"]), "use")
     if what in reads or what == "score":
-        if data.draw(st.booleans()):
+        is_trained_on = data.draw(st.booleans())
+        if is_trained_on:
             X = training_set.get("X")
         elif data.draw(st.booleans()):
             X = data.draw(wrong_images())
@@ -107,9 +114,18 @@ def use(data, estimator, training_set, names):
         args = {"X": X}
         if what == "score" and type(estimator) in NEEDS_LABELS:
             args["y"] = data.draw(labels(n_images(X)))
+        if what == "score" and type(estimator) is skhier.SphericalKMeans:
+            args["sample_weight"] = data.draw(weights(n_images(X), wrong=data.draw(st.booleans())))
         result = call(getattr(estimator, what), args, names, others=fitted)
-        if not isinstance(result, Exception):
-            assert_no_nan(result)
+        must_work = is_trained_on and what in MAPS_IMAGES
+        if isinstance(result, Exception):
+            # Images that were not learned from may be too large; a device may be an odd one.
+            assert not must_work or re.search("must have their unit|device=", str(result))
+            return
+        assert_no_nan(result, allow_infinite=not must_work)
+        if what == "predict_proba":
+            assert (result >= 0).all()
+            np.testing.assert_allclose(result.sum(axis=1), 1, atol=1e-5)
     elif what == "set device":
         if hasattr(estimator, "device"):
             estimator.set_params(device=data.draw(odd_values))

@@ -51,6 +51,15 @@ def test_units_of_features_and_constant_features_do_not_matter():
     assert_array_equal(head.coef_[:, 9:], 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_tolerance_it_ends_where_nothing_is_left_to_solve(dtype):
+    X, y = data(4)
+    head = RidgeHead(tol=0, max_iter=300).fit(X.astype(dtype), y)
+    assert np.isfinite(head.residual_curve_).all()
+    assert head.n_iter_ < 300
+    assert_allclose(head.coef_, RidgeHead(**EXACT).fit(X, y).coef_, atol=1e-4)
+
+
 def test_residual_falls_to_the_tolerance():
     X, y = data(4)
     head = RidgeHead(tol=1e-6, max_iter=100).fit(X, y)

@@ -70,7 +70,7 @@ def test_weights_reach_every_kind_of_head(few, head, routing):
     [
         (np.ones(199), r"sample_weight.shape == \(199,\)"),
         (-np.ones(200), "Negative values in data passed to `sample_weight`"),
-        (np.full(200, np.nan), "sample_weight contains NaN"),
+        (np.full(200, np.nan), "sample_weight holds NaN"),
         (np.zeros(200), "weights must contain at least one non-zero"),
     ],
 )
@@ -85,7 +85,7 @@ def test_bad_weights(few, estimator, weight, message):
     ("params", "message"),
     [
         ({"class_weight": {11: 2.0}}, "class_weight"),
-        ({"class_weight": {1: -2.0}}, r"class_weight=\{1: -2.0\} is not valid"),
+        ({"class_weight": {1: -2.0}}, r"class_weight\[1\]=-2.0 is not valid"),
         ({"class_weight": "even"}, "'class_weight' parameter of LayerwiseCNNClassifier"),
         (
             {"class_weight": "balanced", "head": RidgeHead(class_weight="balanced")},

@@ -394,3 +394,10 @@ def test_rounding_of_equal_patches_is_not_whitened(dtype):
     with pytest.warns(ConvergenceWarning):
         codes = phi.fit_transform(images(0.1))
     assert_allclose(phi.transform(images(0.2)), codes, atol=1e-3)
+
+
+@pytest.mark.parametrize("params", [{"border": 1e300}, {"bias": 1e300}, {"whiten_eps": 1e-300}])
+def test_numbers_out_of_range_are_refused(params):
+    X = np.random.default_rng(0).random((5, 4, 4), dtype=np.float32)
+    with pytest.raises(ValueError, match=next(iter(params))):
+        PatchKMeansOrthogonalizer(2, **params).fit(X)

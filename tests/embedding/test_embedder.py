@@ -232,3 +232,23 @@ def test_population_training_refuses_what_it_cannot_do():
         TwoLayerConvEmbedder(scale_channels=False).fit_population(moments, [0, 1, 2])
     with pytest.raises(ValueError, match="fit_population needs scale_channels=False"):
         TwoLayerConvEmbedder().fit_population(moments, [0, 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("params", [{"learning_rate": 1e30}, {"init_scale": 1e30, "max_iter": 0}])
+def test_kernels_too_large_to_embed_with_are_refused(dtype, params):
+    X, y = np.random.default_rng(0).standard_normal((20, 3)).astype(dtype), np.arange(20) % 2
+    embedder = TwoLayerConvEmbedder(2, random_state=0, **params)
+    if dtype == np.float64:  # has room for them
+        assert np.isfinite(embedder.fit_transform(X, y)).all()
+    else:
+        with pytest.raises(ValueError, match=r"learning_rate=.* or init_scale=.* is too large"):
+            embedder.fit(X, y)
+
+
+def test_an_infinite_loss_on_images_set_aside_is_an_error():
+    X, y = np.random.default_rng(0).standard_normal((20, 3)), np.arange(20) % 2
+    params = {"loss": "cross_entropy", "solver": "sgd", "early_stopping": True, "max_iter": 9}
+    embedder = TwoLayerConvEmbedder(2, learning_rate=1e30, random_state=0, **params)
+    with pytest.raises(ValueError, match="learning_rate"):
+        embedder.fit(X.astype(np.float32), y)

@@ -13,6 +13,7 @@ from skhier import (
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
     RidgeHead,
+    SphericalKMeans,
     TwoLayerConvEmbedder,
 )
 from skhier.classifier import _calibration
@@ -100,6 +101,64 @@ def test_weights_of_classes_are_weights_of_their_samples(data):
     assert_array_equal(by_class.head_.coef_, by_sample.head_.coef_)  # only intercepts differ
     ones = clone(clf).fit(X, y, sample_weight=np.ones(len(X)))
     assert_array_equal(ones.decision_function(X), clone(clf).fit(X, y).decision_function(X))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        RidgeHead(),
+        TwoLayerConvEmbedder(2),
+        SphericalKMeans(2),
+        PatchKMeansOrthogonalizer(2),
+        LayerwiseCNNClassifier(1, n_clusters=2),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+@pytest.mark.parametrize("weight", [1e300, 1e-300, np.nan, np.inf, -1.0, 10**400, "a"])
+def test_weights_that_are_none_or_out_of_range_are_refused(estimator, weight):
+    X, y = np.eye(6) + 1, np.arange(6) % 2
+    for weights in (weight, [weight] * 6, np.array([weight, *[1] * 5], object)[::-1]):
+        if weights is weight or weight != 1e-300:
+            with pytest.raises(ValueError, match="sample_weight"):
+                clone(estimator).fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("weight", [0, -1.0, np.nan, np.inf, 1e300, 1e-300, None, "2", 1j])
+@pytest.mark.parametrize("estimator", [RidgeHead(), LayerwiseCNNClassifier(1, n_clusters=2)])
+def test_weights_of_classes_that_are_none_are_refused(estimator, weight):
+    X, y = np.eye(6) + 1, np.arange(6) % 2
+    with pytest.raises(ValueError, match=r"class_weight\[1\]="):
+        clone(estimator).set_params(class_weight={1: weight}).fit(X, y)
+
+
+@settings(max_examples=FEW)
+@given(weighted_digits(), st.integers(-20, 20), st.sampled_from([np.float32, np.float64]))
+def test_weights_and_alpha_have_the_same_unit(data, exponent, dtype):
+    X, y, weight = data
+    X, unit = X.reshape(len(X), -1).astype(dtype), 2.0**exponent
+    expected = RidgeHead(0.5).fit(X, y, sample_weight=weight)
+    head = RidgeHead(0.5 * unit).fit(X, y, sample_weight=weight * unit)
+    assert_array_equal(head.coef_, expected.coef_)
+
+
+@settings(max_examples=FEW)
+@given(weighted_digits(), st.sampled_from([0, 1e-20, 0.3, 1e6]), st.booleans())
+def test_probabilities_of_classes_of_very_different_weights(data, alpha, is_double):
+    X, y, weight = data
+    X = X.reshape(len(X), -1).astype(np.float64 if is_double else np.float32)
+    head = RidgeHead(alpha, class_weight={0: 1e-6, 1: 1e6})
+    p = head.fit(X, y, sample_weight=weight / 3).predict_proba(X)
+    assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_constant_features_of_a_head_of_scikit_learn_give_no_warning():
+    X = np.repeat(np.random.default_rng(0).random((1, 4, 4)), 40, axis=0)
+    y, weight = np.arange(40) % 2, np.random.default_rng(0).uniform(0.1, 3, 40)
+    params = {"n_clusters": 3, "patch_size": 2, "n_components": 2, "random_state": 0}
+    phi = PatchKMeansOrthogonalizer(whiten_eps=None)
+    for head in ("svm", "linear"):
+        clf = LayerwiseCNNClassifier(1, head=head, orthogonalizer=phi, **params)
+        assert np.isfinite(clf.fit(X, y, sample_weight=weight).decision_function(X)).all()
 
 
 @settings(max_examples=FEW)
