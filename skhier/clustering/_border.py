@@ -28,7 +28,8 @@ def border_color(images, border, weight=None):
     dtype = computing_dtype(images)
     if border == "dark":
         return as_array(_dark_color(images, weight)).astype(dtype)
-    if border and not 2.0 ** INVERTIBLE[dtype][0] <= abs(border) <= 2.0 ** INVERTIBLE[dtype][1]:
+    least, most = (2.0**e for e in INVERTIBLE[dtype])
+    if border and not least <= abs(float(border)) <= most:
         raise ValueError(f"border={border!r} is too large or too small for pixels in {dtype}.")
     return np.full(images.shape[3], border, dtype)
 

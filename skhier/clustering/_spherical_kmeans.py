@@ -21,7 +21,7 @@ from .._base._fitting import Task, fit_method
 from .._base._random import make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import Device, RandomState, Seeding, Verbose
-from .._base._validation import validate_data
+from .._base._validation import to_floats, validate_data
 from .._base._weights import check_weights
 from ._lloyd import (
     assign,
@@ -237,7 +237,7 @@ class SphericalKMeans(
         if isinstance(self.init, str):
             return self.init, self.n_init
         with np.errstate(over="ignore"):  # infinity is refused below
-            init = np.asarray(self.init, dtype=rows.dtype)
+            init = to_floats(self.init, "init").astype(rows.dtype)
         if init.shape != (self.n_clusters, n_features):
             raise ValueError(
                 f"init has shape {init.shape}; an array of shape (n_clusters, "
@@ -262,7 +262,7 @@ class SphericalKMeans(
     def _seed(self, units, weight, n_distinct, rng):
         """First centers: repeated where directions are too few, random where there is none."""
         if n_distinct == 0:
-            directions = rng.standard_normal((self.n_clusters, units.shape[1]))
+            directions = rng.standard_normal((int(self.n_clusters), units.shape[1]))
             return unit_rows(directions).astype(units.dtype)
         init_size = self.init_size
         if init_size is not None:

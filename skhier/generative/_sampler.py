@@ -211,7 +211,7 @@ class HierarchicalSampler(
         "root_shape": "no_validation",
         "label_noise": [Interval(Real, 0, 1, closed="both")],
         "symbol_noise": "no_validation",
-        "pixel_noise": [Interval(Real, 0, None, closed="left")],
+        "pixel_noise": [Interval(Real, 0, 1e30, closed="both")],
         "min_theta": [Interval(Real, 0, None, closed="left")],
         "min_lambda": [Interval(Real, 0, None, closed="left")],
         "max_draws": [Interval(Integral, 1, None, closed="left")],

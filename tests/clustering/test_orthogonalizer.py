@@ -396,6 +396,18 @@ def test_rounding_of_equal_patches_is_not_whitened(dtype):
     assert_allclose(phi.transform(images(0.2)), codes, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "params",
+    [{"border": np.float32(-3)}, {"bias": np.float16(-0.5)}, {"whiten_eps": np.float16(0.5)}],
+)
+def test_small_floats_of_numpy_are_numbers(params):
+    X = np.random.default_rng(0).random((5, 4, 4))
+    (name, value), *_ = params.items()
+    codes = PatchKMeansOrthogonalizer(2, random_state=0, **params).fit_transform(X)
+    plain = PatchKMeansOrthogonalizer(2, random_state=0, **{name: float(value)}).fit_transform(X)
+    assert_allclose(codes, plain)
+
+
 @pytest.mark.parametrize("params", [{"border": 1e300}, {"bias": 1e300}, {"whiten_eps": 1e-300}])
 def test_numbers_out_of_range_are_refused(params):
     X = np.random.default_rng(0).random((5, 4, 4), dtype=np.float32)

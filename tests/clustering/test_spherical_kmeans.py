@@ -3,6 +3,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chisquare
 from sklearn.cluster import KMeans
@@ -177,3 +178,17 @@ def test_first_centers_beyond_the_range_of_the_samples():
     X = np.eye(2, dtype=np.float32)
     with pytest.raises(ValueError, match="init holds a zero or not finite row"):
         SphericalKMeans(2, init=[[1e300, 1.0], [1.0, 0.0]]).fit(X)
+
+
+@pytest.mark.parametrize(
+    "init", [{}, [[np.nan, 1.0]], [[1j, 0]], torch.ones(1, 2).requires_grad_()]
+)
+def test_first_centers_that_are_no_numbers_are_refused(init):
+    with pytest.raises(ValueError, match="init"):
+        SphericalKMeans(1, init=init).fit(np.eye(2))
+
+
+def test_one_cluster_of_nothing_may_be_said_by_true():
+    with pytest.warns(ConvergenceWarning):
+        kmeans = SphericalKMeans(True).fit(np.zeros((3, 2)))
+    assert kmeans.cluster_centers_.shape == (1, 2)

@@ -340,3 +340,8 @@ def test_ints_of_numpy_are_ints():
     sampler = HierarchicalSampler(1, patch_size=2, random_state=0).fit()
     batches = sampler.iter_batches(np.int16(300), np.uint8(100))
     assert [len(X) for X, _ in batches] == [100, 100, 100]
+
+
+def test_noise_that_pixels_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match="pixel_noise"):
+        HierarchicalSampler(pixel_noise=1e300).fit()
