@@ -137,7 +137,7 @@ class PatchEncoder:
 
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
-        bias = self.coding.bias
+        bias = float(self.coding.bias)  # of unsigned ints -bias would wrap around
         return self._pool(r.clamp_(min=-bias)).add_(bias)
 
     def encode_dense(self, images):

@@ -398,9 +398,14 @@ def test_rounding_of_equal_patches_is_not_whitened(dtype):
 
 @pytest.mark.parametrize(
     "params",
-    [{"border": np.float32(-3)}, {"bias": np.float16(-0.5)}, {"whiten_eps": np.float16(0.5)}],
+    [
+        {"border": np.float32(-3)},
+        {"bias": np.float16(-0.5)},
+        {"bias": np.uint8(1)},
+        {"whiten_eps": np.float16(0.5)},
+    ],
 )
-def test_small_floats_of_numpy_are_numbers(params):
+def test_small_numbers_of_numpy_are_numbers(params):
     X = np.random.default_rng(0).random((5, 4, 4))
     (name, value), *_ = params.items()
     codes = PatchKMeansOrthogonalizer(2, random_state=0, **params).fit_transform(X)
