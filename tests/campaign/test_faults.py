@@ -190,7 +190,7 @@ def test_a_killed_fit_leaves_no_file(tmp_path):
         arguments = CASES["classifier in files"], started, tmp_path
         process = context.Process(target=fit_again_and_again, args=arguments)
         process.start()
-        assert started.wait(60)
+        assert started.wait(300)
         time.sleep(rng.uniform(0, 0.1))
         n_mapped += bool(mapped_files(process.pid, tmp_path))
         process.kill()
