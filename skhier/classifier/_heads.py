@@ -80,20 +80,21 @@ def fit_head(head, features, y, weights, task):
         with task.delegate("head", head):
             head.fit_features(features, y, weights.of_samples)
         return
-    params = {}
-    if weights.of_all is not None:
-        params = {"sample_weight": weights.of_all}
-    if params and isinstance(head, Pipeline):
-        params = {
-            f"{name}__sample_weight": weights.of_all
-            for name, step in head.steps
-            if has_fit_parameter(step, "sample_weight")
-        }
-    # What weights go where is said above, not by requests of metadata. The weighted variance of
+    # What weights go where is said below, not by requests of metadata. The weighted variance of
     # features that are constant may round to less than 0; StandardScaler then divides by 1.
     routing = config_context(enable_metadata_routing=False)
     with task.subtask("head"), routing, np.errstate(invalid="ignore"):
-        head.fit(_without_noise(as_array(features)), y, **params)
+        head.fit(_without_noise(as_array(features)), y, **_weight_params(head, weights.of_all))
+
+
+def _weight_params(head, weight):
+    """The parameters of `fit` that give weights to a head, in a pipeline to all steps."""
+    if weight is None:
+        return {}
+    if not isinstance(head, Pipeline):
+        return {"sample_weight": weight}
+    takes = [name for name, step in head.steps if has_fit_parameter(step, "sample_weight")]
+    return {f"{name}__sample_weight": weight for name in takes}
 
 
 def _without_noise(features):

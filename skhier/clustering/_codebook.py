@@ -78,7 +78,8 @@ def learn_codebook(
     unit = math.frexp(max(patches.max(), -patches.min()))[1]
     np.ldexp(patches, -unit, out=patches)
     task.log(f"{len(patches)} patches of shape {grid.patch_shape}")
-    whitening = Whitening.learn(patches, whiten_eps, mean_one(weight))
+    relative = mean_one(weight)
+    whitening = Whitening.learn(patches, whiten_eps, relative)
     patches = whitening.apply(patches)
     seed = rng.randint(2**31 - 1)
     if kmeans.random_state is None:
@@ -92,11 +93,7 @@ def learn_codebook(
     with task.delegate("k-means", kmeans) if has_tasks else task.subtask("k-means"):
         kmeans.fit(patches, sample_weight=weight)
     centers = kmeans.cluster_centers_
-    if weight is None:
-        scale = float(np.linalg.norm(patches) / np.sqrt(patches.size)) or 1.0
-    else:
-        square = np.einsum("ij,ij,i->", patches, patches, mean_one(weight))
-        scale = float(np.sqrt(square / patches.size)) or 1.0
+    scale = _root_mean_square(patches, relative) or 1.0
     inertia = kmeans.inertia_
     kernels = centers / patches.dtype.type(scale)
     # The nearest centroid has the largest <c, x> - |c|^2 / 2; unit norms make no difference.
@@ -111,6 +108,13 @@ def learn_codebook(
         if not is_cosine:
             centers, inertia = np.ldexp(centers, unit), math.ldexp(inertia, 2 * unit)
     return Codebook(centers, kernels, intercepts, scale, inertia, kmeans.n_iter_)
+
+
+def _root_mean_square(patches, weight):
+    """Of the values of patches, whose weights have mean 1, or None."""
+    if weight is None:
+        return float(np.linalg.norm(patches) / np.sqrt(patches.size))
+    return float(np.sqrt(np.einsum("ij,ij,i->", patches, patches, weight) / patches.size))
 
 
 def _count_directions(patches, enough):
