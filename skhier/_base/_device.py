@@ -90,6 +90,13 @@ def bfloat16_speed(device):
     return seconds[torch.float32] / seconds[torch.bfloat16]
 
 
+def numpy_dtype(dtype):
+    """The NumPy dtype of results in a dtype of NumPy or torch; bfloat16 becomes float32."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    return np.dtype(np.float32) if dtype == torch.bfloat16 else torch.empty(0, dtype=dtype).numpy().dtype
+
+
 def to_tensor(array, dtype, device):
     """A tensor of its own memory with the values of an array (which may be read-only).
 
@@ -119,17 +126,6 @@ def as_array(tensor):
 def automatic_batch_size(bytes_per_image):
     """The number of images whose maps of `bytes_per_image` fit the cache together."""
     return max(1, int(_BATCH_BYTES // max(bytes_per_image, 1)))
-
-
-def map_batches(function, batches, out):
-    """Fill `out` with `function(batch)`, tensors, for slices that are its batches.
-
-    `out` is an array or a tensor; values are converted to its dtype.
-    """
-    target = out if isinstance(out, torch.Tensor) else torch.from_numpy(out)
-    for batch in batches:
-        target[batch] = function(batch)
-    return out
 
 
 def dense_product(rows, weight, bias=None):

@@ -10,6 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
+from ._rows import LocalRows
 from ._validation import to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
@@ -61,7 +62,7 @@ def _matches(shape, given):
 
 
 def validate_images(estimator, X, y="no_validation", *, reset):
-    """Check X (and y) and return X as an (n, H, W, C) array, without a copy if possible.
+    """Check X (and y) and return X as rows (n, H, W, C), without a copy if possible.
 
     Parameters
     ----------
@@ -105,8 +106,8 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     X, *rest = checked if isinstance(checked, tuple) else (checked,)
     if reset:
         estimator.image_shape_ = shape
-    X = X.reshape(len(X), *estimator.image_shape_)
-    return (X, *rest) if rest else X
+    images = LocalRows(X.reshape(len(X), *estimator.image_shape_))
+    return (images, *rest) if rest else images
 
 
 def refuse_extreme_values(X, exponents=INVERTIBLE):
@@ -114,8 +115,8 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
 
     Parameters
     ----------
-    X : ndarray
-        Images; any that are zero everywhere are fine.
+    X : Rows
+        Images or features; any that are zero everywhere are fine.
     exponents : dict
         INVERTIBLE or SQUARABLE.
     """
@@ -138,8 +139,21 @@ def refuse_foreign_values(X, gain):
         )
 
 
+class _Largest:
+    """The largest absolute value."""
+
+    def __init__(self, value=0.0):
+        self.value = value
+
+    def add(self, batch):
+        self.value = max(self.value, float(batch.max()), -float(batch.min()))
+
+    def __add__(self, other):
+        return _Largest(max(self.value, other.value))
+
+
 def _largest(X):
-    return float(max(X.max(), -X.min())) if X.size else 0.0
+    return X.accumulate(_Largest()).value
 
 
 def is_plain_vectors(estimator, X):

@@ -35,7 +35,7 @@ def check_weights(sample_weight, n_samples):
 
 
 def weighted_samples(sample_weight, X, y=None):
-    """The samples that count: X, y and their weights in float64, None if all have weight 1.
+    """The samples that count: X (rows), y and their weights in float64, None if all are 1.
 
     Those with less than 1e-12 of the largest weight do not: alone they would be out of range.
     """
@@ -44,7 +44,8 @@ def weighted_samples(sample_weight, X, y=None):
     weight = check_weights(sample_weight, len(X))
     counts = weight > _LEAST * weight.max()
     if not counts.all():
-        X, y, weight = X[counts], y if y is None else y[counts], weight[counts]
+        X, weight = X.subset(np.flatnonzero(counts)), weight[counts]
+        y = y if y is None else y[counts]
     return X, y, None if (weight == 1).all() else weight
 
 

@@ -2,31 +2,13 @@
 
 from typing import NamedTuple
 
+import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import map_batches
 from ..clustering import PatchKMeansOrthogonalizer
+from ..clustering._encoder import PatchEncoder
 from ..embedding import TwoLayerConvEmbedder
-from ._memory import UNLIMITED
-
-
-class EncodedImages:
-    """The codes of images, made when they are read: a :class:`CodeSource`.
-
-    Codes are 10 to 100 times larger than images, so they live for one batch only.
-    """
-
-    def __init__(self, encoder, images):
-        self._encoder, self._images = encoder, images
-        self.code_shape = encoder.code_shape
-        self.batch_size = encoder.batch_size
-
-    def __len__(self):
-        return len(self._images)
-
-    def take(self, index):
-        """The codes of the images that a slice or an index array selects."""
-        return self._encoder.encode(self._images[index])
+from ..embedding._codes import conv1x1
 
 
 class Block(NamedTuple):
@@ -64,28 +46,62 @@ class Block(NamedTuple):
             advice = "Raise it, or lower n_clusters, or batch_size of the embedder."
             memory.check(size * dtype.itemsize, "a step of the embedder", advice)
 
-    def fit_transform(self, images, y, weight, dtype, memory, task):
-        """Fit both parts on (n, H, W, C) images and return the block's output.
+    def fit(self, images, y, weight, dtype, task):
+        """Fit both parts on rows (n, H, W, C) of images.
 
         `weight` is that of images, or None; `dtype` is that of results, which the precision
-        of codes follows; `memory` says where the output is kept.
+        of codes follows.
         """
         with task.delegate("orthogonalizer", self.orthogonalizer):
             self.orthogonalizer._fit_images(images, weight)
         if self.embedder is not None:
             with task.delegate("embedder", self.embedder):
-                source = EncodedImages(self.orthogonalizer._encoder(dtype), images)
-                self.embedder._fit_source(source, y, weight, dtype)
-        with task.subtask("transform", None) as transform:
-            return self.transform(images, dtype, memory, transform)
+                # Codes are 10 to 100 times larger than images, so they live for one batch only.
+                encoder = self.orthogonalizer._encoder(dtype)
+                made = encoder.encode, encoder.code_shape, encoder.dtype, encoder.batch_size
+                self.embedder._fit_codes(images.derived(*made), y, weight, dtype)
 
-    def transform(self, images, dtype, memory=UNLIMITED, task=None):
-        """The block's output for (n, H, W, C) images, a tensor in the precision of codes."""
-        encoder = self.orthogonalizer._encoder(dtype)
-        sizes = len(images), encoder.batch_size
-        batches = gen_batches(*sizes) if task is None else task.in_parts("transform", *sizes)
-        if self.embedder is not None:
-            out = memory.empty((len(images), *self.embedder.output_shape_), encoder.dtype)
-            return self.embedder._embed(EncodedImages(encoder, images), batches, out)
-        out = memory.empty((len(images), *encoder.code_shape), encoder.dtype)
-        return map_batches(lambda batch: encoder.encode_dense(images[batch]), batches, out)
+    def layer(self, dtype):
+        """The map from batches of images to the block's output."""
+        kernels = None if self.embedder is None else self.embedder._kernels()
+        return Layer(self.orthogonalizer._encoder(dtype), kernels)
+
+
+class Layer(NamedTuple):
+    """What a fitted block does to images, in the precision of codes.
+
+    Attributes
+    ----------
+    encoder : PatchEncoder
+        From images to codes.
+    kernels : Tensor of shape (n_channels, n_components) or None
+        Those of the embedding of codes, if there is one.
+    """
+
+    encoder: PatchEncoder
+    kernels: torch.Tensor | None
+
+    @property
+    def out_shape(self):
+        """(h, w, channels) of the output."""
+        height, width, channels = self.encoder.code_shape
+        return height, width, channels if self.kernels is None else self.kernels.shape[1]
+
+    def __call__(self, images):
+        """The output for images (n, H, W, C), batch by batch."""
+        if len(images) <= self.encoder.batch_size:
+            return self._of_batch(images)
+        out = torch.empty((len(images), *self.out_shape), dtype=self.encoder.dtype)
+        for batch in gen_batches(len(images), self.encoder.batch_size):
+            out[batch] = self._of_batch(images[batch])
+        return out
+
+    def _of_batch(self, images):
+        if self.kernels is None:
+            return self.encoder.encode_dense(images)
+        return conv1x1(self.encoder.encode(images), self.kernels)
+
+    def applied(self, images):
+        """The output for rows of images, as rows."""
+        encoder = self.encoder
+        return images.derived(self, self.out_shape, encoder.dtype, encoder.batch_size)

@@ -7,24 +7,39 @@ Technometrics 1979), stands for them.
 """
 
 import numpy as np
+import torch
 from scipy.optimize import brentq, minimize
 from scipy.special import logsumexp, softmax
 
 # Up to so many samples or features the trace is exact, beyond it is estimated from random signs
 # (Hutchinson, 1989), to about this error relative to the number of samples.
 _MOST_EXACT = 512
+_MOST_SCORES = 50_000
 _TRACE_ERROR = 0.02
 _LEAST_SCALE, _MOST_SCALE = 1e-3, 1e3
 
 
-def trace_probes(n_samples, n_features, rng):
-    """Random signs (n_samples, n) that the trace of a smoother is estimated from, if any."""
-    is_exact = min(n_samples, n_features) <= _MOST_EXACT
-    n_probes = 0 if is_exact else int(np.ceil(1 / (n_samples * _TRACE_ERROR**2)))
-    return rng.choice([-1.0, 1.0], (n_samples, n_probes))
+def calibration_sample(n_samples, rng):
+    """The indices of those, sorted, whose scores probabilities are calibrated on."""
+    if n_samples <= _MOST_SCORES:
+        return np.arange(n_samples)
+    return np.sort(rng.choice(n_samples, _MOST_SCORES, replace=False))
 
 
-def smoother_trace(features, penalty, probes, smoothed):
+def trace_probes(weight, n_features, rng):
+    """Targets (n_samples, n) that the trace of a smoother is estimated from.
+
+    None where it is exact. With the weights of samples, they are random signs times the roots
+    of weights.
+    """
+    if min(len(weight), n_features) <= _MOST_EXACT:
+        return None
+    n_probes = int(np.ceil(1 / (len(weight) * _TRACE_ERROR**2)))
+    signs = rng.choice([-1.0, 1.0], (len(weight), n_probes))
+    return torch.from_numpy(signs / np.sqrt(weight)[:, None])
+
+
+def smoother_trace(features, penalty, W):
     """The trace of the map from targets to scores, intercept included.
 
     Parameters
@@ -33,28 +48,31 @@ def smoother_trace(features, penalty, probes, smoothed):
         The features of the regression.
     penalty : float
         Its penalty.
-    probes, smoothed : Tensor of shape (n_samples, n)
-        Those of `trace_probes`, and what the map makes of them.
+    W : Tensor of shape (n_features, n_probes)
+        The coefficients for the targets of `trace_probes`, if any.
     """
-    if probes.shape[1]:
-        return 1 + float((probes * smoothed).sum()) / probes.shape[1]
-    values = np.maximum(np.linalg.eigvalsh(features.gram().double().cpu().numpy()), 0)
+    n_probes = W.shape[1]
+    if n_probes:
+        return 1 + float((features.right_side[:, -n_probes:] * W).sum()) / n_probes
+    values = features.eigenvalues().cpu().numpy()
     return 1 + float((values / (values + penalty)).sum()) if penalty else np.inf
 
 
-def leave_one_out(scores, targets, count, unit, trace):
-    """The scores that samples have when one copy of them is left out.
+def leave_one_out(scores, targets, count, unit, trace, sample):
+    """The scores that some samples have when one copy of them is left out.
 
     Parameters
     ----------
-    scores, targets : ndarray of shape (n_samples, n_outputs)
-        f and y above.
+    scores, targets : ndarray of shape (n, n_outputs)
+        f and y above, of the samples in question.
     count : ndarray of shape (n_samples,)
         How many copies there are of a sample: its weight.
     unit : ndarray of shape (n_samples,)
         The weight of its class, which a copy has.
     trace : float
         See `smoother_trace`; of `count` * `unit` times the leverage of a unit of weight.
+    sample : ndarray of shape (n,)
+        The indices of the samples in question.
     """
     weight = count * unit
     # Without a copy the leverage h of a unit would be a, equal for all: h = a / (1 + unit a).
@@ -65,8 +83,8 @@ def leave_one_out(scores, targets, count, unit, trace):
         return (count * (odds / (1 + odds))).sum() - trace
 
     low, high = np.log(trace / weight.sum()) - 1, np.log(1e6 / unit.min())
-    odds = unit * np.exp(brentq(excess, low, high, xtol=1e-12))
-    removed = np.minimum(count, 1)
+    odds = unit[sample] * np.exp(brentq(excess, low, high, xtol=1e-12))
+    removed = np.minimum(count[sample], 1)
     # h / (1 - h), without cancellation where h is nearly 1
     ratio = removed * odds / (1 + (1 - removed) * odds)
     return scores - ratio[:, None] * (targets - scores)

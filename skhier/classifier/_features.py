@@ -1,27 +1,90 @@
 """The learned representation of images: the output of the last layer."""
 
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import computing_dtype
+from .._base._device import as_tensor
 
-CHUNK = 2048  # images whose representation is held while predicting
+_MOST_IMAGES = 2048
+_MOST_BYTES = 2**28  # of an output of a layer that is not held for all images
 
 
-def represent(images, blocks, mirror):
-    """The output of the last of fitted blocks for (n, H, W, C) images, a tensor.
+class Network(NamedTuple):
+    """The map from batches of images (n, H, W, C) to the output of the last of fitted layers.
 
-    With `mirror`, averaged with that of their mirror images.
+    Attributes
+    ----------
+    layers : list of Layer
+        From the first to the last.
+    mirror : bool
+        Whether outputs are averaged with those of the mirror images.
     """
-    dtype, features = computing_dtype(images), images
-    for block in blocks:
-        features = block.transform(features, dtype)
-    if mirror:
-        average_with_mirror(features, images, blocks)
-    return features
+
+    layers: Any
+    mirror: bool
+
+    def applied(self, images):
+        """The outputs for rows of images, as rows."""
+        return images.derived(self, self.out_shape, self.dtype, self.batch_size)
+
+    @property
+    def out_shape(self):
+        """(h, w, channels) of the output."""
+        return self.layers[-1].out_shape
+
+    @property
+    def dtype(self):
+        """The torch dtype of the output."""
+        return self.layers[-1].encoder.dtype
+
+    @property
+    def batch_size(self):
+        """The number of images whose outputs of all layers are held at a time."""
+        largest = max(prod(layer.out_shape) for layer in self.layers) * self.dtype.itemsize
+        return max(1, min(_MOST_IMAGES, _MOST_BYTES // largest))
+
+    def __call__(self, images):
+        """The output for images."""
+        if len(images) <= self.batch_size:
+            return self._of_batch(images)
+        out = torch.empty((len(images), *self.out_shape), dtype=self.dtype)
+        for batch in gen_batches(len(images), self.batch_size):
+            out[batch] = self._of_batch(images[batch])
+        return out
+
+    def _of_batch(self, images):
+        features = images
+        for layer in self.layers:
+            features = layer(features)
+        return self.with_mirror(features, images) if self.mirror else features
+
+    def with_mirror(self, features, images):
+        """The output for images averaged, in place, with that for their mirror images."""
+        mirrored = self._replace(mirror=False)(as_tensor(images).flip(2))
+        return features.add_(mirrored).mul_(0.5)
 
 
-def average_with_mirror(features, images, blocks):
-    """Average features, in place, with those of the images' mirror images."""
-    for chunk in gen_batches(len(images), CHUNK):
-        mirrored = represent(images[chunk, :, ::-1], blocks, mirror=False)
-        features[chunk].add_(mirrored).mul_(0.5)
+class LastLayer(NamedTuple):
+    """The output of a network with `mirror`, for pairs of its last layer's input and the image.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    """
+
+    network: Network
+
+    def applied(self, inputs, images):
+        """The outputs for rows of both, as rows."""
+        network = self.network
+        batch_size = network.layers[-1].encoder.batch_size
+        return inputs.paired(images).derived(self, network.out_shape, network.dtype, batch_size)
+
+    def __call__(self, pair):
+        """The output for a pair of batches."""
+        inputs, images = pair
+        return self.network.with_mirror(self.network.layers[-1](inputs), images)

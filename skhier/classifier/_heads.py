@@ -10,7 +10,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
-from .._base._device import as_array
 from ._ridge_head import RidgeHead
 
 HEADS = ("ridge", "svm", "linear", "mlp")
@@ -75,16 +74,17 @@ def takes_weights(head):
 
 
 def fit_head(head, features, y, weights, task):
-    """Fit a head on a tensor of features (n, D), in their own precision if it can."""
+    """Fit a head on rows of features (n, ...), flattened, in their own precision if it can."""
     if isinstance(head, RidgeHead):
         with task.delegate("head", head):
-            head.fit_features(features, y, weights.of_samples)
+            head._fit_rows(features, y, weights.of_samples)
         return
     # What weights go where is said below, not by requests of metadata. The weighted variance of
     # features that are constant may round to less than 0; StandardScaler then divides by 1.
     routing = config_context(enable_metadata_routing=False)
     with task.subtask("head"), routing, np.errstate(invalid="ignore"):
-        head.fit(_without_noise(as_array(features)), y, **_weight_params(head, weights.of_all))
+        X = _without_noise(features.collect().reshape(len(features), -1))
+        head.fit(X, y, **_weight_params(head, weights.of_all))
 
 
 def _weight_params(head, weight):

@@ -14,10 +14,11 @@ from sklearn.utils import gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import as_array, computing_dtype, map_batches, resolve_device
+from .._base._device import as_array, computing_dtype, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, refuse_extreme_values, validate_images
 from .._base._labels import encode_labels
+from .._base._memory import Memory
 from .._base._parts import CompositeEstimator
 from .._base._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from .._base._transformer import ImageTransformerMixin
@@ -38,9 +39,8 @@ from .._flatten import Flatten
 from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
 from ..embedding import TwoLayerConvEmbedder
-from ._features import CHUNK, represent
+from ._features import Network
 from ._heads import HEADS, named_head
-from ._memory import Memory
 from ._network import build_network
 from ._parts import LAYER_PARTS, make_parts, named_steps
 from ._training import Weights, check_work, train
@@ -490,13 +490,17 @@ class LayerwiseCNNClassifier(
 
     def _respond(self, method, X):
         """The head's response, for one chunk of images after the other."""
-        images = self._images(X)
+        features = self._features(X)
         respond = getattr(self.head_, method)
-        responses = []
-        for chunk in gen_batches(len(images), CHUNK):
-            features = represent(images[chunk], self.layers_, self.mirror)
-            responses.append(respond(as_array(features.flatten(1))))
-        return np.concatenate(responses)
+        chunks = gen_batches(len(features), features.batch_size)
+        taken = (as_array(features.take(chunk)) for chunk in chunks)
+        return np.concatenate([respond(chunk.reshape(len(chunk), -1)) for chunk in taken])
+
+    def _features(self, X):
+        """The output of the last layer for images, as rows."""
+        images = self._images(X)
+        dtype = computing_dtype(images)
+        return Network([block.layer(dtype) for block in self.layers_], self.mirror).applied(images)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """The learned representation: the output of the last layer.
@@ -511,12 +515,7 @@ class LayerwiseCNNClassifier(
         features : ndarray of shape (n, h, w, channels)
             Images of shape `output_shape_`; (n, channels) for plain vectors.
         """
-        images = self._images(X)
-        features = map_batches(
-            lambda chunk: represent(images[chunk], self.layers_, self.mirror),
-            gen_batches(len(images), CHUNK),
-            np.empty((len(images), *self.output_shape_), computing_dtype(images)),
-        )
+        features = self._features(X).collect()
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
     def predict(self, X: ArrayLike) -> np.ndarray:

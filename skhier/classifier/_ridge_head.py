@@ -1,5 +1,6 @@
 """RidgeHead: a linear classifier for more features than memory holds twice."""
 
+from math import prod
 from numbers import Integral, Real
 from typing import Self
 
@@ -11,18 +12,30 @@ from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import as_tensor, computing_dtype, torch_dtype
+from .._base._device import computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
 from .._base._images import SQUARABLE, refuse_extreme_values
 from .._base._labels import encode_labels
 from .._base._random import make_rng
+from .._base._rows import LocalRows
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
 from .._base._validation import validate_data
 from .._base._weights import class_weight_of, weighted_samples
-from ._calibration import fit_scale, fit_shift, leave_one_out, smoother_trace, trace_probes
-from ._conjugate_gradients import ConjugateGradients, StandardizedFeatures
+from ._calibration import (
+    calibration_sample,
+    fit_scale,
+    fit_shift,
+    leave_one_out,
+    smoother_trace,
+    trace_probes,
+)
+from ._conjugate_gradients import ConjugateGradients
+from ._standardized import GramMatrix, StandardizedFeatures
+
+# Their products with each other take 1.6 GB in float32, and as much again while they are made.
+_MOST_FEATURES = 20_000
 
 
 class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -192,9 +205,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If there is one class only.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        refuse_extreme_values(X, SQUARABLE)
-        X, y, weight = weighted_samples(sample_weight, X, y)
-        self._learn(as_tensor(X), y, weight)
+        rows = LocalRows(X)
+        refuse_extreme_values(rows, SQUARABLE)
+        self._learn(*weighted_samples(sample_weight, rows, y))
         return self
 
     @fit_method
@@ -228,9 +241,23 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> bool(head.score(X, X[:, 0] > 0) > 0.9)
         True
         """
-        self.n_features_in_ = features.shape[1]
+        return self._fit_rows(LocalRows(features), y, sample_weight)
+
+    @fit_method
+    def _fit_rows(self, features, y, sample_weight):
+        """Fit on rows (n, ...) of features, known to be finite."""
+        self.n_features_in_ = prod(features.shape[1:])
         self._learn(*weighted_samples(sample_weight, features, y))
         return self
+
+    def _reads_once(self, X):
+        """Whether features that are made when they are read are read once, for their products."""
+        return not X.is_held and self._may_read_once(X.shape)
+
+    def _may_read_once(self, shape):
+        """Whether the products of features take less work than making them for each iteration."""
+        n_features = prod(shape[1:])
+        return not self.early_stopping and _MOST_FEATURES >= n_features <= shape[0] / 4
 
     def _learn(self, X, y, count):
         self._validate_params()
@@ -242,19 +269,21 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self.early_stopping:
             held[set_aside(len(y), self.validation_fraction, rng)[1]] = True
         weight = np.where(held, 0, count * unit)
-        penalty = float(self.alpha) * X.shape[1]
+        penalty = float(self.alpha) * self.n_features_in_
         # Divided by a power of two, which is exact, so that no product leaves the range of floats.
         size = 2.0 ** np.frexp(weight.sum() + penalty)[1]
-        weight, penalty = torch.from_numpy(weight / size).to(X.device, wide), penalty / size
-        targets = torch.from_numpy(_encode_targets(labels, len(classes))).to(X.device, wide)
-        n_outputs = targets.shape[1]
-        features = StandardizedFeatures(X, weight)
-        offset = (weight @ targets) / features.n
-        probes = torch.zeros_like(targets[:, :0])
+        weight, penalty = weight / size, penalty / size
+        table = torch.from_numpy(_encode_targets(len(classes))).to(wide)
+        mass = torch.from_numpy(np.bincount(labels, weight, len(classes)))
+        offset = mass.to(wide) @ table / mass.sum().to(wide)
+        n_outputs = table.shape[1]
+        probes = None
         if not self.early_stopping:
-            probes = torch.from_numpy(trace_probes(*X.shape, rng)).to(targets)
-        columns = torch.cat([targets - offset, probes], dim=1)
-        solver = ConjugateGradients(features, columns, penalty, n_outputs)
+            probes = trace_probes(weight, self.n_features_in_, rng).to(wide)
+        kind = GramMatrix if self._reads_once(X) else StandardizedFeatures
+        weight, labels_ = torch.from_numpy(weight).to(wide), torch.from_numpy(labels)
+        features = kind(X, weight, table - offset, labels_, probes)
+        solver = ConjugateGradients(features.normal, features.right_side, penalty, n_outputs)
         stopping = EarlyStopping(self.n_iter_no_change)
         stop = False
         with Task.fit(self, self.max_iter) as task:
@@ -263,28 +292,33 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     solver.step()
                 message = f"iteration {len(solver.residuals)}: residual {solver.residuals[-1]:.3g}"
                 if self.early_stopping:
-                    predicted = _decide(solver.outputs[held] + offset).cpu().numpy()
+                    scores = features.scores(solver.W, np.flatnonzero(held)) + offset
+                    predicted = _decide(scores).numpy()
                     accuracy = np.average(predicted == labels[held], weights=(count * unit)[held])
                     message += f", accuracy {accuracy:.4f}"
-                    stop = stopping.update(float(accuracy), (solver.W, solver.outputs[held]))
+                    stop = stopping.update(float(accuracy), (solver.W, scores))
                 if len(solver.residuals) % 10 == 0:
                     task.log(message)
                 stop |= solver.residuals[-1] <= self.tol
-        W, outputs = stopping.best_state if self.early_stopping else (solver.W, solver.outputs)
-        scores = (outputs[:, :n_outputs] + offset).double().cpu().numpy()
         if self.early_stopping:
-            labels, count, unit = labels[held], count[held], unit[held]
+            sample = np.flatnonzero(held)
+            W, scores = stopping.best_state
+            scores = scores.double().numpy()
         else:
-            trace = smoother_trace(features, penalty, probes, outputs[:, n_outputs:])
-            scores = leave_one_out(scores, targets.cpu().numpy(), count, unit, trace)
-        scores, weight = _per_class(scores), count * unit
+            sample = calibration_sample(len(y), rng)
+            W = solver.W[:, :n_outputs]
+            scores = (features.scores(W, sample) + offset).double().numpy()
+            trace = smoother_trace(features, penalty, solver.W[:, n_outputs:])
+            targets = table.double().numpy()[labels[sample]]
+            scores = leave_one_out(scores, targets, count, unit, trace, sample)
+        scores, labels, weight = _per_class(scores), labels[sample], (count * unit)[sample]
         shift = np.zeros(scores.shape[1])
         if self.class_weight is not None:
             shift = fit_shift(scores, labels, weight)
         coef = (W[:, :n_outputs] / features.scale[:, None]).T
-        intercept = (offset - coef @ features.mean).cpu().numpy()
+        intercept = (offset - coef @ features.mean).numpy()
         self.classes_ = classes
-        self.coef_ = coef.cpu().numpy()
+        self.coef_ = coef.numpy()
         self.intercept_ = intercept + _per_output(shift).astype(intercept.dtype)
         self.temperature_ = 1 / fit_scale(scores + shift, labels, weight)
         self.residual_curve_ = np.array(solver.residuals)
@@ -344,9 +378,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self.classes_[_decide(torch.from_numpy(scores.reshape(len(scores), -1))).numpy()]
 
 
-def _encode_targets(labels, n_classes):
-    """-1 and 1 for two classes, else one-hot vectors; a column per output."""
-    return 2.0 * labels[:, None] - 1 if n_classes == 2 else np.eye(n_classes)[labels]
+def _encode_targets(n_classes):
+    """A row per class: -1 and 1 for two, else one-hot vectors."""
+    return np.array([[-1.0], [1.0]]) if n_classes == 2 else np.eye(n_classes)
 
 
 def _per_class(scores):

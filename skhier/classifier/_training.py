@@ -7,7 +7,7 @@ import numpy as np
 
 from .._base._device import computing_dtype
 from .._base._weights import class_weight_of
-from ._features import average_with_mirror
+from ._features import LastLayer, Network
 from ._heads import fit_head, head_bytes, takes_weights
 
 
@@ -57,7 +57,7 @@ def check_work(blocks, head, images, weights, n_classes, memory):
 
 
 def train(blocks, head, images, y, weights, mirror, memory, task):
-    """Fit blocks and head on (n, H, W, C) images.
+    """Fit blocks and head on rows (n, H, W, C) of images.
 
     Returns
     -------
@@ -66,16 +66,19 @@ def train(blocks, head, images, y, weights, mirror, memory, task):
     shape : tuple of int
         (h, w, channels) of the representation that the head has seen.
     """
-    features, dtype = images, computing_dtype(images)
+    features, layers, dtype = images, [], computing_dtype(images)
     for number, block in enumerate(blocks, 1):
-        with task.subtask(f"layer {number}", 2 + (block.embedder is not None)) as layer:
-            features = block.fit_transform(features, y, weights.of_all, dtype, memory, layer)
-        shape = tuple(features.shape[1:])
-        task.log(f"layer {number} of {len(blocks)}: images of shape {shape}")
+        with task.subtask(f"layer {number}", 2 + (block.embedder is not None)) as part:
+            block.fit(features, y, weights.of_all, dtype, part)
+            layers.append(block.layer(dtype))
+            inputs, features = features, layers[-1].applied(features)
+            with part.subtask("transform", None) as transform:
+                if number < len(blocks) or not mirror:
+                    features = features.held(memory, transform, "transform")
+        task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
         if task.stop:
             break
-    blocks = blocks[:number]
     if mirror:
-        average_with_mirror(features, images, blocks)
-    fit_head(head, features.flatten(1), y, weights, task)
-    return blocks, shape
+        features = LastLayer(Network(layers, mirror)).applied(inputs, images).held(memory)
+    fit_head(head, features, y, weights, task)
+    return blocks[: len(layers)], features.shape[1:]

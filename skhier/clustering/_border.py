@@ -2,9 +2,8 @@
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 
-from .._base._device import as_array, as_tensor, automatic_batch_size, computing_dtype
+from .._base._device import as_array, as_tensor, computing_dtype
 from .._base._images import INVERTIBLE
 from .._base._params import is_auto
 
@@ -23,11 +22,21 @@ def border_color(images, border, weight=None):
     """The color (C,) that a resolved border is.
 
     Patches are differences to it: then padding is with zeros, and a constant that is added
-    to all pixels changes nothing and takes no digits. `weight` is that of images, or None.
+    to all pixels changes nothing and takes no digits.
+
+    Parameters
+    ----------
+    images : Rows of shape (n, H, W, C)
+        Images.
+    border : float or 'dark'
+        The border.
+    weight : ndarray of shape (n,) or None
+        Weights of images.
     """
     dtype = computing_dtype(images)
     if border == "dark":
-        return as_array(_dark_color(images, weight)).astype(dtype)
+        colors = Colors(as_tensor(images.take([0])).double()[0, 0, 0])
+        return as_array(images.accumulate(colors, weight).dark()).astype(dtype)
     least, most = (2.0**e for e in INVERTIBLE[dtype])
     if border and not least <= abs(float(border)) <= most:
         raise ValueError(f"border={border!r} is too large or too small for pixels in {dtype}.")
@@ -39,23 +48,43 @@ def subtract_border(images, border):
     return images - border if border.any() else images
 
 
-def _dark_color(images, weight):
-    """Three standard deviations below the mean of a channel, or its minimum if that is more.
+class Colors:
+    """The mean, variance and minimum of each channel of images.
 
-    Black for photographs and drawings with values from 0.
+    Parameters
+    ----------
+    pivot : Tensor of shape (C,)
+        A color of the images: moments are those of differences to it, as of large values they
+        would cancel.
     """
-    if weight is None:
-        weight = np.ones(len(images))
-    # Moments are those of differences to one pixel: of large values they would cancel.
-    pivot = as_tensor(images[:1]).double()[0, 0, 0]
-    total, square, least = torch.zeros(3, images.shape[3], dtype=torch.float64, device=pivot.device)
-    for batch in gen_batches(len(images), automatic_batch_size(images[:1].nbytes)):
-        pixels = (as_tensor(images[batch]).double() - pivot).flatten(1, 2)
-        w = as_tensor(weight[batch]).to(pixels)
-        total += w @ pixels.sum(dim=1)
-        square += w @ torch.linalg.vecdot(pixels, pixels, dim=1)
-        least = torch.minimum(least, pixels.amin(dim=(0, 1)))
-    n_pixels = weight.sum() * images.shape[1] * images.shape[2]
-    mean = total / n_pixels
-    deviation = (square / n_pixels - mean**2).clamp(min=0).sqrt()
-    return pivot + torch.maximum(least, mean - _DEVIATIONS * deviation)
+
+    def __init__(self, pivot):
+        self._pivot = pivot
+        self._n = 0.0
+        self._total, self._square = torch.zeros(2, len(pivot)).to(pivot)
+        self._least = torch.zeros_like(pivot)
+
+    def add(self, images, weight):
+        """Add images (n, H, W, C) with weights (n,), all 1 for None."""
+        pixels = (as_tensor(images).double() - self._pivot).flatten(1, 2)
+        w = pixels.new_ones(len(pixels)) if weight is None else as_tensor(weight).to(pixels)
+        self._n += float(w.sum()) * pixels.shape[1]
+        self._total = self._total + w @ pixels.sum(dim=1)
+        self._square = self._square + w @ torch.linalg.vecdot(pixels, pixels, dim=1)
+        self._least = torch.minimum(self._least, pixels.amin(dim=(0, 1)))
+
+    def __add__(self, other):
+        both = Colors(self._pivot)
+        both._n = self._n + other._n
+        both._total, both._square = self._total + other._total, self._square + other._square
+        both._least = torch.minimum(self._least, other._least)
+        return both
+
+    def dark(self):
+        """Three standard deviations below the mean of a channel, or its minimum if that is more.
+
+        Black for photographs and drawings with values from 0.
+        """
+        mean = self._total / self._n
+        deviation = (self._square / self._n - mean**2).clamp(min=0).sqrt()
+        return self._pivot + torch.maximum(self._least, mean - _DEVIATIONS * deviation)

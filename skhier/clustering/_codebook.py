@@ -51,7 +51,7 @@ def learn_codebook(
 
     Parameters
     ----------
-    images : ndarray or Tensor of shape (n, H, W, C)
+    images : Rows of shape (n, H, W, C)
         Images.
     weight : ndarray of shape (n,) or None
         Weights of images, which their patches have too.

@@ -103,6 +103,9 @@ class PatchEncoder:
         rows = patches.reshape(-1, self.kernels.shape[1])
         return dense_product(rows, self.kernels, self.intercepts).reshape(*windows.shape[:3], -1)
 
+    def __getstate__(self):
+        return vars(self) | {"_buffers": {}}
+
     def _buffer(self, name, like):
         """Memory of the shape of `like`, the same at each call: fresh memory is slow."""
         kept = self._buffers.get(name)

@@ -5,13 +5,12 @@ assignment is a matrix product and the best center of a cluster is the direction
 sum. Sums over samples are all that an iteration learns from the data.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import automatic_batch_size, dense_product
+from .._base._device import as_array, automatic_batch_size, dense_product
+from .._base._rows import LocalRows
 
 # Two directions are taken for the same when their coordinates round to the same
 # multiples of this.
@@ -28,34 +27,74 @@ def unit_rows(X):
     return rows
 
 
-def count_distinct_directions(units, enough):
-    """The number of different nonzero rows of `units`, up to `_RESOLUTION`.
+class Directions:
+    """The number of different nonzero unit vectors, up to `_RESOLUTION`.
 
-    Where there are `enough`, counting stops early, with at least that many.
+    Parameters
+    ----------
+    enough : int
+        Counting stops there.
     """
-    n_rows = 4 * int(enough)  # NumPy's small ints would wrap around to 0, forever
-    while n_rows < len(units):
-        if _count_distinct(units[:n_rows]) >= enough:
-            return enough
-        n_rows *= 4
-    return _count_distinct(units)
+
+    def __init__(self, enough):
+        self._enough = int(enough)
+        self._seen = np.empty(0, np.uint64)
+
+    def add(self, units, weight=None):
+        """Add unit vectors, those of positive weight."""
+        if self.count >= self._enough:
+            return
+        units = as_array(units) if isinstance(units, torch.Tensor) else units
+        counts = units.any(axis=1)
+        if weight is not None:
+            counts &= as_array(weight) > 0
+        steps = np.rint(units[counts] / _RESOLUTION).astype(np.int64).astype(np.uint64)
+        # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
+        factors = np.random.default_rng(0).integers(2**64, size=(steps.shape[1], 1), dtype=np.uint64)
+        self._join((steps @ (factors | np.uint64(1)))[:, 0])
+
+    def __add__(self, other):
+        both = Directions(self._enough)
+        both._join(np.concatenate([self._seen, other._seen]))
+        return both
+
+    def _join(self, hashes):
+        self._seen = np.union1d(self._seen, hashes)[: self._enough]
+
+    @property
+    def count(self):
+        """The number so far, `enough` at most."""
+        return len(self._seen)
 
 
-def _count_distinct(units):
-    units = units[units.any(axis=1)]
-    steps = np.rint(units / _RESOLUTION).astype(np.int64).astype(np.uint64)
-    # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
-    weights = np.random.default_rng(0).integers(2**64, size=(steps.shape[1], 1), dtype=np.uint64)
-    return len(np.unique(steps @ (weights | np.uint64(1))))
+def count_distinct_directions(units, enough):
+    """The number of different nonzero rows of an array of unit vectors, up to `enough`."""
+    return LocalRows(units).accumulate(Directions(enough)).count
 
 
-@dataclass
-class Assignment:
-    """The nearest center of every sample, and what it costs."""
+def nearest(units, centers):
+    """(largest cosines, indices of the centers that have them) of unit vectors."""
+    similarity = units.new_empty(len(units))
+    labels = torch.empty(len(units), dtype=torch.int64, device=units.device)
+    for rows, cosines in similarities(units, centers):
+        torch.max(cosines, dim=1, out=(similarity[rows], labels[rows]))
+    return similarity, labels
 
-    labels: torch.Tensor  # (n_samples,)
-    similarity: torch.Tensor  # (n_samples,), the cosine with the nearest center
-    inertia: float  # the weighted sum of 1 - similarity
+
+def nearest_center(centers, units):
+    """The index of the nearest center of each unit vector."""
+    return nearest(units.to(centers.device), centers)[1]
+
+
+def distances(centers, units):
+    """The cosine distance of each unit vector to each center."""
+    cosines = [cosines for _, cosines in similarities(units.to(centers.device), centers)]
+    return (1 - torch.cat(cosines)).clamp_(0, 2)
+
+
+def rows_at_a_time(centers):
+    """As many that sums over clusters take little of the time that finding the nearest takes."""
+    return 2 * len(centers) + 8192
 
 
 def similarities(units, centers):
@@ -65,61 +104,128 @@ def similarities(units, centers):
         yield rows, dense_product(units[rows], centers)
 
 
-def assign(units, weight, centers):
-    """Assign every unit vector to the center of the largest cosine."""
-    similarity = units.new_empty(len(units))
-    labels = torch.empty(len(units), dtype=torch.int64, device=units.device)
-    for rows, cosines in similarities(units, centers):
-        torch.max(cosines, dim=1, out=(similarity[rows], labels[rows]))
-    inertia = float(weight.double() @ (1 - similarity.double()).clamp_(min=0))
-    return Assignment(labels, similarity, inertia)
+class Clusters:
+    """What an iteration learns: of the samples that each center is nearest to, the sum.
 
+    Parameters
+    ----------
+    centers : Tensor of shape (n_clusters, n_features)
+        Unit vectors.
 
-def update(units, weight, centers, assignment):
-    """The direction of each cluster's sum; clusters with no sample get a far sample.
-
-    A far sample is one with the largest cosine distances to its center. Moving an
-    unused center there, the inertia cannot rise.
+    Attributes
+    ----------
+    inertia : float
+        The weighted sum of 1 - cosine with the nearest center.
     """
-    sums = torch.zeros(centers.shape, dtype=torch.float64, device=units.device)
-    size = torch.zeros(len(centers), dtype=torch.float64, device=units.device)
-    uniform = bool((weight == 1).all())
-    for rows in gen_batches(len(units), 2 * len(centers) + 8192):
-        labels, w = assignment.labels[rows], weight[rows]
+
+    def __init__(self, centers):
+        self._centers = centers
+        self._sums = torch.zeros(centers.shape, dtype=torch.float64, device=centers.device)
+        self._size = self._sums[:, 0].clone()
+        self.inertia = 0.0
+
+    def add(self, units, weight):
+        """Add unit vectors (n, n_features) with weights (n,), all 1 for None."""
+        centers = self._centers
+        units = units.to(centers.device)
+        similarity, labels = nearest(units, centers)
+        cost = (1 - similarity.double()).clamp_(min=0)
+        weighted = units
+        if weight is not None:
+            weighted = units * weight[:, None]
+            cost *= weight
         # Short sums in the data's dtype, which is several times as fast, then long ones.
-        weighted = units[rows] if uniform else units[rows] * w[:, None]
-        sums += torch.zeros_like(centers).index_add_(0, labels, weighted)
-        size += torch.bincount(labels, w, len(centers))
-    norms = sums.norm(dim=1, keepdim=True)
-    # A sum of zero has no direction: every center costs the same, so the old one stays.
-    directions = torch.where(norms > 1e-12, sums / norms, centers.double()).to(centers.dtype)
-    empty = torch.nonzero(size == 0).ravel()
-    if len(empty):
-        distance = (1 - assignment.similarity).masked_fill((weight == 0) | ~units.any(dim=1), -1)
-        farthest, far = torch.topk(distance, min(len(empty), len(units)))
-        far = far[farthest > -1]
-        directions[empty[: len(far)]] = units[far]
-    return directions, len(empty)
+        self._sums += torch.zeros_like(centers).index_add_(0, labels, weighted)
+        self._size += torch.bincount(labels, weight, len(centers))
+        self.inertia += float(cost.sum())
+
+    def __add__(self, other):
+        both = Clusters(self._centers)
+        both._sums, both._size = self._sums + other._sums, self._size + other._size
+        both.inertia = self.inertia + other.inertia
+        return both
+
+    def directions(self):
+        """(the direction of each cluster's sum, indices of clusters without a sample)."""
+        norms = self._sums.norm(dim=1, keepdim=True)
+        # A sum of zero has no direction: every center costs the same, so the old one stays.
+        directions = torch.where(norms > 1e-12, self._sums / norms, self._centers.double())
+        empty = torch.nonzero(self._size == 0).ravel()
+        return directions.to(self._centers.dtype), empty
+
+
+class FarSamples:
+    """The samples with the largest cosine distances to their centers, the farthest first.
+
+    Parameters
+    ----------
+    centers : Tensor of shape (n_clusters, n_features)
+        The centers.
+    n_samples : int
+        How many, at most.
+    """
+
+    def __init__(self, centers, n_samples):
+        self._centers, self._n_samples = centers, n_samples
+        self._distance = centers.new_empty(0)
+        self.units = centers[:0]
+
+    def add(self, units, weight):
+        """Add unit vectors with weights; those of weight or length 0 are no candidates."""
+        units = units.to(self._centers.device)
+        distance = 1 - nearest(units, self._centers)[0]
+        counts = units.any(dim=1)
+        if weight is not None:
+            counts &= weight > 0
+        self._join(distance[counts], units[counts])
+
+    def __add__(self, other):
+        both = FarSamples(self._centers, self._n_samples)
+        both._join(self._distance, self.units)
+        both._join(other._distance, other.units)
+        return both
+
+    def _join(self, distance, units):
+        distance, units = torch.cat([self._distance, distance]), torch.cat([self.units, units])
+        first = torch.sort(distance, descending=True, stable=True).indices[: self._n_samples]
+        self._distance, self.units = distance[first], units[first]
 
 
 def lloyd(units, weight, centers, max_iter, tol, on_iteration):
-    """Iterate assignment and update; return (centers, assignment, inertias, n_iter).
+    """Iterate assignment and update; return (centers, inertias, n_iter).
 
     Stops when an iteration lowers the inertia by no more than `tol` times its value and
     leaves no cluster empty, or when `on_iteration(inertia)` returns True. An update that
     does not lower the inertia is not kept, so the inertias strictly fall.
+
+    Parameters
+    ----------
+    units : Rows of shape (n_samples, n_features)
+        Unit vectors.
+    weight : Tensor of shape (n_samples,) or None
+        Their weights, in their dtype; all 1 if None.
+    centers : Tensor of shape (n_clusters, n_features)
+        The first centers.
+    max_iter, tol, on_iteration : int, float, callable
+        See above.
     """
-    assignment = assign(units, weight, centers)
-    inertias = [assignment.inertia]
+    batch_size = rows_at_a_time(centers)
+    clusters = units.accumulate(Clusters(centers), weight, batch_size=batch_size)
+    inertias = [clusters.inertia]
     n_iter = 0
     for n_iter in range(1, max_iter + 1):
-        new_centers, n_empty = update(units, weight, centers, assignment)
-        new = assign(units, weight, new_centers)
-        gain = assignment.inertia - new.inertia
+        new_centers, empty = clusters.directions()
+        if len(empty):
+            # The inertia cannot rise when an unused center moves to where a sample is.
+            far = FarSamples(centers, len(empty))
+            far = units.accumulate(far, weight, batch_size=batch_size).units
+            new_centers[empty[: len(far)]] = far
+        new = units.accumulate(Clusters(new_centers), weight, batch_size=batch_size)
+        gain = clusters.inertia - new.inertia
         if gain <= 0:
             break
-        centers, assignment = new_centers, new
+        centers, clusters = new_centers, new
         inertias.append(new.inertia)
-        if on_iteration(new.inertia) or (gain <= tol * inertias[-2] and not n_empty):
+        if on_iteration(new.inertia) or (gain <= tol * inertias[-2] and not len(empty)):
             break
-    return centers, assignment, inertias, n_iter
+    return centers, inertias, n_iter

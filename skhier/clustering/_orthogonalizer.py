@@ -1,5 +1,6 @@
 """PatchKMeansOrthogonalizer: clusters of patches, mapped to orthogonal vectors."""
 
+from functools import partial
 from math import prod
 from numbers import Integral, Real
 from typing import Self
@@ -9,13 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
 from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._device import (
     automatic_precision,
     computing_dtype,
-    map_batches,
     refuse_slow_precision,
     resolve_device,
     torch_dtype,
@@ -348,7 +347,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
 
     @fit_method
     def _fit_images(self, images, weight):
-        """Fit on images (n, H, W, C) that are known to be valid, an array or a tensor."""
+        """Fit on rows (n, H, W, C) of images that are known to be valid."""
         self.image_shape_ = tuple(images.shape[1:])
         self.n_features_in_ = prod(self.image_shape_)
         self._learn(images, weight)
@@ -437,16 +436,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         """Raise ValueError if images are of another unit than those of `fit`, beyond measure."""
         refuse_foreign_values(images, float(np.abs(self.kernels_).max()))
 
-    def _map(self, X, method, shape, dtype=None):
-        """What a method of the encoder gives for all images, an array (n, *shape)."""
+    def _map(self, X, method, row_shape, result_dtype=None):
+        """What a method of the encoder gives for all images, an array (n, *row_shape)."""
         images = validate_images(self, X, reset=False)
         self._refuse_foreign(images)
-        encoder = self._encoder(computing_dtype(images))
-        return map_batches(
-            lambda batch: method(encoder, images[batch]),
-            gen_batches(len(images), encoder.batch_size),
-            np.empty((len(images), *shape), dtype or computing_dtype(images)),
-        )
+        dtype = computing_dtype(images)
+        encoder = self._encoder(dtype)
+        made = partial(method, encoder), row_shape, result_dtype or torch_dtype(dtype)
+        return images.derived(*made, encoder.batch_size).collect()
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Replace every patch by its code.
@@ -482,5 +479,5 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         """
         check_is_fitted(self)
         map_shape = self._plan(self.image_shape_).grid.map_shape
-        labels = self._map(X, PatchEncoder.label_map, map_shape, np.int64)
+        labels = self._map(X, PatchEncoder.label_map, map_shape, torch.int64)
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

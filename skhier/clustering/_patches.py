@@ -5,11 +5,10 @@ from math import prod
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 from sklearn.utils.random import sample_without_replacement
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, automatic_batch_size
+from .._base._device import as_tensor
 from .._base._images import is_plain_vectors
 from .._base._params import as_pair, is_auto
 from ._auto import auto_patch_size
@@ -151,7 +150,7 @@ def sample_patches(images, grid, border, n_patches, rng):
 
     Parameters
     ----------
-    images : ndarray or Tensor of shape (n, H, W, C)
+    images : Rows of shape (n, H, W, C)
         Images.
     grid : PatchGrid
         Where patches lie.
@@ -175,14 +174,30 @@ def sample_patches(images, grid, border, n_patches, rng):
         chosen = np.arange(total)
     else:
         chosen = np.sort(sample_without_replacement(total, n_patches, random_state=rng))
-    patches = np.empty((len(chosen), prod(grid.patch_shape)), border.dtype)
-    target, border = torch.from_numpy(patches), as_tensor(border)
-    batch_size = automatic_batch_size(images[:1].nbytes)
-    for batch in gen_batches(len(images), batch_size):
-        first, last = np.searchsorted(chosen, [batch.start * per_image, batch.stop * per_image])
-        if first < last:
-            windows = grid.windows(subtract_border(as_tensor(images[batch]), border))
-            inside = torch.from_numpy(chosen[first:last] - batch.start * per_image)
-            at = torch.unravel_index(inside, windows.shape[:3])
-            target[first:last] = windows[at].reshape(last - first, -1)
-    return patches, chosen // per_image
+    owners, positions = np.divmod(chosen, per_image)
+    chosen_images, first = np.unique(owners, return_index=True)
+    positions = np.split(positions, first[1:])
+    patches = _Patches(grid, as_tensor(border))
+    images.subset(chosen_images).accumulate(patches, positions)
+    return np.concatenate(patches.rows), owners
+
+
+class _Patches:
+    """Patches at some positions of each image, as rows in order."""
+
+    def __init__(self, grid, border):
+        self._grid, self._border = grid, border
+        self.rows = []
+
+    def add(self, images, positions):
+        windows = self._grid.windows(subtract_border(as_tensor(images), self._border))
+        n_positions = np.prod(windows.shape[1:3])
+        inside = np.concatenate([i * n_positions + at for i, at in enumerate(positions)])
+        at = torch.unravel_index(torch.from_numpy(inside), windows.shape[:3])
+        rows = windows[at].reshape(len(inside), -1)
+        self.rows.append(rows.to(self._border.dtype).cpu().numpy())
+
+    def __add__(self, other):
+        both = _Patches(self._grid, self._border)
+        both.rows = self.rows + other.rows
+        return both

@@ -11,30 +11,56 @@ from .._base._device import automatic_batch_size, dense_product
 # find than Lloyd's iterations take, whose end it hardly changes there.
 _MAX_GREEDY = 256
 _MAX_DRAWS = 256
+# Seeds that are not greedy are drawn from at most so many samples, or ten for each center.
+_MAX_CANDIDATES = 50_000
 
 
 def seed_centers(units, weight, n_clusters, init, rng, init_size):
-    """Choose `n_clusters` rows of `units` as first centers.
+    """Choose `n_clusters` rows as first centers.
 
     Rows are put in an order that depends on their values only, so that neither the
     order of the samples nor weighting instead of repeating them changes the seeds.
+
+    Parameters
+    ----------
+    units : Rows of shape (n_samples, n_features)
+        Unit vectors, of at least `n_clusters` different directions.
+    weight : Tensor of shape (n_samples,) or None
+        Their weights.
+    n_clusters : int
+        How many.
+    init : {'k-means++', 'random'}
+        How.
+    rng : RandomState
+        Source of randomness.
+    init_size : int or None
+        They are drawn from at most this many rows with greedy k-means++; all if None.
     """
     greedy = init == "k-means++" and n_clusters <= _MAX_GREEDY
-    candidates = np.flatnonzero((weight > 0) & units.any(axis=1))
-    if greedy and init_size is not None and len(candidates) > init_size:
-        candidates = np.sort(rng.choice(candidates, init_size, replace=False))
-    direction = rng.standard_normal(units.shape[1])
-    height = (units[candidates] * direction).sum(axis=1)
-    candidates = candidates[np.argsort(height, kind="stable")]
-    units, weight = units[candidates], weight[candidates]
+    counts = units.derived(_have_direction, (), torch.bool).collect()
+    if weight is not None:
+        counts &= weight.cpu().numpy() > 0
+    candidates = np.flatnonzero(counts)
+    most = init_size if greedy else max(_MAX_CANDIDATES, 10 * n_clusters)
+    if init == "k-means++" and most is not None and len(candidates) > most:
+        candidates = np.sort(rng.choice(candidates, most, replace=False))
+    rows = units.take(candidates).cpu().numpy()
+    weight = np.ones(len(rows), rows.dtype) if weight is None else weight[candidates].cpu().numpy()
+    direction = rng.standard_normal(rows.shape[1])
+    order = np.argsort((rows * direction).sum(axis=1), kind="stable")
+    rows, weight = rows[order], weight[order]
     if greedy:
-        return kmeans_plusplus(units, n_clusters, sample_weight=weight, random_state=rng)[0]
+        return kmeans_plusplus(rows, n_clusters, sample_weight=weight, random_state=rng)[0]
     if init == "k-means++":
-        return units[kmeans_plusplus_in_rounds(units, weight, n_clusters, rng)]
-    is_first = np.r_[True, (units[1:] != units[:-1]).any(axis=1)]
+        return rows[kmeans_plusplus_in_rounds(rows, weight, n_clusters, rng)]
+    is_first = np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]
     weight = np.add.reduceat(weight, np.flatnonzero(is_first), dtype=np.float64)
     chosen = rng.choice(len(weight), n_clusters, replace=False, p=weight / weight.sum())
-    return units[is_first][chosen]
+    return rows[is_first][chosen]
+
+
+def _have_direction(units):
+    return units.any(dim=1)
 
 
 def kmeans_plusplus_in_rounds(units, weight, n_clusters, rng):

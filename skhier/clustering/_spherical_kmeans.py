@@ -1,6 +1,7 @@
 """SphericalKMeans: k-means under cosine distance as a scikit-learn clusterer."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -16,18 +17,22 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import as_tensor, resolve_device
+from .._base._device import resolve_device, to_tensor, torch_dtype
 from .._base._fitting import Task, fit_method
+from .._base._memory import THIS_MACHINE
 from .._base._random import make_rng
+from .._base._rows import LocalRows
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import Device, RandomState, Seeding, Verbose
 from .._base._validation import to_floats, validate_data
 from .._base._weights import check_weights
 from ._lloyd import (
-    assign,
-    count_distinct_directions,
+    Clusters,
+    Directions,
+    distances,
     lloyd,
-    similarities,
+    nearest_center,
+    rows_at_a_time,
     unit_rows,
 )
 from ._seeding import seed_centers
@@ -196,30 +201,31 @@ class SphericalKMeans(
             centers are equal.
         """
         device = resolve_device(self.device)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32])
-        weight = check_weights(sample_weight, len(rows)).astype(rows.dtype)
-        units = unit_rows(rows)
+        rows = LocalRows(validate_data(self, X, dtype=[np.float64, np.float32]))
         init, n_init = self._check_init(rows)
+        units = _unit_rows(rows)
+        weight = _weight_tensor(sample_weight, units, device)
+        units = units.held(THIS_MACHINE)
         n_distinct = self._count_distinct(units, weight)
         rng = make_rng(self.random_state)
-        units_, weight_ = torch.from_numpy(units).to(device), torch.from_numpy(weight).to(device)
         best: Any = None
-        with Task.fit(self, n_init, rows) as task:
+        with Task.fit(self, n_init, X) as task:
             for run in range(n_init):
                 if isinstance(init, str):
                     centers = self._seed(units, weight, n_distinct, rng)
                 else:
                     centers = unit_rows(init)
+                centers = to_tensor(centers, units.dtype, device)
                 with task.subtask(f"run {run}", None) as running:
-                    result = self._run(units_, weight_, centers, running)
-                if best is None or result[1].inertia < best[1].inertia:
+                    result = self._run(units, weight, centers, running)
+                if best is None or result[1][-1] < best[1][-1]:
                     best = result
                 if task.stop:
                     break
-        centers, assignment, inertias, n_iter = best
+        centers, inertias, n_iter = best
         self.cluster_centers_ = centers.cpu().numpy()
-        self.labels_ = assignment.labels.cpu().numpy()
-        self.inertia_ = assignment.inertia
+        self.labels_ = _nearest_centers(units, centers)
+        self.inertia_ = inertias[-1]
         self.device_ = str(device)
         self.inertia_curve_ = np.array(inertias)
         self.n_iter_ = n_iter
@@ -249,7 +255,7 @@ class SphericalKMeans(
 
     def _count_distinct(self, units, weight):
         """The number of distinct directions, or `n_clusters` if there are more."""
-        n_distinct = count_distinct_directions(units[weight > 0], self.n_clusters)
+        n_distinct = units.accumulate(Directions(self.n_clusters), weight).count
         if n_distinct < self.n_clusters:
             warnings.warn(
                 f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "
@@ -262,8 +268,7 @@ class SphericalKMeans(
     def _seed(self, units, weight, n_distinct, rng):
         """First centers: repeated where directions are too few, random where there is none."""
         if n_distinct == 0:
-            directions = rng.standard_normal((int(self.n_clusters), units.shape[1]))
-            return unit_rows(directions).astype(units.dtype)
+            return unit_rows(rng.standard_normal((int(self.n_clusters), units.shape[1])))
         init_size = self.init_size
         if init_size is not None:
             init_size = max(int(init_size), 10 * int(self.n_clusters))
@@ -277,15 +282,14 @@ class SphericalKMeans(
                 pass
             return task.stop
 
-        centers = torch.from_numpy(np.ascontiguousarray(centers)).to(units.device)
         return lloyd(units, weight, centers, self.max_iter, self.tol, on_iteration)
 
     def _units(self, X):
+        """(unit vectors as rows, centers in their dtype)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        units = torch.from_numpy(unit_rows(X)).to(resolve_device(self.device))
-        centers = as_tensor(self.cluster_centers_).to(units)
-        return units, centers
+        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        units, device = _unit_rows(LocalRows(rows)), resolve_device(self.device)
+        return units, to_tensor(self.cluster_centers_, units.dtype, device)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The nearest cluster of each sample.
@@ -300,9 +304,7 @@ class SphericalKMeans(
         labels : ndarray of shape (n_samples,)
             Indices of the nearest centers.
         """
-        units, centers = self._units(X)
-        weight = units.new_ones(len(units))
-        return assign(units, weight, centers).labels.cpu().numpy()
+        return _nearest_centers(*self._units(X))
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """The cosine distance of each sample to each center.
@@ -318,10 +320,8 @@ class SphericalKMeans(
             1 - cos(x, c), between 0 and 2.
         """
         units, centers = self._units(X)
-        distances = units.new_empty(len(units), len(centers))
-        for rows, cosines in similarities(units, centers):
-            distances[rows] = 1 - cosines
-        return distances.clamp_(0, 2).cpu().numpy()
+        row_shape, size = (len(centers),), rows_at_a_time(centers)
+        return units.derived(partial(distances, centers), row_shape, units.dtype, size).collect()
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """The negative of the inertia of X: larger is better.
@@ -343,10 +343,31 @@ class SphericalKMeans(
             Minus the weighted sum of cosine distances to the nearest centers.
         """
         units, centers = self._units(X)
-        weight = as_tensor(check_weights(sample_weight, len(units))).to(units)
-        return -assign(units, weight, centers).inertia
+        weight = _weight_tensor(sample_weight, units, centers.device)
+        return -units.accumulate(Clusters(centers), weight).inertia
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _unit_rows(rows):
+    """The directions of rows, as tensors."""
+    return rows.derived(_unit_tensor, rows.shape[1:], torch_dtype(rows.dtype))
+
+
+def _unit_tensor(rows):
+    return torch.from_numpy(unit_rows(rows))
+
+
+def _nearest_centers(units, centers):
+    """The index of the nearest center of each row, an array."""
+    size = rows_at_a_time(centers)
+    return units.derived(partial(nearest_center, centers), (), torch.int64, size).collect()
+
+
+def _weight_tensor(sample_weight, units, device):
+    """Weights in the dtype of unit vectors, None if all are 1."""
+    weight = check_weights(sample_weight, len(units))
+    return None if (weight == 1).all() else to_tensor(weight, units.dtype, device)

@@ -2,62 +2,33 @@
 
 A batch of codes X is a floating tensor (n, h, w, C), or an integer tensor (n, h, w)
 whose entries name the one channel that is 1. On a label map the 1x1 convolution is a
-table lookup and the sum over a class is a count.
+table lookup and the sum over a class is a count. The shape of codes as rows is (n, h, w, C),
+whatever stands for them.
 """
 
+from functools import partial
 from math import prod
-from typing import Protocol
 
 import torch
 
-from .._base._device import automatic_batch_size, to_tensor
+from .._base._device import automatic_batch_size, to_tensor, torch_dtype
 
 
-class CodeSource(Protocol):
-    """Codes of a data set that can be read again and again, a batch at a time."""
-
-    code_shape: tuple  # (h, w, C)
-    batch_size: int  # images to read at a time when the order does not matter
-
-    def __len__(self):
-        """Number of images."""
-
-    def take(self, index):
-        """The codes of the images that a slice or an index array selects."""
+def code_rows(codes, dtype, device):
+    """Rows of codes that are already there, (n, h, w, C), as rows of tensors."""
+    dtype = torch_dtype(dtype)
+    made = partial(to_tensor, dtype=dtype, device=device), codes.shape[1:], dtype
+    return codes.derived(*made, automatic_batch_size(prod(codes.shape[1:]) * dtype.itemsize))
 
 
-class ArrayCodes:
-    """Codes that are already there, as an array (n, h, w, C)."""
-
-    def __init__(self, codes, dtype, device):
-        self._codes, self._dtype, self._device = codes, dtype, device
-        self.code_shape = codes.shape[1:]
-        self.batch_size = automatic_batch_size(codes[:1].size * dtype.itemsize)
-
-    def __len__(self):
-        return len(self._codes)
-
-    def take(self, index):
-        """The codes of the images that a slice or an index array selects."""
-        return to_tensor(self._codes[index], self._dtype, self._device)
+def widened(codes, dtype):
+    """Dense codes in the precision of sums; label maps as they are."""
+    return codes.to(dtype) if codes.is_floating_point() else codes
 
 
 def conv1x1(codes, K):
     """K^T x at every position: (n, h, w, n_components), in the dtype of dense codes."""
     return codes @ K.to(codes.dtype) if codes.is_floating_point() else K[codes]
-
-
-def channel_moments(codes, n_channels, weight=None):
-    """Sums over images and positions of each channel and of its square: (2, n_channels).
-
-    `weight` is that of the images, or None.
-    """
-    if codes.is_floating_point():
-        flat = codes.flatten(0, 2)
-        weighted = flat if weight is None else per_image(weight, codes).flatten(0, 2)
-        return torch.stack([weighted.sum(dim=0), (weighted * flat).sum(dim=0)]).double()
-    weights = None if weight is None else _repeated(weight, codes)
-    return torch.bincount(codes.ravel(), weights, minlength=n_channels).double().expand(2, -1)
 
 
 def per_image(weight, codes):
@@ -70,12 +41,44 @@ def _repeated(weight, labels):
     return weight[:, None, None].expand(labels.shape).ravel()
 
 
-def channel_scale(moments, n):
-    """1 / standard deviation of each channel, given sums over `n` values; 1 for constants."""
-    mean, mean_square = moments / n
-    variance = mean_square - mean**2
-    varies = variance > 1e-12 * mean_square
-    return torch.where(varies, variance.clamp(min=0).rsqrt(), 1.0)
+class ChannelMoments:
+    """Sums over images and positions of each channel and of its square.
+
+    Parameters
+    ----------
+    code_shape : tuple of int
+        (h, w, C) of codes.
+    """
+
+    def __init__(self, code_shape):
+        self._code_shape = code_shape
+        self._n = 0
+        self._moments = torch.zeros(2, code_shape[2], dtype=torch.float64)
+
+    def add(self, codes, labels, weight=None):
+        """Add the codes of some images times their weights; labels make no difference."""
+        self._n += len(codes)
+        self._moments = self._moments.to(codes.device) + self._of(codes, weight)
+
+    def _of(self, codes, weight):
+        if codes.is_floating_point():
+            flat = codes.flatten(0, 2)
+            weighted = flat if weight is None else per_image(weight, codes).flatten(0, 2)
+            return torch.stack([weighted.sum(dim=0), (weighted * flat).sum(dim=0)]).double()
+        weights = None if weight is None else _repeated(weight, codes)
+        return torch.bincount(codes.ravel(), weights, self._code_shape[2]).double().expand(2, -1)
+
+    def __add__(self, other):
+        both = ChannelMoments(self._code_shape)
+        both._n, both._moments = self._n + other._n, self._moments + other._moments
+        return both
+
+    def scale(self):
+        """1 / standard deviation of each channel; 1 for constants."""
+        mean, mean_square = self._moments / (self._n * prod(self._code_shape[:2]))
+        variance = mean_square - mean**2
+        varies = variance > 1e-12 * mean_square
+        return torch.where(varies, variance.clamp(min=0).rsqrt(), 1.0)
 
 
 class ClassSums:
@@ -88,6 +91,7 @@ class ClassSums:
     _N_RECENT = 1024
 
     def __init__(self, code_shape, n_classes, dtype, device):
+        self._new = code_shape, n_classes, dtype, device
         self._shape = n_classes, prod(code_shape[:2]), code_shape[2]
         n_cells = prod(code_shape)
         self._total = torch.zeros(n_classes, n_cells, dtype=torch.float64, device=device)
@@ -109,6 +113,13 @@ class ClassSums:
         if weight is None:
             weight = self._total.new_ones(len(codes))
         self._total.view(-1).scatter_add_(0, cells.ravel(), _repeated(weight, codes))
+
+    def __add__(self, other):
+        both = ClassSums(*self._new)
+        for part in (self, other):
+            part._flush()
+            both._total += part._total
+        return both
 
     def _flush(self):
         self._total += self._recent

@@ -1,5 +1,6 @@
 """TwoLayerConvEmbedder: the two-layer network that learns to embed codes."""
 
+from functools import partial
 from math import prod
 from numbers import Integral, Real
 from typing import Self
@@ -8,10 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import as_tensor, computing_dtype, map_batches, resolve_device, torch_dtype
+from .._base._device import as_tensor, computing_dtype, resolve_device
 from .._base._fitting import fit_method
 from .._base._images import (
     SQUARABLE,
@@ -33,7 +33,7 @@ from .._base._typing import (
     Verbose,
 )
 from .._base._weights import weighted_samples
-from ._codes import ArrayCodes, conv1x1
+from ._codes import code_rows, conv1x1
 from ._training import check_solver, train, train_on_expectation
 
 
@@ -265,7 +265,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         refuse_extreme_values(X, SQUARABLE)
         X, y, weight = weighted_samples(sample_weight, X, y)
         dtype = computing_dtype(X)
-        self._learn(ArrayCodes(X, torch_dtype(dtype), device), y, weight, dtype)
+        self._learn(code_rows(X, dtype, device), y, weight, dtype)
         return self
 
     @fit_method
@@ -313,18 +313,18 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         return self
 
     @fit_method
-    def _fit_source(self, source, y, weight, dtype):
-        """Fit on a :class:`CodeSource` instead of an array."""
-        self.image_shape_ = source.code_shape
-        self.n_features_in_ = prod(source.code_shape)
-        self._learn(source, y, weight, dtype)
+    def _fit_codes(self, codes, y, weight, dtype):
+        """Fit on rows of codes instead of an array."""
+        self.image_shape_ = codes.shape[1:]
+        self.n_features_in_ = prod(self.image_shape_)
+        self._learn(codes, y, weight, dtype)
         return self
 
-    def _learn(self, source, y, weight, dtype):
+    def _learn(self, codes, y, weight, dtype):
         self._check()
         device = resolve_device(self.device)
         classes, labels = encode_labels(self, y)
-        trained = train(self, source, labels, weight, len(classes), dtype, device)
+        trained = train(self, codes, labels, weight, len(classes), dtype, device)
         self._keep(trained, classes, device)
 
     def _keep(self, trained, classes, device):
@@ -370,16 +370,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         codes = validate_images(self, X, reset=False)
-        source = ArrayCodes(codes, torch_dtype(computing_dtype(codes)), resolve_device(self.device))
-        shape = (len(codes), *self.output_shape_)
-        batches = gen_batches(len(source), source.batch_size)
-        embedded = self._embed(source, batches, np.empty(shape, computing_dtype(codes)))
+        rows = code_rows(codes, computing_dtype(codes), resolve_device(self.device))
+        made = partial(conv1x1, K=self._kernels()), self.output_shape_, rows.dtype
+        embedded = rows.derived(*made).collect()
         return embedded.reshape(len(embedded), -1) if is_plain_vectors(self, X) else embedded
 
-    def _embed(self, source, batches, out):
-        """Fill `out`, an array or tensor, with the embedded images of a source of codes."""
-        K = as_tensor(self.kernels_).to(resolve_device(self.device))
-        return map_batches(lambda batch: conv1x1(source.take(batch), K), batches, out)
+    def _kernels(self):
+        """K_T as a tensor."""
+        return as_tensor(self.kernels_).to(resolve_device(self.device))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -112,13 +112,16 @@ class Targets:
         """The number of outputs that the table asks for, or None."""
         return None if self.table is None else self.table.shape[1]
 
-    def weight_of(self, index):
-        """The weights of some images, or None."""
-        return None if self.weight is None else self.weight[index]
-
-    def mean_loss(self, losses_of, outputs, index):
-        """The weighted mean of the losses of some images, given the outputs for them."""
-        labels = self.labels[index]
+    def mean_loss(self, losses_of, outputs, labels, weight):
+        """The mean of the losses of some images, weighted, given the outputs for them."""
         losses = losses_of(outputs, labels if self.table is None else self.table[labels])
-        weight = self.weight_of(index)
         return (losses if weight is None else losses * weight.to(losses.dtype)).mean()
+
+    @property
+    def common(self):
+        """What is the same for all images: the targets without labels and weights."""
+        return Targets(self.labels[:0], None, self.table)
+
+    def of_images(self, index):
+        """The labels and weights of some images."""
+        return self.labels[index], None if self.weight is None else self.weight[index]

@@ -1,11 +1,11 @@
-"""Solvers: from an initial network and a source of codes to a trained network.
+"""Solvers: from an initial network and rows of codes to a trained network.
 
-Each is a function (network, source, targets, run) that changes the network's
+Each is a function (network, codes, targets, run) that changes the network's
 tensors and returns the list of losses.
 """
 
 from dataclasses import dataclass, field
-from math import prod
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from sklearn.utils import gen_batches
 
 from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import n_parts
-from ._codes import ClassSums, channel_moments, channel_scale
+from .._base._rows import Together
+from ._codes import ChannelMoments, ClassSums, widened
 from ._network import cross_entropy_losses, linear_losses
 
 _LOSSES = {"linear": linear_losses, "cross_entropy": cross_entropy_losses}
@@ -45,21 +46,21 @@ class Run:
     validation_losses: list = field(default_factory=list)
 
 
-def exact(network, source, targets, run):
+def exact(network, codes, targets, run):
     """T steps of gradient descent on the linear loss with W fixed, in one pass."""
-    n_classes, dtype = len(targets.table), network.K.dtype
-    sums = ClassSums(source.code_shape, n_classes, dtype, network.K.device)
-    moments = 0.0
-    for batch in run.task.in_parts("one pass", len(source), source.batch_size):
-        codes = _widened(source.take(batch), dtype)
-        weight = targets.weight_of(batch)
-        sums.add(codes, targets.labels[batch], weight)
-        if run.params.scale_channels:
-            moments = moments + channel_moments(codes, source.code_shape[-1], weight)
+    n_classes, dtype, code_shape = len(targets.table), network.K.dtype, codes.shape[1:]
+    sums = [ClassSums(code_shape, n_classes, dtype, network.K.device)]
     if run.params.scale_channels:
-        _set_scale(network, moments, source)
+        sums.append(ChannelMoments(code_shape))
+    along = targets.labels, targets.weight
+    wide = codes.derived(partial(widened, dtype=dtype), code_shape, dtype)
+    sums, *moments = wide.accumulate(
+        Together(*sums), *along, task=run.task, name="one pass"
+    ).parts
+    for of_channels in moments:
+        network.scale = of_channels.scale().to(network.K)
     # y is a function of the class, so E[y X] is a combination of the sums over classes.
-    mean_yX = torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(source)
+    mean_yX = torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(codes)
     return exact_from_mean(network, mean_yX, run)
 
 
@@ -78,37 +79,89 @@ def exact_from_mean(network, mean_yX, run):
     return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
 
 
-def gradient_descent(network, source, targets, run):
+class Gradients:
+    """The loss and its gradient, summed over images.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        Where.
+    trained : list of Tensor
+        The parameters of the network with respect to which.
+    targets : Targets
+        Of the network.
+    losses_of : callable
+        The loss.
+    """
+
+    def __init__(self, network, trained, targets, losses_of):
+        self._where = network, trained, targets, losses_of
+        self.loss = 0.0
+        self.gradients = [torch.zeros_like(parameter) for parameter in trained]
+
+    def add(self, codes, labels, weight):
+        """Add the codes of some images with their classes and weights."""
+        network, trained, targets, losses_of = self._where
+        loss = targets.mean_loss(losses_of, network.outputs(codes), labels, weight) * len(codes)
+        for total, gradient in zip(self.gradients, torch.autograd.grad(loss, trained)):
+            total += gradient
+        self.loss += loss.item()
+
+    def __add__(self, other):
+        both = Gradients(*self._where)
+        both.loss = self.loss + other.loss
+        both.gradients = [a + b for a, b in zip(self.gradients, other.gradients)]
+        return both
+
+
+class Losses:
+    """The loss without its gradient, summed over images; see :class:`Gradients`."""
+
+    def __init__(self, network, targets, losses_of):
+        self._where = network, targets, losses_of
+        self.loss = 0.0
+
+    def add(self, codes, labels, weight):
+        """Add the codes of some images with their classes and weights."""
+        network, targets, losses_of = self._where
+        with torch.no_grad():
+            loss = targets.mean_loss(losses_of, network.outputs(codes), labels, weight)
+        self.loss += float(loss) * len(codes)
+
+    def __add__(self, other):
+        both = Losses(*self._where)
+        both.loss = self.loss + other.loss
+        return both
+
+
+def gradient_descent(network, codes, targets, run):
     """Steps along the gradient of the loss on all images."""
-    losses_of = _LOSSES[run.params.loss]
     trained = _make_trainable(network, run.train_readout)
     optimizer = torch.optim.SGD(trained, lr=run.params.learning_rate)
     losses = []
     for step in range(run.params.max_iter):
         with run.task.subtask("step"):
-            optimizer.zero_grad()
-            total = 0.0
-            for batch in gen_batches(len(source), source.batch_size):
-                codes = source.take(batch)
-                loss = targets.mean_loss(losses_of, network.outputs(codes), batch)
-                loss = loss * (len(codes) / len(source))
-                loss.backward()
-                total += loss.item()
+            sums = Gradients(network, trained, targets.common, _LOSSES[run.params.loss])
+            sums = codes.accumulate(sums, targets.labels, targets.weight)
+            for parameter, total in zip(trained, sums.gradients):
+                parameter.grad = total / len(codes)
             optimizer.step()
-        losses.append(_finite(total, step, run))
+        losses.append(_finite(sums.loss / len(codes), step, run))
         if run.task.stop:
             break
     return losses
 
 
-def stochastic(network, source, targets, run, optimizer_class):
+def stochastic(network, codes, targets, run, optimizer_class):
     """Steps along gradients of mini-batches; each epoch visits the images in a new order."""
     losses_of = _LOSSES[run.params.loss]
     trained = _make_trainable(network, run.train_readout)
     optimizer = optimizer_class(trained, lr=run.params.learning_rate)
-    images, held = np.arange(len(source)), None
+    images, held = np.arange(len(codes)), None
     if run.params.early_stopping:
-        images, held = set_aside(len(source), run.params.validation_fraction, run.rng)
+        images, held = set_aside(len(codes), run.params.validation_fraction, run.rng)
+        held = np.sort(held)
+        held_codes, held_targets = codes.subset(held), targets.of_images(held)
     stopping = EarlyStopping(run.params.n_iter_no_change)
     losses, stop = [], False
     while len(losses) < run.params.max_iter and not (stop or run.task.stop):
@@ -117,7 +170,8 @@ def stochastic(network, source, targets, run, optimizer_class):
             for batch in gen_batches(len(order), int(run.params.batch_size)):
                 index = order[batch]
                 optimizer.zero_grad()
-                loss = targets.mean_loss(losses_of, network.outputs(source.take(index)), index)
+                outputs = network.outputs(codes.take(index))
+                loss = targets.mean_loss(losses_of, outputs, *targets.of_images(index))
                 loss.backward()
                 optimizer.step()
                 losses.append(_finite(loss.item(), len(losses), run))
@@ -125,7 +179,8 @@ def stochastic(network, source, targets, run, optimizer_class):
                     break
         message = f"step {len(losses)}: loss {losses[-1]:.4g}"
         if run.params.early_stopping:
-            held_loss = _mean_loss(network, source, targets, held, losses_of)
+            sums = Losses(network, targets.common, losses_of)
+            held_loss = held_codes.accumulate(sums, *held_targets).loss / len(held)
             _finite(held_loss, len(losses), run)
             message += f", on the images set aside {held_loss:.4g}"
             run.validation_losses.append(held_loss)
@@ -138,35 +193,13 @@ def stochastic(network, source, targets, run, optimizer_class):
     return losses
 
 
-def _mean_loss(network, source, targets, images, losses_of):
-    """The loss on some images, without a step."""
-    total = 0.0
-    with torch.no_grad():
-        for batch in gen_batches(len(images), source.batch_size):
-            index = images[batch]
-            loss = targets.mean_loss(losses_of, network.outputs(source.take(index)), index)
-            total += float(loss) * len(index)
-    return total / len(images)
-
-
-def _widened(codes, dtype):
-    """Dense codes in the precision of sums; label maps as they are."""
-    return codes.to(dtype) if codes.is_floating_point() else codes
-
-
-def _set_scale(network, moments, source):
-    n_values = len(source) * prod(source.code_shape[:2])
-    network.scale = channel_scale(moments, n_values).to(network.K)
-
-
-def _measure_scale(network, source, targets):
+def _measure_scale(network, codes, targets):
     """One pass that finds the scale of the channels."""
-    moments = 0.0
-    for batch in gen_batches(len(source), source.batch_size):
-        codes = _widened(source.take(batch), network.K.dtype)
-        weight = targets.weight_of(batch)
-        moments = moments + channel_moments(codes, source.code_shape[-1], weight)
-    _set_scale(network, moments, source)
+    dtype, code_shape = network.K.dtype, codes.shape[1:]
+    wide = codes.derived(partial(widened, dtype=dtype), code_shape, dtype)
+    moments = ChannelMoments(code_shape)
+    moments = wide.accumulate(moments, targets.labels, targets.weight)
+    network.scale = moments.scale().to(network.K)
 
 
 def _make_trainable(network, train_readout):
@@ -185,30 +218,30 @@ def _finite(loss, step, run):
     return loss
 
 
-def solve(network, source, targets, run):
+def solve(network, codes, targets, run):
     """Train the network with the solver that the parameters name; return the losses."""
     solver = run.params.solver
     if solver == "exact" and run.params.max_iter > 0:
-        return exact(network, source, targets, run)
+        return exact(network, codes, targets, run)
     if run.params.scale_channels:
-        _measure_scale(network, source, targets)
+        _measure_scale(network, codes, targets)
     if run.params.max_iter == 0:  # a random projection: nothing to read the codes for
         return []
     if solver == "gd":
-        return gradient_descent(network, source, targets, run)
+        return gradient_descent(network, codes, targets, run)
     optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[solver]
-    return stochastic(network, source, targets, run, optimizer_class)
+    return stochastic(network, codes, targets, run, optimizer_class)
 
 
-def n_tasks(source, run):
+def n_tasks(codes, run):
     """The number of subtasks that `solve` reports."""
     solver = run.params.solver
     if run.params.max_iter == 0:
         return 0
     if solver == "exact":
-        return n_parts(len(source), source.batch_size)
+        return n_parts(len(codes), codes.batch_size)
     if solver == "gd":
         return run.params.max_iter
-    n_held = int(np.ceil(len(source) * run.params.validation_fraction)) * run.params.early_stopping
-    steps_per_epoch = -(-(len(source) - n_held) // int(run.params.batch_size))
+    n_held = int(np.ceil(len(codes) * run.params.validation_fraction)) * run.params.early_stopping
+    steps_per_epoch = -(-(len(codes) - n_held) // int(run.params.batch_size))
     return -(-int(run.params.max_iter) // steps_per_epoch)

@@ -1,4 +1,4 @@
-"""From an embedder's parameters and a source of codes, or their expectation, to a network."""
+"""From an embedder's parameters and codes, or their expectation, to a network."""
 
 from dataclasses import dataclass
 
@@ -58,18 +58,18 @@ def trains_readout(embedder):
     return embedder.loss == "cross_entropy" if is_auto(train_readout) else train_readout
 
 
-def train(embedder, source, labels, weight, n_classes, dtype, device):
-    """Train a network on a :class:`CodeSource` and labels 0, 1, ..., n_classes - 1.
+def train(embedder, codes, labels, weight, n_classes, dtype, device):
+    """Train a network on rows of codes and labels 0, 1, ..., n_classes - 1.
 
     `weight` is that of images, or None.
     """
     rng = make_rng(embedder.random_state)
     targets = Targets.of(labels, mean_one(weight), n_classes, embedder.loss, dtype, device)
     n_outputs = targets.n_outputs or n_classes
-    network = _initial_network(embedder, source.code_shape, n_outputs, rng, dtype, device)
+    network = _initial_network(embedder, codes.shape[1:], n_outputs, rng, dtype, device)
     run = Run(embedder, trains_readout(embedder), rng)
-    with Task.fit(embedder, n_tasks(source, run)) as run.task:
-        losses = solve(network, source, targets, run)
+    with Task.fit(embedder, n_tasks(codes, run)) as run.task:
+        losses = solve(network, codes, targets, run)
     _refuse_large_kernels(network.kernels, embedder)
     return Trained(network, losses, run.validation_losses)
 

@@ -5,8 +5,11 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
+from functools import lru_cache
 from math import prod
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +23,7 @@ class Memory:
     Parameters
     ----------
     limit : int, str or None
-        Bytes, such as 500_000_000, '500MB' or '2GiB'. None is no limit.
+        Bytes, such as 500_000_000, '500MB' or '2GiB'. None is the memory of the machine.
 
     Raises
     ------
@@ -41,17 +44,40 @@ class Memory:
             )
 
     def empty(self, shape, dtype):
-        """A tensor for all images: in memory, or in a temporary file if that is too much.
+        """A tensor for all images, None if that is too much.
 
         The input and the output of a layer exist at once, so each may take a quarter.
         """
         n_bytes = prod(shape) * dtype.itemsize
-        if self._limit is None or n_bytes <= self._limit / 4:
+        if n_bytes <= (self._limit or _machine_bytes()) / 4:
             return torch.empty(shape, dtype=dtype)
-        return _empty_in_file(shape, dtype, n_bytes)
+        return None
+
+    def and_files(self):
+        """The same, but with a temporary file for what is too much."""
+        return _MemoryAndFiles(self)
 
 
-UNLIMITED = Memory(None)
+class _MemoryAndFiles:
+    def __init__(self, memory):
+        self._memory = memory
+
+    def empty(self, shape, dtype):
+        """A tensor for all images, in memory or in a temporary file."""
+        out = self._memory.empty(shape, dtype)
+        return _empty_in_file(shape, dtype, prod(shape) * dtype.itemsize) if out is None else out
+
+
+THIS_MACHINE = Memory(None)
+
+
+@lru_cache
+def _machine_bytes():
+    """The memory of this machine, or of the part of it that the process may use."""
+    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
+    with suppress(OSError, ValueError):  # no control group, or one without a limit
+        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(sizes, default=np.inf)
 
 
 def _parse_bytes(limit):

@@ -1,0 +1,237 @@
+"""Features with mean 0 and variance 1 that are never made: what ridge regression needs of them.
+
+All of it is sums over samples. :class:`StandardizedFeatures` goes over the samples for each product,
+which takes little work; :class:`GramMatrix` goes over them once, which takes D times as much as a
+product, and is for features that have to be computed again, or read from a disk, at each pass.
+"""
+
+from math import prod
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from .._base._device import as_tensor, dense_product
+from .._base._rows import Together
+
+_ROWS = 4096  # of the features, multiplied at a time
+_GRAM_ROWS = 2048  # sums of bfloat16 products are rounded after as many
+_FIRST = 1000  # samples that a first mean is taken of
+_N_BLOCKS = 6  # of columns of a Gram matrix, of which half the products are spared
+
+
+def _columns(batch):
+    """A batch of features as a matrix."""
+    return as_tensor(batch).flatten(1)
+
+
+class _Moments:
+    """Sums of features and of their squares."""
+
+    def __init__(self, n_features, dtype):
+        self._new = n_features, dtype
+        self._total, self._square = torch.zeros(2, n_features, dtype=torch.float64)
+
+    def add(self, batch, weight, *others):
+        x = _columns(batch).to(self._new[1])
+        self._total += weight @ x
+        self._square += weight @ (x * x)
+
+    def __add__(self, other):
+        both = _Moments(*self._new)
+        both._total, both._square = self._total + other._total, self._square + other._square
+        return both
+
+    def mean_and_scale(self, n):
+        """The mean, and the standard deviation or infinity for constants."""
+        mean = self._total / n
+        variance = self._square / n - mean**2
+        varies = variance > 1e-10 * self._square / n
+        scale = torch.where(varies, variance.clamp(min=0).sqrt(), torch.inf)
+        return mean.to(self._new[1]), scale.to(self._new[1])
+
+
+class _Adjoint:
+    """The products of columns, what a function makes of features and labels, with features."""
+
+    def __init__(self, function, n_columns, n_features, dtype):
+        self._new = function, n_columns, n_features, dtype
+        self._products = torch.zeros(n_columns, n_features, dtype=dtype)
+        self._total = torch.zeros(n_columns, dtype=dtype)
+
+    def add(self, batch, weight, *others):
+        x = _columns(batch)
+        columns = self._new[0](x, *others) * weight[:, None]
+        narrow = columns.T.to(x.dtype).contiguous()
+        self._products += narrow @ x
+        self._total += narrow.to(columns.dtype).sum(dim=1)
+
+    def __add__(self, other):
+        both = _Adjoint(*self._new)
+        both._products, both._total = self._products + other._products, self._total + other._total
+        return both
+
+    def standardized(self, mean, scale):
+        """The products (n_features, n_columns) with the features less their mean, scaled."""
+        return (self._products.T - torch.outer(mean, self._total)) / scale[:, None]
+
+
+class _Targets:
+    """Targets of samples, those of their classes and others."""
+
+    def __init__(self, table):
+        self._table = table
+
+    def __call__(self, x, labels, probes):
+        targets = self._table[labels]
+        return targets if probes is None else torch.cat([targets, probes.to(targets)], dim=1)
+
+
+class _Product:
+    """The products of features with coefficients, less that of their mean."""
+
+    def __init__(self, narrow, shift):
+        self._narrow, self._shift = narrow, shift
+
+    def __call__(self, batch, *others):
+        return F.linear(_columns(batch), self._narrow).to(self._shift.dtype) - self._shift
+
+
+class _Gram:
+    """The weighted products of features, centred and scaled, with each other.
+
+    Parameters
+    ----------
+    center, scale : Tensor of shape (n_features,)
+        Subtracted, and divided by.
+    dtype : torch.dtype
+        Of the factors.
+    """
+
+    def __init__(self, center, scale, dtype):
+        self._new = center, scale, dtype
+        self._total = torch.zeros(len(center), len(center), dtype=center.dtype)
+
+    def add(self, batch, weight, *others):
+        center, scale, dtype = self._new
+        x = (_columns(batch).to(center) - center) / scale
+        x = (x * weight[:, None].sqrt()).T.to(dtype).contiguous()
+        for block in torch.arange(len(x)).tensor_split(_N_BLOCKS):
+            if len(block):  # the others are its transpose
+                first, last = int(block[0]), int(block[-1]) + 1
+                self._total[first:last, first:] += dense_product(x[first:last], x[first:])
+
+    def __add__(self, other):
+        both = _Gram(*self._new)
+        both._total = self._total + other._total
+        return both
+
+    def full(self):
+        """The matrix."""
+        return self._total.triu_().add_(self._total.triu(1).T)
+
+
+class StandardizedFeatures:
+    """The matrix X of standardized features, with weights of samples. Constant ones are 0.
+
+    Parameters
+    ----------
+    rows : Rows of shape (n_samples, ...)
+        The features as they are.
+    weight : Tensor of shape (n_samples,)
+        Weights of samples; those with 0 do not count.
+    table : Tensor of shape (n_classes, n_outputs)
+        The target of each class; their weighted mean over samples is 0.
+    labels : Tensor of shape (n_samples,)
+        The classes of samples.
+    probes : Tensor of shape (n_samples, n_probes) or None
+        More targets.
+
+    Attributes
+    ----------
+    mean, scale : Tensor of shape (n_features,)
+        Of the features.
+    right_side : Tensor of shape (n_features, n_outputs + n_probes)
+        The weighted products of X and the targets.
+    """
+
+    def __init__(self, rows, weight, table, labels, probes):
+        self._rows, self._weight, self._n = rows, weight, float(weight.sum())
+        self._n_features = prod(rows.shape[1:])
+        self._narrow = as_tensor(rows.take([0])).dtype
+        moments = _Moments(self._n_features, weight.dtype)
+        moments = rows.accumulate(moments, weight)
+        self.mean, self.scale = moments.mean_and_scale(self._n)
+        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
+        self.right_side = self._adjoint(_Targets(table), n_columns, labels, probes)
+
+    def _adjoint(self, residuals, n_columns, *along):
+        sums = _Adjoint(residuals, n_columns, self._n_features, self._weight.dtype)
+        sums = self._rows.accumulate(sums, self._weight, *along, batch_size=_ROWS)
+        return sums.standardized(self.mean, self.scale)
+
+    def normal(self, W):
+        """The weighted product X^T X W, for coefficients (n_features, n_columns)."""
+        return self._adjoint(self._product(W), W.shape[1])
+
+    def _product(self, W):
+        """The map from features as they are to X W."""
+        narrow = (W / self.scale[:, None]).T.to(self._narrow).contiguous()
+        # The mean is multiplied by the rounded coefficients too, so that it cancels.
+        return _Product(narrow, self.mean @ narrow.T.to(W.dtype))
+
+    def scores(self, W, index):
+        """X W of the samples that a sorted index array selects, (n, n_columns)."""
+        some = self._rows.subset(index)
+        made = some.derived(self._product(W), (W.shape[1],), W.dtype, _ROWS)
+        return torch.from_numpy(made.collect())
+
+    def eigenvalues(self):
+        """Those of the weighted product X^T X, of n_samples or n_features the fewer."""
+        if len(self._rows) > self._n_features:
+            sums = _Gram(self.mean, self.scale, self.mean.dtype)
+            products = self._rows.accumulate(sums, self._weight).full()
+        else:
+            x = _columns(self._rows.collect()).to(self.mean)
+            x = (x - self.mean) / self.scale * self._weight[:, None].sqrt()
+            products = x @ x.T
+        return torch.linalg.eigvalsh(products.double()).clamp(min=0)
+
+
+class GramMatrix(StandardizedFeatures):
+    """The same, with X^T X made in one pass; see the module."""
+
+    def __init__(self, rows, weight, table, labels, probes):
+        self._rows, self._n = rows, float(weight.sum())
+        self._n_features = prod(rows.shape[1:])
+        some = as_tensor(rows.take(np.linspace(0, len(rows) - 1, _FIRST).astype(int)))
+        self._narrow = some.dtype
+        # Products are those of differences to a first mean, else they would lose digits.
+        first = _Moments(self._n_features, weight.dtype)
+        first.add(some, weight.new_ones(len(some)))
+        center, spread = first.mean_and_scale(len(some))
+        spread = torch.where(spread.isfinite(), spread, 1.0)
+        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
+        moments, adjoint, gram = rows.accumulate(
+            Together(
+                _Moments(self._n_features, weight.dtype),
+                _Adjoint(_Targets(table), n_columns, self._n_features, weight.dtype),
+                _Gram(center, spread, self._narrow),
+            ),
+            *(weight, labels, probes),
+            batch_size=_GRAM_ROWS,
+        ).parts
+        self.mean, self.scale = moments.mean_and_scale(self._n)
+        self.right_side = adjoint.standardized(self.mean, self.scale)
+        shift = (self.mean - center) / spread
+        self._gram = gram.full().addr_(shift, shift, alpha=-self._n)
+        ratio = spread / self.scale
+        self._gram.mul_(ratio).mul_(ratio[:, None])
+
+    def normal(self, W):
+        """The weighted product X^T X W, for coefficients (n_features, n_columns)."""
+        return self._gram @ W
+
+    def eigenvalues(self):
+        """Those of the weighted product X^T X."""
+        return torch.linalg.eigvalsh(self._gram.double()).clamp(min=0)
