@@ -6,8 +6,19 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 
+def number_set_aside(n_samples, validation_fraction):
+    """How many samples are set aside."""
+    return int(np.ceil(n_samples * float(validation_fraction)))
+
+
 def set_aside(n_samples, validation_fraction, rng):
-    """Indices of samples (to learn from, to score)."""
+    """Indices of samples (to learn from, to score); ValueError if there is none of a kind."""
+    n_held = number_set_aside(n_samples, validation_fraction)
+    if n_held >= n_samples:
+        raise ValueError(
+            f"validation_fraction={validation_fraction!r} of {n_samples} samples is {n_held}: none "
+            "would be left to learn from. Lower it."
+        )
     return train_test_split(np.arange(n_samples), test_size=validation_fraction, random_state=rng)
 
 

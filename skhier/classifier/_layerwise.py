@@ -515,7 +515,8 @@ class LayerwiseCNNClassifier(
         features : ndarray of shape (n, h, w, channels)
             Images of shape `output_shape_`; (n, channels) for plain vectors.
         """
-        features = self._features(X).collect()
+        features = self._features(X)
+        features = features.collect().astype(features.result_dtype, copy=False)
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
     def predict(self, X: ArrayLike) -> np.ndarray:

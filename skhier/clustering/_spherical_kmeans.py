@@ -273,7 +273,7 @@ class SphericalKMeans(
         if init_size is not None:
             init_size = max(int(init_size), 10 * int(self.n_clusters))
         centers = seed_centers(units, weight, n_distinct, self.init, rng, init_size)
-        return np.resize(centers, (self.n_clusters, units.shape[1]))
+        return np.resize(centers, (int(self.n_clusters), units.shape[1]))
 
     def _run(self, units, weight, centers, task):
         def on_iteration(inertia):

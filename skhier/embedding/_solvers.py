@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._early_stopping import EarlyStopping, set_aside
+from .._base._early_stopping import EarlyStopping, number_set_aside, set_aside
 from .._base._fitting import n_parts
 from .._base._rows import Together
 from ._codes import ChannelMoments, ClassSums, widened
@@ -242,6 +242,8 @@ def n_tasks(codes, run):
         return n_parts(len(codes), codes.batch_size)
     if solver == "gd":
         return run.params.max_iter
-    n_held = int(np.ceil(len(codes) * run.params.validation_fraction)) * run.params.early_stopping
-    steps_per_epoch = -(-(len(codes) - n_held) // int(run.params.batch_size))
+    n_images = len(codes)
+    if run.params.early_stopping:
+        n_images -= number_set_aside(n_images, run.params.validation_fraction)
+    steps_per_epoch = max(1, -(-n_images // int(run.params.batch_size)))
     return -(-int(run.params.max_iter) // steps_per_epoch)

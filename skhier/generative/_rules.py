@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .._base._validation import to_floats
+
 from ._streams import multiply_bits
 
 
@@ -117,8 +119,8 @@ def rule_weights(value, n_classes, k, level):
     """
     exponent = {"uniform": 0.0, "zipf": 1.0}.get(value) if isinstance(value, str) else value
     try:
-        weights = np.asarray(exponent, dtype=float)
-    except (TypeError, ValueError):
+        weights = to_floats(exponent, "rule_weights")
+    except ValueError:
         weights = np.array(np.nan)
     if weights.ndim == 0:  # of Zipf's law: the r-th patch has weight r ** -exponent
         weights = np.arange(1, k + 1) ** -weights if weights >= 0 else np.array(np.nan)

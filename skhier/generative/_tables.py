@@ -7,6 +7,8 @@ from math import prod
 
 import numpy as np
 
+from .._base._validation import to_floats
+
 
 def draw_symbol_table(n_classes, k, patch_size, n_symbols, overlap, rng):
     """Draw sets of patches over `n_symbols` symbols, uniformly.
@@ -118,8 +120,8 @@ def check_pixel_table(table):
     """
     try:
         with np.errstate(over="ignore"):  # infinity is refused below
-            table = np.asarray(table, dtype=np.float32)
-    except (TypeError, ValueError):
+            table = to_floats(table, "pixel_patches").astype(np.float32)
+    except ValueError:
         table = np.empty(0)
     if table.ndim not in (4, 5) or 0 in table.shape or not np.isfinite(table).all():
         raise ValueError(

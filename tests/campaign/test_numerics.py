@@ -206,6 +206,7 @@ def run_onnx(network, images, path):
             network,
             (images[:3],),
             path,
+            dynamo=True,
             input_names=["images"],
             dynamic_shapes=({0: torch.export.Dim("n", min=2)},),
             verbose=False,

@@ -184,6 +184,10 @@ def test_global_torch_generator_is_untouched(codes):
         ({"solver": "newton"}, "solver"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"early_stopping": True}, "early_stopping=True needs solver='sgd' or 'adam'"),
+        (
+            {"solver": "sgd", "early_stopping": True, "validation_fraction": 0.9999},
+            "validation_fraction=0.9999 of .* none would be left to learn from",
+        ),
         ({"device": "abacus"}, "device='abacus' cannot be used"),
         (
             {"solver": "gd", "train_readout": True, "learning_rate": 1e30},

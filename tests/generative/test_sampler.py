@@ -271,6 +271,8 @@ def test_levels_are_drawn_until_theta_and_lambda_are_reached():
         ({"pixel_noise": -1}, "pixel_noise"),
         ({"pixel_patches": "wavelets"}, "pixel_patches='wavelets' is not valid"),
         ({"pixel_patches": np.zeros((2, 3))}, r"pixel_patches .* of shape \(2, 3\)"),
+        ({"pixel_patches": np.zeros((1, 2, 3, 3), complex)}, "pixel_patches is not valid"),
+        ({"rule_weights": 1j}, "rule_weights=1j is not valid"),
         ({"pixel_patches": np.zeros((1, 2, 3, 3))}, "gives class 0 a patch twice"),
         ({"symbol_patches": [None, None]}, "each of the n_levels - 1 = 1 upper levels"),
         ({"symbol_patches": [np.ones((2, 2, 2))]}, r"symbol_patches\[0\] of shape \(2, 2, 2\)"),
