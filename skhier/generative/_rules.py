@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._base._validation import to_floats
-
 from ._streams import multiply_bits
 
 
