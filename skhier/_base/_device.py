@@ -94,7 +94,7 @@ def numpy_dtype(dtype):
     """The NumPy dtype of results in a dtype of NumPy or torch; bfloat16 becomes float32."""
     if isinstance(dtype, np.dtype):
         return dtype
-    return np.dtype(np.float32) if dtype == torch.bfloat16 else torch.empty(0, dtype=dtype).numpy().dtype
+    return torch.empty(0, dtype=torch.float32 if dtype == torch.bfloat16 else dtype).numpy().dtype
 
 
 def to_tensor(array, dtype, device):

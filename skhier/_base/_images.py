@@ -10,7 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ._rows import LocalRows
+from ._blocked import is_blocked, validate_rows
 from ._validation import to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
@@ -99,15 +99,14 @@ def validate_images(estimator, X, y="no_validation", *, reset):
             f"X holds images of shape {X_shape[1:]}, but {name} was fitted on images "
             f"of shape {estimator.image_shape_}."
         )
-    if ndim > 2:
+    if ndim > 2 and not is_blocked(X):
         X = to_array(X, "X")
         X = X.reshape(len(X), prod(X.shape[1:]))
-    checked = validate_data(estimator, X, y, reset=reset, dtype=_DTYPES)
-    X, *rest = checked if isinstance(checked, tuple) else (checked,)
+    row_shape = shape if reset else estimator.image_shape_
+    checked = validate_rows(estimator, X, y, row_shape=row_shape, reset=reset, dtype=_DTYPES)
     if reset:
         estimator.image_shape_ = shape
-    images = LocalRows(X.reshape(len(X), *estimator.image_shape_))
-    return (images, *rest) if rest else images
+    return checked
 
 
 def refuse_extreme_values(X, exponents=INVERTIBLE):
@@ -146,7 +145,10 @@ class _Largest:
         self.value = value
 
     def add(self, batch):
-        self.value = max(self.value, float(batch.max()), -float(batch.min()))
+        least, most = float(batch.min()), float(batch.max())
+        if not np.isfinite([least, most]).all():  # of arrays in memory that is known
+            raise ValueError("Input X contains NaN or infinity.")
+        self.value = max(self.value, most, -least)
 
     def __add__(self, other):
         return _Largest(max(self.value, other.value))

@@ -74,7 +74,9 @@ THIS_MACHINE = Memory(None)
 @lru_cache
 def _machine_bytes():
     """The memory of this machine, or of the part of it that the process may use."""
-    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
+    sizes = []
+    with suppress(AttributeError, OSError, ValueError):  # not Linux
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(OSError, ValueError):  # no control group, or one without a limit
         sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return min(sizes, default=np.inf)

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from ._device import as_array, automatic_batch_size, numpy_dtype
+from ._device import as_array, automatic_batch_size, numpy_dtype, torch_dtype
+from ._fitting import n_parts
 
 
 class Sums(Protocol):
@@ -112,6 +113,10 @@ class Rows:
         """
         raise NotImplementedError
 
+    def n_parts(self, batch_size=None):
+        """The number of parts that going over all rows is reported as."""
+        raise NotImplementedError
+
     def take(self, index):
         """The rows that an index array selects, in its order, in memory."""
         raise NotImplementedError
@@ -154,25 +159,34 @@ class LocalRows(Rows):
         See :class:`Rows`; None suits the cache.
     index : ndarray of int or None
         All if None.
+
+    Attributes
+    ----------
+    array : array-like
+        The array.
     """
 
     def __init__(self, array, batch_size=None, index=None):
-        self._array, self._index = array, index
+        self.array, self._index = array, index
         self.shape = (len(array) if index is None else len(index), *array.shape[1:])
         self.dtype = array.dtype
         row_bytes = prod(self.shape[1:]) * self.dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(row_bytes)
 
+    def n_parts(self, batch_size=None):
+        """The number of parts that going over all rows is reported as."""
+        return n_parts(len(self), int(batch_size or self.batch_size))
+
     def take(self, index):
         """The rows that a slice or an index array selects."""
-        return self._array[index if self._index is None else self._index[index]]
+        return self.array[index if self._index is None else self._index[index]]
 
     def subset(self, index):
         """The rows that a sorted index array selects, as rows."""
         if len(index) == len(self):
             return self
         index = index if self._index is None else self._index[index]
-        return LocalRows(self._array, self.batch_size, index)
+        return LocalRows(self.array, self.batch_size, index)
 
     def accumulate(self, sums, *along, task=None, name="", batch_size=None):
         """Add all rows to `sums`, in batches, and return it."""
@@ -197,6 +211,13 @@ class LocalRows(Rows):
             return None
         self._copy(made, out, task, name)
         return LocalRows(out)
+
+    def make(self, made):
+        """The rows that are made of these, a tensor."""
+        dtype = made.dtype if isinstance(made.dtype, torch.dtype) else torch_dtype(made.dtype)
+        out = torch.empty((len(self), *made.row_shape), dtype=dtype)
+        self._copy(made, out)
+        return out
 
     def gather(self, made):
         """The rows that are made of these, an array in memory."""
@@ -258,6 +279,10 @@ class DerivedRows(Rows):
         """Add all rows to `sums`, in batches, and return it."""
         sums, size = _OfMade(sums, self._made.function), batch_size or self.batch_size
         return self._source.accumulate(sums, *along, task=task, name=name, batch_size=size).sums
+
+    def n_parts(self, batch_size=None):
+        """The number of parts that going over all rows is reported as."""
+        return self._source.n_parts(batch_size or self.batch_size)
 
     def take(self, index):
         """The rows that an index array selects, in its order, in memory."""

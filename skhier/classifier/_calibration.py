@@ -26,7 +26,7 @@ def calibration_sample(n_samples, rng):
     return np.sort(rng.choice(n_samples, _MOST_SCORES, replace=False))
 
 
-def trace_probes(weight, n_features, rng):
+def trace_probes(weight, n_features, rng, dtype):
     """Targets (n_samples, n) that the trace of a smoother is estimated from.
 
     None where it is exact. With the weights of samples, they are random signs times the roots
@@ -36,7 +36,7 @@ def trace_probes(weight, n_features, rng):
         return None
     n_probes = int(np.ceil(1 / (len(weight) * _TRACE_ERROR**2)))
     signs = rng.choice([-1.0, 1.0], (len(weight), n_probes))
-    return torch.from_numpy(signs / np.sqrt(weight)[:, None])
+    return torch.from_numpy(signs / np.sqrt(weight)[:, None]).to(dtype)
 
 
 def smoother_trace(features, penalty, W):

@@ -67,6 +67,11 @@ def head_bytes(head, n_samples, n_features, n_classes):
     return 2 * 4 * n_samples * n_features  # features as float32, and standardized
 
 
+def reads_once(head, shape):
+    """Whether a head reads features of such a shape once if they are made when they are read."""
+    return isinstance(head, RidgeHead) and head._may_read_once(shape)
+
+
 def takes_weights(head):
     """Whether a head, or the last step of one that is a pipeline, takes `sample_weight`."""
     final = head.steps[-1][1] if isinstance(head, Pipeline) else head

@@ -14,7 +14,8 @@ from sklearn.utils import gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._device import as_array, computing_dtype, resolve_device
+from .._base._blocked import maps_rows
+from .._base._device import as_array, computing_dtype, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, refuse_extreme_values, validate_images
 from .._base._labels import encode_labels
@@ -490,18 +491,19 @@ class LayerwiseCNNClassifier(
 
     def _respond(self, method, X):
         """The head's response, for one chunk of images after the other."""
-        features = self._features(X)
+        images = self._images(X)
+        features = self._network(images).applied(images)
         respond = getattr(self.head_, method)
         chunks = gen_batches(len(features), features.batch_size)
         taken = (as_array(features.take(chunk)) for chunk in chunks)
         return np.concatenate([respond(chunk.reshape(len(chunk), -1)) for chunk in taken])
 
-    def _features(self, X):
-        """The output of the last layer for images, as rows."""
-        images = self._images(X)
+    def _network(self, images):
+        """The map from images to the learned representation."""
         dtype = computing_dtype(images)
-        return Network([block.layer(dtype) for block in self.layers_], self.mirror).applied(images)
+        return Network([block.layer(dtype) for block in self.layers_], self.mirror)
 
+    @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
         """The learned representation: the output of the last layer.
 
@@ -515,10 +517,13 @@ class LayerwiseCNNClassifier(
         features : ndarray of shape (n, h, w, channels)
             Images of shape `output_shape_`; (n, channels) for plain vectors.
         """
-        features = self._features(X)
-        features = features.collect().astype(features.result_dtype, copy=False)
+        images = self._images(X)
+        network, dtype = self._network(images), torch_dtype(computing_dtype(images))
+        made = network, network.out_shape, dtype, network.batch_size
+        features = images.derived(*made).collect()
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
+    @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the labels of images.
 
@@ -535,6 +540,7 @@ class LayerwiseCNNClassifier(
         return self._respond("predict", X)
 
     @available_if(_head_has("decision_function"))
+    @maps_rows
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """The head's decision function.
 
@@ -551,6 +557,7 @@ class LayerwiseCNNClassifier(
         return self._respond("decision_function", X)
 
     @available_if(_head_has("predict_proba"))
+    @maps_rows
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Estimate the probabilities of the labels.
 

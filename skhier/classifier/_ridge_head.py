@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._base._blocked import maps_rows, validate_rows
 from .._base._device import computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, set_aside
 from .._base._fitting import Task, fit_method
@@ -204,8 +205,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If there is one class only.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        rows = LocalRows(X)
+        rows, y = validate_rows(self, X, y, dtype=[np.float64, np.float32])
         refuse_extreme_values(rows, SQUARABLE)
         self._learn(*weighted_samples(sample_weight, rows, y))
         return self
@@ -279,7 +279,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_outputs = table.shape[1]
         probes = None
         if not self.early_stopping:
-            probes = trace_probes(weight, self.n_features_in_, rng).to(wide)
+            probes = trace_probes(weight, self.n_features_in_, rng, wide)
         kind = GramMatrix if self._reads_once(X) else StandardizedFeatures
         weight, labels_ = torch.from_numpy(weight).to(wide), torch.from_numpy(labels)
         features = kind(X, weight, table - offset, labels_, probes)
@@ -325,6 +325,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.validation_scores_ = np.array(stopping.scores) if self.early_stopping else None
         self.n_iter_ = len(solver.residuals)
 
+    @maps_rows
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Confidence scores of the classes.
 
@@ -343,6 +344,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         scores = rows @ self.coef_.T.astype(rows.dtype) + self.intercept_.astype(rows.dtype)
         return scores[:, 0] if len(self.coef_) == 1 else scores
 
+    @maps_rows
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Estimate the probabilities of the classes.
 
@@ -361,6 +363,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         scores = scores.reshape(len(scores), -1) / scores.dtype.type(self.temperature_)
         return softmax(_per_class(scores), axis=1)
 
+    @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.
 

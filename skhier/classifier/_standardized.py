@@ -1,8 +1,8 @@
 """Features with mean 0 and variance 1 that are never made: what ridge regression needs of them.
 
-All of it is sums over samples. :class:`StandardizedFeatures` goes over the samples for each product,
-which takes little work; :class:`GramMatrix` goes over them once, which takes D times as much as a
-product, and is for features that have to be computed again, or read from a disk, at each pass.
+All of it is sums over samples. :class:`StandardizedFeatures` goes over the samples for each
+product, which takes little work; :class:`GramMatrix` goes over them once, which takes the work of
+some D products, and is for features that would have to be computed again at each pass.
 """
 
 from math import prod

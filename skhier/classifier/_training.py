@@ -8,7 +8,7 @@ import numpy as np
 from .._base._device import computing_dtype
 from .._base._weights import class_weight_of
 from ._features import LastLayer, Network
-from ._heads import fit_head, head_bytes, takes_weights
+from ._heads import fit_head, head_bytes, reads_once, takes_weights
 
 
 class Weights(NamedTuple):
@@ -72,13 +72,21 @@ def train(blocks, head, images, y, weights, mirror, memory, task):
             block.fit(features, y, weights.of_all, dtype, part)
             layers.append(block.layer(dtype))
             inputs, features = features, layers[-1].applied(features)
+            is_last = number == len(blocks)
             with part.subtask("transform", None) as transform:
-                if number < len(blocks) or not mirror:
-                    features = features.held(memory, transform, "transform")
+                if not (is_last and mirror):
+                    where = _where(head, features, memory) if is_last else memory
+                    features = features.held(where, transform, "transform")
         task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
         if task.stop:
             break
     if mirror:
-        features = LastLayer(Network(layers, mirror)).applied(inputs, images).held(memory)
+        features = LastLayer(Network(layers, mirror)).applied(inputs, images)
+        features = features.held(_where(head, features, memory))
     fit_head(head, features, y, weights, task)
     return blocks[: len(layers)], features.shape[1:]
+
+
+def _where(head, features, memory):
+    """Where features for a head are kept: in a file, if need be, unless it reads them once."""
+    return memory if reads_once(head, features.shape) else memory.and_files()

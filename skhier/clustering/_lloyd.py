@@ -50,8 +50,9 @@ class Directions:
             counts &= as_array(weight) > 0
         steps = np.rint(units[counts] / _RESOLUTION).astype(np.int64).astype(np.uint64)
         # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
-        factors = np.random.default_rng(0).integers(2**64, size=(steps.shape[1], 1), dtype=np.uint64)
-        self._join((steps @ (factors | np.uint64(1)))[:, 0])
+        n_features = steps.shape[1]
+        factors = np.random.default_rng(0).integers(2**64, size=n_features, dtype=np.uint64)
+        self._join(steps @ (factors | np.uint64(1)))
 
     def __add__(self, other):
         both = Directions(self._enough)

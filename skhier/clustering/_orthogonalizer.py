@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
+from .._base._blocked import maps_rows
 from .._base._device import (
     automatic_precision,
     computing_dtype,
@@ -445,6 +446,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         made = partial(method, encoder), row_shape, result_dtype or torch_dtype(dtype)
         return images.derived(*made, encoder.batch_size).collect()
 
+    @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Replace every patch by its code.
 
@@ -463,6 +465,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         codes = self._map(X, PatchEncoder.encode_dense, self.output_shape_)
         return codes.reshape(len(codes), -1) if is_plain_vectors(self, X) else codes
 
+    @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The cluster of each patch.
 

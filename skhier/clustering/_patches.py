@@ -178,7 +178,7 @@ def sample_patches(images, grid, border, n_patches, rng):
     chosen_images, first = np.unique(owners, return_index=True)
     positions = np.split(positions, first[1:])
     patches = _Patches(grid, as_tensor(border))
-    images.subset(chosen_images).accumulate(patches, positions)
+    patches = images.subset(chosen_images).accumulate(patches, positions)
     return np.concatenate(patches.rows), owners
 
 

@@ -17,14 +17,14 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from .._base._blocked import maps_rows, validate_rows
 from .._base._device import resolve_device, to_tensor, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._memory import THIS_MACHINE
 from .._base._random import make_rng
-from .._base._rows import LocalRows
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import Device, RandomState, Seeding, Verbose
-from .._base._validation import to_floats, validate_data
+from .._base._validation import to_floats
 from .._base._weights import check_weights
 from ._lloyd import (
     Clusters,
@@ -201,7 +201,7 @@ class SphericalKMeans(
             centers are equal.
         """
         device = resolve_device(self.device)
-        rows = LocalRows(validate_data(self, X, dtype=[np.float64, np.float32]))
+        rows = validate_rows(self, X, dtype=[np.float64, np.float32])
         init, n_init = self._check_init(rows)
         units = _unit_rows(rows)
         weight = _weight_tensor(sample_weight, units, device)
@@ -287,10 +287,11 @@ class SphericalKMeans(
     def _units(self, X):
         """(unit vectors as rows, centers in their dtype)."""
         check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        units, device = _unit_rows(LocalRows(rows)), resolve_device(self.device)
+        rows = validate_rows(self, X, reset=False, dtype=[np.float64, np.float32])
+        units, device = _unit_rows(rows), resolve_device(self.device)
         return units, to_tensor(self.cluster_centers_, units.dtype, device)
 
+    @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The nearest cluster of each sample.
 
@@ -306,6 +307,7 @@ class SphericalKMeans(
         """
         return _nearest_centers(*self._units(X))
 
+    @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
         """The cosine distance of each sample to each center.
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._base._blocked import maps_rows
 from .._base._device import as_tensor, computing_dtype, resolve_device
 from .._base._fitting import fit_method
 from .._base._images import (
@@ -355,6 +356,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             return 3 * int(self.batch_size) * prod(code_shape)
         return 3 * n_classes * prod(code_shape)  # sums over classes, in float64 too
 
+    @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Embed codes: K_T^T x at every position.
 

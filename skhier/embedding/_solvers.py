@@ -13,7 +13,6 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._early_stopping import EarlyStopping, number_set_aside, set_aside
-from .._base._fitting import n_parts
 from .._base._rows import Together
 from ._codes import ChannelMoments, ClassSums, widened
 from ._network import cross_entropy_losses, linear_losses
@@ -54,9 +53,7 @@ def exact(network, codes, targets, run):
         sums.append(ChannelMoments(code_shape))
     along = targets.labels, targets.weight
     wide = codes.derived(partial(widened, dtype=dtype), code_shape, dtype)
-    sums, *moments = wide.accumulate(
-        Together(*sums), *along, task=run.task, name="one pass"
-    ).parts
+    sums, *moments = wide.accumulate(Together(*sums), *along, task=run.task, name="one pass").parts
     for of_channels in moments:
         network.scale = of_channels.scale().to(network.K)
     # y is a function of the class, so E[y X] is a combination of the sums over classes.
@@ -239,7 +236,7 @@ def n_tasks(codes, run):
     if run.params.max_iter == 0:
         return 0
     if solver == "exact":
-        return n_parts(len(codes), codes.batch_size)
+        return codes.n_parts()
     if solver == "gd":
         return run.params.max_iter
     n_images = len(codes)

@@ -30,7 +30,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
 
 from skhier import LayerwiseCNNClassifier, RidgeHead
-from skhier.classifier import _memory
+from skhier._base import _memory
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

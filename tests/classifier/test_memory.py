@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
 from skhier import LayerwiseCNNClassifier
-from skhier.classifier import _memory
+from skhier._base import _memory
 
 SMALL = {
     "n_clusters": 64,

@@ -6,7 +6,7 @@ from sklearn.base import clone
 
 from skhier import HierarchicalSampler, TwoLayerConvEmbedder
 from skhier._base import _device
-from skhier.embedding._codes import ClassSums, channel_moments
+from skhier.embedding._codes import ChannelMoments, ClassSums
 
 
 @pytest.fixture(params=[2, 3], ids=["two labels", "three labels"])
@@ -65,7 +65,13 @@ def test_scaled_channels_are_codes_divided_by_their_deviations(codes, params):
 def test_moments_of_label_maps_are_those_of_one_hot_codes():
     labels = torch.from_numpy(np.random.default_rng(0).integers(6, size=(20, 3, 2)))
     one_hot = torch.nn.functional.one_hot(labels, 7).double()
-    assert_allclose(channel_moments(labels, 7), channel_moments(one_hot, 7))
+    scales = []
+    for codes in (labels, one_hot):
+        moments = ChannelMoments((3, 2, 7))
+        moments.add(codes, None)
+        scales.append(moments.scale())
+    assert_allclose(*scales)
+    assert_allclose(scales[0][:6], 1 / one_hot.flatten(0, 2).std(dim=0, correction=0)[:6])
 
 
 def test_initial_kernels_lie_on_the_sphere_of_the_paper(codes):

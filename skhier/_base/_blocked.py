@@ -1,0 +1,163 @@
+"""Data that is not in memory: arrays of zarr, of HDF5, and of Dask, with a cluster or without."""
+
+import sys
+import warnings
+from functools import wraps
+from math import prod
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from ._rows import LocalRows
+from ._validation import validate_data
+
+_BLOCK_BYTES = 2**25
+
+
+def is_dask(X):
+    """Whether X is an array of Dask."""
+    array = sys.modules.get("dask.array")
+    return array is not None and isinstance(X, array.Array)
+
+
+def is_blocked(X):
+    """Whether X is read in blocks of its own, as arrays of Dask, zarr and HDF5 are."""
+    return not isinstance(X, np.ndarray) and all(
+        hasattr(X, name) for name in ("shape", "dtype", "chunks", "__getitem__")
+    )
+
+
+def in_memory(y):
+    """Labels or weights, of which those of Dask are computed."""
+    if is_dask(y):
+        return y.compute()
+    return y[:] if is_blocked(y) else y
+
+
+def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True, dtype):
+    """Check X (and y) as :func:`validate_data` does, and return X as rows.
+
+    X that is read in blocks is checked as far as can be without reading it: its values are
+    not. `row_shape` is that of the rows that those of X become.
+
+    Raises
+    ------
+    ValueError
+        If X has no rows or no numbers, or another number of columns than in `fit`, or if y has
+        not a value for each row.
+    """
+    if not is_blocked(X):
+        checked = validate_data(estimator, X, in_memory(y), reset=reset, dtype=dtype)
+        X, *rest = checked if isinstance(checked, tuple) else (checked,)
+        rows = LocalRows(X if row_shape is None else X.reshape(len(X), *row_shape))
+        return (rows, *rest) if rest else rows
+    _check_blocked(estimator, X, reset)
+    dtype = X.dtype if X.dtype in dtype else np.dtype(dtype[0])
+    rows = _rows(X, row_shape or tuple(int(size) for size in X.shape[1:]), dtype)
+    if isinstance(y, str):
+        return rows
+    y = column_or_1d(in_memory(y), warn=True)
+    check_consistent_length(rows, y)
+    return rows, y
+
+
+def _check_blocked(estimator, X, reset):
+    name = type(estimator).__name__
+    if np.isnan(X.shape).any():
+        raise ValueError(
+            f"X has chunks of unknown size, shape {X.shape}: call X.compute_chunk_sizes() first."
+        )
+    if X.dtype.kind not in "buif":
+        raise ValueError(f"X has dtype {X.dtype}; {name} takes integers and real numbers.")
+    if 0 in X.shape:
+        raise ValueError(f"Found array with shape {X.shape}: X has no values.")
+    if reset:
+        estimator.n_features_in_ = prod(int(size) for size in X.shape[1:])
+    elif len(X.shape) == 2 and X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {name} is expecting {estimator.n_features_in_} "
+            "features as input."
+        )
+
+
+def _rows(X, row_shape, dtype):
+    if not is_dask(X):
+        row_bytes = max(1, X.dtype.itemsize * prod(X.shape[1:]))
+        n_rows = X.chunks[0] if X.chunks else 1  # HDF5 says None of what is contiguous
+        n_rows *= max(1, _BLOCK_BYTES // (n_rows * row_bytes))
+        ends = np.r_[np.arange(n_rows, X.shape[0], n_rows), X.shape[0]]
+        return LocalRows(_Blocks(X, ends, row_shape, dtype))
+    if max(X.numblocks[1:], default=1) > 1:
+        warnings.warn(
+            f"X has chunks {X.chunks[1:]} along axes after the first; it is rechunked, so that "
+            "each chunk has whole rows.",
+            stacklevel=6,
+        )
+        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+    if "distributed" in sys.modules:
+        from ._dask import current_client, dask_rows
+
+        client = current_client()
+        if client is not None:
+            return dask_rows(X, row_shape, dtype, client)
+    return LocalRows(_Blocks(X, np.cumsum(X.chunks[0]), row_shape, dtype))
+
+
+class _Blocks:
+    """An array of which one block is in memory at a time, the last that was read."""
+
+    def __init__(self, X, ends, row_shape, dtype):
+        self._X, self._ends, self._kept = X, ends, (None, None)
+        self.shape, self.dtype = (X.shape[0], *row_shape), dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, index):
+        """The rows that a slice of step 1 or an array of integers selects."""
+        rows = np.arange(len(self))[index]
+        numbers = np.searchsorted(self._ends, rows, side="right")
+        if isinstance(index, slice) and len(rows) and numbers[0] == numbers[-1]:
+            start, block = self._block(numbers[0])
+            return block[rows[0] - start : rows[-1] + 1 - start]
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for number in np.unique(numbers):
+            start, block = self._block(number)
+            here = numbers == number
+            out[here] = block[rows[here] - start]
+        return out
+
+    def _block(self, number):
+        """(its first row, block)."""
+        start = int(self._ends[number - 1]) if number else 0
+        if self._kept[0] != number:
+            block = self._X[start : int(self._ends[number])]
+            block = np.asarray(block.compute() if is_dask(block) else block)
+            block = block.reshape(-1, *self.shape[1:])
+            self._kept = number, block.astype(self.dtype, copy=False)
+        return start, self._kept[1]
+
+
+def maps_rows(method):
+    """Decorate a method of X that gives a row for each row: a Dask array gives a lazy one."""
+
+    @wraps(method)
+    def mapped(estimator, X):
+        if not is_dask(X):
+            return method(estimator, X)
+        import dask.array as da
+        from dask.delayed import delayed
+
+        _check_blocked(estimator, X, reset=False)
+        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+        one = method(estimator, np.zeros((1, *X.shape[1:]), X.dtype))
+        shared = delayed(estimator, traverse=False)
+        blocks = [
+            da.from_delayed(
+                delayed(method)(shared, block), (n_rows, *one.shape[1:]), dtype=one.dtype
+            )
+            for block, n_rows in zip(X.to_delayed().reshape(-1).tolist(), X.chunks[0])
+        ]
+        return da.concatenate(blocks)
+
+    return mapped
