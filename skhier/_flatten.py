@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ._base._blocked import maps_rows
 from ._base._fitting import all_or_nothing
 from ._base._images import validate_images
 from ._base._sklearn import BaseEstimator
@@ -68,6 +69,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         validate_images(self, X, reset=True)
         return self
 
+    @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Flatten images.
 
@@ -83,8 +85,9 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
-        return images.reshape(len(images), -1)
+        return images.collect().reshape(len(images), -1)
 
+    @maps_rows
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Give rows of features the shape of images again.
 
@@ -99,7 +102,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             The images.
         """
         check_is_fitted(self)
-        return validate_images(self, X, reset=False)
+        return validate_images(self, X, reset=False).collect()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -289,7 +289,7 @@ def certify_classifier(
         layers.append(
             _certify(level, n_classes, k, cluster_of, block.embedder, sigma, gamma, n_clusters)
         )
-        images = as_array(block.transform(images, computing_dtype(images)))
+        images = as_array(block.layer(computing_dtype(images))(images))
     return Certificate(layers)
 
 

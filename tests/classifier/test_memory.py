@@ -118,7 +118,7 @@ def test_files_have_their_blocks_before_they_are_written(monkeypatch):
         return file
 
     monkeypatch.setattr(_memory.tempfile, "TemporaryFile", noted)
-    tensor = _memory.Memory(4000).empty((1000, 10), torch.float32)
+    tensor = _memory.Memory(4000).and_files().empty((1000, 10), torch.float32)
     assert tensor.shape == (1000, 10)
     assert os.fstat(descriptors[0]).st_blocks * 512 >= 40_000
     os.close(descriptors[0])
@@ -130,7 +130,7 @@ def test_a_limit_of_the_file_system_is_said_as_a_full_disk_is():
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
     try:
         with pytest.raises(OSError, match=r"0.04 MB, .* TMPDIR names another") as caught:
-            _memory.Memory(4000).empty((1000, 10), torch.float32)
+            _memory.Memory(4000).and_files().empty((1000, 10), torch.float32)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG

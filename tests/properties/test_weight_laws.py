@@ -176,7 +176,7 @@ def test_leaving_one_out_is_exact_where_all_leverages_are_equal(seed, penalty, n
     every = np.arange(len(A))
     H = smooth(every)
     ones = np.ones(len(A))
-    scores = _calibration.leave_one_out(H @ targets, targets, ones, ones, np.trace(H))
+    scores = _calibration.leave_one_out(H @ targets, targets, ones, ones, np.trace(H), every)
     for i in every:
         others = np.delete(every, i)
         assert_allclose(scores[i], smooth(others)[i] @ targets[others], atol=1e-8)
