@@ -37,11 +37,10 @@ def images():
 @pytest.fixture(scope="session")
 def cluster():
     """A client, not the default one, of two worker processes with one thread each."""
-    distributed = pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
     with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as workers,
-        distributed.Client(workers, set_as_default=False) as client,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers,
+        Client(workers, set_as_default=False) as client,
     ):
         yield client

@@ -2,7 +2,6 @@
 
 from math import prod
 from numbers import Integral
-from operator import itemgetter
 
 import numpy as np
 
@@ -44,18 +43,28 @@ def lazy_samples(sampler, seed, chunks):
     """
     indices = da.arange(sum(chunks), chunks=(chunks,), dtype=np.int64)
     fitted = delayed(sampler, pure=True, traverse=False)
-    pairs = indices.map_blocks(_draw, fitted, seed, meta=np.empty(0, object))
+    pairs = indices.map_blocks(draw, fitted, seed, meta=np.empty(0, object))
     shape = sampler._model.image_shape
     X = pairs.map_blocks(
-        itemgetter(0),
-        token="images",
+        images,
         chunks=(chunks, *((n,) for n in shape)),
         new_axis=list(range(1, 1 + len(shape))),
         meta=np.empty((0,) * (1 + len(shape)), np.float32),
     )
-    y = pairs.map_blocks(itemgetter(1), token="labels", meta=np.empty(0, sampler.classes_.dtype))
+    y = pairs.map_blocks(labels, meta=np.empty(0, sampler.classes_.dtype))
     return X, y
 
 
-def _draw(indices, sampler, seed):
+# Dask calls its tasks by the names of functions.
+
+
+def draw(indices, sampler, seed):
     return sampler._draw(indices, seed, return_latents=False)
+
+
+def images(pair):
+    return pair[0]
+
+
+def labels(pair):
+    return pair[1]

@@ -1,6 +1,7 @@
 import pickle
 import sys
 from collections import Counter
+from copy import copy
 
 import dask
 import numpy as np
@@ -156,7 +157,9 @@ def test_schedulers(sampler, scheduler):
         assert_array_equal(values, expected)
 
 
-def test_a_cluster(sampler, cluster):
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_cluster(sampler, cluster, n_jobs):
+    sampler = copy(sampler).set_params(n_jobs=n_jobs)
     X, y = sampler.to_dask(2000, 300)
     expected_X, expected_y = sampler.sample(2000)
     computed = cluster.gather(cluster.compute([X, y]))
