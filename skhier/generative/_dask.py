@@ -1,5 +1,6 @@
 """Samples as Dask arrays: each chunk is drawn where and when it is asked for."""
 
+from copy import copy
 from math import prod
 from numbers import Integral
 
@@ -42,6 +43,7 @@ def lazy_samples(sampler, seed, chunks):
     arrays are halves of it, and it is not drawn twice.
     """
     indices = da.arange(sum(chunks), chunks=(chunks,), dtype=np.int64)
+    sampler = copy(sampler).set_params(n_jobs=None)  # as it is now, in threads of Dask's
     fitted = delayed(sampler, pure=True, traverse=False)
     pairs = indices.map_blocks(draw, fitted, seed, meta=np.empty(0, object))
     shape = sampler._model.image_shape

@@ -1,7 +1,6 @@
 """Drawing images from a fitted sampler."""
 
 from collections.abc import Callable, Iterator
-from copy import copy
 from math import prod
 from typing import Any, Literal
 
@@ -170,6 +169,7 @@ class GenerationMixin:
 
         Each chunk is drawn when it is computed, in any process or machine of a cluster. It
         depends on the seed and the indices of its samples only, so chunks change no sample.
+        Dask's scheduler says how many are drawn at a time, not `n_jobs`.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class GenerationMixin:
         check_is_fitted(self)
         n_samples = check_count(n_samples, "n_samples", 1)
         chunks = row_chunks(chunks, n_samples, self._model.image_shape)
-        return lazy_samples(copy(self), self._draw_seed(random_state), chunks)
+        return lazy_samples(self, self._draw_seed(random_state), chunks)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Render semantic images: draw patches for them, level by level, and noise.
