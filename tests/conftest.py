@@ -32,3 +32,15 @@ def images():
     """60 small color images with two labels."""
     rng = np.random.default_rng(0)
     return rng.standard_normal((60, 6, 8, 3)), np.repeat([0, 1], 30)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A client, not the default one, of two worker processes with one thread each."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers,
+        Client(workers, set_as_default=False) as client,
+    ):
+        yield client

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -157,6 +157,65 @@ class GenerationMixin:
             self._draw(range(n_samples)[first : first + batch_size], seed, return_latents)
             for first in range(0, n_samples, batch_size)
         )
+
+    def to_dask(
+        self,
+        n_samples: int,
+        chunks: Literal["auto"] | int | tuple[int, ...] = "auto",
+        *,
+        random_state: RandomState = None,
+    ) -> tuple[Any, Any]:
+        """The same samples as :meth:`sample` draws, as Dask arrays that are yet to be drawn.
+
+        Each chunk is drawn when it is computed, in any process or machine of a cluster. It
+        depends on the seed and the indices of its samples only, so chunks change no sample.
+        Dask's scheduler says how many are drawn at a time, not `n_jobs`.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of images in all.
+
+        chunks : 'auto', int or tuple of ints, default='auto'
+            Number of images in each chunk; the last may have fewer. A tuple gives that of
+            every chunk. 'auto' is some 64 MB.
+
+        random_state : int, RandomState instance or None, default=None
+            As in :meth:`sample`.
+
+        Returns
+        -------
+        X : dask.array.Array of shape (n_samples, height, width[, n_channels]), float32
+            Images, in chunks along the first axis.
+
+        y : dask.array.Array of shape (n_samples,)
+            Their labels, in the same chunks. ``dask.compute(X, y)`` draws each chunk once.
+
+        Raises
+        ------
+        ImportError
+            If Dask is not installed.
+
+        Examples
+        --------
+        >>> from skhier import HierarchicalSampler
+        >>> sampler = HierarchicalSampler(random_state=0).fit()
+        >>> X, y = sampler.to_dask(1_000_000)
+        >>> X.shape, round(X.nbytes / 1e9, 1), X.numblocks
+        ((1000000, 27, 27), 2.9, (44, 1, 1))
+
+        The mean image of the first thousand, and all of them as :meth:`sample` gives them:
+
+        >>> mean = X[:1000].mean(axis=0).compute()
+        >>> bool((X[:1000].compute() == sampler.sample(1000)[0]).all())
+        True
+        """
+        from ._dask import lazy_samples, row_chunks
+
+        check_is_fitted(self)
+        n_samples = check_count(n_samples, "n_samples", 1)
+        chunks = row_chunks(chunks, n_samples, self._model.image_shape)
+        return lazy_samples(self, self._draw_seed(random_state), chunks)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Render semantic images: draw patches for them, level by level, and noise.

@@ -241,6 +241,16 @@ def methods(sampler):
             ("n_samples",),
             ("batch_size",),
         ),
+        "to_dask": Subject(
+            lambda **args: [part.compute(scheduler="sync") for part in sampler.to_dask(**args)],
+            {
+                "n_samples": counts(1, 5),
+                "chunks": counts(1, 3) | st.just("auto"),
+                "random_state": random_states,
+            },
+            ("n_samples",),
+            ("chunks",),
+        ),
         "transform": Subject(
             sampler.transform, {"X": semantic | semantic | wrong_images()}, ("X",)
         ),
