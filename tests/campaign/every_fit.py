@@ -82,7 +82,7 @@ CASES = {
     "classifier in files": Case(
         LayerwiseCNNClassifier(
             n_clusters=6,
-            pool_size=[1, 3],
+            pool_size=1,
             n_components=16,
             memory_limit="1MB",
             orthogonalizer=PatchKMeansOrthogonalizer(n_patches=50),
