@@ -83,7 +83,7 @@ def read_fractions(params, name):
             f"{name}={getattr(params, name)!r} is not valid: it takes a number from 0 to 1, or "
             "one for each level."
         )
-    return values
+    return [float(value) for value in values]
 
 
 def _per_level(params, name, *, is_pair=False):

@@ -1,0 +1,122 @@
+"""Data in the chunks of a Dask array, or in blocks of zarr: the same as in memory."""
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+
+from skhier import (
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    RidgeHead,
+    SphericalKMeans,
+    TwoLayerConvEmbedder,
+)
+from skhier._base import _dask
+
+X, y = load_digits().images[:600], load_digits().target[:600]
+ROWS = X.reshape(len(X), -1)
+SMALL = {"n_clusters": 16, "orthogonalizer__n_patches": 2000, "random_state": 0}
+
+
+def small(**params):
+    return LayerwiseCNNClassifier().set_params(**SMALL | params)
+
+
+CASES = {
+    "default": (small(), X, "decision_function"),
+    "mirror": (small(mirror=True, class_weight="balanced"), X, "predict_proba"),
+    "adam": (
+        small(embedder__solver="adam", embedder__max_iter=9, embedder__early_stopping=True),
+        X,
+        "decision_function",
+    ),
+    "early stopping": (small(head=RidgeHead(early_stopping=True)), X, "decision_function"),
+    "svm": (small(head="svm"), X, "decision_function"),
+    "patches": (PatchKMeansOrthogonalizer(12, random_state=0), X, "transform"),
+    "exact": (TwoLayerConvEmbedder(4, random_state=0), X, "transform"),
+    "gd": (TwoLayerConvEmbedder(4, solver="gd", max_iter=4, random_state=0), X, "transform"),
+    "k-means": (SphericalKMeans(12, random_state=0), ROWS, "transform"),
+    "ridge": (RidgeHead(random_state=0), ROWS, "decision_function"),
+}
+each_case = pytest.mark.parametrize("case", CASES)
+
+
+def random_chunks(seed):
+    cuts = np.random.default_rng(seed).choice(np.arange(1, len(X)), 4, replace=False)
+    return tuple(np.diff([0, *np.sort(cuts), len(X)]).tolist())
+
+
+@each_case
+@pytest.mark.parametrize("seed", [0, 1])
+def test_chunks_on_workers_give_the_same(case, seed, cluster):
+    estimator, data, method = CASES[case]
+    expected = clone(estimator).fit(data, y)
+    chunks = (random_chunks(seed), *data.shape[1:])
+    with cluster.as_current():
+        found = clone(estimator).fit(da.from_array(data, chunks=chunks), y)
+        lazy = getattr(found, method)(da.from_array(data, chunks=(250, *data.shape[1:])))
+        assert isinstance(lazy, da.Array)
+        responses = lazy.compute()
+    assert_allclose(responses, getattr(expected, method)(data), rtol=1e-5, atol=1e-7)
+    assert_allclose(responses, getattr(found, method)(data), rtol=1e-6, atol=1e-9)
+
+
+@each_case
+def test_blocks_without_a_cluster_give_the_same(case):
+    estimator, data, method = CASES[case]
+    expected = getattr(clone(estimator).fit(data, y), method)(data)
+    stored = zarr.array(data, chunks=(70, *data.shape[1:]))
+    found = clone(estimator).fit(stored, y)
+    assert_allclose(getattr(found, method)(stored), expected, rtol=1e-6, atol=1e-9)
+    chunked = da.from_array(data, chunks=(random_chunks(2), *data.shape[1:]))
+    found = clone(estimator).fit(chunked, da.from_array(y, chunks=97))
+    assert_allclose(getattr(found, method)(data), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_chunks_across_images_are_joined_with_a_warning():
+    chunked = da.from_array(X, chunks=(200, 4, 8))
+    with pytest.warns(UserWarning, match="chunks .* after the first; it is rechunked"):
+        found = small().fit(chunked, y)
+    assert_array_equal(found.predict(chunked).compute(), small().fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            da.from_array(X, chunks=(100, 8, 8))[da.from_array(y, chunks=100) > 3],
+            "chunks of unknown size",
+        ),
+        (da.from_array(X.astype(object), chunks=(100, 8, 8)), "X has dtype object"),
+        (da.from_array(X * 1j, chunks=(100, 8, 8)), "X has dtype complex128"),
+        (da.from_array(np.full_like(X, np.nan), chunks=(100, 8, 8)), "NaN or infinity"),
+        (da.from_array(X[:50], chunks=(10, 8, 8)), "inconsistent numbers of samples"),
+    ],
+)
+def test_what_is_refused(data, message):
+    clf = small()
+    with pytest.raises(ValueError, match=message):
+        clf.fit(data, y)
+    assert not hasattr(clf, "layers_")
+
+
+def test_a_cluster_without_workers_is_said(monkeypatch, cluster):
+    monkeypatch.setattr(_dask, "_PATIENCE", 0.5)
+    monkeypatch.setattr(_dask, "_SECONDS", 0.3)
+    monkeypatch.setattr(type(cluster), "nthreads", lambda self: {})
+    slow = da.from_array(X, chunks=(300, 8, 8)).map_blocks(_wait_a_while, dtype=X.dtype)
+    clf = small()
+    with cluster.as_current(), pytest.raises(RuntimeError, match="No worker has been left"):
+        clf.fit(slow, y)
+    assert not hasattr(clf, "layers_")
+
+
+def _wait_a_while(block):
+    import time
+
+    time.sleep(3)
+    return block
