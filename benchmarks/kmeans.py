@@ -16,6 +16,7 @@ from _common import Table, measure
 from sklearn.cluster import KMeans
 
 from skhier import SphericalKMeans
+from skhier._base._rows import LocalRows
 from skhier.clustering._patches import PatchGrid, sample_patches
 from skhier.clustering._whitening import Whitening
 from skhier.datasets import load_npz
@@ -33,7 +34,8 @@ options = parser.parse_args()
 images = load_npz(options.data).images.astype(np.float32)
 grid = PatchGrid.from_params(images.shape[1:], options.patch_size, 1, "valid")
 rng = np.random.RandomState(0)
-patches = sample_patches(images, grid, options.n_patches, np.dtype(np.float32), rng)
+border = np.zeros(images.shape[3], np.float32)
+patches, _ = sample_patches(LocalRows(images), grid, border, options.n_patches, rng)
 units = Whitening.learn(patches, 1e-2).apply(patches)
 units /= np.linalg.norm(units, axis=1, keepdims=True)
 k, T = options.n_clusters, options.max_iter

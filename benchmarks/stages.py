@@ -17,7 +17,8 @@ from _common import Table, measure, peak_gigabytes
 from _configurations import CONFIGURATIONS, make_classifier
 
 from skhier._base._device import dense_product
-from skhier.classifier._blocks import EncodedImages
+from skhier._base._memory import THIS_MACHINE
+from skhier._base._rows import LocalRows
 from skhier.classifier._parts import make_parts
 from skhier.datasets import load_npz
 
@@ -60,9 +61,9 @@ clf = make_classifier(options.configuration, random_state=0)
 blocks, head = make_parts(clf)
 columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
 table = Table(*columns, csv_path=options.csv, first_width=30)
-features, n = images, len(images)
+features, n = LocalRows(images), len(images)
 for number, (phi, embedder) in enumerate(blocks, 1):
-    _, seconds = measure(phi._fit_images, features)
+    _, seconds = measure(phi._fit_images, features, None)
     n_patches = phi._plan(phi.image_shape_).n_patches(n)
     k, d = phi.n_clusters_, prod(phi.kernels_.shape[1:])
     # A product with the centers for each iteration, the first assignment, and k-means++.
@@ -74,16 +75,17 @@ for number, (phi, embedder) in enumerate(blocks, 1):
     rows = encoder.batch_size * n_positions
     encoding = 2 * n * n_positions * d * k
     if embedder is not None:
-        source = EncodedImages(encoder, features)
-        _, seconds = measure(embedder._fit_source, source, y, np.dtype(np.float32))
+        made = encoder.encode, encoder.code_shape, encoder.dtype, encoder.batch_size
+        codes, dtype = features.derived(*made), np.dtype(np.float32)
+        _, seconds = measure(embedder._fit_codes, codes, y, None, dtype)
         name = f"encode, train 1x1, block {number}"
         add(name, encoding, seconds, (rows, d, k), encoder.dtype)
-    block = blocks[number - 1]
-    features, seconds = measure(block.transform, features, np.dtype(np.float32))
+    layer = blocks[number - 1].layer(np.dtype(np.float32))
+    features, seconds = measure(layer.applied(features).held, THIS_MACHINE)
     name = f"encode{', embed' * (embedder is not None)}, block {number}"
     add(name, encoding, seconds, (rows, d, k), encoder.dtype)
-_, seconds = measure(head.fit_features, features.flatten(1), y)
-D, n_classes = features[0].numel(), len(np.unique(y))
+_, seconds = measure(head._fit_rows, features, y, None)
+D, n_classes = prod(features.shape[1:]), len(np.unique(y))
 n_operations = 4 * n * D * n_classes * head.n_iter_
 add("ridge head", n_operations, seconds, (4096, D, n_classes), features.dtype)
 print(f"{options.configuration}: {n} images, peak {peak_gigabytes():.3g} GB")

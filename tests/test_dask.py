@@ -7,6 +7,7 @@ import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 
 from skhier import (
     LayerwiseCNNClassifier,
@@ -120,3 +121,10 @@ def _wait_a_while(block):
 
     time.sleep(3)
     return block
+
+
+@each_case
+def test_what_is_not_fitted_says_so(case):
+    estimator, data, method = CASES[case]
+    with pytest.raises(NotFittedError):
+        getattr(clone(estimator), method)(da.from_array(data, chunks=100))

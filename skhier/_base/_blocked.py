@@ -51,7 +51,14 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
         X, *rest = checked if isinstance(checked, tuple) else (checked,)
         rows = LocalRows(X if row_shape is None else X.reshape(len(X), *row_shape))
         return (rows, *rest) if rest else rows
-    _check_blocked(estimator, X, reset)
+    _check_blocked(estimator, X)
+    if reset:
+        estimator.n_features_in_ = prod(int(size) for size in X.shape[1:])
+    elif len(X.shape) == 2 and X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
     dtype = X.dtype if X.dtype in dtype else np.dtype(dtype[0])
     rows = _rows(X, row_shape or tuple(int(size) for size in X.shape[1:]), dtype)
     if isinstance(y, str):
@@ -61,23 +68,17 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
     return rows, y
 
 
-def _check_blocked(estimator, X, reset):
-    name = type(estimator).__name__
+def _check_blocked(estimator, X):
     if np.isnan(X.shape).any():
         raise ValueError(
             f"X has chunks of unknown size, shape {X.shape}: call X.compute_chunk_sizes() first."
         )
     if X.dtype.kind not in "buif":
-        raise ValueError(f"X has dtype {X.dtype}; {name} takes integers and real numbers.")
+        raise ValueError(
+            f"X has dtype {X.dtype}; {type(estimator).__name__} takes integers and real numbers."
+        )
     if 0 in X.shape:
         raise ValueError(f"Found array with shape {X.shape}: X has no values.")
-    if reset:
-        estimator.n_features_in_ = prod(int(size) for size in X.shape[1:])
-    elif len(X.shape) == 2 and X.shape[1] != estimator.n_features_in_:
-        raise ValueError(
-            f"X has {X.shape[1]} features, but {name} is expecting {estimator.n_features_in_} "
-            "features as input."
-        )
 
 
 def _rows(X, row_shape, dtype):
@@ -148,7 +149,7 @@ def maps_rows(method):
         import dask.array as da
         from dask.delayed import delayed
 
-        _check_blocked(estimator, X, reset=False)
+        _check_blocked(estimator, X)
         X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
         one = method(estimator, np.zeros((1, *X.shape[1:]), X.dtype))
         shared = delayed(estimator, traverse=False)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from copy import deepcopy
+from math import prod
 from time import monotonic
 
 import distributed
@@ -58,7 +59,7 @@ class DaskRows(Rows):
         stops = np.cumsum(lengths).tolist()
         self._bounds = list(zip([0, *stops], stops))
         self.shape, self.dtype = (stops[-1], *row_shape), dtype
-        self.batch_size = automatic_batch_size(int(np.prod(row_shape)) * dtype.itemsize)
+        self.batch_size = automatic_batch_size(prod(row_shape) * dtype.itemsize)
 
     def n_parts(self, batch_size=None):
         """The number of parts that going over all rows is reported as."""
@@ -105,7 +106,7 @@ class DaskRows(Rows):
 
     def collect(self):
         """All rows, an array in memory."""
-        return np.concatenate([_to_array(rows) for rows in self._compute(self._chunks)])
+        return np.concatenate([as_array(rows) for rows in self._compute(self._chunks)])
 
     def hold(self, made, memory, task, name):
         """The rows that are made of these, kept by the workers."""
@@ -119,7 +120,7 @@ class DaskRows(Rows):
         """The rows that are made of these, an array in memory."""
         how = delayed(made, traverse=False)
         parts = [delayed(_make)(chunk, how) for chunk in self._chunks]
-        return np.concatenate([_to_array(rows) for rows in self._compute(parts)])
+        return np.concatenate([as_array(rows) for rows in self._compute(parts)])
 
     def _compute(self, results, parts=(), task=None, name=""):
         """The values of results, of which parts are finished one after the other."""
@@ -197,7 +198,3 @@ def _pair(first, second):
 
 def _make(chunk, made):
     return LocalRows(chunk).make(made)
-
-
-def _to_array(rows):
-    return as_array(rows) if isinstance(rows, torch.Tensor) else rows

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
 # Batches are sized so that their largest map stays in a processor's last-level cache.
 _BATCH_BYTES = 8 * 2**20
@@ -47,7 +48,9 @@ def computing_dtype(array):
 
 
 def torch_dtype(dtype):
-    """The torch dtype that a NumPy dtype is."""
+    """The torch dtype that a dtype of NumPy or torch is."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
     return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
@@ -91,9 +94,7 @@ def bfloat16_speed(device):
 
 
 def numpy_dtype(dtype):
-    """The NumPy dtype of results in a dtype of NumPy or torch; bfloat16 becomes float32."""
-    if isinstance(dtype, np.dtype):
-        return dtype
+    """The NumPy dtype of results in a torch dtype; bfloat16 becomes float32."""
     return torch.empty(0, dtype=torch.float32 if dtype == torch.bfloat16 else dtype).numpy().dtype
 
 
@@ -118,14 +119,29 @@ def as_tensor(array):
     return array if is_tensor else torch.from_numpy(np.array(array, order="C"))
 
 
-def as_array(tensor):
-    """The array of a tensor; bfloat16, which NumPy has not, becomes float32."""
-    return tensor.to(torch_dtype(computing_dtype(tensor))).cpu().numpy()
+def as_array(values):
+    """The array of a tensor (bfloat16, not in NumPy, becomes float32) or of an array (itself)."""
+    if not isinstance(values, torch.Tensor):
+        return values
+    return values.to(torch_dtype(computing_dtype(values))).cpu().numpy()
 
 
 def automatic_batch_size(bytes_per_image):
     """The number of images whose maps of `bytes_per_image` fit the cache together."""
     return max(1, int(_BATCH_BYTES // max(bytes_per_image, 1)))
+
+
+def in_batches(function, rows, batch_size):
+    """What a function makes of rows, a tensor, of so many at a time."""
+    if len(rows) <= batch_size:
+        return function(rows)
+    out = None
+    for batch in gen_batches(len(rows), batch_size):
+        made = function(rows[batch])
+        if out is None:
+            out = made.new_empty((len(rows), *made.shape[1:]))
+        out[batch] = made
+    return out
 
 
 def dense_product(rows, weight, bias=None):

@@ -11,6 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from ._blocked import is_blocked, validate_rows
+from ._rows import Sums
 from ._validation import to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
@@ -138,7 +139,7 @@ def refuse_foreign_values(X, gain):
         )
 
 
-class _Largest:
+class _Largest(Sums):
     """The largest absolute value."""
 
     def __init__(self, value=0.0):

@@ -5,28 +5,42 @@ read again: an array in memory or in a file, what a function makes of other rows
 workers of a cluster.
 """
 
+from copy import copy
 from math import prod
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from ._device import as_array, automatic_batch_size, numpy_dtype, torch_dtype
+from ._device import as_array, automatic_batch_size, numpy_dtype
 from ._fitting import n_parts
 
 
-class Sums(Protocol):
-    """What is learned from rows by adding up."""
+class Sums:
+    """What is learned from rows by adding up.
 
-    def add(self, batch: Any, *along: Any) -> None:
+    Attributes
+    ----------
+    summed : tuple of str
+        The attributes that are sums over rows.
+    """
+
+    summed: tuple = ()
+
+    def add(self, batch, *along):
         """Add some rows, with what lies along them: labels, weights, row numbers."""
+        raise NotImplementedError
 
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other):
         """The sums over the rows of both, of which those of `other` come later."""
+        both = copy(self)
+        for name in self.summed:
+            setattr(both, name, getattr(self, name) + getattr(other, name))
+        return both
 
 
-class Together:
+class Together(Sums):
     """Several sums over the same rows.
 
     Attributes
@@ -56,8 +70,8 @@ class Made(NamedTuple):
         From batches, arrays or tensors, to tensors.
     row_shape : tuple of int
         Of a row that it gives.
-    dtype : dtype
-        Of what it gives, of NumPy or torch.
+    dtype : torch.dtype
+        Of what it gives.
     batch_size : int
         How many rows it takes at a time.
     """
@@ -201,8 +215,7 @@ class LocalRows(Rows):
 
     def collect(self):
         """All rows, an array in memory."""
-        rows = self.take(slice(None))
-        return as_array(rows) if isinstance(rows, torch.Tensor) else rows
+        return as_array(self.take(slice(None)))
 
     def hold(self, made, memory, task, name):
         """The rows that are made of these, kept in memory or in a temporary file."""
@@ -214,8 +227,7 @@ class LocalRows(Rows):
 
     def make(self, made):
         """The rows that are made of these, a tensor."""
-        dtype = made.dtype if isinstance(made.dtype, torch.dtype) else torch_dtype(made.dtype)
-        out = torch.empty((len(self), *made.row_shape), dtype=dtype)
+        out = torch.empty((len(self), *made.row_shape), dtype=made.dtype)
         self._copy(made, out)
         return out
 

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import torch
-from sklearn.utils import gen_batches
 
+from .._base._device import in_batches
 from ..clustering import PatchKMeansOrthogonalizer
 from ..clustering._encoder import PatchEncoder
 from ..embedding import TwoLayerConvEmbedder
@@ -89,12 +89,7 @@ class Layer(NamedTuple):
 
     def __call__(self, images):
         """The output for images (n, H, W, C), batch by batch."""
-        if len(images) <= self.encoder.batch_size:
-            return self._of_batch(images)
-        out = torch.empty((len(images), *self.out_shape), dtype=self.encoder.dtype)
-        for batch in gen_batches(len(images), self.encoder.batch_size):
-            out[batch] = self._of_batch(images[batch])
-        return out
+        return in_batches(self._of_batch, images, self.encoder.batch_size)
 
     def _of_batch(self, images):
         if self.kernels is None:

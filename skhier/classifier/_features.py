@@ -3,10 +3,7 @@
 from math import prod
 from typing import Any, NamedTuple
 
-import torch
-from sklearn.utils import gen_batches
-
-from .._base._device import as_tensor
+from .._base._device import as_tensor, in_batches
 
 _MOST_IMAGES = 2048
 _MOST_BYTES = 2**28  # of an output of a layer that is not held for all images
@@ -48,12 +45,7 @@ class Network(NamedTuple):
 
     def __call__(self, images):
         """The output for images."""
-        if len(images) <= self.batch_size:
-            return self._of_batch(images)
-        out = torch.empty((len(images), *self.out_shape), dtype=self.dtype)
-        for batch in gen_batches(len(images), self.batch_size):
-            out[batch] = self._of_batch(images[batch])
-        return out
+        return in_batches(self._of_batch, images, self.batch_size)
 
     def _of_batch(self, images):
         features = images

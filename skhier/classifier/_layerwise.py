@@ -124,10 +124,12 @@ class LayerwiseCNNClassifier(
 
     memory_limit : int, str or None, default=None
         What `fit` may hold besides X: bytes, or a string such as '500MB' or '2GiB'. Half
-        of it is for the outputs of layers for all images; they go to temporary files (in
-        the folder of :mod:`tempfile`, see its TMPDIR) if they take more. The other half is
-        for what is done at a time: clustering patches, encoding a batch, the head. It
-        changes no result. None is no limit and no files.
+        of it is for the outputs of layers for all images; those that take more are computed
+        again when they are needed, and what the head learns from goes to a temporary file
+        (in the folder of :mod:`tempfile`, see its TMPDIR), unless it is read once, for the
+        products of features. The other half is for what is done at a time: clustering
+        patches, encoding a batch, the head. It changes no result but, by those products, for
+        rounding. None is the memory of the machine.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds

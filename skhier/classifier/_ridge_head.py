@@ -250,10 +250,6 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._learn(*weighted_samples(sample_weight, features, y))
         return self
 
-    def _reads_once(self, X):
-        """Whether features that are made when they are read are read once, for their products."""
-        return not X.is_held and self._may_read_once(X.shape)
-
     def _may_read_once(self, shape):
         """Whether the products of features take less work than making them for each iteration."""
         n_features = prod(shape[1:])
@@ -268,6 +264,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         held = np.zeros(len(y), dtype=bool)
         if self.early_stopping:
             held[set_aside(len(y), self.validation_fraction, rng)[1]] = True
+            sample = np.flatnonzero(held)
         weight = np.where(held, 0, count * unit)
         penalty = float(self.alpha) * self.n_features_in_
         # Divided by a power of two, which is exact, so that no product leaves the range of floats.
@@ -280,7 +277,8 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         probes = None
         if not self.early_stopping:
             probes = trace_probes(weight, self.n_features_in_, rng, wide)
-        kind = GramMatrix if self._reads_once(X) else StandardizedFeatures
+        reads_once = not X.is_held and self._may_read_once(X.shape)
+        kind = GramMatrix if reads_once else StandardizedFeatures
         weight, labels_ = torch.from_numpy(weight).to(wide), torch.from_numpy(labels)
         features = kind(X, weight, table - offset, labels_, probes)
         solver = ConjugateGradients(features.normal, features.right_side, penalty, n_outputs)
@@ -292,7 +290,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     solver.step()
                 message = f"iteration {len(solver.residuals)}: residual {solver.residuals[-1]:.3g}"
                 if self.early_stopping:
-                    scores = features.scores(solver.W, np.flatnonzero(held)) + offset
+                    scores = features.scores(solver.W, sample) + offset
                     predicted = _decide(scores).numpy()
                     accuracy = np.average(predicted == labels[held], weights=(count * unit)[held])
                     message += f", accuracy {accuracy:.4f}"
@@ -301,7 +299,6 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     task.log(message)
                 stop |= solver.residuals[-1] <= self.tol
         if self.early_stopping:
-            sample = np.flatnonzero(held)
             W, scores = stopping.best_state
             scores = scores.double().numpy()
         else:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, dense_product
-from .._base._rows import Together
+from .._base._device import as_tensor, dense_product, torch_dtype
+from .._base._rows import Sums, Together
 
 _ROWS = 4096  # of the features, multiplied at a time
 _GRAM_ROWS = 2048  # sums of bfloat16 products are rounded after as many
@@ -25,22 +25,19 @@ def _columns(batch):
     return as_tensor(batch).flatten(1)
 
 
-class _Moments:
+class _Moments(Sums):
     """Sums of features and of their squares."""
 
+    summed = ("_total", "_square")
+
     def __init__(self, n_features, dtype):
-        self._new = n_features, dtype
+        self._dtype = dtype
         self._total, self._square = torch.zeros(2, n_features, dtype=torch.float64)
 
     def add(self, batch, weight, *others):
-        x = _columns(batch).to(self._new[1])
+        x = _columns(batch).to(self._dtype)
         self._total += weight @ x
         self._square += weight @ (x * x)
-
-    def __add__(self, other):
-        both = _Moments(*self._new)
-        both._total, both._square = self._total + other._total, self._square + other._square
-        return both
 
     def mean_and_scale(self, n):
         """The mean, and the standard deviation or infinity for constants."""
@@ -48,28 +45,25 @@ class _Moments:
         variance = self._square / n - mean**2
         varies = variance > 1e-10 * self._square / n
         scale = torch.where(varies, variance.clamp(min=0).sqrt(), torch.inf)
-        return mean.to(self._new[1]), scale.to(self._new[1])
+        return mean.to(self._dtype), scale.to(self._dtype)
 
 
-class _Adjoint:
+class _Adjoint(Sums):
     """The products of columns, what a function makes of features and labels, with features."""
 
+    summed = ("_products", "_total")
+
     def __init__(self, function, n_columns, n_features, dtype):
-        self._new = function, n_columns, n_features, dtype
+        self._function = function
         self._products = torch.zeros(n_columns, n_features, dtype=dtype)
         self._total = torch.zeros(n_columns, dtype=dtype)
 
     def add(self, batch, weight, *others):
         x = _columns(batch)
-        columns = self._new[0](x, *others) * weight[:, None]
+        columns = self._function(x, *others) * weight[:, None]
         narrow = columns.T.to(x.dtype).contiguous()
         self._products += narrow @ x
         self._total += narrow.to(columns.dtype).sum(dim=1)
-
-    def __add__(self, other):
-        both = _Adjoint(*self._new)
-        both._products, both._total = self._products + other._products, self._total + other._total
-        return both
 
     def standardized(self, mean, scale):
         """The products (n_features, n_columns) with the features less their mean, scaled."""
@@ -97,7 +91,7 @@ class _Product:
         return F.linear(_columns(batch), self._narrow).to(self._shift.dtype) - self._shift
 
 
-class _Gram:
+class _Gram(Sums):
     """The weighted products of features, centred and scaled, with each other.
 
     Parameters
@@ -108,23 +102,19 @@ class _Gram:
         Of the factors.
     """
 
+    summed = ("_total",)
+
     def __init__(self, center, scale, dtype):
-        self._new = center, scale, dtype
+        self._center, self._scale, self._dtype = center, scale, dtype
         self._total = torch.zeros(len(center), len(center), dtype=center.dtype)
 
     def add(self, batch, weight, *others):
-        center, scale, dtype = self._new
-        x = (_columns(batch).to(center) - center) / scale
-        x = (x * weight[:, None].sqrt()).T.to(dtype).contiguous()
+        x = (_columns(batch).to(self._center) - self._center) / self._scale
+        x = (x * weight[:, None].sqrt()).T.to(self._dtype).contiguous()
         for block in torch.arange(len(x)).tensor_split(_N_BLOCKS):
             if len(block):  # the others are its transpose
                 first, last = int(block[0]), int(block[-1]) + 1
                 self._total[first:last, first:] += dense_product(x[first:last], x[first:])
-
-    def __add__(self, other):
-        both = _Gram(*self._new)
-        both._total = self._total + other._total
-        return both
 
     def full(self):
         """The matrix."""
@@ -158,21 +148,25 @@ class StandardizedFeatures:
     def __init__(self, rows, weight, table, labels, probes):
         self._rows, self._weight, self._n = rows, weight, float(weight.sum())
         self._n_features = prod(rows.shape[1:])
-        self._narrow = as_tensor(rows.take([0])).dtype
+        self._narrow = torch_dtype(rows.dtype)
         moments = _Moments(self._n_features, weight.dtype)
         moments = rows.accumulate(moments, weight)
         self.mean, self.scale = moments.mean_and_scale(self._n)
-        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
-        self.right_side = self._adjoint(_Targets(table), n_columns, labels, probes)
+        self.right_side = self._standardized(self._targets(table, probes), labels, probes)
 
-    def _adjoint(self, residuals, n_columns, *along):
-        sums = _Adjoint(residuals, n_columns, self._n_features, self._weight.dtype)
+    def _targets(self, table, probes):
+        """Sums of the products of targets with features as they are."""
+        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
+        return _Adjoint(_Targets(table), n_columns, self._n_features, table.dtype)
+
+    def _standardized(self, sums, *along):
+        """Of products with features as they are, those with standardized ones."""
         sums = self._rows.accumulate(sums, self._weight, *along, batch_size=_ROWS)
         return sums.standardized(self.mean, self.scale)
 
     def normal(self, W):
         """The weighted product X^T X W, for coefficients (n_features, n_columns)."""
-        return self._adjoint(self._product(W), W.shape[1])
+        return self._standardized(_Adjoint(self._product(W), *W.T.shape, W.dtype))
 
     def _product(self, W):
         """The map from features as they are to X W."""
@@ -204,18 +198,17 @@ class GramMatrix(StandardizedFeatures):
     def __init__(self, rows, weight, table, labels, probes):
         self._rows, self._n = rows, float(weight.sum())
         self._n_features = prod(rows.shape[1:])
-        some = as_tensor(rows.take(np.linspace(0, len(rows) - 1, _FIRST).astype(int)))
-        self._narrow = some.dtype
+        self._narrow = torch_dtype(rows.dtype)
+        some = rows.take(np.linspace(0, len(rows) - 1, _FIRST).astype(int))
         # Products are those of differences to a first mean, else they would lose digits.
         first = _Moments(self._n_features, weight.dtype)
         first.add(some, weight.new_ones(len(some)))
         center, spread = first.mean_and_scale(len(some))
         spread = torch.where(spread.isfinite(), spread, 1.0)
-        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
         moments, adjoint, gram = rows.accumulate(
             Together(
                 _Moments(self._n_features, weight.dtype),
-                _Adjoint(_Targets(table), n_columns, self._n_features, weight.dtype),
+                self._targets(table, probes),
                 _Gram(center, spread, self._narrow),
             ),
             *(weight, labels, probes),

@@ -6,6 +6,7 @@ import torch
 from .._base._device import as_array, as_tensor, computing_dtype
 from .._base._images import INVERTIBLE
 from .._base._params import is_auto
+from .._base._rows import Sums
 
 _DEVIATIONS = 3
 _MOST_COLORS = 4  # images of more channels are taken for codes
@@ -48,7 +49,7 @@ def subtract_border(images, border):
     return images - border if border.any() else images
 
 
-class Colors:
+class Colors(Sums):
     """The mean, variance and minimum of each channel of images.
 
     Parameters
@@ -57,6 +58,8 @@ class Colors:
         A color of the images: moments are those of differences to it, as of large values they
         would cancel.
     """
+
+    summed = ("_n", "_total", "_square")
 
     def __init__(self, pivot):
         self._pivot = pivot
@@ -74,9 +77,7 @@ class Colors:
         self._least = torch.minimum(self._least, pixels.amin(dim=(0, 1)))
 
     def __add__(self, other):
-        both = Colors(self._pivot)
-        both._n = self._n + other._n
-        both._total, both._square = self._total + other._total, self._square + other._square
+        both = super().__add__(other)
         both._least = torch.minimum(self._least, other._least)
         return both
 

@@ -9,10 +9,9 @@ from math import prod
 from typing import NamedTuple
 
 import torch
-from sklearn.utils import gen_batches
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, automatic_batch_size, dense_product, to_tensor
+from .._base._device import as_tensor, automatic_batch_size, dense_product, in_batches, to_tensor
 from ._border import subtract_border
 
 # Added to the mean square of a patch's responses that they are divided by the root of.
@@ -119,9 +118,7 @@ class PatchEncoder:
 
     def encode(self, images):
         """The codes of images, as a label map where they are one-hot."""
-        batches = gen_batches(len(images), self.batch_size)
-        codes = [self._encode_batch(images[batch]) for batch in batches]
-        return codes[0] if len(codes) == 1 else torch.cat(codes)
+        return in_batches(self._encode_batch, images, self.batch_size)
 
     def _encode_batch(self, images):
         if self.coding.encoding == "one_hot":

@@ -10,7 +10,7 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._device import as_array, automatic_batch_size, dense_product
-from .._base._rows import LocalRows
+from .._base._rows import LocalRows, Sums
 
 # Two directions are taken for the same when their coordinates round to the same
 # multiples of this.
@@ -27,7 +27,7 @@ def unit_rows(X):
     return rows
 
 
-class Directions:
+class Directions(Sums):
     """The number of different nonzero unit vectors, up to `_RESOLUTION`.
 
     Parameters
@@ -44,7 +44,7 @@ class Directions:
         """Add unit vectors, those of positive weight."""
         if self.count >= self._enough:
             return
-        units = as_array(units) if isinstance(units, torch.Tensor) else units
+        units = as_array(units)
         counts = units.any(axis=1)
         if weight is not None:
             counts &= as_array(weight) > 0
@@ -105,7 +105,7 @@ def similarities(units, centers):
         yield rows, dense_product(units[rows], centers)
 
 
-class Clusters:
+class Clusters(Sums):
     """What an iteration learns: of the samples that each center is nearest to, the sum.
 
     Parameters
@@ -118,6 +118,8 @@ class Clusters:
     inertia : float
         The weighted sum of 1 - cosine with the nearest center.
     """
+
+    summed = ("_sums", "_size", "inertia")
 
     def __init__(self, centers):
         self._centers = centers
@@ -140,12 +142,6 @@ class Clusters:
         self._size += torch.bincount(labels, weight, len(centers))
         self.inertia += float(cost.sum())
 
-    def __add__(self, other):
-        both = Clusters(self._centers)
-        both._sums, both._size = self._sums + other._sums, self._size + other._size
-        both.inertia = self.inertia + other.inertia
-        return both
-
     def directions(self):
         """(the direction of each cluster's sum, indices of clusters without a sample)."""
         norms = self._sums.norm(dim=1, keepdim=True)
@@ -155,7 +151,7 @@ class Clusters:
         return directions.to(self._centers.dtype), empty
 
 
-class FarSamples:
+class FarSamples(Sums):
     """The samples with the largest cosine distances to their centers, the farthest first.
 
     Parameters

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from .._base._device import as_tensor
 from .._base._images import is_plain_vectors
 from .._base._params import as_pair, is_auto
+from .._base._rows import Sums
 from ._auto import auto_patch_size
 from ._border import subtract_border
 
@@ -182,8 +183,10 @@ def sample_patches(images, grid, border, n_patches, rng):
     return np.concatenate(patches.rows), owners
 
 
-class _Patches:
+class _Patches(Sums):
     """Patches at some positions of each image, as rows in order."""
+
+    summed = ("rows",)
 
     def __init__(self, grid, border):
         self._grid, self._border = grid, border
@@ -196,8 +199,3 @@ class _Patches:
         at = torch.unravel_index(torch.from_numpy(inside), windows.shape[:3])
         rows = windows[at].reshape(len(inside), -1)
         self.rows.append(rows.to(self._border.dtype).cpu().numpy())
-
-    def __add__(self, other):
-        both = _Patches(self._grid, self._border)
-        both.rows = self.rows + other.rows
-        return both

@@ -12,6 +12,7 @@ from math import prod
 import torch
 
 from .._base._device import automatic_batch_size, to_tensor, torch_dtype
+from .._base._rows import Sums
 
 
 def code_rows(codes, dtype, device):
@@ -22,7 +23,11 @@ def code_rows(codes, dtype, device):
 
 
 def widened(codes, dtype):
-    """Dense codes in the precision of sums; label maps as they are."""
+    """Rows of codes, of which dense ones are in the precision of sums."""
+    return codes.derived(partial(_widen, dtype=dtype), codes.shape[1:], dtype)
+
+
+def _widen(codes, dtype):
     return codes.to(dtype) if codes.is_floating_point() else codes
 
 
@@ -41,7 +46,7 @@ def _repeated(weight, labels):
     return weight[:, None, None].expand(labels.shape).ravel()
 
 
-class ChannelMoments:
+class ChannelMoments(Sums):
     """Sums over images and positions of each channel and of its square.
 
     Parameters
@@ -49,6 +54,8 @@ class ChannelMoments:
     code_shape : tuple of int
         (h, w, C) of codes.
     """
+
+    summed = ("_n", "_moments")
 
     def __init__(self, code_shape):
         self._code_shape = code_shape
@@ -68,11 +75,6 @@ class ChannelMoments:
         weights = None if weight is None else _repeated(weight, codes)
         return torch.bincount(codes.ravel(), weights, self._code_shape[2]).double().expand(2, -1)
 
-    def __add__(self, other):
-        both = ChannelMoments(self._code_shape)
-        both._n, both._moments = self._n + other._n, self._moments + other._moments
-        return both
-
     def scale(self):
         """1 / standard deviation of each channel; 1 for constants."""
         mean, mean_square = self._moments / (self._n * prod(self._code_shape[:2]))
@@ -81,17 +83,17 @@ class ChannelMoments:
         return torch.where(varies, variance.clamp(min=0).rsqrt(), 1.0)
 
 
-class ClassSums:
+class ClassSums(Sums):
     """The sum of the codes of each class, (n_classes, positions, n_channels) in float64.
 
     They are all that the gradient of the linear loss needs of the data. Counting is exact
     for label maps; dense codes are summed in their dtype, a thousand at a time.
     """
 
+    summed = ("_total",)
     _N_RECENT = 1024
 
     def __init__(self, code_shape, n_classes, dtype, device):
-        self._new = code_shape, n_classes, dtype, device
         self._shape = n_classes, prod(code_shape[:2]), code_shape[2]
         n_cells = prod(code_shape)
         self._total = torch.zeros(n_classes, n_cells, dtype=torch.float64, device=device)
@@ -115,10 +117,10 @@ class ClassSums:
         self._total.view(-1).scatter_add_(0, cells.ravel(), _repeated(weight, codes))
 
     def __add__(self, other):
-        both = ClassSums(*self._new)
-        for part in (self, other):
-            part._flush()
-            both._total += part._total
+        self._flush()
+        other._flush()
+        both = super().__add__(other)
+        both._recent = torch.zeros_like(self._recent)
         return both
 
     def _flush(self):

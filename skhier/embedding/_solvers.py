@@ -5,7 +5,6 @@ tensors and returns the list of losses.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._early_stopping import EarlyStopping, number_set_aside, set_aside
-from .._base._rows import Together
+from .._base._rows import Sums, Together
 from ._codes import ChannelMoments, ClassSums, widened
 from ._network import cross_entropy_losses, linear_losses
 
@@ -52,7 +51,7 @@ def exact(network, codes, targets, run):
     if run.params.scale_channels:
         sums.append(ChannelMoments(code_shape))
     along = targets.labels, targets.weight
-    wide = codes.derived(partial(widened, dtype=dtype), code_shape, dtype)
+    wide = widened(codes, dtype)
     sums, *moments = wide.accumulate(Together(*sums), *along, task=run.task, name="one pass").parts
     for of_channels in moments:
         network.scale = of_channels.scale().to(network.K)
@@ -76,58 +75,59 @@ def exact_from_mean(network, mean_yX, run):
     return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
 
 
-class Gradients:
-    """The loss and its gradient, summed over images.
+class Losses(Sums):
+    """The loss of a network, summed over images.
 
     Parameters
     ----------
     network : TwoLayerNetwork
-        Where.
-    trained : list of Tensor
-        The parameters of the network with respect to which.
+        The network.
     targets : Targets
-        Of the network.
+        Those of all images are the same: see `Targets.common`.
     losses_of : callable
         The loss.
     """
 
-    def __init__(self, network, trained, targets, losses_of):
-        self._where = network, trained, targets, losses_of
+    summed = ("loss",)
+
+    def __init__(self, network, targets, losses_of):
+        self._network, self._targets, self._losses_of = network, targets, losses_of
         self.loss = 0.0
+
+    def add(self, codes, labels, weight):
+        """Add the codes of some images with their classes and weights."""
+        with torch.no_grad():
+            self.loss += float(self._of(codes, labels, weight))
+
+    def _of(self, codes, labels, weight):
+        outputs = self._network.outputs(codes)
+        return self._targets.mean_loss(self._losses_of, outputs, labels, weight) * len(codes)
+
+
+class Gradients(Losses):
+    """The loss and its gradient, summed over images; see :class:`Losses`.
+
+    Parameters
+    ----------
+    trained : list of Tensor
+        The parameters of the network with respect to which.
+    """
+
+    def __init__(self, network, targets, losses_of, trained):
+        super().__init__(network, targets, losses_of)
+        self._trained = trained
         self.gradients = [torch.zeros_like(parameter) for parameter in trained]
 
     def add(self, codes, labels, weight):
         """Add the codes of some images with their classes and weights."""
-        network, trained, targets, losses_of = self._where
-        loss = targets.mean_loss(losses_of, network.outputs(codes), labels, weight) * len(codes)
-        for total, gradient in zip(self.gradients, torch.autograd.grad(loss, trained)):
+        loss = self._of(codes, labels, weight)
+        for total, gradient in zip(self.gradients, torch.autograd.grad(loss, self._trained)):
             total += gradient
         self.loss += loss.item()
 
     def __add__(self, other):
-        both = Gradients(*self._where)
-        both.loss = self.loss + other.loss
+        both = super().__add__(other)
         both.gradients = [a + b for a, b in zip(self.gradients, other.gradients)]
-        return both
-
-
-class Losses:
-    """The loss without its gradient, summed over images; see :class:`Gradients`."""
-
-    def __init__(self, network, targets, losses_of):
-        self._where = network, targets, losses_of
-        self.loss = 0.0
-
-    def add(self, codes, labels, weight):
-        """Add the codes of some images with their classes and weights."""
-        network, targets, losses_of = self._where
-        with torch.no_grad():
-            loss = targets.mean_loss(losses_of, network.outputs(codes), labels, weight)
-        self.loss += float(loss) * len(codes)
-
-    def __add__(self, other):
-        both = Losses(*self._where)
-        both.loss = self.loss + other.loss
         return both
 
 
@@ -138,7 +138,7 @@ def gradient_descent(network, codes, targets, run):
     losses = []
     for step in range(run.params.max_iter):
         with run.task.subtask("step"):
-            sums = Gradients(network, trained, targets.common, _LOSSES[run.params.loss])
+            sums = Gradients(network, targets.common, _LOSSES[run.params.loss], trained)
             sums = codes.accumulate(sums, targets.labels, targets.weight)
             for parameter, total in zip(trained, sums.gradients):
                 parameter.grad = total / len(codes)
@@ -192,9 +192,8 @@ def stochastic(network, codes, targets, run, optimizer_class):
 
 def _measure_scale(network, codes, targets):
     """One pass that finds the scale of the channels."""
-    dtype, code_shape = network.K.dtype, codes.shape[1:]
-    wide = codes.derived(partial(widened, dtype=dtype), code_shape, dtype)
-    moments = ChannelMoments(code_shape)
+    moments = ChannelMoments(codes.shape[1:])
+    wide = widened(codes, network.K.dtype)
     moments = wide.accumulate(moments, targets.labels, targets.weight)
     network.scale = moments.scale().to(network.K)
 
