@@ -1,9 +1,11 @@
-"""What the benchmarks share: time, peak memory and tables."""
+"""What the benchmarks share: time, memory and tables."""
 
 import csv
 import resource
 import sys
+import threading
 import time
+from pathlib import Path
 
 
 def measure(function, *args, **kwargs):
@@ -17,6 +19,28 @@ def peak_gigabytes():
     """Peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e9 if sys.platform == "darwin" else 1e6)
+
+
+def anonymous_gigabytes():
+    """Anonymous resident memory of this process now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e6
+
+
+def peak_during(function, *args):
+    """(peak of anonymous memory above that at the start in GB, seconds) of a call."""
+    start, done, peaks = anonymous_gigabytes(), threading.Event(), [0.0]
+
+    def watch():
+        while not done.wait(0.01):
+            peaks.append(anonymous_gigabytes() - start)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, seconds = measure(function, *args)
+    done.set()
+    watcher.join()
+    return max(peaks), seconds
 
 
 class Table:

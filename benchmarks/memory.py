@@ -9,38 +9,14 @@ DATA.npz holds X (n, H, W, C) and y.
 """
 
 import argparse
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
-from _common import Table, measure
+from _common import Table, peak_during
 
 from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
 from skhier.datasets import load_npz
-
-
-def anonymous_gigabytes():
-    """Anonymous resident memory of this process now."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e6
-
-
-def peak_during(function, *args):
-    """(peak of anonymous memory above that at the start in GB, seconds) of a call."""
-    start, done, peaks = anonymous_gigabytes(), threading.Event(), [0.0]
-
-    def watch():
-        while not done.wait(0.01):
-            peaks.append(anonymous_gigabytes() - start)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    _, seconds = measure(function, *args)
-    done.set()
-    watcher.join()
-    return max(peaks), seconds
 
 
 def run(path, limit, n_images, n_patches, n_scored=1000):

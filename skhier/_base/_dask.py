@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from copy import deepcopy
+from itertools import repeat
 from math import prod
 from time import monotonic
 
@@ -15,6 +16,7 @@ from ._fitting import n_parts
 from ._rows import LocalRows, Rows
 
 _FAN_IN = 8  # sums that are added at a time
+_MOST_BESIDE = 4  # arrays of labels and weights that workers keep
 _SECONDS = 2  # between looks whether there are workers
 _PATIENCE = 60  # seconds without a worker
 
@@ -60,6 +62,7 @@ class DaskRows(Rows):
         self._bounds = list(zip([0, *stops], stops))
         self.shape, self.dtype = (stops[-1], *row_shape), dtype
         self.batch_size = automatic_batch_size(prod(row_shape) * dtype.itemsize)
+        self._beside = {}
 
     def n_parts(self, batch_size=None):
         """The number of parts that going over all rows is reported as."""
@@ -68,15 +71,28 @@ class DaskRows(Rows):
     def accumulate(self, sums, *along, task=None, name="", batch_size=None):
         """Add all rows to `sums`, in batches, and return it."""
         empty, size = delayed(sums, traverse=False), int(batch_size or self.batch_size)
-        parts = []
-        for chunk, (start, stop) in zip(self._chunks, self._bounds):
-            beside = delayed(tuple(_slice(a, start, stop) for a in along), traverse=False)
-            parts.append(delayed(_accumulate)(chunk, empty, size, beside))
+        beside = zip(*(self._sent(values) for values in along)) if along else repeat(())
+        parts = [
+            delayed(_accumulate)(chunk, empty, size, list(values))
+            for chunk, values in zip(self._chunks, beside)
+        ]
         total = parts
         while len(total) > 1:
             groups = [total[i : i + _FAN_IN] for i in range(0, len(total), _FAN_IN)]
             total = [delayed(_add)(group) for group in groups]
         return self._compute(total, parts, task, name)[0]
+
+    def _sent(self, values):
+        """The parts of what lies along rows, sent to the workers once for all passes."""
+        if values is None:
+            return [None] * len(self._chunks)
+        if id(values) not in self._beside:
+            parts = [delayed(_slice(values, *bounds), traverse=False) for bounds in self._bounds]
+            while len(self._beside) >= _MOST_BESIDE:
+                self._beside.pop(next(iter(self._beside)))
+            # With the values themselves, so that their id stays theirs.
+            self._beside[id(values)] = values, self._client.persist(parts)
+        return self._beside[id(values)][1]
 
     def take(self, index):
         """The rows that a slice or an index array selects, in its order, in memory."""
@@ -169,7 +185,7 @@ class DaskRows(Rows):
 
 def _slice(along, start, stop):
     """A part of what lies along rows, on its own: a view of a tensor takes all of it along."""
-    part = along if along is None else along[start:stop]
+    part = along[start:stop]
     return part.clone() if isinstance(part, torch.Tensor) else part
 
 

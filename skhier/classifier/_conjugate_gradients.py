@@ -4,7 +4,7 @@ import torch
 
 
 class ConjugateGradients:
-    """Conjugate gradients on (X^T X + penalty) W = B, one run per column of B.
+    """Conjugate gradients on A W = B, one run per column of B.
 
     Residuals are orthogonal in exact arithmetic. Here each is made so to all before it:
     otherwise rounding errors grow by many orders of magnitude in some twenty steps, and
@@ -12,43 +12,48 @@ class ConjugateGradients:
 
     Parameters
     ----------
-    normal : callable
-        The product of X^T X with a matrix of shape (n_features, n_outputs).
+    operator : callable
+        The product of A with a matrix of shape (n_features, n_outputs).
     right_side : Tensor of shape (n_features, n_outputs)
         B.
-    penalty : float
-        Of the coefficients.
     n_watched : int
         `residuals` are those of so many outputs, the first.
+    root : callable or None
+        The product of P^(-1/2) with such a matrix, for a P near A: steps are those on
+        P^(-1/2) A P^(-1/2) V = P^(-1/2) B, where W = P^(-1/2) V. None is P = 1.
 
     Attributes
     ----------
-    W : Tensor of shape (n_features, n_outputs)
-        The solution so far.
     residuals : list of float
-        After each step the largest residual, as a fraction of the right side.
+        After each step the largest residual of that system, as a fraction of its right side.
     """
 
-    def __init__(self, normal, right_side, penalty, n_watched):
-        self._normal, self._penalty, self._n_watched = normal, penalty, n_watched
+    def __init__(self, operator, right_side, n_watched, root=None):
+        self._operator, self._n_watched, self._root = operator, n_watched, root or _unchanged
+        right_side = self._root(right_side)
         self._residual = right_side.clone()
         self._direction = right_side.clone()
         self._basis = right_side.new_empty(right_side.shape[1], 8, len(right_side))
         self._square = self._square_0 = (self._residual**2).sum(dim=0)
-        self.W = torch.zeros_like(self._residual)
+        self._V = torch.zeros_like(self._residual)
         self.residuals = []
 
+    @property
+    def W(self):
+        """The solution so far, of shape (n_features, n_outputs)."""
+        return self._root(self._V)
+
     def step(self):
-        """One iteration: one product with X^T X."""
+        """One iteration: one product with A."""
         p = self._direction
         n_steps = len(self.residuals)
         if n_steps == self._basis.shape[1]:
             self._basis = torch.cat([self._basis, torch.empty_like(self._basis)], dim=1)
         self._basis[:, n_steps] = _ratio(self._residual, self._residual.norm(dim=0)).T
         basis = self._basis[:, : n_steps + 1]
-        Ap = self._normal(p) + self._penalty * p
+        Ap = self._root(self._operator(self._root(p)))
         length = _ratio(self._square, (p * Ap).sum(dim=0))
-        self.W += length * p
+        self._V += length * p
         self._residual -= length * Ap
         for _ in range(2):  # once is not enough where cancellation is strong
             along = basis @ self._residual.T[:, :, None]
@@ -62,6 +67,10 @@ class ConjugateGradients:
         self._direction = self._residual + _ratio(square, self._square) * p
         self._square = square
         self.residuals.append(float(fraction.max().sqrt()))
+
+
+def _unchanged(columns):
+    return columns
 
 
 def _ratio(numerator, denominator):

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
+from ._preconditioner import n_preconditioning_rows
 from ._ridge_head import RidgeHead
 
 HEADS = ("ridge", "svm", "linear", "mlp")
@@ -63,13 +64,9 @@ def make_head(head, random_state, class_weight=None, verbose=False):
 def head_bytes(head, n_samples, n_features, n_classes):
     """About what fitting a head holds besides its features, in bytes."""
     if isinstance(head, RidgeHead):
-        return 4 * n_features * n_classes * (head.max_iter + 10)
+        n_rows = n_preconditioning_rows(n_samples, n_features)
+        return 4 * n_features * ((n_classes + 1) * (head.max_iter + 10) + 2 * n_rows)
     return 2 * 4 * n_samples * n_features  # features as float32, and standardized
-
-
-def reads_once(head, shape):
-    """Whether a head reads features of such a shape once if they are made when they are read."""
-    return isinstance(head, RidgeHead) and head._may_read_once(shape)
 
 
 def takes_weights(head):

@@ -33,10 +33,8 @@ from ._calibration import (
     trace_probes,
 )
 from ._conjugate_gradients import ConjugateGradients
-from ._standardized import GramMatrix, StandardizedFeatures
-
-# Their products with each other take 1.6 GB in float32, and as much again while they are made.
-_MOST_FEATURES = 20_000
+from ._preconditioner import InverseRoot, preconditioning_sample
+from ._standardized import StandardizedFeatures
 
 
 class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -58,9 +56,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     max_iter : int, default=60
         Largest number of iterations. Few iterations regularize too.
 
-    tol : float, default=1e-3
-        Iterations end when the residual of the normal equations is this fraction of their
-        right side, for every output.
+    tol : float, default=1e-2
+        Iterations end when the residual of the normal equations, preconditioned if there are
+        samples enough (see Notes), is this fraction of their right side, for every output.
 
     class_weight : dict, 'balanced' or None, default=None
         Weights of classes, with which the weights of samples are multiplied. 'balanced' is
@@ -83,8 +81,8 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Whether to print the residual (and accuracy) of every tenth iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines which samples are set aside, and the random signs that `temperature_`
-        depends on for more than 512 samples and features.
+        Determines which samples are set aside, which precondition, and the random signs that
+        `temperature_` depends on for more than 512 samples and features.
 
     Attributes
     ----------
@@ -122,6 +120,11 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
+    From 1,000 samples and 200 features on the normal equations are preconditioned: by
+    :math:`S^T S` plus a multiple of the identity, where S is a random sample of the rows of
+    :math:`\tilde X`, a twentieth, at most 4,000 and at most D / 4. For 40,000 photographs and
+    28,800 features that takes 19 iterations where 60 do not end.
+
     Probabilities are calibrated on scores that samples have when they are left out (or, with
     `early_stopping`, on those set aside): `temperature_` minimizes their log loss, as in [2]_.
     Leave-one-out scores are those of ridge regression in closed form, with the mean of the
@@ -162,7 +165,7 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         alpha: float = 0.3,
         *,
         max_iter: int = 60,
-        tol: float = 1e-3,
+        tol: float = 1e-2,
         class_weight: ClassWeight = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -250,11 +253,6 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._learn(*weighted_samples(sample_weight, features, y))
         return self
 
-    def _may_read_once(self, shape):
-        """Whether the products of features take less work than making them for each iteration."""
-        n_features = prod(shape[1:])
-        return not self.early_stopping and _MOST_FEATURES >= n_features <= shape[0] / 4
-
     def _learn(self, X, y, count):
         self._validate_params()
         classes, labels = encode_labels(self, y)
@@ -277,11 +275,17 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         probes = None
         if not self.early_stopping:
             probes = trace_probes(weight, self.n_features_in_, rng, wide)
-        reads_once = not X.is_held and self._may_read_once(X.shape)
-        kind = GramMatrix if reads_once else StandardizedFeatures
+        some = preconditioning_sample(weight, self.n_features_in_, rng)
         weight, labels_ = torch.from_numpy(weight).to(wide), torch.from_numpy(labels)
-        features = kind(X, weight, table - offset, labels_, probes)
-        solver = ConjugateGradients(features.normal, features.right_side, penalty, n_outputs)
+        features = StandardizedFeatures(X, weight, table - offset, labels_, probes)
+        root = None
+        if some is not None:  # the mean of all eigenvalues is that of the features' variances
+            root = InverseRoot(features.sample(some), penalty + float(weight.sum()))
+
+        def operator(W):
+            return features.normal(W) + penalty * W
+
+        solver = ConjugateGradients(operator, features.right_side, n_outputs, root)
         stopping = EarlyStopping(self.n_iter_no_change)
         stop = False
         with Task.fit(self, self.max_iter) as task:
@@ -303,9 +307,9 @@ class RidgeHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             scores = scores.double().numpy()
         else:
             sample = calibration_sample(len(y), rng)
-            W = solver.W[:, :n_outputs]
+            W, traced = solver.W.tensor_split([n_outputs], dim=1)
             scores = (features.scores(W, sample) + offset).double().numpy()
-            trace = smoother_trace(features, penalty, solver.W[:, n_outputs:])
+            trace = smoother_trace(features, penalty, traced)
             targets = table.double().numpy()[labels[sample]]
             scores = leave_one_out(scores, targets, count, unit, trace, sample)
         scores, labels, weight = _per_class(scores), labels[sample], (count * unit)[sample]

@@ -1,23 +1,18 @@
 """Features with mean 0 and variance 1 that are never made: what ridge regression needs of them.
 
-All of it is sums over samples. :class:`StandardizedFeatures` goes over the samples for each
-product, which takes little work; :class:`GramMatrix` goes over them once, which takes the work of
-some D products, and is for features that would have to be computed again at each pass.
+All of it is sums over samples, which are gone over for each product.
 """
 
 from math import prod
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, dense_product, torch_dtype
+from .._base._device import as_tensor, torch_dtype
 from .._base._rows import Sums, Together
 
 _ROWS = 4096  # of the features, multiplied at a time
-_GRAM_ROWS = 2048  # sums of bfloat16 products are rounded after as many
-_FIRST = 1000  # samples that a first mean is taken of
-_N_BLOCKS = 6  # of columns of a Gram matrix, of which half the products are spared
+_WIDE_ROWS = 512  # where they are made float32 or float64 for it
 
 
 def _columns(batch):
@@ -91,34 +86,29 @@ class _Product:
         return F.linear(_columns(batch), self._narrow).to(self._shift.dtype) - self._shift
 
 
+class _Weighted:
+    """The map from features as they are, and weights, to standardized ones times their roots."""
+
+    def __init__(self, mean, scale):
+        self._mean, self._scale = mean, scale
+
+    def __call__(self, batch, weight):
+        x = (_columns(batch).to(self._mean) - self._mean) / self._scale
+        return x.mul_(weight[:, None].sqrt())
+
+
 class _Gram(Sums):
-    """The weighted products of features, centred and scaled, with each other.
+    """The products with each other of what a function makes of features and weights."""
 
-    Parameters
-    ----------
-    center, scale : Tensor of shape (n_features,)
-        Subtracted, and divided by.
-    dtype : torch.dtype
-        Of the factors.
-    """
+    summed = ("total",)
 
-    summed = ("_total",)
-
-    def __init__(self, center, scale, dtype):
-        self._center, self._scale, self._dtype = center, scale, dtype
-        self._total = torch.zeros(len(center), len(center), dtype=center.dtype)
+    def __init__(self, function, n_features, dtype):
+        self._function = function
+        self.total = torch.zeros(n_features, n_features, dtype=dtype)
 
     def add(self, batch, weight, *others):
-        x = (_columns(batch).to(self._center) - self._center) / self._scale
-        x = (x * weight[:, None].sqrt()).T.to(self._dtype).contiguous()
-        for block in torch.arange(len(x)).tensor_split(_N_BLOCKS):
-            if len(block):  # the others are its transpose
-                first, last = int(block[0]), int(block[-1]) + 1
-                self._total[first:last, first:] += dense_product(x[first:last], x[first:])
-
-    def full(self):
-        """The matrix."""
-        return self._total.triu_().add_(self._total.triu(1).T)
+        x = self._function(batch, weight)
+        self.total += x.T @ x
 
 
 class StandardizedFeatures:
@@ -149,24 +139,22 @@ class StandardizedFeatures:
         self._rows, self._weight, self._n = rows, weight, float(weight.sum())
         self._n_features = prod(rows.shape[1:])
         self._narrow = torch_dtype(rows.dtype)
-        moments = _Moments(self._n_features, weight.dtype)
-        moments = rows.accumulate(moments, weight)
+        sums = Together(_Moments(self._n_features, weight.dtype), self._targets(table, probes))
+        along = self._weight, labels, probes
+        moments, targets = rows.accumulate(sums, *along, batch_size=_WIDE_ROWS).parts
         self.mean, self.scale = moments.mean_and_scale(self._n)
-        self.right_side = self._standardized(self._targets(table, probes), labels, probes)
+        self.right_side = targets.standardized(self.mean, self.scale)
 
     def _targets(self, table, probes):
         """Sums of the products of targets with features as they are."""
         n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
         return _Adjoint(_Targets(table), n_columns, self._n_features, table.dtype)
 
-    def _standardized(self, sums, *along):
-        """Of products with features as they are, those with standardized ones."""
-        sums = self._rows.accumulate(sums, self._weight, *along, batch_size=_ROWS)
-        return sums.standardized(self.mean, self.scale)
-
     def normal(self, W):
         """The weighted product X^T X W, for coefficients (n_features, n_columns)."""
-        return self._standardized(_Adjoint(self._product(W), *W.T.shape, W.dtype))
+        sums = _Adjoint(self._product(W), *W.T.shape, W.dtype)
+        sums = self._rows.accumulate(sums, self._weight, batch_size=_ROWS)
+        return sums.standardized(self.mean, self.scale)
 
     def _product(self, W):
         """The map from features as they are to X W."""
@@ -180,51 +168,19 @@ class StandardizedFeatures:
         made = some.derived(self._product(W), (W.shape[1],), W.dtype, _ROWS)
         return torch.from_numpy(made.collect())
 
+    def sample(self, index):
+        """The rows of X that an index array selects, scaled so that their X^T X is that of all."""
+        weight = self._weight[index]
+        some = self._rows.take(index)
+        return _Weighted(self.mean, self.scale)(some, weight * (self._n / weight.sum()))
+
     def eigenvalues(self):
         """Those of the weighted product X^T X, of n_samples or n_features the fewer."""
+        weighted = _Weighted(self.mean, self.scale)
         if len(self._rows) > self._n_features:
-            sums = _Gram(self.mean, self.scale, self.mean.dtype)
-            products = self._rows.accumulate(sums, self._weight).full()
+            sums = _Gram(weighted, self._n_features, self.mean.dtype)
+            products = self._rows.accumulate(sums, self._weight).total
         else:
-            x = _columns(self._rows.collect()).to(self.mean)
-            x = (x - self.mean) / self.scale * self._weight[:, None].sqrt()
+            x = weighted(self._rows.collect(), self._weight)
             products = x @ x.T
         return torch.linalg.eigvalsh(products.double()).clamp(min=0)
-
-
-class GramMatrix(StandardizedFeatures):
-    """The same, with X^T X made in one pass; see the module."""
-
-    def __init__(self, rows, weight, table, labels, probes):
-        self._rows, self._n = rows, float(weight.sum())
-        self._n_features = prod(rows.shape[1:])
-        self._narrow = torch_dtype(rows.dtype)
-        some = rows.take(np.linspace(0, len(rows) - 1, _FIRST).astype(int))
-        # Products are those of differences to a first mean, else they would lose digits.
-        first = _Moments(self._n_features, weight.dtype)
-        first.add(some, weight.new_ones(len(some)))
-        center, spread = first.mean_and_scale(len(some))
-        spread = torch.where(spread.isfinite(), spread, 1.0)
-        moments, adjoint, gram = rows.accumulate(
-            Together(
-                _Moments(self._n_features, weight.dtype),
-                self._targets(table, probes),
-                _Gram(center, spread, self._narrow),
-            ),
-            *(weight, labels, probes),
-            batch_size=_GRAM_ROWS,
-        ).parts
-        self.mean, self.scale = moments.mean_and_scale(self._n)
-        self.right_side = adjoint.standardized(self.mean, self.scale)
-        shift = (self.mean - center) / spread
-        self._gram = gram.full().addr_(shift, shift, alpha=-self._n)
-        ratio = spread / self.scale
-        self._gram.mul_(ratio).mul_(ratio[:, None])
-
-    def normal(self, W):
-        """The weighted product X^T X W, for coefficients (n_features, n_columns)."""
-        return self._gram @ W
-
-    def eigenvalues(self):
-        """Those of the weighted product X^T X."""
-        return torch.linalg.eigvalsh(self._gram.double()).clamp(min=0)

@@ -8,7 +8,7 @@ import numpy as np
 from .._base._device import computing_dtype
 from .._base._weights import class_weight_of
 from ._features import LastLayer, Network
-from ._heads import fit_head, head_bytes, reads_once, takes_weights
+from ._heads import fit_head, head_bytes, takes_weights
 
 
 class Weights(NamedTuple):
@@ -75,18 +75,13 @@ def train(blocks, head, images, y, weights, mirror, memory, task):
             is_last = number == len(blocks)
             with part.subtask("transform", None) as transform:
                 if not (is_last and mirror):
-                    where = _where(head, features, memory) if is_last else memory
+                    where = memory.and_files() if is_last else memory  # a head reads often
                     features = features.held(where, transform, "transform")
         task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
         if task.stop:
             break
     if mirror:
         features = LastLayer(Network(layers, mirror)).applied(inputs, images)
-        features = features.held(_where(head, features, memory))
+        features = features.held(memory.and_files())
     fit_head(head, features, y, weights, task)
     return blocks[: len(layers)], features.shape[1:]
-
-
-def _where(head, features, memory):
-    """Where features for a head are kept: in a file, if need be, unless it reads them once."""
-    return memory if reads_once(head, features.shape) else memory.and_files()

@@ -53,7 +53,7 @@ def test_files_change_no_result(digits, files, params, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     expected = make(**params).fit(X, y)
     assert not files
-    clf = make(memory_limit="3MB", **params).fit(X, y)
+    clf = make(memory_limit="4MB", **params).fit(X, y)
     assert files
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert_array_equal(clf.decision_function(X_test), expected.decision_function(X_test))

@@ -1,0 +1,87 @@
+"""Workers of a cluster that are killed while a fit runs, one or all."""
+
+import os
+import signal
+
+import dask.array as da
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits
+
+from skhier import LayerwiseCNNClassifier
+from skhier._base import _dask
+
+X, y = load_digits().images[:600], load_digits().target[:600]
+CHUNKED = da.from_array(X, chunks=(100, 8, 8))
+
+
+def small():
+    # Gradient descent goes over the data again and again, as the head does.
+    return LayerwiseCNNClassifier().set_params(
+        n_clusters=16,
+        orthogonalizer__n_patches=2000,
+        embedder__solver="gd",
+        embedder__max_iter=6,
+        random_state=0,
+    )
+
+
+@pytest.fixture
+def brittle_cluster():
+    """A client of two worker processes that are started again when they are killed."""
+    options = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    with LocalCluster(**options) as workers, Client(workers, set_as_default=False) as client:
+        yield client
+
+
+class Killer:
+    """A callback that kills a worker process at the first tasks of given estimators and names.
+
+    Attributes
+    ----------
+    killed : list of tuple of str
+        Those of the tasks in which a worker was killed.
+    """
+
+    max_propagation_depth = None
+
+    def __init__(self, client, stages):
+        self._client, self._stages, self.killed = client, stages, []
+
+    def on_fit_task_begin(self, estimator, context):
+        stage = type(estimator).__name__, context.task_name
+        if stage in self._stages and stage not in self.killed:
+            pids = self._client.run(os.getpid)
+            # While the task runs: a signal that is sent now arrives at once.
+            victim = sorted(pids.values())[len(self.killed) % len(pids)]
+            self.killed.append(stage)
+            os.kill(victim, signal.SIGKILL)
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+    def setup(self, estimator, context):
+        pass
+
+    teardown = setup
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot be killed by a signal")
+def test_a_worker_killed_in_each_stage_changes_nothing(brittle_cluster):
+    expected = small().fit(X, y)
+    stages = [
+        ("LayerwiseCNNClassifier", "layer 1"),  # drawing patches
+        ("TwoLayerConvEmbedder", "step"),
+        ("LayerwiseCNNClassifier", "transform"),
+        ("LayerwiseCNNClassifier", "layer 2"),
+        ("RidgeHead", "iteration"),
+    ]
+    killer = Killer(brittle_cluster, stages)
+    clf = small()
+    clf.set_callbacks(killer)
+    with brittle_cluster.as_current():
+        clf.fit(CHUNKED, y)
+    assert killer.killed == stages
+    assert_allclose(clf.decision_function(X), expected.decision_function(X), rtol=1e-5, atol=1e-7)
