@@ -4,6 +4,7 @@ from contextlib import suppress
 from copy import deepcopy
 from itertools import repeat
 from math import prod
+from queue import Empty, Queue
 from time import monotonic
 
 import distributed
@@ -32,7 +33,7 @@ def current_client():
 def dask_rows(X, row_shape, dtype, client):
     """Rows of a shape and dtype of a Dask array of which each chunk has whole rows."""
     blocks = X.to_delayed().reshape(-1).tolist()
-    chunks = [delayed(_as_rows)(block, row_shape, dtype) for block in blocks]
+    chunks = [delayed(_as_chunk)(block, row_shape, dtype) for block in blocks]
     return DaskRows(chunks, X.chunks[0], row_shape, dtype, client)
 
 
@@ -45,7 +46,7 @@ class DaskRows(Rows):
     Parameters
     ----------
     chunks : list of Delayed
-        Of arrays or tensors.
+        Of `_Chunk`.
     lengths : sequence of int
         The numbers of their rows.
     row_shape : tuple of int
@@ -99,9 +100,9 @@ class DaskRows(Rows):
         index = np.arange(len(self))[index]
         order = np.argsort(index, kind="stable")
         some = self.subset(index[order])
-        rows = self._compute(some._chunks)
-        join = torch.cat if isinstance(rows[0], torch.Tensor) else np.concatenate
-        return join(rows)[np.argsort(order)]
+        chunks = self._compute(some._chunks)
+        join = torch.cat if isinstance(chunks[0].array, torch.Tensor) else np.concatenate
+        return join([chunk.array for chunk in chunks])[np.argsort(order)]
 
     def subset(self, index):
         """The rows that a sorted index array selects, as rows."""
@@ -122,7 +123,7 @@ class DaskRows(Rows):
 
     def collect(self):
         """All rows, an array in memory."""
-        return np.concatenate([as_array(rows) for rows in self._compute(self._chunks)])
+        return np.concatenate([as_array(chunk.array) for chunk in self._compute(self._chunks)])
 
     def hold(self, made, memory, task, name):
         """The rows that are made of these, kept by the workers."""
@@ -136,7 +137,7 @@ class DaskRows(Rows):
         """The rows that are made of these, an array in memory."""
         how = delayed(made, traverse=False)
         parts = [delayed(_make)(chunk, how) for chunk in self._chunks]
-        return np.concatenate([as_array(rows) for rows in self._compute(parts)])
+        return np.concatenate([as_array(chunk.array) for chunk in self._compute(parts)])
 
     def _compute(self, results, parts=(), task=None, name=""):
         """The values of results, of which parts are finished one after the other."""
@@ -154,20 +155,16 @@ class DaskRows(Rows):
     def _wait(self, futures, task=None, name=""):
         """Wait until all are finished, and tell the task."""
         steps = iter(range(0) if task is None else task.in_parts(name, len(futures), 1))
-        pending, deserted = futures, None
-        while pending:
-            try:
-                done, pending = distributed.wait(
-                    pending, timeout=_SECONDS, return_when="FIRST_COMPLETED"
-                )
-            except TimeoutError:
+        done, deserted = Queue(), None
+        for future in futures:
+            future.add_done_callback(done.put)
+        for _ in futures:
+            while (future := _next(done)) is None:
                 deserted = self._refuse_absence(deserted)
-                continue
             deserted = None
-            for future in done:
-                next(steps, None)
-                if future.status != "finished":
-                    future.result()  # raises what the worker raised
+            next(steps, None)
+            if future.status != "finished":
+                future.result()  # raises what the worker raised
         next(steps, None)
 
     def _refuse_absence(self, since):
@@ -189,12 +186,39 @@ def _slice(along, start, stop):
     return part.clone() if isinstance(part, torch.Tensor) else part
 
 
-def _as_rows(block, row_shape, dtype):
-    return np.asarray(block).reshape(-1, *row_shape).astype(dtype, copy=False)
+def _next(queue):
+    """What comes next, None if nothing comes for a while."""
+    with suppress(Empty):
+        return queue.get(timeout=_SECONDS)
+
+
+class _Chunk:
+    """The rows of a chunk, which Dask can send and store: bfloat16 it cannot."""
+
+    def __init__(self, array):
+        self.array = array
+
+    @classmethod
+    def _of_bytes(cls, array, dtype):
+        return cls(torch.from_numpy(array).view(dtype))
+
+    def __reduce__(self):
+        if isinstance(self.array, torch.Tensor):
+            raw = self.array.contiguous().view(torch.uint8).numpy()
+            return _Chunk._of_bytes, (raw, self.array.dtype)
+        return _Chunk, (self.array,)
+
+    def __sizeof__(self):
+        return object.__sizeof__(self) + getattr(self.array, "nbytes", 0)
+
+
+def _as_chunk(block, row_shape, dtype):
+    return _Chunk(np.asarray(block).reshape(-1, *row_shape).astype(dtype, copy=False))
 
 
 def _accumulate(chunk, empty, batch_size, along):
-    return LocalRows(chunk).accumulate(deepcopy(empty), *along, batch_size=batch_size)
+    rows = LocalRows(chunk.array)
+    return rows.accumulate(deepcopy(empty), *along, batch_size=batch_size)
 
 
 def _add(parts):
@@ -205,12 +229,12 @@ def _add(parts):
 
 
 def _take(chunk, index):
-    return LocalRows(chunk).take(index)
+    return _Chunk(LocalRows(chunk.array).take(index))
 
 
 def _pair(first, second):
-    return LocalRows(first).paired(LocalRows(second)).array
+    return _Chunk(LocalRows(first.array).paired(LocalRows(second.array)).array)
 
 
 def _make(chunk, made):
-    return LocalRows(chunk).make(made)
+    return _Chunk(LocalRows(chunk.array).make(made))
