@@ -99,7 +99,7 @@ def theorem2_params(
 
     The codes are then those of lemma 1, separated with margin m, and the support vector
     machine with :math:`C = 1 / m^2` is right on all images that it learns from: the sum of its
-    slacks, at most :math:`\frac{1}{2 m^2} / C`, is below 1. With the C = 0.01 of
+    slacks, or of their squares, is at most :math:`\frac{1}{2 m^2} / C < 1`. With the C = 0.01 of
     :meth:`~skhier.LayerwiseCNNClassifier.algorithm_1` it is not, for small margins. For more
     than two labels it has to be Crammer and Singer's, as one label against the rest need not
     be separable. That it errs on no image outside of N is not proved.

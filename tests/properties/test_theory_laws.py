@@ -3,6 +3,8 @@
 Statistical tests reject at level 1e-6: a true bound fails one of them once in a million runs.
 """
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,7 @@ from skhier.theory import (
     perceptron_iterations,
     theorem1_failure_probability,
     theorem1_params,
+    theorem2_min_samples,
     theorem2_params,
     theorem3_params,
 )
@@ -371,16 +374,58 @@ def test_lemmas_8_and_9_clusters_of_embedded_patches_are_the_patches_above(depth
     assert len(set(labels[0])) == 2 * n
 
 
+def test_theorem_2_keeps_its_promise_on_the_images_that_it_asks_for():
+    # All images of a small model, so that those of any number of draws can be counted.
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=2, patches_per_class=2, patch_size=(1, 2), root_shape=(1, 2),
+        n_root_images=1, random_state=1,
+    ).fit()  # fmt: skip
+    root, delta, n_runs, n = sampler._model.root, 0.05, 100, 16
+
+    def with_choices(X, y):
+        choices = np.array(list(np.ndindex(*[2] * X.shape[1])))
+        return (2 * X[:, None] + choices).reshape(-1, X.shape[1]), y.repeat(len(choices))
+
+    above = sampler.patches_[0].reshape(4, 2)
+    codes, y = with_choices(root.images.reshape(2, 2), root.labels)
+    codes, y = with_choices(above[codes].reshape(len(codes), 4), y)
+    assert codes.shape == (128, 4)
+    signed = sampler.classes_[y, None, None] * (codes[:, :, None] == np.arange(4))
+    n_samples = theorem2_min_samples(sampler, delta=delta, n_components=n)
+    params = theorem2_params(sampler, delta=delta, n_components=n)
+    kinds = np.array(list(np.ndindex(2, 2)))
+
+    def failures(n_samples):
+        failed = 0
+        for seed in range(n_runs):
+            p = np.random.default_rng(seed).multinomial(n_samples, [1 / 128] * 128) / n_samples
+            moments = np.tensordot(p, signed, axes=1)[None]
+            embedder = params["embedder"][0].set_params(n_components=n, random_state=seed)
+            K = embedder.fit_population(moments, sampler.classes_).kernels_.reshape(2, 2, n)
+            shown = K[above[:, None], kinds].reshape(16, -1)
+            labels = KMeans(4, n_init=1, random_state=seed).fit_predict(shown).reshape(4, 4)
+            within, between = class_distances(shown, 4)
+            is_found = (labels == labels[:, :1]).all() and len(set(labels[:, 0])) == 4
+            failed += not is_found or within > 1 or between < 2
+        return failed
+
+    assert failures(n_samples) <= most_failures(n_runs, delta)
+    # The power: what a thousandth of the images tells is not enough for a diameter of 1.
+    assert failures(n_samples // 1000) > most_failures(n_runs, delta)
+
+
 @pytest.mark.parametrize("depth", [2, 3])
-def test_theorem_2_algorithm_1_makes_no_error(depth):
-    n_runs, delta, failures = 12, 0.05, 0
-    for seed in range(n_runs):
-        sampler = small_model(depth, 2 + seed % 2, seed)
-        if min(level.delta_min for level in sampler.statistics().levels[1:]) < 0.1:
-            continue  # asks for more images than a test can draw
-        X, y = sampler.sample(9000, random_state=seed)
-        clf = LayerwiseCNNClassifier(**theorem2_params(sampler, delta=delta), random_state=seed)
+def test_algorithm_1_makes_no_error_on_thousands_of_images_in_practice(depth):
+    # Of 6 models whose classes are not too alike, all: theorem 2 asks for 10^10 images and more.
+    models = (small_model(depth, 2 + seed % 2, seed) for seed in range(100))
+    easy = (
+        sampler
+        for sampler in models
+        if min(level.delta_min for level in sampler.statistics().levels[1:]) > 0.1
+    )
+    for sampler in islice(easy, 6):
+        X, y = sampler.sample(9000, random_state=0)
+        clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0)
         clf.fit(X[:8000], y[:8000])
-        is_right = clf.score(X[8000:], y[8000:]) == 1
-        failures += not (is_right and certify_classifier(sampler, clf, X[8000:]).holds)
-    assert failures <= 1  # of 12, at 0.05
+        assert clf.score(X[8000:], y[8000:]) == 1
+        assert certify_classifier(sampler, clf, X[8000:]).holds
