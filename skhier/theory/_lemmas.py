@@ -1,13 +1,13 @@
 """Lemmas 1, 5 and 7: margin, projections of opposite signs, seeds of k-means."""
 
-from math import ceil, erf, pi, sqrt
+from math import ceil, erf, exp, expm1, log, log1p, pi, sqrt
 
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from .._base._params import check_real
+from .._base._params import check_count, check_real
 from .._base._typing import Bound
 from ._checks import (
     check_choice,
@@ -25,6 +25,8 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
     If the separator of :math:`G_0` of smallest norm is :math:`W^*`, images made of
     orthonormal patches, k for each class, are separated with this margin. No larger one
     is possible: by symmetry the best separator treats the patches of a class alike.
+    For more than two labels, W has a part for each, and the margin of an image is what the
+    product of its label is larger by than any other, for W of norm 1.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
     Returns
     -------
     margin : float
-        Distance of images to the separating hyperplane, which contains 0.
+        Distance of images to the separating hyperplane, which contains 0, for two labels.
 
     Examples
     --------
@@ -51,7 +53,9 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
 
 
 @within_floats
-def perceptron_iterations(separator_norm: float, k: int, n_positions: int) -> int:
+def perceptron_iterations(
+    separator_norm: float, k: int, n_positions: int, *, n_labels: int = 2
+) -> int:
     r"""Bound on the mistakes of a perceptron, :math:`(R / margin)^2 = P k \|W^*\|^2`.
 
     The codes of an image have norm :math:`R = \sqrt P`, with P pixels in its semantic
@@ -69,20 +73,31 @@ def perceptron_iterations(separator_norm: float, k: int, n_positions: int) -> in
     n_positions : int
         Number of pixels of the semantic image.
 
+    n_labels : int, default=2
+        Number of labels. For more than two, the bound is twice as large.
+
     Returns
     -------
     iterations : int
         After so many corrections every image is classified without error.
 
+    Notes
+    -----
+    For more than two labels a correction adds the codes to the part of the right label and
+    subtracts them from that of another whose product is not smaller (Kesler's construction):
+    a vector of norm :math:`\sqrt{2 P}`.
+
     Examples
     --------
     >>> from skhier.theory import perceptron_iterations
-    >>> perceptron_iterations(2.0, 4, 9)
-    144
+    >>> perceptron_iterations(2.0, 4, 9), perceptron_iterations(2.0, 4, 9, n_labels=10)
+    (144, 288)
     """
     (separator_norm,) = check_positive(separator_norm=separator_norm)
     k, n_positions = check_counts(k=k, n_positions=n_positions)
-    return ceil(n_positions * k * separator_norm**2)
+    n_labels = check_count(n_labels, "n_labels", 2)
+    squared_norm = n_positions if n_labels == 2 else 2 * n_positions
+    return ceil(squared_norm * k * separator_norm**2)
 
 
 @within_floats
@@ -131,7 +146,12 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
 
 @within_floats
 def lemma7_success_probability(
-    n_clusters: int, separation: float, diameter: float = 1.0, *, size_ratio: float = 1.0
+    n_clusters: int,
+    separation: float,
+    diameter: float = 1.0,
+    *,
+    size_ratio: float = 1.0,
+    n_trials: int = 1,
 ) -> float:
     r"""Probability that k-means++ puts one seed in each of well separated clusters.
 
@@ -155,6 +175,9 @@ def lemma7_success_probability(
         Number of points of the largest cluster over that of the smallest, r. The paper
         has equal sizes.
 
+    n_trials : int, default=1
+        Number of candidates from which each seed after the first is chosen, by whatever rule.
+
     Returns
     -------
     probability : float
@@ -164,19 +187,33 @@ def lemma7_success_probability(
     --------
     lemma7_separation : The separation that a probability needs.
 
+    Notes
+    -----
+    A greedy seeding, such as that of :class:`sklearn.cluster.KMeans` with
+    :math:`2 + \lfloor \log C \rfloor` candidates, may choose the one in a hit cluster, if
+    that is far larger than the others. No candidate is there with the probability of one
+    raised to the power `n_trials`, and so is the bound.
+
     Examples
     --------
     >>> from skhier.theory import lemma7_success_probability
     >>> round(lemma7_success_probability(10, separation=20.0), 4)
     0.9532
     """
-    (n_clusters,) = check_counts(n_clusters=n_clusters)
+    n_clusters, n_trials = check_counts(n_clusters=n_clusters, n_trials=n_trials)
     (separation,) = check_positive(separation=separation)
     size_ratio = check_real(size_ratio, "size_ratio", 1)
     diameter = check_real(diameter, "diameter", 0)
+    odds = _lemma7_odds(n_clusters, size_ratio)
+    with np.errstate(over="ignore"):  # infinite odds: a probability of 0
+        odds = odds * np.square(np.divide(float(diameter), float(separation)))
+    return exp(-n_trials * np.log1p(odds).sum())
+
+
+def _lemma7_odds(n_clusters, size_ratio):
+    """i r / (C - i): of a seed in one of i hit clusters, if distances were all the same."""
     i = np.arange(1, n_clusters)
-    covered = i * size_ratio * float(diameter) ** 2
-    return float(np.prod(1 - covered / (covered + (n_clusters - i) * float(separation) ** 2)))
+    return i * float(size_ratio) / (n_clusters - i)
 
 
 @within_floats
@@ -186,6 +223,7 @@ def lemma7_separation(
     diameter: float = 1.0,
     *,
     size_ratio: float = 1.0,
+    n_trials: int = 1,
     bound: Bound = "exact",
 ) -> float:
     r"""The separation of clusters at which k-means++ finds all, except with `delta`.
@@ -202,7 +240,10 @@ def lemma7_separation(
         Largest distance within a cluster.
 
     size_ratio : float, default=1.0
-        Largest over smallest number of points of a cluster, for 'exact'.
+        Largest over smallest number of points of a cluster; 1 for 'paper'.
+
+    n_trials : int, default=1
+        Number of candidates for each seed; 1 for 'paper'.
 
     bound : {'exact', 'paper'}, default='exact'
         'paper': :math:`C / \sqrt \delta` diameters, as printed. 'exact': where
@@ -214,6 +255,11 @@ def lemma7_separation(
     separation : float
         Distance, in the unit of `diameter`.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or 'paper' is asked about what it does not cover.
+
     Examples
     --------
     >>> from skhier.theory import lemma7_separation
@@ -221,20 +267,24 @@ def lemma7_separation(
     (1000.0, 204.1)
     """
     check_choice(bound, "bound", ("exact", "paper"))
-    (n_clusters,) = check_counts(n_clusters=n_clusters)
+    n_clusters, n_trials = check_counts(n_clusters=n_clusters, n_trials=n_trials)
     (diameter,) = check_positive(diameter=diameter)
     size_ratio = check_real(size_ratio, "size_ratio", 1)
     delta = check_probability(delta, "delta")
     if bound == "paper":
+        if size_ratio != 1 or n_trials != 1:
+            raise ValueError(
+                f"size_ratio={size_ratio!r} and n_trials={n_trials!r} are not valid: "
+                "bound='paper' is for clusters of equal sizes and one candidate, 1 and 1."
+            )
         return n_clusters / sqrt(delta) * diameter
     if n_clusters == 1:
         return 0.0
+    odds, failure = _lemma7_odds(n_clusters, size_ratio), -log1p(-delta) / n_trials
 
-    def excess(log_s):
-        success = lemma7_success_probability(n_clusters, np.exp(log_s), size_ratio=size_ratio)
-        return success - (1 - delta)
+    def excess(log_s2):
+        return log(np.log1p(odds * exp(-log_s2)).sum()) - log(failure)
 
-    largest = 350  # its square is about the largest float
-    if excess(largest) < 0:
-        raise OverflowError("the separation is too large")
-    return float(np.exp(brentq(excess, -20, largest))) * diameter
+    # One term alone is enough to fail, and no term is more than its argument.
+    low, high = log(odds.max() / expm1(failure)), log(odds.sum() / failure)
+    return exp(brentq(excess, low - 1e-6, high + 1e-6, xtol=1e-14) / 2) * diameter

@@ -90,7 +90,7 @@ def theorem1_params(
     sigma : float, default=1.0
         Largest distance within a class. The columns of :math:`K_0` lie on a sphere of
         radius :math:`\sigma / (2 \sqrt n)`: `init_scale` of
-        :class:`~skhier.TwoLayerConvEmbedder`.
+        :class:`~skhier.TwoLayerConvEmbedder`. With 0, T is least.
 
     gamma : float, default=1.0
         Smallest distance between classes.
@@ -142,7 +142,8 @@ def theorem1_params(
 
     'exact': by lemma 3, :math:`K_T^\top x = K_0^\top x + \frac{\eta T}{k} W_0^\top F_c`.
     Within a class only :math:`K_0` differs, and :math:`\|K_0^\top (x_1 - x_2)\| \le
-    \sigma / \sqrt 2` always, as :math:`\|x_1 - x_2\| = \sqrt 2`. Between classes,
+    \sigma / \sqrt 2` always, as :math:`\|x_1 - x_2\| = \sqrt 2`; its mean square is less,
+    :math:`\sigma^2 / (2 |C| k)`. Between classes,
     :math:`\|W_0^\top (F_{c_1} - F_{c_2})\|^2` is :math:`\|F_{c_1} - F_{c_2}\|^2` times a
     :math:`\chi^2_n` variable. With q its quantile at :math:`\delta / M`,
 
@@ -160,9 +161,8 @@ def theorem1_params(
     """
     check_choice(bound, "bound", ("exact", "paper"))
     (k,) = check_counts(k=k)
-    sigma, gamma, learning_rate = check_positive(
-        sigma=sigma, gamma=gamma, learning_rate=learning_rate
-    )
+    gamma, learning_rate = check_positive(gamma=gamma, learning_rate=learning_rate)
+    sigma = check_real(sigma, "sigma", 0)
     delta, M = check_probability(delta, "delta"), n_pairs(n_classes)
     n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import chi2
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.svm import LinearSVC
 
 from .._base._params import check_fitted
 from .._base._parts import changed_params
@@ -23,8 +24,10 @@ from ._checks import (
     n_pairs,
     within_floats,
 )
-from ._lemmas import lemma7_separation, perceptron_iterations
+from ._lemmas import lemma1_margin, lemma7_separation, perceptron_iterations
 from ._theorem1 import default_width, theorem1_params
+
+_RARE = 1000  # that images do not show all patches takes next to nothing of delta
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
@@ -87,10 +90,19 @@ def theorem2_params(
     place are embedded with distances of at most :math:`\sigma / \sqrt 2` from gradient
     descent on the population, and as much again from sampling, for which
     :math:`\sigma = 1 / \sqrt{2 p q}` gives clusters of diameter 1. Their separation is
-    that of lemma 7 (exact) at :math:`\delta'`, for sizes that differ by four times the
-    ratio of the model's, as those in a sample of `n_patches` may. T is that of theorem 1
-    (exact) for half of the distance of frequencies; sampling may take the other half.
-    The greedy seeding of scikit-learn takes the best of several seeds of lemma 7.
+    that of lemma 7 (exact) at :math:`\delta'`, for the number of candidates of scikit-learn's
+    greedy seeding, and for sizes that differ by four times the ratio of the model's, as those
+    in a sample of `n_patches` may. It is more than two diameters, so Lloyd's algorithm keeps
+    the clusters that have a seed each. n and T are the largest that a layer needs, by
+    theorem 1 (exact) for half of the distance of frequencies; sampling may take the other
+    half.
+
+    The codes are then those of lemma 1, separated with margin m, and the support vector
+    machine with :math:`C = 1 / m^2` is right on all images that it learns from: the sum of its
+    slacks, or of their squares, is at most :math:`\frac{1}{2 m^2} / C < 1`. With the C = 0.01 of
+    :meth:`~skhier.LayerwiseCNNClassifier.algorithm_1` it is not, for small margins. For more
+    than two labels it has to be Crammer and Singer's, as one label against the rest need not
+    be separable. That it errs on no image outside of N is not proved.
 
     Lemma 7 is about Euclidean distances, and algorithm 1 is printed with the cosine
     distance, under which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0,
@@ -112,7 +124,7 @@ def theorem2_params(
     levels = _levels_from_the_last(sampler)
     plan = _plan if bound == "exact" else _printed_plan
     share = delta / ((3 if bound == "exact" else 2) * len(levels))  # delta'
-    plans = [plan(*pair, share, n_components) for pair in zip(levels[1:], levels)]
+    n, T, sigmas, _ = plan(levels, share, n_components, learning_rate)
     first, *others = levels
     n_clusters = [first.n_patches] + [
         level.n_patches if bound == "exact" else level.n_classes for level in others
@@ -121,42 +133,46 @@ def theorem2_params(
         n_clusters,
         [level.patch_size for level in levels],
         n_layers=len(levels),
-        n_components=max([plan.n_components for plan in plans], default=1),
+        n_components=n,
         orthogonalizer__kmeans=KMeans(max_iter=100, tol=1e-3),
-        embedder__max_iter=ceil(max([plan.path for plan in plans], default=1) / learning_rate),
+        embedder__max_iter=T,
         embedder__learning_rate=learning_rate,
     )
-    embedders = [clone(ours.embedder).set_params(init_scale=plan.sigma) for plan in plans]
+    embedders = [clone(ours.embedder).set_params(init_scale=sigma) for sigma in sigmas]
     return changed_params(ours) | {
         "orthogonalizer": [
-            # That one is rare among them takes next to nothing of delta.
-            clone(ours.orthogonalizer).set_params(n_patches=level.n_draws(share / 1000))
+            clone(ours.orthogonalizer).set_params(n_patches=level.n_draws(share / _RARE))
             for level in levels
         ],
         "embedder": [*embedders, None],
+        "head": _head(sampler, levels[-1].k) if bound == "exact" else ours.head,
     }
 
 
 @within_floats
 def theorem2_min_samples(
-    sampler: HierarchicalSampler, *, delta: float = 0.05, n_components: int | None = None
+    sampler: HierarchicalSampler,
+    *,
+    delta: float = 0.05,
+    learning_rate: float = 1e-3,
+    n_components: int | None = None,
 ) -> int:
     r"""Number of images for which :func:`~skhier.theory.theorem2_params` keeps its promise.
 
-    The paper trains on the population; on N images, the mean of :math:`y X` is off, and T
-    steps carry that along. The vectors y f of one patch, f telling the pixels that show
-    it, are independent with :math:`E \|y f\|^2 = \mu`, the expected number of such pixels,
-    and norms of at most :math:`\sqrt P`. Their mean is off by t with probability at most
-    :math:`2 \exp(-N t^2 / (2 \mu + 4 \sqrt P t))` (Pinelis, 1994), and t is what
-    :func:`theorem2_params` leaves to sampling.
+    With so many images, and probability at least 1 - `delta`, clusters are the patches and
+    embeddings are as promised at every level, and a perceptron that goes over the codes until
+    all are right classifies a new image.
 
     Parameters
     ----------
     sampler : HierarchicalSampler
-        As in :func:`theorem2_params`.
+        As in :func:`theorem2_params`, with two labels.
 
     delta : float, default=0.05
-        Probability of failure, of sampling too.
+        Probability of failure, of sampling and of the new image too.
+
+    learning_rate : float, default=1e-3
+        Step size.
 
     n_components : int or None, default=None
         Width n.
@@ -167,6 +183,28 @@ def theorem2_min_samples(
         Number of images. The bound is a worst case: on appendix D, algorithm 1 makes no
         error with a millionth of it.
 
+    Raises
+    ------
+    ValueError
+        If the sampler does not meet the assumptions; the message says which.
+
+    Notes
+    -----
+    N is the largest of three numbers. The paper trains on the population; on N images, the
+    mean of :math:`y X` is off, and T steps carry that along. The vectors y f of one patch, f
+    telling the pixels that show it, are independent with :math:`E \|y f\|^2 = \mu`, the
+    expected number of such pixels, and norms of at most :math:`\sqrt P`. Their mean is off by
+    t with probability at most :math:`2 \exp(-N t^2 / (2 \mu + 4 \sqrt P t))` (Pinelis, 1994),
+    and t is what T steps leave to sampling. For more than two labels, labels are centered by
+    the sample, so vectors are not independent.
+
+    Images show every patch nearly as often as expected, by Chernoff's bound for sums of
+    :math:`\|f\|^2 \le P`.
+
+    A perceptron makes M mistakes at most (:func:`perceptron_iterations`), so of N + 1 images
+    M have a part in what it learns; the others are right without having been seen. A new one
+    is wrong with probability at most M / (N + 1).
+
     Examples
     --------
     >>> from skhier import HierarchicalSampler
@@ -176,17 +214,20 @@ def theorem2_min_samples(
     True
     """
     delta, n_components = check_probability(delta, "delta"), check_width(n_components)
+    (learning_rate,) = check_positive(learning_rate=learning_rate)
     levels = _levels_from_the_last(sampler)
-    share = delta / (3 * len(levels))
-    n_samples = 1
-    for upper, lower in zip(levels[1:], levels):
-        t = _plan(upper, lower, share, n_components).error
-        logarithm = log(2 * lower.n_patches / share)
-        n_samples = max(
-            n_samples,
-            ceil((2 * lower.most_shown + 4 * sqrt(lower.n_positions) * t) / t**2 * logarithm),
+    if len(sampler.classes_) > 2:
+        raise ValueError(
+            f"sampler with {len(sampler.classes_)} labels is not valid: it takes one with 2."
         )
-    return n_samples
+    share = delta / (3 * len(levels))
+    root = levels[-1]
+    of_head = perceptron_iterations(1 / sampler.margin_, root.k, root.n_positions) / share
+    n_samples = [ceil(of_head), *(level.n_images(share / _RARE) for level in levels)]
+    for lower, t in zip(levels, _plan(levels, share, n_components, learning_rate).errors):
+        spread = 2 * lower.most_shown + 4 * sqrt(lower.n_positions) * t
+        n_samples.append(ceil(spread / t**2 * log(2 * lower.n_patches / share)))
+    return max(n_samples)
 
 
 @within_floats
@@ -272,14 +313,22 @@ class _Level(NamedTuple):
     def size_ratio(self):
         return float(self.shown.max() / self.shown.min())
 
-    def n_draws(self, delta):
-        """Number of draws that show each patch between half and twice as often as expected.
+    def n_images(self, delta):
+        """Number of images that show each patch 4/5 to 6/5 times as often as expected.
 
-        By Chernoff's bounds, exp(-m / 8) and exp(-m / 3) for m expected, except with
-        probability `delta`.
+        By Chernoff's bounds for independent numbers in [0, P], exp(-m / (54 P)) for m expected
+        in all, except with probability `delta`. Places of one image are not independent.
+        """
+        return ceil(54 * self.n_positions * log(2 * self.n_patches / delta) / self.shown.min())
+
+    def n_draws(self, delta):
+        """Number of draws from those images such that numbers differ by 4 times `size_ratio`.
+
+        Each patch is drawn 3/5 to 8/5 times as often as expected of the images, by Chernoff's
+        bounds, exp(-m / 11) for m expected, which hold without replacement too.
         """
         p = self.shown.min() / self.n_positions
-        return ceil(8 * log(2 * self.n_patches / delta) / p)
+        return ceil(14 * log(2 * self.n_patches / delta) / p)
 
 
 def _levels_from_the_last(sampler):
@@ -311,44 +360,75 @@ def _levels_from_the_last(sampler):
     return levels[::-1]
 
 
+def _head(sampler, k):
+    """A support vector machine whose slacks are too small for an error on what it learns from."""
+    C = lemma1_margin(1 / sampler.margin_, k) ** -2
+    if len(sampler.classes_) == 2:
+        return LinearSVC(C=C)
+    return LinearSVC(C=C, multi_class="crammer_singer", max_iter=10_000)
+
+
 class _Plan(NamedTuple):
-    """How the classes of a level are to be embedded."""
+    """How the classes of all levels are to be embedded; lists are from the last level on."""
 
     n_components: int
-    sigma: float
-    path: float  # eta T
-    error: float | None  # t: by how much the mean of y X of a patch may be off
+    max_iter: int
+    sigmas: list
+    errors: list  # t: by how much the mean of y X of a patch may be off
 
 
-def _plan(upper, lower, delta, n_components):
+class _Embedding:
     """An embedding of the classes of `lower` that makes patches of `upper` clusters.
 
     Half of the distance within a class is K_0's and half is sampling's; sampling may take
     a quarter of the distance between classes.
     """
-    sigma = 1 / sqrt(2 * upper.cells)
-    gamma = lemma7_separation(upper.n_patches, delta, size_ratio=4 * upper.size_ratio)
-    pairs = n_pairs(lower.n_patches)
-    n = n_components or default_width(pairs, delta)
-    lowest, highest = chi2.ppf(delta / (2 * pairs), n), chi2.isf(delta / (2 * pairs), n)
-    distance = lower.statistics.delta_min / lower.k
-    path = (gamma + sigma / sqrt(2)) / (distance / 2 * sqrt(lowest))
-    within = sigma / sqrt(2) / (2 * path * sqrt(highest))  # two patches are off by 2 t
-    return _Plan(n, sigma, path, min(within, distance / 4))
+
+    def __init__(self, upper, lower, delta, n):
+        self.sigma = 1 / sqrt(2 * upper.cells)
+        n_trials = 2 + int(log(upper.n_patches))  # of KMeans
+        gamma = lemma7_separation(
+            upper.n_patches, delta, size_ratio=4 * upper.size_ratio, n_trials=n_trials
+        )
+        tail = delta / (2 * n_pairs(lower.n_patches))
+        lowest, self.highest = chi2.ppf(tail, n), chi2.isf(tail, n)
+        self.distance = lower.statistics.delta_min / lower.k
+        self.path = (gamma + self.sigma / sqrt(2)) / (self.distance / 2 * sqrt(lowest))
+
+    def error(self, path):
+        """What sampling may be off by if eta T is `path`: two patches by twice as much."""
+        within = self.sigma / sqrt(2) / (2 * path * sqrt(self.highest))
+        return min(within, self.distance / 4)
 
 
-def _printed_plan(upper, lower, delta, n_components):
-    sigma = 1 / sqrt(upper.cells)
-    promised = theorem1_params(
-        lower.k,
-        lower.n_classes,
-        delta=delta,
-        sigma=sigma,
-        gamma=upper.n_classes / sqrt(delta),
-        learning_rate=1.0,
-        n_components=n_components,
-        theta=lower.statistics.theta,
-        lambda_=lower.statistics.lambda_,
-        bound="paper",
+def _plan(levels, delta, n_components, learning_rate):
+    pairs = [n_pairs(lower.n_patches) for lower in levels[:-1]]
+    n = n_components or default_width(max(pairs, default=1), delta)
+    embeddings = [_Embedding(*pair, delta, n) for pair in zip(levels[1:], levels)]
+    T = ceil(max([e.path for e in embeddings], default=1) / learning_rate)
+    errors = [e.error(T * learning_rate) for e in embeddings]
+    return _Plan(n, T, [e.sigma for e in embeddings], errors)
+
+
+def _printed_plan(levels, delta, n_components, learning_rate):
+    promised = [
+        theorem1_params(
+            lower.k,
+            lower.n_classes,
+            delta=delta,
+            sigma=1 / sqrt(upper.cells),
+            gamma=upper.n_classes / sqrt(delta),
+            learning_rate=learning_rate,
+            n_components=n_components,
+            theta=lower.statistics.theta,
+            lambda_=lower.statistics.lambda_,
+            bound="paper",
+        )
+        for upper, lower in zip(levels[1:], levels)
+    ]
+    return _Plan(
+        max([params.n_components for params in promised], default=1),
+        max([params.max_iter for params in promised], default=1),
+        [1 / sqrt(upper.cells) for upper in levels[1:]],
+        [],
     )
-    return _Plan(promised.n_components, sigma, float(promised.max_iter), None)

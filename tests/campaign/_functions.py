@@ -55,6 +55,7 @@ THEORY = {
         "separator_norm": positive,
         "k": counts(1, 40),
         "n_positions": counts(1, 40),
+        "n_labels": counts(2, 40),
     },
     theory.lemma5_probability: {"theta": reals(0.0, 0.1, 1.0, np.pi, 1e-9), "bound": bounds},
     theory.lemma7_success_probability: {
@@ -62,19 +63,21 @@ THEORY = {
         "separation": positive,
         "diameter": positive,
         "size_ratio": reals(1.0, 4.0, 1e6),
+        "n_trials": counts(1, 9),
     },
     theory.lemma7_separation: {
         "n_clusters": counts(1, 40),
         "delta": deltas,
         "diameter": positive,
         "size_ratio": reals(1.0, 4.0, 1e6),
+        "n_trials": counts(1, 9),
         "bound": bounds,
     },
     theory.theorem1_params: {
         "k": counts(1, 40),
         "n_classes": counts(2, 40),
         "delta": deltas,
-        "sigma": positive,
+        "sigma": positive | st.just(0),
         "gamma": positive,
         "learning_rate": positive,
         "n_components": st.none() | counts(1, 100),
@@ -115,6 +118,7 @@ THEORY = {
     theory.theorem2_min_samples: {
         "sampler": _learned(0),
         "delta": deltas,
+        "learning_rate": positive,
         "n_components": st.none() | counts(1, 40),
     },
     theory.theorem2_runtime: {

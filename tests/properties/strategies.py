@@ -1,6 +1,7 @@
 """Strategies, named after what they draw."""
 
 import numpy as np
+from hypothesis import assume, event
 from hypothesis import strategies as st
 
 from skhier import HierarchicalSampler
@@ -45,43 +46,98 @@ def labeled_codes(draw):
     return rng.standard_normal((len(y), *shape)), y, draw(st.integers(1, 6))
 
 
+def keep(condition, reason):
+    """Filter a case, and count it: `--hypothesis-show-statistics` tells how many are lost."""
+    if not condition:
+        event(f"filtered: {reason}")
+    assume(condition)
+
+
+def rare_roots(rng, n_labels, n_images, shape, n_classes):
+    """(X, y): different semantic images of each label, some classes far rarer than others."""
+    frequencies = rng.dirichlet(np.full(n_classes, 0.3))
+    y = np.arange(n_labels * n_images) % n_labels
+    X = rng.choice(n_classes, p=frequencies, size=(len(y), *shape))
+    _, first = np.unique(X.reshape(len(X), -1), axis=0, return_index=True)
+    keep(len(set(y[first])) == n_labels, "a label without a root image of its own")
+    _, X = np.unique(X[first], return_inverse=True)
+    return X.reshape(-1, *shape), y[first]
+
+
 @st.composite
-def samplers(draw, noisy=False, weights=("uniform", "zipf", 3.0)):
-    """Fitted generative models of depth one to three; with noise and shared patches if asked."""
-    n_levels = draw(st.integers(1, 3))
+def samplers(draw, noisy=False, weights=("uniform", "zipf", 3.0), noise=None):
+    """Fitted generative models of depth one to three, of 2 to 5 or up to 40 classes a level.
+
+    Root images are drawn uniformly or with rare classes; with noise and shared patches if asked.
+    """
+    is_wide = draw(st.integers(0, 3)) == 0
+    n_levels = draw(st.integers(1, 2 if is_wide else 3))
+    n_labels = draw(st.integers(2, 3) | st.integers(4, 6) if is_wide else st.integers(2, 3))
 
     def per_level(strategy):
         return [draw(strategy) for _ in range(n_levels)]
 
-    noise = {}
     if noisy:
-        noise = {
-            "overlap": per_level(st.sampled_from([0.0, 0.5, 1.0])),
-            "label_noise": draw(st.sampled_from([0.0, 0.2])),
-            "symbol_noise": per_level(st.sampled_from([0.0, 0.0, 0.1, 1.0])),
-            "pixel_noise": draw(st.sampled_from([0.0, 1e-3, 0.5, 10.0])),
-        }
-    return HierarchicalSampler(
+        noise = st.fixed_dictionaries(
+            {
+                "overlap": per_level_of(n_levels, st.sampled_from([0.0, 0.5, 1.0])),
+                "label_noise": st.sampled_from([0.0, 0.2]),
+                "symbol_noise": per_level_of(n_levels, st.sampled_from([0.0, 0.0, 0.1, 1.0])),
+                "pixel_noise": st.sampled_from([0.0, 1e-3, 0.5, 10.0]),
+            }
+        )
+    elif noise is not None:
+        noise = noise(n_levels, n_labels)
+    few = per_level(st.integers(2, 5))
+    n_classes = [draw(st.integers(6, 40))] * n_levels if is_wide else few
+    shape = draw(st.sampled_from([(2, 2), (1, 4), (3, 3)]))
+    sampler = HierarchicalSampler(
         n_levels,
-        n_semantic_classes=per_level(st.integers(2, 5)),
-        patch_size=per_level(st.sampled_from([2, 3, (1, 5), (3, 2)])),
+        n_semantic_classes=n_classes,
+        patch_size=2 if is_wide else per_level(st.sampled_from([2, 3, (1, 5), (3, 2)])),
         patches_per_class=per_level(st.integers(1, 3)),
         rule_weights=per_level(st.sampled_from(weights)),
-        pixel_patches=draw(st.sampled_from(["gaussian", "orthonormal", "one_hot"])),
+        pixel_patches=draw(
+            st.sampled_from(["gaussian"] if is_wide else ["gaussian", "orthonormal", "one_hot"])
+        ),
         n_channels=4,
         root=draw(st.sampled_from(["images", "label"])),
-        n_labels=draw(st.integers(2, 3)),
+        n_labels=n_labels,
         n_root_images=draw(st.integers(1, 2)),
-        root_shape=draw(st.sampled_from([(2, 2), (1, 4), (3, 3)])),
+        root_shape=shape,
         random_state=draw(seeds),
-        **noise,
-    ).fit()
+        **(draw(noise) if noise is not None else {}),
+    )
+    if sampler.root == "images" and draw(st.booleans()):
+        rng = np.random.default_rng(draw(seeds))
+        return sampler.fit(
+            *rare_roots(rng, n_labels, draw(st.integers(2, 20)), shape, n_classes[0])
+        )
+    return sampler.fit()
+
+
+def per_level_of(n_levels, strategy):
+    return st.lists(strategy, min_size=n_levels, max_size=n_levels)
+
+
+def faint(n_levels, n_labels):
+    """Noise on labels: labeled frequencies are 1 to 10^6 times smaller; and on symbols."""
+
+    def label_noise(exponent):
+        return (1 - 10.0**-exponent) * (n_labels - 1) / n_labels
+
+    return st.fixed_dictionaries(
+        {
+            "label_noise": st.floats(0, 6).map(label_noise),
+            "symbol_noise": per_level_of(n_levels, st.sampled_from([0.0, 0.0, 0.1, 0.9])),
+        }
+    )
 
 
 @st.composite
 def samplers_of_like_classes(draw):
-    """Models two classes of which differ in one of 2 n root images: a tiny angle."""
-    n = draw(st.sampled_from([2, 10, 1000]))
+    """Models two classes of which differ in one of 2 n root images: a ladder of tiny angles."""
+    n = draw(st.integers(1, 12).map(lambda exponent: 2**exponent))
     X = [[0, 2]] * n + [[1, 2]] * (n - 1) + [[2, 0], [2, 1]]
     y = [1] * (2 * n - 1) + [-1] * 2
     k = draw(st.integers(1, 4))
@@ -91,17 +147,25 @@ def samplers_of_like_classes(draw):
 @st.composite
 def theorem_1_settings(draw):
     """(sampler, level, width, sigma, eta): equally likely patches, two classes or more."""
-    sampler = draw(samplers(weights=("uniform",)) | samplers_of_like_classes())
+    uniform = ("uniform",)
+    sampler = draw(
+        samplers(weights=uniform)
+        | samplers(weights=uniform, noise=faint)
+        | samplers_of_like_classes()
+    )
     level = draw(st.integers(0, sampler.n_levels - 1))
     eta = draw(st.sampled_from([1e-3, 1.0]))
-    return sampler, level, draw(st.integers(1, 20)), draw(st.floats(1e-3, 10)), eta
+    sigma = draw(st.just(0.0) | st.floats(1e-3, 10))
+    return sampler, level, draw(st.integers(1, 20)), sigma, eta
 
 
 @st.composite
-def well_separated_points(draw):
-    """(points, number of clusters, separation, diameter): equal clusters on a line."""
-    n_clusters, size = draw(st.integers(2, 8)), draw(st.integers(1, 6))
-    separation, diameter = draw(st.floats(0.5, 20)), draw(st.floats(0.0, 1.0))
-    inside = np.linspace(0, diameter, size) if size > 1 else np.zeros(1)
-    starts = np.arange(n_clusters) * (separation + inside[-1])
-    return (starts[:, None] + inside).reshape(-1, 1), n_clusters, separation, diameter
+def well_separated_points(draw, least=0.5):
+    """(points, their clusters, separation, diameter): clusters of 1 to 6 points on a line."""
+    sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=8))
+    diameter = draw(st.floats(0.0, 1.0))
+    separation = draw(st.floats(least, 20))
+    inside = [np.linspace(0, diameter, size) for size in sizes]
+    starts = np.arange(len(sizes)) * (separation + diameter)
+    points = np.concatenate([start + x for start, x in zip(starts, inside)])
+    return points[:, None], np.repeat(np.arange(len(sizes)), sizes), separation, diameter

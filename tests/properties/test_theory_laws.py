@@ -3,14 +3,16 @@
 Statistical tests reject at level 1e-6: a true bound fails one of them once in a million runs.
 """
 
+from itertools import islice
+
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import binom
 from sklearn.cluster import KMeans, kmeans_plusplus
-from strategies import samplers, seeds, theorem_1_settings, well_separated_points
+from strategies import keep, samplers, seeds, theorem_1_settings, well_separated_points
 
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier, TwoLayerConvEmbedder
 from skhier.generative._root import linear_separator
@@ -23,6 +25,7 @@ from skhier.theory import (
     perceptron_iterations,
     theorem1_failure_probability,
     theorem1_params,
+    theorem2_min_samples,
     theorem2_params,
     theorem3_params,
 )
@@ -90,8 +93,8 @@ def test_theorem_1_part_2_classes_are_gamma_apart_but_for_delta(setting, gamma, 
     sampler, level, n, sigma, eta = setting
     distances = pair_distances(sampler, level)
     n_classes, k = sampler.patches_[level].shape[:2]
-    assume(n_classes > 1)
-    assume(distances.min() > 1e-9)
+    keep(n_classes > 1, "one class")
+    keep(distances.min() > 1e-9, "like classes")
     limits = {"sigma": sigma, "gamma": gamma, "learning_rate": eta, "n_components": n}
     T = theorem1_params(k, n_classes, delta=delta, delta_min=distances.min(), **limits).max_iter
     bound = theorem1_failure_probability(T, k, distances, **limits)
@@ -139,7 +142,9 @@ def test_lemma_1_the_margin_of_images_is_exact(sampler, seed):
     # Of all images of orthonormal patches, as one-hot codes of the patches of level 0.
     roots = sampler._model.root
     n_classes, k = sampler.patches_[0].shape[:2]
-    assume(k ** roots.images[0].size * len(roots.images) <= 500)
+    n_images = k ** roots.images[0].size * len(roots.images)
+    keep(n_images * roots.n_labels <= 800, "too many images")
+    keep(sampler.margin_ > 0, "not separable")
     choices = np.array(list(np.ndindex(*[k] * roots.images[0].size)))
     codes = roots.images[:, None] * k + choices.reshape(1, -1, *roots.images.shape[1:])
     labels = roots.labels.repeat(len(choices))
@@ -148,44 +153,118 @@ def test_lemma_1_the_margin_of_images_is_exact(sampler, seed):
     assert_allclose(1 / np.linalg.norm(separator), margin, rtol=1e-6)
 
 
+def perceptron_mistakes(codes, y, n_labels, limit):
+    """Corrections by Kesler's construction until all are right; at most one more than `limit`."""
+    W, n_mistakes = np.zeros((n_labels, codes.shape[1])), 0
+    own = np.arange(n_labels) == y[:, None]
+    while n_mistakes <= limit:
+        scores = codes @ W.T
+        other = np.where(own, -np.inf, scores).argmax(axis=1)
+        rows = np.arange(len(y))
+        wrong = np.flatnonzero(scores[rows, other] >= scores[rows, y])
+        if not len(wrong):
+            break
+        W[y[wrong[0]]] += codes[wrong[0]]
+        W[other[wrong[0]]] -= codes[wrong[0]]
+        n_mistakes += 1
+    return n_mistakes
+
+
 @given(samplers(weights=("uniform",)), seeds)
 def test_a_perceptron_makes_no_more_mistakes_than_the_margin_allows(sampler, seed):
-    assume(len(sampler.classes_) == 2)
+    keep(sampler.margin_ > 0, "not separable")
     X, y = sampler.sample(200, random_state=seed)
     patches = sampler.parse_patches(X)[0]
     n_classes, k = sampler.patches_[0].shape[:2]
     codes = np.eye(n_classes * k)[patches].reshape(len(X), -1)
-    w, n_mistakes = np.zeros(codes.shape[1]), 0
-    limit = perceptron_iterations(1 / sampler.margin_, k, patches[0].size)
-    while True:
-        wrong = np.flatnonzero(y * (codes @ w) <= 0)
-        if not len(wrong):
-            break
-        w += y[wrong[0]] * codes[wrong[0]]
-        n_mistakes += 1
-        assert n_mistakes <= limit
+    n_labels, n_positions = len(sampler.classes_), patches[0].size
+    limit = perceptron_iterations(1 / sampler.margin_, k, n_positions, n_labels=n_labels)
+    keep(limit < 4000, "tiny margin")
+    y = np.searchsorted(sampler.classes_, y)
+    assert perceptron_mistakes(codes, y, n_labels, limit) <= limit
+
+
+def test_a_perceptron_of_seven_labels_makes_more_mistakes_than_two_labels_allow():
+    root = HierarchicalSampler(
+        1, n_semantic_classes=4, patches_per_class=1, patch_size=2, root_shape=(1, 2), n_labels=7,
+        n_root_images=1, random_state=0,
+    ).fit()  # fmt: skip
+    codes = np.eye(4)[root._model.root.images].reshape(7, -1)
+    of_two, of_all = (
+        perceptron_iterations(1 / root.margin_, 1, 2, n_labels=n_labels) for n_labels in (2, 7)
+    )
+    orders = [np.random.default_rng(seed).permutation(7) for seed in range(50)]
+    y = root._model.root.labels
+    worst = max(perceptron_mistakes(codes[order], y[order], 7, 1000) for order in orders)
+    assert of_two < worst <= of_all
+
+
+def missed(X, owner, n_runs, n_trials):
+    """How often k-means++ leaves a cluster without a seed."""
+    n_clusters = owner.max() + 1
+    n_missed = 0
+    for seed in range(n_runs):
+        _, chosen = kmeans_plusplus(X, n_clusters, n_local_trials=n_trials, random_state=seed)
+        n_missed += len(set(owner[chosen])) < n_clusters
+    return n_missed
 
 
 @settings(max_examples=CASES // 4)
-@given(well_separated_points())
-def test_lemma_7_k_means_plus_plus_seeds_every_cluster(points):
-    X, n_clusters, separation, diameter = points
-    n_runs = 200
-    missed = 0
-    for seed in range(n_runs):
-        _, chosen = kmeans_plusplus(X, n_clusters, n_local_trials=1, random_state=seed)
-        missed += len(set(chosen // (len(X) // n_clusters))) < n_clusters
-    success = lemma7_success_probability(n_clusters, separation, diameter)
-    assert missed <= most_failures(n_runs, 1 - success)
+@given(well_separated_points(), st.integers(1, 4))
+def test_lemma_7_k_means_plus_plus_seeds_every_cluster(points, n_trials):
+    X, owner, separation, diameter = points
+    sizes = np.bincount(owner)
+    success = lemma7_success_probability(
+        len(sizes), separation, diameter, size_ratio=sizes.max() / sizes.min(), n_trials=n_trials
+    )
+    assert missed(X, owner, 200, n_trials) <= most_failures(200, 1 - success)
 
 
-@given(st.integers(2, 500), st.floats(1e-4, 0.5), st.floats(1e-3, 1e3), st.floats(1, 10))
-def test_lemma_7_separation_and_probability_agree(n_clusters, delta, diameter, ratio):
-    separation = lemma7_separation(n_clusters, delta, diameter, size_ratio=ratio)
-    success = lemma7_success_probability(n_clusters, separation, diameter, size_ratio=ratio)
-    assert_allclose(success, 1 - delta, atol=1e-6)
-    if ratio == 1:
+def test_lemma_7_sizes_and_candidates_matter():
+    # 50 points at 0, 50 at 1 and one far away: a candidate at 0 or 1 gains more than the far one.
+    X = np.r_[np.zeros(50), np.ones(50), 5.9][:, None]
+    owner, n_runs = np.repeat([0, 1], [100, 1]), 3000
+
+    def limit(**params):
+        return most_failures(n_runs, 1 - lemma7_success_probability(2, 4.9, **params))
+
+    one, greedy = (missed(X, owner, n_runs, n_trials) for n_trials in (1, 2))
+    assert limit() < one <= limit(size_ratio=100)
+    assert limit(size_ratio=100) < greedy <= limit(size_ratio=100, n_trials=2)
+
+
+@given(
+    st.integers(2, 500),
+    st.floats(0.3, 300).map(lambda x: 10**-x),
+    st.floats(1e-3, 1e3),
+    st.floats(1, 10),
+    st.integers(1, 9),
+)
+def test_lemma_7_separation_and_probability_agree(n_clusters, delta, diameter, ratio, n_trials):
+    params = {"size_ratio": ratio, "n_trials": n_trials}
+    separation = lemma7_separation(n_clusters, delta, diameter, **params)
+    success = lemma7_success_probability(n_clusters, separation, diameter, **params)
+    assert_allclose(success, 1 - delta, rtol=1e-9)
+    i = np.arange(1, n_clusters)
+    odds = i * ratio / (n_clusters - i) * (diameter / separation) ** 2
+    assert_allclose(-np.expm1(-n_trials * np.log1p(odds).sum()), delta, rtol=1e-9)
+    if n_trials * ratio == 1:
         assert separation <= lemma7_separation(n_clusters, delta, diameter, bound="paper")
+
+
+@settings(max_examples=CASES // 4)
+@given(well_separated_points(least=2.01), seeds)
+def test_lloyd_keeps_clusters_that_are_more_than_two_diameters_apart(points, seed):
+    X, owner, *_ = points
+    rng = np.random.default_rng(seed)
+    seeds_of = [rng.choice(np.flatnonzero(owner == c)) for c in range(owner.max() + 1)]
+    labels = KMeans(len(seeds_of), init=X[seeds_of], n_init=1).fit(X).labels_
+    assert (labels == owner).all()
+
+
+@pytest.mark.parametrize("n_clusters", [2, 10, 1000])
+def test_theorem_2_asks_for_more_than_four_diameters(n_clusters):
+    assert lemma7_separation(n_clusters, 1 / 6, size_ratio=4) > 4.4
 
 
 def small_model(depth, n_classes, seed):
@@ -200,64 +279,78 @@ def small_model(depth, n_classes, seed):
     ).fit()
 
 
-def sgd(sampler, params, sigma, seed):
-    """SGD with batches of one on new samples: the embedder, and that of the population."""
-    n, T, eta = params
-    X, y = sampler.sample(T, random_state=seed)
-    codes = np.eye(sampler.patches_[-1].shape[0] * sampler.patches_[-1].shape[1])
-    codes = codes[sampler.parse_patches(X)[-1]]
-    embedder = TwoLayerConvEmbedder(
-        n,
-        solver="sgd",
-        batch_size=1,
-        readout_init="sphere",
-        init_scale=sigma,
-        learning_rate=eta,
-        max_iter=T,
-        scale_channels=False,
-        random_state=seed,
-    )
-    on_samples = embedder.fit(codes, y).kernels_
-    embedder.set_params(solver="exact")
-    level = sampler.n_levels - 1
-    return on_samples, embedder.fit_population(sampler.code_moments(level), [-1, 1]).kernels_
-
-
-def test_theorem_3_sgd_stays_near_the_population():
-    sampler = HierarchicalSampler(
-        1, n_semantic_classes=2, patches_per_class=1, root_shape=(1, 2), n_root_images=1,
-        random_state=0,
-    ).fit()  # fmt: skip
-    delta, sigma, n_runs, failures = 0.1, 3.0, 8, 0
-    # So wide a gamma = 0 that concentration, not separation, decides.
-    params = theorem3_params(
-        1, 2, n_positions=2, delta=delta, sigma=sigma, gamma=1e-9, n_components=2, delta_min=9.0
-    )
-    alpha = sigma / (2 * np.sqrt(2))
-    for seed in range(n_runs):
-        on_samples, on_population = sgd(sampler, params, sigma, seed)
-        failures += np.abs(on_samples - on_population).max() > alpha
-    assert failures <= most_failures(n_runs, delta)
-
-
-def test_theorem_3_classes_are_pulled_apart():
+def two_pixels():
+    """A model of one level, two classes of two patches, and all its images: y f, (8, 4, 2)."""
     sampler = HierarchicalSampler(
         1, n_semantic_classes=2, patches_per_class=2, root_shape=(1, 2), n_root_images=1,
         random_state=0,
     ).fit()  # fmt: skip
-    sigma, gamma, delta = 1.5, 0.5, 0.25
+    root = sampler._model.root
+    choices = np.array(list(np.ndindex(2, 2)))
+    codes = (2 * root.images.reshape(-1, 1, 2) + choices).reshape(-1, 2)
+    y = sampler.classes_[root.labels.repeat(len(choices))]
+    return sampler, y[:, None, None] * (codes[:, None] == np.arange(4)[:, None])
+
+
+def test_theorem_3_sgd_adds_one_step_for_each_image():
+    sampler, _ = two_pixels()
+    X, y = sampler.sample(300, random_state=0)
+    codes = np.eye(4)[sampler.parse_patches(X)[0]]
+    params = {"batch_size": 1, "readout_init": "sphere", "solver": "sgd", "learning_rate": 0.1}
+    K_0, K_T = (
+        TwoLayerConvEmbedder(5, max_iter=T, scale_channels=False, random_state=0, **params)
+        .fit(codes, y)
+        for T in (0, 300)
+    )  # fmt: skip
+    W = K_0.readout_[0, :, :, 0]
+    assert_allclose(np.linalg.norm(W, axis=0), 1)
+    total = np.einsum("i,ipx->xp", y, codes[:, 0])
+    assert_allclose(K_T.kernels_, K_0.kernels_ + 0.1 * total @ W)
+
+
+def test_theorem_3_half_the_range_of_a_step_would_be_caught():
+    # One pixel that always shows x: the sum of T steps is binomial, its tails are known.
+    delta, sigma = 0.01, 0.3
+    T = theorem3_params(
+        1, 2, n_positions=1, delta=delta, sigma=sigma, gamma=1e-9, n_components=1, delta_min=9.0
+    ).max_iter
+
+    def probability(T):
+        far = sigma / 2 * T**0.75  # alpha / eta
+        return 2 * binom.sf(np.ceil((T + far) / 2) - 1, T, 0.5)
+
+    assert probability(T) <= delta
+    assert probability(T // 16) > 8 * delta  # as printed
+    assert probability(T // 4) > delta
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_theorem_3_classes_are_pulled_apart_but_for_two_delta(n):
+    sampler, images = two_pixels()
+    sigma, gamma, delta, n_runs = 1.0, 40.0, 0.05, 20_000
     distance = sampler.statistics().levels[0].delta_min
     params = theorem3_params(
-        2, 2, n_positions=2, delta=delta, sigma=sigma, gamma=gamma, n_components=4,
+        2, 2, n_positions=2, delta=delta, sigma=sigma, gamma=gamma, n_components=n,
         delta_min=distance,
     )  # fmt: skip
-    assert params.max_iter < 50_000
-    n_runs, failures = 3, 0
-    for seed in range(n_runs):
-        K_T, _ = sgd(sampler, params, sigma, seed)
-        within, between = class_distances(K_T, 2)
-        failures += within > 2 * sigma or between < gamma
-    assert failures <= most_failures(n_runs, 2 * delta)
+
+    def failures(T):
+        rng = np.random.default_rng(0)
+        shown = rng.multinomial(T, [1 / len(images)] * len(images), size=n_runs)
+        W = rng.standard_normal((n_runs, 2, n))
+        W /= np.linalg.norm(W, axis=1, keepdims=True)
+        K = rng.standard_normal((n_runs, 4, n))
+        K *= sigma / (2 * np.sqrt(n)) / np.linalg.norm(K, axis=1, keepdims=True)
+        K += T**-0.75 * np.einsum("ri,ixp,rpn->rxn", shown, images, W)
+        d = np.linalg.norm(K[:, :, None] - K[:, None], axis=-1)
+        within, between = np.maximum(d[:, 0, 1], d[:, 2, 3]), d[:, :2, 2:].min(axis=(1, 2))
+        return int((within > 2 * sigma).sum()), int((between < gamma).sum())
+
+    too_wide, too_near = failures(params.max_iter)
+    assert too_wide <= most_failures(n_runs, delta)
+    assert too_near <= most_failures(n_runs, delta)
+    # The power: a T that is 64 times too small, its separation 2.8 times, is caught.
+    assert failures(params.max_iter // 64)[1] > most_failures(n_runs, delta)
 
 
 @settings(max_examples=CASES // 2)
@@ -266,7 +359,7 @@ def test_lemmas_8_and_9_clusters_of_embedded_patches_are_the_patches_above(depth
     # On the population: every patch of the level above, in several manifestations.
     sampler = small_model(depth, n, seed)
     exact = sampler.statistics().levels[depth - 1]
-    assume(exact.delta_min > 1e-9)
+    keep(exact.delta_min > 1e-9, "like classes")
     params = theorem2_params(sampler, delta=1e-3)
     first = params["embedder"][0]
     sigma, T = first.init_scale, first.max_iter
@@ -281,16 +374,58 @@ def test_lemmas_8_and_9_clusters_of_embedded_patches_are_the_patches_above(depth
     assert len(set(labels[0])) == 2 * n
 
 
+def test_theorem_2_keeps_its_promise_on_the_images_that_it_asks_for():
+    # All images of a small model, so that those of any number of draws can be counted.
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=2, patches_per_class=2, patch_size=(1, 2), root_shape=(1, 2),
+        n_root_images=1, random_state=1,
+    ).fit()  # fmt: skip
+    root, delta, n_runs, n = sampler._model.root, 0.05, 100, 16
+
+    def with_choices(X, y):
+        choices = np.array(list(np.ndindex(*[2] * X.shape[1])))
+        return (2 * X[:, None] + choices).reshape(-1, X.shape[1]), y.repeat(len(choices))
+
+    above = sampler.patches_[0].reshape(4, 2)
+    codes, y = with_choices(root.images.reshape(2, 2), root.labels)
+    codes, y = with_choices(above[codes].reshape(len(codes), 4), y)
+    assert codes.shape == (128, 4)
+    signed = sampler.classes_[y, None, None] * (codes[:, :, None] == np.arange(4))
+    n_samples = theorem2_min_samples(sampler, delta=delta, n_components=n)
+    params = theorem2_params(sampler, delta=delta, n_components=n)
+    kinds = np.array(list(np.ndindex(2, 2)))
+
+    def failures(n_samples):
+        failed = 0
+        for seed in range(n_runs):
+            p = np.random.default_rng(seed).multinomial(n_samples, [1 / 128] * 128) / n_samples
+            moments = np.tensordot(p, signed, axes=1)[None]
+            embedder = params["embedder"][0].set_params(n_components=n, random_state=seed)
+            K = embedder.fit_population(moments, sampler.classes_).kernels_.reshape(2, 2, n)
+            shown = K[above[:, None], kinds].reshape(16, -1)
+            labels = KMeans(4, n_init=1, random_state=seed).fit_predict(shown).reshape(4, 4)
+            within, between = class_distances(shown, 4)
+            is_found = (labels == labels[:, :1]).all() and len(set(labels[:, 0])) == 4
+            failed += not is_found or within > 1 or between < 2
+        return failed
+
+    assert failures(n_samples) <= most_failures(n_runs, delta)
+    # The power: what a thousandth of the images tells is not enough for a diameter of 1.
+    assert failures(n_samples // 1000) > most_failures(n_runs, delta)
+
+
 @pytest.mark.parametrize("depth", [2, 3])
-def test_theorem_2_algorithm_1_makes_no_error(depth):
-    n_runs, delta, failures = 12, 0.05, 0
-    for seed in range(n_runs):
-        sampler = small_model(depth, 2 + seed % 2, seed)
-        if min(level.delta_min for level in sampler.statistics().levels[1:]) < 0.1:
-            continue  # asks for more images than a test can draw
-        X, y = sampler.sample(9000, random_state=seed)
-        clf = LayerwiseCNNClassifier(**theorem2_params(sampler, delta=delta), random_state=seed)
+def test_algorithm_1_makes_no_error_on_thousands_of_images_in_practice(depth):
+    # Of 6 models whose classes are not too alike, all: theorem 2 asks for 10^10 images and more.
+    models = (small_model(depth, 2 + seed % 2, seed) for seed in range(100))
+    easy = (
+        sampler
+        for sampler in models
+        if min(level.delta_min for level in sampler.statistics().levels[1:]) > 0.1
+    )
+    for sampler in islice(easy, 6):
+        X, y = sampler.sample(9000, random_state=0)
+        clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0)
         clf.fit(X[:8000], y[:8000])
-        is_right = clf.score(X[8000:], y[8000:]) == 1
-        failures += not (is_right and certify_classifier(sampler, clf, X[8000:]).holds)
-    assert failures <= 1  # of 12, at 0.05
+        assert clf.score(X[8000:], y[8000:]) == 1
+        assert certify_classifier(sampler, clf, X[8000:]).holds

@@ -58,6 +58,52 @@ def test_the_quantile_of_a_sum_of_betas_is_a_lower_bound(n, n_positions):
     assert 0.005 < rate <= 0.05
 
 
+@pytest.mark.parametrize("n_positions", [1, 2, 9, 10**4, 10**8])
+@pytest.mark.parametrize("probability", [1e-100, 1e-9, 0.05, 0.999, 1 - 1e-16])
+def test_the_quantile_of_a_beta_is_a_lower_bound_at_any_probability(probability, n_positions):
+    s = sum_of_betas_quantile(probability, 1, n_positions)
+    if n_positions == 1:
+        assert s == 1
+    else:
+        truth = beta.cdf(s, 0.5, (n_positions - 1) / 2)
+        assert 0.4 * probability < truth <= probability
+
+
+@pytest.mark.parametrize(("n", "delta"), [(1, 1e-3), (2, 1e-9), (3, 1e-9)])
+def test_theorem_3_is_not_afraid_of_small_probabilities(n, delta):
+    far, near = (
+        theorem3_params(3, 2, delta=delta / i, delta_min=1.0, n_components=n) for i in (1, 2)
+    )
+    # Chernoff's bound is close to s^(n / 2) then, and T to s^-2.
+    assert_allclose(near.max_iter / far.max_iter, 2 ** (4 / n), rtol=1e-2)
+
+
+@pytest.mark.parametrize("bound", ["exact", "paper"])
+def test_theorem_1_without_K_0(bound):
+    given = {"delta_min": 0.3, "theta": 1.0, "lambda_": 0.3, "bound": bound}
+    T, wide = (theorem1_params(5, 4, sigma=sigma, **given).max_iter for sigma in (0, 1))
+    assert 0 < T < wide
+    if bound == "exact":
+        n = theorem1_params(5, 4, **given).n_components
+        limits = {"n_components": n, "sigma": 0}
+        at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **limits) for t in (T, T - 1))
+        assert at <= 0.05 < before
+
+
+def test_distances_within_a_class_are_sigma_over_sqrt_2K_on_average():
+    sampler = HierarchicalSampler(1, patches_per_class=5, random_state=0).fit()
+    K = np.array([
+        TwoLayerConvEmbedder(30, max_iter=0, scale_channels=False, random_state=seed)
+        .fit_population(sampler.code_moments(0), sampler.classes_)
+        .kernels_
+        for seed in range(300)
+    ])  # fmt: skip
+    squares = ((K[:, 0] - K[:, 1]) ** 2).sum(axis=1)
+    error = squares.std() / np.sqrt(len(squares))
+    assert error < 0.03 / 40
+    assert abs(squares.mean() - 1 / (2 * 20)) < 5 * error
+
+
 def test_bounds_on_appendix_D():
     # The paper's T is larger than ours there, at the same width.
     exact = HierarchicalSampler(random_state=0).fit().statistics()
@@ -122,6 +168,60 @@ def test_theorem_2_names_the_assumption_that_fails(params, reason):
         theorem2_min_samples(sampler)
 
 
+def deep_model():
+    return HierarchicalSampler(
+        3, patches_per_class=4, patch_size=2, root_shape=(2, 2), random_state=2
+    ).fit()
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, 10.0])
+def test_theorem_2_asks_for_the_images_that_its_one_T_needs(learning_rate):
+    sampler, delta = deep_model(), 0.05
+    params = theorem2_params(sampler, delta=delta, learning_rate=learning_rate)
+    n, share = params["n_components"], delta / 9
+    statistics = sampler.statistics().levels
+    needed = []
+    for embedder, level in zip(params["embedder"][:-1], (2, 1)):
+        T, sigma = embedder.max_iter, embedder.init_scale
+        high = chi2.isf(share / (16 * 15), n)  # pairs of 16 patches
+        t = sigma / np.sqrt(2) / (2 * T * learning_rate * np.sqrt(high))
+        mu = statistics[level].class_frequencies.mean(axis=0).sum(axis=(1, 2)).max() / 4
+        needed.append(2 * mu / t**2 * np.log(2 * 16 / share))
+    assert theorem2_min_samples(sampler, delta=delta, learning_rate=learning_rate) >= max(needed)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_theorem_2_asks_for_images_that_show_everything(depth):
+    sampler = HierarchicalSampler(depth, random_state=0).fit()
+    n_samples = theorem2_min_samples(sampler)
+    for level, phi in zip(reversed(range(depth)), theorem2_params(sampler)["orthogonalizer"]):
+        q = sampler.statistics().levels[level].class_frequencies.mean(axis=0)
+        # A patch is shown at least as often as at its best place, by one image of 30 there.
+        assert 120 * (1 - q.max(axis=(1, 2)).min() / 30) ** n_samples < 0.05
+        assert n_samples * q[0].size >= phi.n_patches
+    assert n_samples >= perceptron_iterations(1 / sampler.margin_, 30, 9) / 0.05
+
+
+def test_places_of_an_image_are_not_independent_draws():
+    # One class for all places of an image: numbers vary as those of far fewer draws do.
+    X = np.repeat(np.arange(4), 9).reshape(4, 3, 3)
+    sampler = HierarchicalSampler(1, patches_per_class=1, random_state=0).fit(X, [0, 0, 1, 1])
+    P, delta, n_runs = 9, 0.05, 4000
+    draws = int(8 * np.log(2 * 4 / delta) * 4)  # enough, if places were independent
+    shown = P * np.random.default_rng(0).multinomial(draws // P, [0.25] * 4, size=n_runs)
+    uneven = (shown.min(axis=1) < draws / 8) | (shown.max(axis=1) > draws / 2)
+    assert uneven.mean() > 5 * delta
+    enough = theorem2_min_samples(sampler)
+    shown = np.random.default_rng(0).multinomial(enough, [0.25] * 4, size=n_runs) / enough
+    assert ((shown > 0.2) & (shown < 0.3)).all()
+
+
+def test_theorem_2_counts_images_for_two_labels_only():
+    sampler = HierarchicalSampler(n_labels=3, random_state=0).fit()
+    with pytest.raises(ValueError, match="sampler with 3 labels is not valid"):
+        theorem2_min_samples(sampler)
+
+
 def test_more_is_asked_for_more():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
@@ -150,6 +250,12 @@ def test_more_is_asked_for_more():
         (lambda: theorem3_params(3, 4), "bound='exact' needs delta_min"),
         (lambda: lemma1_margin(0, 3), "separator_norm=0 is not valid"),
         (lambda: perceptron_iterations(1.0, 3, 0), "n_positions=0 is not valid"),
+        (lambda: perceptron_iterations(1.0, 3, 9, n_labels=1), "n_labels=1 is not valid"),
+        (
+            lambda: lemma7_separation(3, 0.1, size_ratio=2, bound="paper"),
+            "size_ratio=2 .*not valid",
+        ),
+        (lambda: lemma7_separation(3, 0.1, n_trials=2, bound="paper"), "n_trials=2 .*not valid"),
         (lambda: lemma7_separation(3, 2.0), "delta=2.0 is not valid"),
         (lambda: lemma7_success_probability(3, -1.0), "separation=-1.0 is not valid"),
     ],

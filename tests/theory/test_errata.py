@@ -81,6 +81,36 @@ def test_theorem_2_needs_a_cluster_for_every_patch():
     assert accuracy["paper"] < 0.9
 
 
+def head_scores(images, labels):
+    """Accuracy on images of fit, of algorithm 1's head and of that of theorem 2."""
+    sampler = HierarchicalSampler(1, patches_per_class=2, patch_size=2, random_state=0)
+    sampler.fit(images[:, None], labels)
+    assert sampler.margin_ > 0
+    X, y = sampler.sample(2000)
+    ours = theorem2_params(sampler)
+    return [
+        LayerwiseCNNClassifier(**ours | {"head": head}, random_state=0).fit(X, y).score(X, y)
+        for head in ("svm", ours["head"])
+    ]
+
+
+def test_a_label_against_the_rest_need_not_be_separable():
+    # The label is the number of ones: linear scores tell it, no plane has 2 on one side.
+    images = np.array(list(np.ndindex(2, 2, 2, 2)))
+    one_against_the_rest, ours = head_scores(images, images.sum(axis=1))
+    assert one_against_the_rest < 0.8
+    assert ours == 1
+
+
+def test_a_soft_margin_errs_where_the_margin_is_small():
+    # Which of two binary numbers is larger.
+    images = np.array(list(np.ndindex(*[2] * 8)))
+    labels = np.sign(images @ [8, 4, 2, 1, -8, -4, -2, -1] - 0.5)
+    soft, ours = head_scores(images, labels)
+    assert soft < 1
+    assert ours == 1
+
+
 def test_lemma_7_is_not_about_the_cosine_distance():
     # F_2 = F_1 / 2: embedded patches of both classes point the same way.
     F = np.array([[1.0, -1.0, 0.5], [0.5, -0.5, 0.25]])
