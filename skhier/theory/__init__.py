@@ -1,13 +1,7 @@
 """The paper's guarantees as functions: bounds, and certificates of what was learned."""
 
-from ._certificates import (
-    Certificate,
-    LayerCertificate,
-    certify_classifier,
-    certify_clusters,
-    certify_embedder,
-    class_distances,
-)
+from ._certificates import certify_classifier, certify_clusters, certify_embedder
+from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
     lemma1_margin,
     lemma5_probability,

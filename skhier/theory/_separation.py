@@ -237,15 +237,15 @@ def separate_codes(
     >>> separate_codes(counts, delta=0.01, n_groups=4).complete
     True
     """
-    counts = _checked_counts(counts)
+    table = _checked_counts(counts)
     delta = check_probability(delta, "delta")
     if n_groups is not None:
-        n_groups = check_count(n_groups, "n_groups", 1, len(counts))
+        n_groups = check_count(n_groups, "n_groups", 1, len(table))
     check_flag(anytime, "anytime")
     check_flag(equally_likely, "equally_likely")
-    nothing = np.zeros((len(counts), len(counts)))
-    start = Separation(counts, nothing, delta, n_groups, bool(anytime), bool(equally_likely))
-    return start._of_all(counts)
+    nothing = np.zeros((len(table), len(table)))
+    start = Separation(table, nothing, delta, n_groups, bool(anytime), bool(equally_likely))
+    return start._of_all(table)
 
 
 def code_counts(
@@ -303,23 +303,24 @@ def code_counts(
            [0, 1, 0],
            [0, 0, 0]])
     """
-    codes = to_array(codes, "codes")
-    if codes.ndim != 3 or codes.size == 0 or codes.dtype.kind not in "iu" or codes.min() < 0:
+    shown = to_array(codes, "codes")
+    if shown.ndim != 3 or shown.size == 0 or shown.dtype.kind not in "iu" or shown.min() < 0:
         raise ValueError(
-            f"codes of shape {codes.shape} and dtype {codes.dtype} are not valid: it takes ints "
+            f"codes of shape {shown.shape} and dtype {shown.dtype} are not valid: it takes ints "
             ">= 0 of shape (n, height, width)."
         )
-    largest = int(codes.max())
+    largest = int(shown.max())
     n_codes = largest + 1 if n_codes is None else check_count(n_codes, "n_codes", largest + 1)
-    n_labels, label = _numbered(y, classes, len(codes))
+    n_labels, label = _numbered(y, classes, len(shown))
+    shown = shown.astype(np.int64)
     if context is None:
-        shape = codes.shape[1:]
-        cell = np.arange(codes[0].size).reshape(shape)
+        shape = shown.shape[1:]
+        cell = np.arange(shown[0].size).reshape(shape)
     else:
         shape = (n_codes,)
-        codes, cell = _with_neighbours(codes, context)
+        shown, cell = _with_neighbours(shown, context)
     n_cells = int(np.prod(shape))
-    index = (codes.astype(np.int64) * n_labels + label[:, None, None]) * n_cells + cell
+    index = (shown * n_labels + label[:, None, None]) * n_cells + cell
     counts = np.bincount(index.ravel(), minlength=n_codes * n_labels * n_cells)
     return counts.reshape(n_codes, n_labels, *shape)
 
