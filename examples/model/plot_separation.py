@@ -41,7 +41,7 @@ order = np.argsort(patch_of)
 
 separation, history = None, []
 while separation is None or not separation.complete:
-    X, y = sampler.sample(batch, random_state=[1, len(history)])
+    X, y = sampler.sample(batch, random_state=1 + len(history))
     counts = code_counts(phi.predict(X), y, n_codes=n_codes, classes=sampler.classes_)
     if separation is None:
         separation = separate_codes(counts, delta=delta, n_groups=n_classes, anytime=True)
@@ -55,7 +55,7 @@ assert len({(g, p // k) for g, p in zip(separation.groups, patch_of)}) == n_clas
 # The p-values of all pairs at four moments. Pairs within a class stay near 1, the blocks on the
 # diagonal; all others vanish.
 
-moments = np.unique(np.geomspace(1, len(history), 4).round().astype(int))
+moments = [len(history) // part for part in (8, 4, 2, 1)]
 fig, axes = plt.subplots(1, len(moments), figsize=(3 * len(moments), 3.4), layout="constrained")
 for ax, moment in zip(axes, moments):
     shown = -history[moment - 1].log_p[np.ix_(order, order)] / np.log(10)

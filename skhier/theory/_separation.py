@@ -123,7 +123,7 @@ class Separation:
             )
         return self._of_all(self.counts + new)
 
-    def _of_all(self, counts) -> Self:
+    def _of_all(self, counts: np.ndarray) -> Self:
         """The certificate for these counts, of the images so far and new ones."""
         log_p = self.log_p.copy()
         for a, row in enumerate(counts[:-1]):
@@ -188,7 +188,7 @@ def separate_codes(
     Returns
     -------
     separation : Separation
-        p-values of all pairs, those certified to be different, and groups.
+        The p-values of all pairs, those certified to be different, and groups.
 
     Raises
     ------
