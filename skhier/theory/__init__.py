@@ -1,13 +1,7 @@
 """The paper's guarantees as functions: bounds, and certificates of what was learned."""
 
-from ._certificates import (
-    Certificate,
-    LayerCertificate,
-    certify_classifier,
-    certify_clusters,
-    certify_embedder,
-    class_distances,
-)
+from ._certificates import certify_classifier, certify_clusters, certify_embedder
+from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
     lemma1_margin,
     lemma5_probability,
@@ -15,6 +9,7 @@ from ._lemmas import (
     lemma7_success_probability,
     perceptron_iterations,
 )
+from ._separation import Separation, code_counts, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
 from ._theorem2 import theorem2_min_samples, theorem2_params, theorem2_runtime
 from ._theorem3 import theorem3_params
@@ -22,16 +17,19 @@ from ._theorem3 import theorem3_params
 __all__ = [
     "Certificate",
     "LayerCertificate",
+    "Separation",
     "TrainingParams",
     "certify_classifier",
     "certify_clusters",
     "certify_embedder",
     "class_distances",
+    "code_counts",
     "lemma1_margin",
     "lemma5_probability",
     "lemma7_separation",
     "lemma7_success_probability",
     "perceptron_iterations",
+    "separate_codes",
     "theorem1_failure_probability",
     "theorem1_params",
     "theorem2_min_samples",

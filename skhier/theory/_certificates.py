@@ -8,146 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._base._device import as_array, computing_dtype
-from .._base._params import check_count, check_fitted, check_real
-from .._base._validation import to_array, to_floats
+from .._base._images import validate_images
+from .._base._params import check_count, check_fitted, value_at
+from .._base._validation import to_floats
+from ._checks import check_probability
+from ._layer_certificate import Certificate, certified
+from ._separation import code_counts, separate_codes
 
 if TYPE_CHECKING:
     from ..classifier import LayerwiseCNNClassifier
     from ..embedding import TwoLayerConvEmbedder
     from ..generative import HierarchicalSampler
-
-
-class LayerCertificate(NamedTuple):
-    """What one layer learned of one level of the model.
-
-    Attributes
-    ----------
-    level : int
-        Level i of the model whose patches the layer clusters.
-
-    n_patches : int
-        Number of patches of that level.
-
-    n_clusters : int
-        Number of clusters.
-
-    is_patch_mapping : bool
-        Whether every cluster holds one patch and every patch is in one cluster, on the
-        images seen: the orthonormal patch mapping of lemma 8.
-
-    within, between : float or None
-        Largest distance of embedded patches of one class, smallest of different classes.
-        None for a layer without an embedding, or clusters that are not the patches.
-
-    sigma, gamma : float or None
-        What they are compared with.
-
-    holds : bool
-        Whether clusters are patches and `within` is less than `between`, at most
-        `sigma` and `between` at least `gamma`, where these are given.
-
-    Examples
-    --------
-    >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
-    >>> from skhier.theory import certify_embedder
-    >>> sampler = HierarchicalSampler(random_state=0).fit()
-    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=30_000)
-    >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
-    >>> (layer,) = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0)
-    >>> layer.level, layer.n_patches, layer.within < layer.sigma
-    (1, 120, True)
-    """
-
-    level: int
-    n_patches: int
-    n_clusters: int
-    is_patch_mapping: bool
-    within: float | None
-    between: float | None
-    sigma: float | None
-    gamma: float | None
-    holds: bool
-
-
-class Certificate(tuple):
-    """LayerCertificates from the first layer to the last, printed as a table.
-
-    Attributes
-    ----------
-    holds : bool
-        Whether all hold.
-
-    Examples
-    --------
-    >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
-    >>> from skhier.theory import certify_embedder
-    >>> sampler = HierarchicalSampler(random_state=0).fit()
-    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=30_000)
-    >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
-    >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
-    True
-    """
-
-    @property
-    def holds(self):
-        return all(layer.holds for layer in self)
-
-    def __repr__(self):
-        names = ["level", "patches", "clusters", "one to one", "within", "sigma"]
-        lines = [[*names, "between", "gamma", "holds"]]
-        for layer in self:
-            distances = [layer.within, layer.sigma, layer.between, layer.gamma]
-            numbers = ["-" if d is None else f"{d:.4g}" for d in distances]
-            lines.append([layer.level, layer.n_patches, layer.n_clusters])
-            lines[-1] += ["yes" if layer.is_patch_mapping else "NO", *numbers]
-            lines[-1] += ["yes" if layer.holds else "NO"]
-        return "\n".join("".join(f"{cell!s:>12}" for cell in line) for line in lines)
-
-
-def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
-    """Largest distance within a class and smallest between classes.
-
-    Parameters
-    ----------
-    embedded : array-like of shape (n_classes * k, n_components)
-        Embedded patches, k of each class in turn: `kernels_` of an embedder of codes.
-
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    within : float
-        Largest distance of two patches of one class; 0 if each has one patch.
-
-    between : float
-        Smallest distance of two patches of different classes; infinity for one class.
-
-    Examples
-    --------
-    >>> from skhier.theory import class_distances
-    >>> class_distances([[0.0], [1.0], [5.0], [6.0]], n_classes=2)
-    (1.0, 4.0)
-    """
-    embedded = to_floats(embedded, "embedded")
-    n_classes = check_count(n_classes, "n_classes", 1)
-    if embedded.ndim != 2:
-        raise ValueError(
-            f"embedded of shape {embedded.shape} is not valid: it takes (n_patches, n_components)."
-        )
-    k, rest = divmod(len(embedded), n_classes)
-    if rest or k == 0:
-        raise ValueError(
-            f"embedded holds {len(embedded)} patches: not the same number for each of "
-            f"n_classes={n_classes} classes."
-        )
-    owner = np.arange(len(embedded)) // k
-    within, between = 0.0, np.inf
-    for c, patch in zip(owner, embedded):
-        distances = np.linalg.norm(embedded - patch, axis=1)
-        within = max(within, distances[owner == c].max())
-        between = min(between, distances[owner != c].min(initial=np.inf))
-    return float(within), float(between)
 
 
 def certify_embedder(
@@ -207,36 +78,57 @@ def certify_embedder(
             f"embedder was fitted on codes with {len(embedder.kernels_)} channels, but level "
             f"{level} has {n_classes * k} patches."
         )
-    return Certificate(
-        [_certify(level, n_classes, k, np.arange(n_classes * k), embedder, sigma, gamma)]
+    found = certified(
+        embedder.kernels_,
+        np.arange(n_classes * k) // k,
+        sigma,
+        gamma,
+        level=level,
+        n_patches=n_classes * k,
+        n_clusters=n_classes * k,
+        is_patch_mapping=True,
     )
+    return Certificate([found])
 
 
 def certify_classifier(
-    sampler: HierarchicalSampler,
     classifier: LayerwiseCNNClassifier,
-    X: ArrayLike | None = None,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    n_samples: int = 1000,
+    delta: float = 0.05,
+    n_groups: int | list[int | None] | None = None,
+    sampler: HierarchicalSampler | None = None,
     sigma: float | None = None,
     gamma: float | None = None,
 ) -> Certificate:
-    r"""Check lemma 8 and theorem 1 on every layer of a classifier.
+    r"""Certify what every layer of a classifier learned, from data alone or against a model.
 
     Parameters
     ----------
-    sampler : HierarchicalSampler
-        A fitted sampler without noise, of disjoint sets of patches.
-
     classifier : LayerwiseCNNClassifier
-        Fitted on images of the sampler, with as many layers as the sampler has levels
-        and patches that do not overlap, as by :func:`~skhier.theory.theorem2_params`.
+        A fitted classifier.
 
-    X : array-like of images or None, default=None
-        Images on which clusters are compared with patches; if None, `n_samples` new ones.
+    X : array-like of images
+        Images, best others than it was fitted on.
 
-    n_samples : int, default=1000
-        Number of images that are drawn if X is None.
+    y : array-like of shape (n,)
+        Their labels.
+
+    delta : float, default=0.05
+        Probability that two clusters of one class are certified to be different, in any
+        layer.
+
+    n_groups : int, list of int or None, or None, default=None
+        Number of classes that the patches of each layer have, the first for the first layer,
+        if it is known; None is that of the `sampler`.
+
+    sampler : HierarchicalSampler or None, default=None
+        The model of the images, fitted, without noise and of disjoint sets of patches: then
+        clusters are compared with its patches (lemma 8) and distances are those of its
+        classes (theorem 1). The classifier has as many layers as the sampler has levels, and
+        patches that do not overlap, as by :func:`~skhier.theory.theorem2_params`. If None,
+        the data alone say which clusters are of different classes.
 
     sigma : float or None, default=None
         Largest distance allowed within a class. If None, any below `between`: on
@@ -249,48 +141,73 @@ def certify_classifier(
     Returns
     -------
     certificate : Certificate
-        One LayerCertificate for each layer, the first for the level of pixels.
+        One LayerCertificate for each layer, the first for the pixels.
 
     Raises
     ------
     ValueError
-        If the layers do not fit the levels.
+        If images, labels, or the levels of the sampler do not fit the classifier.
+
+    See Also
+    --------
+    separate_codes : The test of clusters, which is proved for patches of the model.
+
+    Notes
+    -----
+    The test is exact if patches are drawn as in the generative model and clusters do not
+    depend on `X`. Photographs have no such patches. Where patches overlap, neighbours share
+    pixels, and even clusters of one class need not be independent of each other: the certificate
+    says so.
 
     Examples
     --------
     >>> from skhier import HierarchicalSampler, LayerwiseCNNClassifier
     >>> from skhier.theory import certify_classifier, theorem2_params
     >>> sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
-    >>> X, y = sampler.sample(3000)
-    >>> clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0).fit(X, y)
-    >>> certify_classifier(sampler, clf, X).holds
+    >>> X, y = sampler.sample(4000)
+    >>> clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0)
+    >>> clf = clf.fit(X[:3000], y[:3000])
+    >>> certificate = certify_classifier(clf, X[3000:], y[3000:], n_groups=4)
+    >>> certificate[0].separation.complete
+    True
+    >>> certify_classifier(clf, X[3000:], y[3000:], sampler=sampler).holds
     True
     """
-    check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_fitted(classifier, "classifier", "LayerwiseCNNClassifier")
-    if len(classifier.layers_) != sampler.n_levels:
-        raise ValueError(
-            f"classifier has {len(classifier.layers_)} layers, but the sampler has "
-            f"{sampler.n_levels} levels: certificates compare them one to one."
-        )
-    if X is None:
-        check_count(n_samples, "n_samples", 1)
-        X, _ = sampler.sample(n_samples)
-    X = to_array(X, "X")
-    truth = sampler.parse_patches(X)
-    images = X.reshape(len(X), *classifier.image_shape_)
-    layers = []
-    levels = reversed(range(sampler.n_levels))
-    for level, block in zip(levels, classifier.layers_):
-        n_classes, k = sampler.patches_[level].shape[:2]
-        labels = block.orthogonalizer.predict(images)
-        cluster_of = _clusters_of_patches(labels, truth[level], n_classes * k, level)
-        n_clusters = block.orthogonalizer.n_clusters_
-        layers.append(
-            _certify(level, n_classes, k, cluster_of, block.embedder, sigma, gamma, n_clusters)
-        )
-        images = as_array(block.layer(computing_dtype(images))(images))
-    return Certificate(layers)
+    delta = check_probability(delta, "delta")
+    n_layers = len(classifier.layers_)
+    if sampler is not None:
+        check_fitted(sampler, "sampler", "HierarchicalSampler")
+        if n_layers != sampler.n_levels:
+            raise ValueError(
+                f"classifier has {n_layers} layers, but the sampler has {sampler.n_levels} "
+                "levels: certificates compare them one to one."
+            )
+        truth = sampler.parse_patches(X)
+    images = validate_images(classifier, X, reset=False).collect()
+    certificates, overlap = [], False
+    for i, (phi, embedder) in enumerate(classifier.layers_):
+        clusters = phi.predict(images)
+        n_classes = value_at(n_groups, "n_groups", i, "n_layers", n_layers)
+        match = None
+        if sampler is not None:
+            match = _match(sampler, n_layers - 1 - i, truth[n_layers - 1 - i], clusters)
+            n_classes = match.n_classes if n_classes is None else n_classes
+        counts = code_counts(clusters, y, n_codes=phi.n_clusters_)
+        separation = separate_codes(counts, delta=delta / n_layers, n_groups=n_classes)
+        grid = phi._plan(phi.image_shape_).grid
+        overlap = overlap or any(s < p for s, p in zip(grid.stride, grid.patch_size))
+        facts = {"n_clusters": phi.n_clusters_, "separation": separation}
+        facts["patches_overlap"] = overlap
+        # The embedding of a patch is a row of kernels where its code is one-hot.
+        embedded = embedder.kernels_ if embedder and phi.encoding == "one_hot" else None
+        if match is None:
+            owner = separation.groups if separation.complete else None
+            certificates.append(certified(embedded, owner, sigma, gamma, **facts))
+        else:
+            certificates.append(match.certified(embedded, sigma, gamma, **facts))
+        images = as_array(classifier.layers_[i].layer(computing_dtype(images))(images))
+    return Certificate(certificates)
 
 
 def certify_clusters(
@@ -336,48 +253,39 @@ def certify_clusters(
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_count(level, "level", 0, sampler.n_levels - 1)
     labels = to_floats(labels, "labels")
-    n_classes, k = sampler.patches_[level].shape[:2]
-    truth = sampler.parse_patches(X)[level]
-    cluster_of = _clusters_of_patches(labels, truth, n_classes * k, level)
-    n_clusters = len(np.unique(labels))
-    return Certificate([_certify(level, n_classes, k, cluster_of, None, None, None, n_clusters)])
+    match = _match(sampler, level, sampler.parse_patches(X)[level], labels)
+    return Certificate([match.certified(None, None, None, n_clusters=len(np.unique(labels)))])
 
 
-def _clusters_of_patches(labels, truth, n_patches, level):
-    """The cluster of each patch if clusters are the patches one to one, else None."""
-    if labels.shape != truth.shape:
+class _Match(NamedTuple):
+    """The patches of a level beside clusters: patch r is in cluster `cluster_of[r]`."""
+
+    level: int
+    n_classes: int
+    k: int
+    cluster_of: np.ndarray | None  # if clusters are the patches one to one
+
+    def certified(self, embedded, sigma, gamma, **facts):
+        """The certificate of a layer with these embedded clusters, or None."""
+        n_patches = self.n_classes * self.k
+        is_mapping = self.cluster_of is not None
+        facts |= {"level": self.level, "n_patches": n_patches, "is_patch_mapping": is_mapping}
+        if embedded is not None and is_mapping:
+            embedded = embedded[self.cluster_of]
+        owner = np.arange(n_patches) // self.k if is_mapping else None
+        return certified(embedded, owner, sigma, gamma, **facts)
+
+
+def _match(sampler, level, truth, clusters):
+    """How clusters of patches match the patches of a level that were drawn in truth."""
+    if clusters.shape != truth.shape:
         raise ValueError(
             f"labels: for level {level} there are clusters in an array of "
-            f"shape {labels.shape}, but the sampler draws patches at {truth.shape[1:]} places "
+            f"shape {clusters.shape}, but the sampler draws patches at {truth.shape[1:]} places "
             f"of {len(truth)} images: stride and patch_size must be those of the model."
         )
-    pairs = np.unique(np.stack([truth.ravel(), labels.ravel()], axis=1), axis=0)
-    patches, clusters = pairs.T
-    if len(pairs) != n_patches or len(set(patches)) < n_patches or len(set(clusters)) < n_patches:
-        return None
-    return clusters
-
-
-def _certify(level, n_classes, k, cluster_of, embedder, sigma, gamma, n_clusters=None):
-    """The certificate of a layer in which patch r is in cluster `cluster_of[r]`."""
-    sigma = None if sigma is None else check_real(sigma, "sigma", 0)
-    gamma = None if gamma is None else check_real(gamma, "gamma", 0)
-    within = between = None
-    holds = is_mapping = cluster_of is not None
-    if embedder is None:
-        sigma = gamma = None
-    elif is_mapping:
-        within, between = class_distances(embedder.kernels_[cluster_of], n_classes)
-        holds = within < between
-        holds = holds and (sigma is None or within <= sigma) and (gamma is None or between >= gamma)
-    return LayerCertificate(
-        level=level,
-        n_patches=n_classes * k,
-        n_clusters=n_classes * k if n_clusters is None else n_clusters,
-        is_patch_mapping=is_mapping,
-        within=within,
-        between=between,
-        sigma=sigma,
-        gamma=gamma,
-        holds=bool(holds),
-    )
+    n_classes, k = sampler.patches_[level].shape[:2]
+    pairs = np.unique(np.stack([truth.ravel(), clusters.ravel()], axis=1), axis=0)
+    patches, of_patches = pairs.T
+    sizes = {len(pairs), len(set(patches)), len(set(of_patches)), n_classes * k}
+    return _Match(level, n_classes, k, of_patches if len(sizes) == 1 else None)

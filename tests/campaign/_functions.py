@@ -144,12 +144,28 @@ THEORY = {
         "level": counts(0, 1),
     },
     theory.certify_classifier: {
-        "sampler": _learned(0),
         "classifier": _learned(2),
-        "X": _learned(1) | images((12, 12, 1)) | st.none(),
-        "n_samples": counts(1, 10),
+        "X": _learned(1) | images((12, 12, 1)),
+        "y": seeds.map(lambda seed: np.random.default_rng(seed).integers(2, size=50)),
+        "delta": deltas,
+        "n_groups": st.none() | counts(1, 8),
+        "sampler": st.none() | _learned(0),
         "sigma": maybe,
         "gamma": maybe,
+    },
+    theory.separate_codes: {
+        "counts": seeds.map(lambda seed: np.random.default_rng(seed).integers(9, size=(4, 2, 3))),
+        "delta": deltas,
+        "n_groups": st.none() | counts(1, 4),
+        "anytime": booleans,
+        "equally_likely": booleans,
+    },
+    theory.code_counts: {
+        "codes": seeds.map(lambda seed: np.random.default_rng(seed).integers(3, size=(5, 2, 3))),
+        "y": st.none() | st.just([0, 1, 1, 0, 1]),
+        "n_codes": st.none() | counts(3, 5),
+        "classes": st.none() | st.just([0, 1]),
+        "context": st.sampled_from([None, (0, 1), (1, 0), (-1, 2)]),
     },
 }
 

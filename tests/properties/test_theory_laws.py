@@ -428,4 +428,4 @@ def test_algorithm_1_makes_no_error_on_thousands_of_images_in_practice(depth):
         clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0)
         clf.fit(X[:8000], y[:8000])
         assert clf.score(X[8000:], y[8000:]) == 1
-        assert certify_classifier(sampler, clf, X[8000:]).holds
+        assert certify_classifier(clf, X[8000:], y[8000:], sampler=sampler).holds

@@ -139,17 +139,19 @@ def test_certificates_of_classifiers():
     X, y = sampler.sample(4000)
     params = theorem2_params(sampler)
     clf = LayerwiseCNNClassifier(**params, random_state=0).fit(X, y)
-    certificate = certify_classifier(sampler, clf)
+    certificate = certify_classifier(clf, X[:500], y[:500], sampler=sampler)
     assert certificate.holds
     assert [layer.level for layer in certificate] == [1, 0]
-    assert not certify_classifier(sampler, clf, X[:500], sigma=1e-9).holds
+    assert not certify_classifier(clf, X[:500], y[:500], sampler=sampler, sigma=1e-9).holds
     few = LayerwiseCNNClassifier(**params | {"n_clusters": [11, 12]}, random_state=0).fit(X, y)
-    assert not certify_classifier(sampler, few)[0].is_patch_mapping
+    certificate = certify_classifier(few, X[:500], y[:500], sampler=sampler)
+    assert not certificate[0].is_patch_mapping
+    shallow = LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50])
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
-        certify_classifier(sampler, LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50]))
+        certify_classifier(shallow, X[:50], y[:50], sampler=sampler)
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])
     with pytest.raises(ValueError, match=r"level 0 .* clusters in an array of shape \(\d+, 9, 9\)"):
-        certify_classifier(sampler, other)
+        certify_classifier(other, X[:50], y[:50], sampler=sampler)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,206 @@
+"""What certificates hold, how they are printed, and the distances that they compare."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._base._params import check_count, check_real
+from .._base._validation import to_floats
+from ._separation import Separation
+
+
+class LayerCertificate(NamedTuple):
+    """What one layer learned of one level of the model.
+
+    Attributes
+    ----------
+    level : int or None
+        Level i of the model whose patches the layer clusters. None without a sampler.
+
+    n_patches : int or None
+        Number of patches of that level.
+
+    n_clusters : int
+        Number of clusters.
+
+    is_patch_mapping : bool or None
+        Whether every cluster holds one patch and every patch is in one cluster, on the
+        images seen: the orthonormal patch mapping of lemma 8.
+
+    within, between : float or None
+        Largest distance of embedded patches of one class, smallest of different classes.
+        None for a layer without an embedding of one-hot codes, or where classes are not known:
+        clusters are not the patches or, without a sampler, the separation is not complete.
+
+    sigma, gamma : float or None
+        What they are compared with.
+
+    separation : Separation or None
+        What labels and positions alone certify of the clusters.
+
+    patches_overlap : bool or None
+        Whether the layer's patches share pixels. Then its separation is that of a model in
+        which they do not.
+
+    holds : bool
+        Whether clusters are patches or, without a sampler, the separation is complete; and
+        `within` is less than `between`, at most `sigma` and `between` at least `gamma`, where
+        these are given.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
+    >>> from skhier.theory import certify_embedder
+    >>> sampler = HierarchicalSampler(random_state=0).fit()
+    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=30_000)
+    >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    >>> (layer,) = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0)
+    >>> layer.level, layer.n_patches, layer.within < layer.sigma
+    (1, 120, True)
+    """
+
+    n_clusters: int
+    within: float | None
+    between: float | None
+    sigma: float | None
+    gamma: float | None
+    holds: bool
+    level: int | None = None
+    n_patches: int | None = None
+    is_patch_mapping: bool | None = None
+    separation: Separation | None = None
+    patches_overlap: bool | None = None
+
+
+class Certificate(tuple):
+    """LayerCertificates from the first layer to the last, printed as a table.
+
+    Attributes
+    ----------
+    holds : bool
+        Whether all hold.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder
+    >>> from skhier.theory import certify_embedder
+    >>> sampler = HierarchicalSampler(random_state=0).fit()
+    >>> embedder = TwoLayerConvEmbedder(20, scale_channels=False, max_iter=30_000)
+    >>> embedder = embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
+    True
+    """
+
+    @property
+    def holds(self):
+        return all(layer.holds for layer in self)
+
+    def __repr__(self):
+        names = ["level", "patches", "clusters", "one to one", "different", "groups"]
+        lines = [[*names, "within", "sigma", "between", "gamma", "holds"]]
+        for layer in self:
+            distances = [layer.within, layer.sigma, layer.between, layer.gamma]
+            numbers = ["-" if d is None else f"{d:.4g}" for d in distances]
+            lines.append([_or_dash(layer.level), _or_dash(layer.n_patches), layer.n_clusters])
+            is_mapping = layer.is_patch_mapping
+            lines[-1] += ["-" if is_mapping is None else "yes" if is_mapping else "NO"]
+            lines[-1] += _summary(layer.separation)
+            lines[-1] += [*numbers, "yes" if layer.holds else "NO"]
+        table = ["".join(f"{cell!s:>12}" for cell in line) for line in lines]
+        return "\n".join(table + self._remarks())
+
+    def _remarks(self):
+        overlapping = [str(i) for i, layer in enumerate(self, 1) if layer.patches_overlap]
+        if not overlapping:
+            return []
+        return [
+            f"Patches of layer {', '.join(overlapping)} overlap: what is certified as different "
+            "there holds in a model whose patches do not."
+        ]
+
+
+def _or_dash(value):
+    return "-" if value is None else value
+
+
+def _summary(separation):
+    """The share of pairs of clusters that are certified to be different, and groups."""
+    if separation is None:
+        return ["-", "-"]
+    n_pairs = separation.log_p.size - len(separation.log_p)
+    share = f"{separation.different.sum() / n_pairs:.2%}" if n_pairs else "-"
+    known = "" if separation.n_groups is None else f" of {separation.n_groups}"
+    return [share, f"{separation.groups.max() + 1}{known}"]
+
+
+def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
+    """Largest distance within a class and smallest between classes.
+
+    Parameters
+    ----------
+    embedded : array-like of shape (n_classes * k, n_components)
+        Embedded patches, k of each class in turn: `kernels_` of an embedder of codes.
+
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    within : float
+        Largest distance of two patches of one class; 0 if each has one patch.
+
+    between : float
+        Smallest distance of two patches of different classes; infinity for one class.
+
+    Examples
+    --------
+    >>> from skhier.theory import class_distances
+    >>> class_distances([[0.0], [1.0], [5.0], [6.0]], n_classes=2)
+    (1.0, 4.0)
+    """
+    embedded = to_floats(embedded, "embedded")
+    n_classes = check_count(n_classes, "n_classes", 1)
+    if embedded.ndim != 2:
+        raise ValueError(
+            f"embedded of shape {embedded.shape} is not valid: it takes (n_patches, n_components)."
+        )
+    k, rest = divmod(len(embedded), n_classes)
+    if rest or k == 0:
+        raise ValueError(
+            f"embedded holds {len(embedded)} patches: not the same number for each of "
+            f"n_classes={n_classes} classes."
+        )
+    return _distances(embedded, np.arange(len(embedded)) // k)
+
+
+def _distances(embedded, owner):
+    """Largest distance within a class and smallest between, of patches of these classes."""
+    within, between = 0.0, np.inf
+    for c, patch in zip(owner, embedded):
+        distances = np.linalg.norm(embedded - patch, axis=1)
+        within = max(within, distances[owner == c].max())
+        between = min(between, distances[owner != c].min(initial=np.inf))
+    return float(within), float(between)
+
+
+def certified(embedded, owner, sigma, gamma, **facts):
+    """The certificate of a layer with these embedded patches, or None, of these classes.
+
+    Where the classes are not known, `owner` is None, and it does not hold.
+    """
+    sigma = None if sigma is None else check_real(sigma, "sigma", 0)
+    gamma = None if gamma is None else check_real(gamma, "gamma", 0)
+    within = between = None
+    holds = owner is not None
+    if embedded is None:
+        sigma = gamma = None
+    elif holds:
+        within, between = _distances(embedded, owner)
+        holds = within < between
+        holds = holds and (sigma is None or within <= sigma) and (gamma is None or between >= gamma)
+    return LayerCertificate(
+        within=within, between=between, sigma=sigma, gamma=gamma, holds=bool(holds), **facts
+    )

@@ -1,0 +1,370 @@
+"""Which codes are certainly of different classes: a certificate from data alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse.csgraph import connected_components
+
+from .._base._params import check_count, check_flag
+from .._base._validation import to_array, to_floats
+from ._checks import check_probability
+from ._coins import log_evidence, log_tail
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Separation:
+    """Which codes are certified to be of different classes, by :func:`separate_codes`.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_codes, n_cells)
+        How often each code was seen in each cell.
+
+    log_p : ndarray of shape (n_codes, n_codes)
+        Natural logarithms of the p-values of all pairs of codes; 0 on the diagonal.
+
+    delta : float
+        Probability that any pair of one class is certified to be different.
+
+    n_groups : int or None
+        Number of classes that the codes have, if it is known.
+
+    anytime : bool
+        Whether the certificate is valid however the number of images was chosen.
+
+    equally_likely : bool
+        Whether codes of a class are taken to be equally likely.
+
+    Examples
+    --------
+    >>> from skhier.theory import separate_codes
+    >>> separation = separate_codes([[90, 10], [80, 20], [10, 90]], delta=0.05, n_groups=2)
+    >>> separation
+    3 codes, delta=0.05: 2 of 3 pairs are certified to be of different classes
+    2 groups of 2, complete: codes 0 1 | 2
+    >>> separation.groups
+    array([0, 0, 1], dtype=int32)
+    """
+
+    counts: np.ndarray
+    log_p: np.ndarray
+    delta: float
+    n_groups: int | None
+    anytime: bool
+    equally_likely: bool
+
+    @cached_property
+    def different(self) -> np.ndarray:
+        """Whether each pair of codes is certified to be of different classes (Holm's method)."""
+        pairs = np.triu_indices(len(self.log_p), 1)
+        log_p = self.log_p[pairs]
+        order = np.argsort(log_p, kind="stable")
+        passes = log_p[order] <= np.log(self.delta) - np.log(np.arange(len(order), 0, -1))
+        certified = np.zeros(len(order), bool)
+        certified[order[np.logical_and.accumulate(passes)]] = True
+        different = np.zeros(self.log_p.shape, bool)
+        different[pairs] = certified
+        return different | different.T
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The number of each code's group: codes are linked if they may be of one class."""
+        return connected_components(~self.different, directed=False)[1]
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are `n_groups` groups, which are the classes; else one cannot tell yet."""
+        return self.n_groups is not None and bool(self.groups.max() + 1 == self.n_groups)
+
+    def update(self, counts: ArrayLike) -> Separation:
+        """Add what was seen in new images.
+
+        Parameters
+        ----------
+        counts : array-like of shape (n_codes, ...)
+            Counts of the new images alone, in the same cells.
+
+        Returns
+        -------
+        separation : Separation
+            That of all images, with the least p-value so far for each pair.
+
+        Raises
+        ------
+        ValueError
+            If the certificate is not valid at any time.
+
+        Examples
+        --------
+        >>> from skhier.theory import separate_codes
+        >>> batch = [[9, 1], [1, 9]]
+        >>> separation = separate_codes(batch, delta=0.05, n_groups=2, anytime=True)
+        >>> while not separation.complete:
+        ...     separation = separation.update(batch)
+        >>> separation.counts
+        array([[18.,  2.],
+               [ 2., 18.]])
+        """
+        if not self.anytime:
+            raise ValueError(
+                "separate_codes(..., anytime=False) is valid for one number of images that was "
+                "chosen before: update takes a Separation with anytime=True."
+            )
+        new = _checked_counts(counts)
+        if new.shape != self.counts.shape:
+            raise ValueError(
+                f"counts of {len(new)} codes in {new.shape[1]} cells cannot be added to those of "
+                f"{len(self.counts)} codes in {self.counts.shape[1]} cells."
+            )
+        return self._of_all(self.counts + new)
+
+    def _of_all(self, counts: np.ndarray) -> Self:
+        """The certificate for these counts, of the images so far and new ones."""
+        log_p = self.log_p.copy()
+        for a, row in enumerate(counts[:-1]):
+            coins = row - counts[a + 1 :], row + counts[a + 1 :], self.equally_likely
+            now = -log_evidence(*coins) if self.anytime else log_tail(*coins)
+            log_p[a, a + 1 :] = np.minimum(log_p[a, a + 1 :], now)
+        log_p = np.triu(log_p, 1)
+        return replace(self, counts=counts, log_p=log_p + log_p.T)
+
+    def __repr__(self):
+        n_codes, n_found = len(self.counts), self.groups.max() + 1
+        n_pairs, n_certified = n_codes * (n_codes - 1) // 2, self.different.sum() // 2
+        groups = f"{n_found} group{'s' if n_found > 1 else ''}"
+        if self.complete:
+            groups += f" of {self.n_groups}, complete"
+        elif self.n_groups is None:
+            groups += f", so at least {n_found} class{'es' if n_found > 1 else ''}"
+        elif n_found < self.n_groups:
+            groups += f" of {self.n_groups}, cannot tell yet"
+        else:
+            groups += f", more than n_groups={self.n_groups}: an assumption does not hold"
+        members = [np.flatnonzero(self.groups == group) for group in range(n_found)]
+        codes = " | ".join(" ".join(map(str, codes)) for codes in members)
+        codes = codes if len(codes) <= 60 else codes[:60].rsplit(" ", 1)[0] + " ..."
+        return (
+            f"{n_codes} codes, delta={self.delta:g}: {n_certified:,} of {n_pairs:,} pairs are "
+            f"certified to be of different classes\n{groups}: codes {codes}"
+        )
+
+
+def separate_codes(
+    counts: ArrayLike,
+    *,
+    delta: float,
+    n_groups: int | None = None,
+    anytime: bool = False,
+    equally_likely: bool = False,
+) -> Separation:
+    r"""Certify which codes are of different classes, from data alone, for any number of images.
+
+    Parameters
+    ----------
+    counts : array-like of shape (n_codes, ...)
+        How often each code was seen in each cell, as :func:`code_counts` gives it: a cell is
+        a position and a label, or what is next to the code.
+
+    delta : float
+        Probability that any pair of codes of one class is certified to be different.
+
+    n_groups : int or None, default=None
+        Number of classes that the codes have, if it is known.
+
+    anytime : bool, default=False
+        Whether the number of images may depend on what was seen, as when one stops as soon
+        as the certificate is complete. Then :meth:`Separation.update` adds images. If False,
+        the number of images was chosen before, and fewer are needed.
+
+    equally_likely : bool, default=False
+        Whether codes of one class are known to be equally likely, as the paper's are. If
+        False, codes whose counts differ by a common factor are not told apart.
+
+    Returns
+    -------
+    separation : Separation
+        The p-values of all pairs, those certified to be different, and groups.
+
+    Raises
+    ------
+    ValueError
+        If counts are not counts.
+
+    See Also
+    --------
+    code_counts : The counts, from codes and labels of images.
+    certify_classifier : The same for all layers of a classifier.
+
+    Notes
+    -----
+    Let a and b be patches of one class. In the generative model, given the labels, the
+    classes, and where one of the two is seen, which of them it is at each place is an
+    independent coin, worth 1 or -1, of the same bias :math:`\beta`, which is 0 if they are
+    equally likely, whatever the dependence between places. In a cell with m of them, let S be
+    their sum. Then :math:`E \exp(\theta (S - \beta m)) \le \exp(\theta^2 m / 2)`, and
+
+    - at a number of images chosen before, :math:`P(\|S - \beta m\|^2 \ge t) \le \inf_u e^{-ut}
+      \prod (1 - 2 u m)^{-1/2}`, over cells, a form of the bound of Laurent and Massart
+      :cite:p:`laurent2000`;
+    - at any time, the mean over :math:`\rho = 1, 1/2, \dots, 2^{-13}` of :math:`\prod (1 + \rho
+      m)^{-1/2} \exp(\rho (S - \beta m)^2 / (2 (1 + \rho m)))` exceeds 1 / p with probability
+      at most p, by Ville's inequality :cite:p:`ville1939`.
+
+    Where :math:`\beta` is not known, the least favourable number takes its place. Holm's
+    method makes `delta` hold for all pairs together. If there are `n_groups` groups with no
+    link between them, they are the classes, except with probability `delta`. The page on
+    theory has the proofs.
+
+    Codes have to be those of a map that was not chosen by the coins: of known patches, or
+    learned on other images. On photographs, whose patches overlap and have no classes, the
+    test is a model: it tells codes apart that do not occur in one proportion everywhere.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer
+    >>> from skhier.theory import code_counts, separate_codes
+    >>> sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
+    >>> X, y = sampler.sample(600)
+    >>> phi = PatchKMeansOrthogonalizer(12, 3, stride=None, whiten_eps=None, random_state=0)
+    >>> counts = code_counts(phi.fit(X[:300]).predict(X[300:]), y[300:])
+    >>> counts.shape  # codes, labels, positions
+    (12, 2, 9, 9)
+    >>> separate_codes(counts, delta=0.01, n_groups=4).complete
+    True
+    """
+    table = _checked_counts(counts)
+    delta = check_probability(delta, "delta")
+    if n_groups is not None:
+        n_groups = check_count(n_groups, "n_groups", 1, len(table))
+    check_flag(anytime, "anytime")
+    check_flag(equally_likely, "equally_likely")
+    nothing = np.zeros((len(table), len(table)))
+    start = Separation(table, nothing, delta, n_groups, bool(anytime), bool(equally_likely))
+    return start._of_all(table)
+
+
+def code_counts(
+    codes: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    n_codes: int | None = None,
+    classes: ArrayLike | None = None,
+    context: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Count codes of images in cells, for :func:`separate_codes`.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n, height, width)
+        The code at each position of each image, as
+        :meth:`~skhier.PatchKMeansOrthogonalizer.predict` gives it.
+
+    y : array-like of shape (n,) or None, default=None
+        Labels of the images. If None, they have none: cells are positions, or contexts.
+
+    n_codes : int or None, default=None
+        Number of codes; None is one more than the largest.
+
+    classes : array-like or None, default=None
+        All labels, in order; None is those of `y`. Batches that are added need it.
+
+    context : (int, int) or None, default=None
+        Steps down and to the right, to a neighbour. Then a cell is the neighbour's code in
+        place of the position, and every second position is a neighbour only: what is
+        counted is never also the context of what is counted.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_codes, n_labels, height, width) or (n_codes, n_labels, n_codes)
+        How often each code was seen in each cell. `n_labels` is 1 without labels.
+
+    Raises
+    ------
+    ValueError
+        If codes, labels or the context do not fit.
+
+    Examples
+    --------
+    >>> from skhier.theory import code_counts
+    >>> code_counts([[[0, 1]], [[0, 2]], [[1, 1]]], [5, 5, 7])[:, 0]
+    array([[[2, 0]],
+           [[0, 1]],
+           [[0, 1]]])
+
+    Without labels, code 0 is seen before 1 and 2, and code 1 before 1:
+
+    >>> code_counts([[[0, 1]], [[0, 2]], [[1, 1]]], context=(0, 1))[:, 0]
+    array([[0, 1, 1],
+           [0, 1, 0],
+           [0, 0, 0]])
+    """
+    shown = to_array(codes, "codes")
+    if shown.ndim != 3 or shown.size == 0 or shown.dtype.kind not in "iu" or shown.min() < 0:
+        raise ValueError(
+            f"codes of shape {shown.shape} and dtype {shown.dtype} are not valid: it takes ints "
+            ">= 0 of shape (n, height, width)."
+        )
+    largest = int(shown.max())
+    n_codes = largest + 1 if n_codes is None else check_count(n_codes, "n_codes", largest + 1)
+    n_labels, label = _numbered(y, classes, len(shown))
+    shown = shown.astype(np.int64)
+    if context is None:
+        shape = shown.shape[1:]
+        cell = np.arange(shown[0].size).reshape(shape)
+    else:
+        shape = (n_codes,)
+        shown, cell = _with_neighbours(shown, context)
+    n_cells = int(np.prod(shape))
+    index = (shown * n_labels + label[:, None, None]) * n_cells + cell
+    counts = np.bincount(index.ravel(), minlength=n_codes * n_labels * n_cells)
+    return counts.reshape(n_codes, n_labels, *shape)
+
+
+def _numbered(y, classes, n_images):
+    """The number of labels, and the number of each image's."""
+    if y is None:
+        return 1, np.zeros(n_images, np.int64)
+    y = to_array(y, "y")
+    if y.shape != (n_images,):
+        raise ValueError(f"y of shape {y.shape} is not valid: it takes ({n_images},), as codes.")
+    classes = np.unique(y if classes is None else to_array(classes, "classes"))
+    label = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    if not np.array_equal(classes[label], y):
+        unknown = y[classes[label] != y][0]
+        raise ValueError(f"y has the label {unknown!r}, which is not in classes={classes}.")
+    return len(classes), label
+
+
+def _with_neighbours(codes, context):
+    """Codes of every second position and of their neighbours, which are the others."""
+    steps = tuple(context) if np.shape(context) == (2,) else ()
+    height, width = codes.shape[1:]
+    if not steps or not any(steps) or abs(steps[0]) >= height or abs(steps[1]) >= width:
+        raise ValueError(
+            f"context={context!r} is not valid: it takes two ints, not both 0, that lead from "
+            f"one of {height} x {width} positions to another."
+        )
+    down, right = steps
+    rows, columns = np.mgrid[
+        max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
+    ]
+    counted = (rows // abs(down) if down else columns // abs(right)) % 2 == 0
+    rows, columns = rows[counted], columns[counted]
+    # One row of positions for each image.
+    return codes[:, None, rows, columns], codes[:, None, rows + down, columns + right]
+
+
+def _checked_counts(counts):
+    """Counts as an array (n_codes, n_cells)."""
+    counts = to_floats(counts, "counts")
+    if counts.ndim < 2 or counts.size == 0 or (counts < 0).any() or (counts % 1).any():
+        raise ValueError(
+            f"counts of shape {counts.shape} are not valid: it takes whole numbers >= 0 of shape "
+            "(n_codes, ...), as code_counts gives them."
+        )
+    return counts.reshape(len(counts), -1)
