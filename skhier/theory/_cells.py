@@ -1,8 +1,4 @@
-"""What the codes of a level's patches show: expected counts by cell, for pairs of classes.
-
-A cell is a position for two labels, where an occurrence counts as y, and a position and a label
-for more, where it counts as 1.
-"""
+"""Where the classes of a level are shown: the cells in which codes are counted."""
 
 from __future__ import annotations
 
@@ -17,49 +13,45 @@ if TYPE_CHECKING:
 
 
 class Cells(NamedTuple):
-    """Of each class of a level, per image: arrays of shape (n_classes, n_cells).
+    """The classes of a level, by label and position.
 
     Attributes
     ----------
     k : int
         Number of patches of each class.
 
-    shown : ndarray
-        Probability that a cell shows the class.
-
-    signed : ndarray
-        Expected count in a cell.
-
-    centred : ndarray
-        The labeled frequencies F, which for more than two labels are `signed` without
-        the mean over labels.
-
-    noise : float
-        :math:`\\|y\\|^2` of the labels that F has: 1, or 1 - 1 / n_labels.
+    shown : ndarray of shape (n_classes, n_labels, n_positions)
+        Probability that an image has this label and shows the class at this position.
     """
 
     k: int
     shown: np.ndarray
-    signed: np.ndarray
-    centred: np.ndarray
-    noise: float
 
+    @property
+    def n_labels(self):
+        return self.shown.shape[1]
+
+    @property
+    def n_codes(self):
+        return self.k * len(self.shown)
+
+    @property
+    def centred(self):
+        """The labeled frequencies F, one channel for each label, also for two labels."""
+        return self.shown - self.shown.mean(axis=1, keepdims=True)
+
+    @property
     def pairs(self):
-        """Indices (c_1, c_2) of all pairs of classes."""
+        """Indices (c, e) of all pairs of classes."""
         return np.triu_indices(len(self.shown), k=1)
 
 
 def read_cells(sampler: HierarchicalSampler, level: int) -> Cells:
     """The Cells of a level of a fitted sampler."""
-    statistics = sampler.statistics().levels[level]
-    given_label = statistics.class_frequencies  # label, class, row, column
-    n_labels, n_classes = given_label.shape[:2]
-    centred = statistics.labeled_frequencies.reshape(n_classes, -1)
-    k = sampler.patches_[level].shape[1]
-    if n_labels == 2:
-        return Cells(k, given_label.mean(axis=0).reshape(n_classes, -1), centred, centred, 1.0)
-    shown = given_label.swapaxes(0, 1).reshape(n_classes, -1) / n_labels
-    return Cells(k, shown, shown, centred, 1 - 1 / n_labels)
+    frequencies = sampler.statistics().levels[level].class_frequencies  # given the label
+    n_labels, n_classes = frequencies.shape[:2]
+    shown = frequencies.swapaxes(0, 1).reshape(n_classes, n_labels, -1) / n_labels
+    return Cells(sampler.patches_[level].shape[1], shown)
 
 
 def check_level(sampler: HierarchicalSampler, level: int) -> int:

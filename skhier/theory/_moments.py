@@ -71,12 +71,14 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
     cells = read_cells(sampler, level)
     p = sampler.rule_weights_[level]
-    means = (p[:, :, None] * cells.centred[:, None]).reshape(p.size, -1)
-    counts = (p * _n_shown(cells)).ravel()
+    F = cells.centred.reshape(len(p), 1, -1)
+    means = (p[:, :, None] * F).reshape(p.size, -1)
+    counts = (p * cells.shown.sum(axis=(1, 2))[:, None]).ravel()
     squared = cdist(means, means, "sqeuclidean")
-    moments = (1 - 1 / n_samples) * squared + cells.noise * (counts[:, None] + counts) / n_samples
+    noise = (1 - 1 / cells.n_labels) * (counts[:, None] + counts)
+    moments = (1 - 1 / n_samples) * squared + noise / n_samples
     np.fill_diagonal(moments, 0)
-    return moments
+    return 2 * moments if cells.n_labels == 2 else moments  # y = 1 is (-1, 1) / 2 there
 
 
 def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
@@ -148,8 +150,3 @@ def pair_unseen(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     shown = np.eye(n_classes) / k
     factors = 1 - (shown[:, None] + shown)
     return sampler.expected_product(level, factors[..., None, None]).mean(axis=0)
-
-
-def _n_shown(cells):
-    """Expected number of pixels of each class, as a column."""
-    return cells.shown.sum(axis=1, keepdims=True)

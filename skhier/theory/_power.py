@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 def certified_samples(sampler: HierarchicalSampler, level: int, cells: Cells, delta: float) -> int:
     """N of the theorem of the page 'How many images': names are those of its proof."""
-    c, e = cells.pairs()
-    k, shown = cells.k, cells.shown[c] + cells.shown[e]
+    k, (c, e) = cells.k, cells.pairs
+    shown = (cells.shown[c] + cells.shown[e]).reshape(len(c), -1)
     n_pairs, n_cells = shown.shape
-    n_codes = k * len(cells.shown)
     n_events = n_pairs * (k**2 * (n_cells + 3) + n_cells + 1)
-    x, t = log(n_codes * (n_codes - 1) / delta), log(2 * n_events / delta)
-    difference = cells.signed[c] - cells.signed[e]
-    log_moments, rates = _log_moments(sampler, level, difference)
+    x = log(cells.n_codes * (cells.n_codes - 1) / delta)
+    t = log(2 * n_events / delta)
+    log_moments, rates = _log_moments(sampler, level, cells)
 
     def is_complete(n):
         B = ((-n * log_moments - t) / rates).max(axis=1) / k
@@ -44,23 +43,23 @@ def _upper(mean, t):
     return mean + np.sqrt(2 * t * mean) + t / 3
 
 
-def _log_moments(sampler, level, difference):
+def _log_moments(sampler, level, cells):
     """log E exp(-rate <Y, u>) of each pair of classes for several rates, and the rates.
 
-    Y is the signed count of the one less that of the other, u the direction of its mean.
+    Y is 1 in the cells that show the one and -1 in those that show the other, u the direction of
+    its mean.
     """
-    n_labels, n_classes = len(sampler.classes_), len(sampler.patches_[level])
-    shape = sampler.level_shapes_[level]
+    shape, (first, second) = sampler.level_shapes_[level], cells.pairs
+    mean = (cells.shown[first] - cells.shown[second]).reshape(-1, cells.n_labels, *shape)
+    length = np.sqrt((mean**2).sum(axis=(1, 2, 3), keepdims=True))
     # Any rates are right; the best are below the length of the mean.
-    length = np.linalg.norm(difference, axis=1, keepdims=True)
-    rates = np.minimum(length * np.geomspace(1e-3, 10, 30), 300 / sqrt(prod(shape)))
-    u = (difference / length).reshape(len(difference), -1, *shape)
-    u = np.concatenate([-u, u], axis=1) if n_labels == 2 else u  # one for each label
+    rates = length[:, 0, 0] * np.geomspace(1e-3, 10, 30)
+    rates = np.minimum(rates, 300 / sqrt(prod(shape)))
     moments = np.zeros(rates.shape)
-    for i, (c, e) in enumerate(zip(*np.triu_indices(n_classes, k=1))):
-        for label in range(n_labels):
-            exponents = rates[i, :, None, None] * u[i, label]
-            factors = np.ones((rates.shape[1], n_classes, *shape))
+    for i, (c, e) in enumerate(zip(first, second)):
+        for label, u in enumerate(mean[i] / length[i]):
+            exponents = rates[i, :, None, None] * u
+            factors = np.ones((rates.shape[1], len(cells.shown), *shape))
             factors[:, c], factors[:, e] = np.exp(-exponents), np.exp(exponents)
-            moments[i] += sampler.expected_product(level, factors)[label] / n_labels
+            moments[i] += sampler.expected_product(level, factors)[label] / cells.n_labels
     return np.log(moments) + 1e-14, rates  # rounding errors are on the safe side

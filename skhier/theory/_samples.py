@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, log, sqrt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
@@ -280,10 +280,41 @@ def rhm_sample_complexity(
     return n_classes * float(m) ** depth * (1 - 1 / symbols) * rho ** (1 - depth)
 
 
-def _difference(cells):
-    """(Delta, q, k) of all pairs of classes: q is the mean of the two."""
-    c, e = cells.pairs()
-    return cells.centred[c] - cells.centred[e], (cells.shown[c] + cells.shown[e]) / 2, cells.k
+class _Pairs(NamedTuple):
+    """Of all pairs of classes of a level: what a learner of code means has to tell apart.
+
+    Attributes
+    ----------
+    k : int
+        Number of patches of each class.
+
+    squared : ndarray of shape (n_pairs, n_positions)
+        Squares of Delta at each position, with one channel for each label.
+
+    variances : ndarray of shape (n_pairs, n_positions)
+        k times the variance of a code in each of n_dims directions at a position, the mean
+        of both classes.
+
+    n_dims : int
+        n_labels - 1.
+    """
+
+    k: int
+    squared: np.ndarray
+    variances: np.ndarray
+    n_dims: int
+
+    @property
+    def size(self):
+        return self.squared.sum(axis=1)
+
+
+def _read_pairs(sampler, level):
+    cells = read_cells(sampler, level)
+    c, e = cells.pairs
+    squared = ((cells.centred[c] - cells.centred[e]) ** 2).sum(axis=1)
+    q = (cells.shown[c] + cells.shown[e]).sum(axis=1) / 2
+    return _Pairs(cells.k, squared, q / cells.n_labels, cells.n_labels - 1)
 
 
 def _rigorous(sampler, level, delta):
@@ -292,11 +323,10 @@ def _rigorous(sampler, level, delta):
 
 def _certificate(sampler, level, delta):
     cells = read_cells(sampler, level)
-    c, e = cells.pairs()
-    k = cells.k
-    d = (cells.signed[c] - cells.signed[e]) / k
-    v = (cells.shown[c] + cells.shown[e]) / k
-    x, z = log((k * len(cells.shown)) ** 2 / (2 * delta)), norm.isf(delta / k**2)
+    k, (c, e) = cells.k, cells.pairs
+    d = (cells.shown[c] - cells.shown[e]).reshape(len(c), -1) / k
+    v = (cells.shown[c] + cells.shown[e]).reshape(len(c), -1) / k
+    x, z = log(cells.n_codes**2 / (2 * delta)), norm.isf(delta / k**2)
     size, norm_v, slope = (d**2).sum(axis=1), np.linalg.norm(v, axis=1), (d**2 * v).sum(axis=1)
     null = 2 * sqrt(x) * norm_v + 2 * x * v.max(axis=1)
 
@@ -308,19 +338,17 @@ def _certificate(sampler, level, delta):
 
 
 def _cluster(sampler, level, delta):
-    difference, q, k = _difference(read_cells(sampler, level))
-    size = (difference**2).sum(axis=1)
-    log_term = log(2 * k / delta)
-    q_bar = (difference**2 * q).sum(axis=1) / size
-    effective = (q**2).sum(axis=1) / q_bar**2
-    root = np.sqrt(1 + 2 * effective / (2 * k * log_term))
-    return ceil((4 * k * q_bar * log_term * (1 + root) / size).max())
+    k, squared, variances, n_dims = pairs = _read_pairs(sampler, level)
+    logarithm = log(2 * k / delta)
+    mean = (squared * variances).sum(axis=1) / pairs.size
+    effective = n_dims * (variances**2).sum(axis=1) / mean**2
+    root = np.sqrt(1 + effective / (k * logarithm))
+    return ceil((4 * k * mean * logarithm * (1 + root) / pairs.size).max())
 
 
 def _snr(sampler, level, delta):
-    cells = read_cells(sampler, level)
-    difference, q, k = _difference(cells)
-    return ceil((4 * k * cells.noise * q.sum(axis=1) / (difference**2).sum(axis=1)).max())
+    k, _, variances, n_dims = pairs = _read_pairs(sampler, level)
+    return ceil((4 * k * n_dims * variances.sum(axis=1) / pairs.size).max())
 
 
 _METHODS = {
@@ -349,14 +377,14 @@ def _root_images(sampler):
 
 def _patches_at_positions(sampler):
     """Probability of each patch of level 0 at each position at which it occurs."""
-    k = len(sampler.patches_[0][0])
+    k = sampler.patches_[0].shape[1]
     shown = sampler.statistics().levels[0].class_frequencies.mean(axis=0)
     return np.repeat(shown[shown > 0] / k, k)
 
 
 def _coverage_bound(sampler, level, delta):
     one, two = unseen_probability(sampler, level)[:, 0], pair_unseen(sampler, level)
-    k = read_cells(sampler, level).k
+    k = sampler.patches_[level].shape[1]
     n_others = np.full(two.shape, k) - np.eye(len(two))
 
     def is_likely_covered(n):
@@ -367,19 +395,16 @@ def _coverage_bound(sampler, level, delta):
 
 
 def _pixel_bound(sampler, level, delta):
-    frequencies = sampler.statistics().levels[level].class_frequencies
-    n_labels, n_classes, height, width = frequencies.shape
-    shown = frequencies.swapaxes(0, 1).reshape(n_classes, -1) / n_labels
-    c, e = np.triu_indices(n_classes, k=1)
-    k = len(sampler.patches_[level][0])
-    h = ((np.sqrt(shown[c]) - np.sqrt(shown[e])) ** 2).sum(axis=1).min() / k
-    n_pixels = height * width
+    k, shown = read_cells(sampler, level)
+    c, e = np.triu_indices(len(shown), k=1)
+    h = ((np.sqrt(shown[c]) - np.sqrt(shown[e])) ** 2).sum(axis=(1, 2)).min() / k
+    n_pixels = shown.shape[2]
     return max(1, ceil(log(1 / (4 * delta)) / (-2 * n_pixels * np.log1p(-h / n_pixels))))
 
 
 def _gaussian_bound(sampler, level, delta):
-    difference, q, k = _difference(read_cells(sampler, level))
-    separation = (difference**2 / (k * np.where(q > 0, q, 1))).sum(axis=1).min()
+    k, squared, variances, _ = _read_pairs(sampler, level)
+    separation = (squared / np.where(variances > 0, k * variances, 1)).sum(axis=1).min()
     return ceil(4 * norm.isf(delta / (2 * k)) ** 2 / separation)
 
 
