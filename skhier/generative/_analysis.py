@@ -17,6 +17,8 @@ class AnalysisMixin:
     """Statistics of the model of a fitted sampler."""
 
     n_levels: int
+    level_shapes_: list[tuple[int, int]]
+    patches_: list[np.ndarray]
     rule_weights_: list[np.ndarray]
     _model: Any
 
@@ -110,12 +112,12 @@ class AnalysisMixin:
 
         Examples
         --------
-        How likely it is that an image of each label has no pixel of the class 0 on level 1:
+        How likely it is that an image of each label shows the first patch of class 0 nowhere:
 
         >>> from skhier import HierarchicalSampler
         >>> sampler = HierarchicalSampler(random_state=0).fit()
-        >>> [f"{p:.1e}" for p in sampler.expected_product(1, [[[0]], [[1]], [[1]], [[1]]])]
-        ['1.9e-11', '2.1e-11']
+        >>> sampler.expected_product(0, [[[1 - 1 / 30]], [[1]], [[1]], [[1]]]).round(3)
+        array([0.919, 0.927])
         """
         check_is_fitted(self)
         level = check_count(level, "level", 0, self.n_levels - 1)

@@ -30,16 +30,19 @@ def required_samples(
     r"""Number of images from which classes are learned without error, but for `delta`.
 
     Layerwise learning groups the patches of a level, last level first, by how often N
-    images of each label show them at each position, :math:`M_a`: patches of one class have
-    the same expectation. What is grouped, and by what, is the method:
+    images of each label show them at each position: patches of one class have the same
+    expectations. The method says how they are grouped:
 
-    - 'rigorous': **proved.** The certificate rejects that a and b are of one class where
-      :math:`\|S\|^2 \ge \sum_j m_j + 2 \sqrt{x \sum_j m_j^2} + 2 x \max_j m_j`, with :math:`S
-      = N (M_a - M_b)`, :math:`m_j` the number of images that show a or b at j, and a
-      logarithm x. It separates all patches of different classes, and no others.
-    - 'certificate': a **prediction** of when it does, as if S were normal.
-    - 'cluster': a **prediction** of when k-means of the :math:`M_a` finds the classes.
-    - 'snr': a **prediction** of when algorithm 1 does. It does not depend on `delta`.
+    - 'rigorous': **proved.** By the certificate, that a and b are not of one class where
+      :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. In each cell, a label
+      and a position, S is the number of images that show a less those that show b, and m is
+      their sum; x is a logarithm. It is to separate all patches of different classes, and no
+      others.
+    - 'certificate': the same; a **prediction**, as if S were normal.
+    - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
+      **prediction**.
+    - 'snr': by algorithm 1, k-means of embedded patches; a rough **prediction**, which does
+      not depend on `delta`.
 
     Parameters
     ----------
@@ -74,22 +77,23 @@ def required_samples(
 
     Notes
     -----
-    Let q be the mean of the probabilities that a position shows the one and the other of
-    two classes, :math:`\Delta = F_c - F_{c'}`, :math:`d = \Delta / k`, :math:`v = 2 q / k`, and K
-    the number of patches. The number is that of the worst pair of classes:
+    Of two classes, let q be the mean of the probabilities that a position shows the one and the
+    other, :math:`\Delta = F_c - F_{c'}`, and K the number of patches; d and v are the
+    expectations of S and m of two patches in an image. The number is that of the worst pair:
 
-    - 'rigorous': the theorem on the page of the theory, :ref:`how-many-images`.
+    - 'rigorous': the theorem in :ref:`how-many-images`.
     - 'certificate': :math:`\|d\|^2 = \frac{2 \sqrt x \|v\| + 2 x \max v}{N} + z \sqrt{\frac{2
-      \|v\|^2}{N^2} + \frac{4 \sum_j d_j^2 v_j}{N}}`, :math:`x = \log(K^2 / 2 \delta)`, z the
+      \|v\|^2}{N^2} + \frac{4 \sum d^2 v}{N}}`, :math:`x = \log(K^2 / 2 \delta)`, z the
       normal quantile at :math:`\delta / k^2`.
-    - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + 2 P_e / (2 k l)}) / \|\Delta\|^2`,
+    - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + P_e / (k l)}) / \|\Delta\|^2`,
       :math:`l = \log(2 k / \delta)`, :math:`\bar q = \sum_j \Delta_j^2 q_j / \|\Delta\|^2`,
-      :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud (2018) for two clusters, for
-      noise that differs from position to position.
-    - 'snr': :math:`N = 2 N_1`, :math:`N_1 = 2 k \sum_j q_j / \|\Delta\|^2`: there distances between
-      classes are :math:`\sqrt 3` times those within, in the root mean square.
+      :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud :cite:p:`ndaoud2018` for 2 k
+      points in two clusters, for noise that differs from position to position.
+    - 'snr': :math:`N = 2 N_1`, :math:`N_1 = 2 k \sum_j q_j / \|\Delta\|^2`: there
+      :math:`E \|M_a - M_b\|^2` is 3 times as large for two classes as within one.
 
-    More than two labels have a cell for each position and label in place of a position.
+    For more than two labels, :math:`q / n_{labels}` takes the place of q in the last two, in
+    :math:`n_{labels} - 1` directions for each position.
 
     The whole algorithm splits `delta` evenly between levels and what remains: that N images
     show all patches, by the sum of :func:`coverage_probability`'s complements, and that they
@@ -107,8 +111,8 @@ def required_samples(
     ...     print(method, required_samples(sampler, 0.01, method, level=1))
     snr 227
     cluster 64
-    certificate 294
-    rigorous 1117
+    certificate 97
+    rigorous 455
     """
     check_choice(method, "method", tuple(_METHODS))
     delta = check_probability(delta, "delta")
@@ -134,7 +138,7 @@ def necessary_samples(
     *,
     level: int | None = None,
 ) -> int:
-    r"""Number of images below which classes are not learned but with probability 1 - `delta`.
+    r"""Number of images without which classes are not learned, but with errors beyond `delta`.
 
     Parameters
     ----------
@@ -157,8 +161,8 @@ def necessary_samples(
         class of a patch by its context.
 
     level : int or None, default=None
-        The level whose patches are grouped; None: the largest number of all levels, for
-        'pixels' and 'gaussian' but level 0 if there are others, whose patches a head takes.
+        The level whose patches are grouped. None: the largest number of all levels; for
+        'pixels' and 'gaussian' not of level 0 if there are others, as a head takes its patches.
 
     Returns
     -------
@@ -178,7 +182,8 @@ def necessary_samples(
     -----
     'coverage': with :math:`p_a` the probability that N images do not show a, and
     :math:`p_{ab}` that they show neither a nor b (:func:`coverage_probability`), some patch
-    is missing with probability at least :math:`\sum_a p_a^2 / \sum_b p_{ab}` (de Caen, 1997);
+    is missing with probability at least :math:`\sum_a p_a^2 / \sum_b p_{ab}`
+    :cite:p:`decaen1997`;
     the smallest N at which this is at most `delta`.
 
     'pixels': of two hypotheses that differ in a and b of classes c and c' changing places, the
@@ -197,7 +202,9 @@ def necessary_samples(
     >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
     >>> for method in ["coverage", "pixels", "gaussian"]:
     ...     print(method, necessary_samples(sampler, 0.01, method, level=1))
-    coverage 1
+    coverage 14
+    pixels 82
+    gaussian 2115
     """
     check_choice(method, "method", tuple(_LOWER_BOUNDS))
     delta = check_probability(delta, "delta")
@@ -216,7 +223,7 @@ def rhm_sample_complexity(
     r"""Number of images at which synonyms of a Random Hierarchy Model stand out, N_1.
 
     :math:`n_c m^L (1 - 1/v)\, \rho^{-(L-1)}` with :math:`\rho = v^{s-1} (v - 1) / (v^s - 1)`: the
-    :math:`P^* = n_c m^L` of Cagnetta et al. (2024), with its constant.
+    :math:`P^* = n_c m^L` of :cite:t:`cagnetta2023`, with its constant.
 
     Parameters
     ----------
@@ -275,7 +282,13 @@ def rhm_sample_complexity(
     m, s = check_counts(n_synonyms=n_synonyms, tuple_size=tuple_size)
     (depth,) = check_counts(depth=depth)
     check_count(v, "vocabulary_size", 2)
-    symbols = n_classes if depth == 1 else v
+    symbols = n_classes if depth == 1 else v  # of the level whose tuples are counted
+    largest = n_classes if depth == 1 else max(n_classes, v)
+    if largest * m > v**s:
+        raise ValueError(
+            f"n_synonyms={m} tuples for each of {largest} symbols are more than there are: "
+            f"vocabulary_size ** tuple_size = {v**s}."
+        )
     rho = float(v) ** (s - 1) * (v - 1) / (float(v) ** s - 1)
     return n_classes * float(m) ** depth * (1 - 1 / symbols) * rho ** (1 - depth)
 

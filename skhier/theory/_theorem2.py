@@ -71,7 +71,7 @@ def theorem2_params(
 
     See Also
     --------
-    theorem2_min_samples : The number of images that the guarantee needs.
+    required_samples : Numbers of images with which layerwise learning succeeds.
     certify_classifier : Checks what was learned.
 
     Notes
@@ -135,58 +135,6 @@ def theorem2_params(
         ],
         "embedder": [*embedders, None],
     }
-
-
-@within_floats
-def theorem2_min_samples(
-    sampler: HierarchicalSampler, *, delta: float = 0.05, n_components: int | None = None
-) -> int:
-    r"""Number of images for which :func:`~skhier.theory.theorem2_params` keeps its promise.
-
-    The paper trains on the population; on N images, the mean of :math:`y X` is off, and T
-    steps carry that along. The vectors y f of one patch, f telling the pixels that show
-    it, are independent with :math:`E \|y f\|^2 = \mu`, the expected number of such pixels,
-    and norms of at most :math:`\sqrt P`. Their mean is off by t with probability at most
-    :math:`2 \exp(-N t^2 / (2 \mu + 4 \sqrt P t))` (Pinelis, 1994), and t is what
-    :func:`theorem2_params` leaves to sampling.
-
-    Parameters
-    ----------
-    sampler : HierarchicalSampler
-        As in :func:`theorem2_params`.
-
-    delta : float, default=0.05
-        Probability of failure, of sampling too.
-
-    n_components : int or None, default=None
-        Width n.
-
-    Returns
-    -------
-    n_samples : int
-        Number of images. The bound is a worst case: on appendix D, algorithm 1 makes no
-        error with a millionth of it.
-
-    Examples
-    --------
-    >>> from skhier import HierarchicalSampler
-    >>> from skhier.theory import theorem2_min_samples
-    >>> sampler = HierarchicalSampler(patches_per_class=2, patch_size=2, random_state=0).fit()
-    >>> theorem2_min_samples(sampler) > 10**6
-    True
-    """
-    delta, n_components = check_probability(delta, "delta"), check_width(n_components)
-    levels = _levels_from_the_last(sampler)
-    share = delta / (3 * len(levels))
-    n_samples = 1
-    for upper, lower in zip(levels[1:], levels):
-        t = _plan(upper, lower, share, n_components).error
-        logarithm = log(2 * lower.n_patches / share)
-        n_samples = max(
-            n_samples,
-            ceil((2 * lower.most_shown + 4 * sqrt(lower.n_positions) * t) / t**2 * logarithm),
-        )
-    return n_samples
 
 
 @within_floats

@@ -16,7 +16,6 @@ from skhier.theory import (
     perceptron_iterations,
     theorem1_failure_probability,
     theorem1_params,
-    theorem2_min_samples,
     theorem2_params,
     theorem2_runtime,
     theorem3_params,
@@ -118,15 +117,12 @@ def test_theorem_2_names_the_assumption_that_fails(params, reason):
     sampler = HierarchicalSampler(random_state=0, **params).fit()
     with pytest.raises(ValueError, match=f"theorem 2 does not hold for this sampler: .*{reason}"):
         theorem2_params(sampler)
-    with pytest.raises(ValueError, match=reason):
-        theorem2_min_samples(sampler)
 
 
 def test_more_is_asked_for_more():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
     assert loose["embedder"][0].max_iter < strict["embedder"][0].max_iter
-    assert theorem2_min_samples(sampler, delta=0.1) < theorem2_min_samples(sampler, delta=1e-6)
     assert theorem2_runtime(3, 4, 30, 1000, 2.0) > theorem2_runtime(2, 4, 30, 1000, 2.0)
     assert lemma7_separation(10, 0.1) < lemma7_separation(10, 0.01)
     assert lemma7_separation(1, 0.1) == 0
@@ -194,10 +190,9 @@ def test_numbers_that_are_none_or_too_large(call, message):
         call()
 
 
-@pytest.mark.parametrize("function", [theorem2_params, theorem2_min_samples])
-def test_what_is_not_a_sampler(function):
+def test_what_is_not_a_sampler():
     with pytest.raises(TypeError, match="sampler=3 is not valid: it takes a fitted Hierarchical"):
-        function(3)
+        theorem2_params(3)
 
 
 def test_numbers_of_numpy_are_numbers():
