@@ -130,12 +130,12 @@ THEORY = {
     theory.embedding_moments: {
         "sampler": any_sampler,
         "level": counts(0, 2),
-        "n_samples": counts(1, 10**6),
+        "n_samples": counts(1, 100),
     },
     theory.coverage_probability: {
         "sampler": any_sampler,
         "level": counts(0, 2),
-        "n_samples": counts(1, 10**6),
+        "n_samples": counts(1, 100),
     },
     theory.rhm_sample_complexity: {
         "n_classes": counts(1, 40),
