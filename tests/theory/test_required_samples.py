@@ -9,6 +9,7 @@ from math import log
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize_scalar
 from scipy.stats import binom
 
 from skhier import HierarchicalSampler
@@ -76,18 +77,30 @@ def test_b1_second_moments_are_exact(params, level):
     assert 0.05 * noise.sum() > 5 * total.std() / np.sqrt(n_runs)
 
 
+def test_b1_one_image_has_no_signal_of_its_own():
+    # E |M_a - M_b|^2 is |d|^2 + noise on many images, and less by |d|^2 / N on few.
+    sampler, n, n_runs = small_model(patches_per_class=1, n_root_images=1), 2, 8000
+    counts = draw_counts(sampler, 0, n, n_runs, seed=5)
+    means = (counts[:, 1] - counts[:, 0]) / n
+    total = ((means[:, :1] - means) ** 2).sum(axis=(1, 2))
+    exact, signal = (embedding_moments(sampler, 0, n_samples=m)[0].sum() for m in (n, 10**9))
+    error = total.std() / np.sqrt(n_runs)
+    assert abs(total.mean() - exact) <= 5 * error + 1e-12
+    assert signal / n > 10 * error
+
+
 def test_b7_coverage_is_exact():
-    sampler, n, n_runs = small_model(patches_per_class=8), 12, 1000
+    sampler, n, n_runs = small_model(patches_per_class=8), 4, 8000
     for level in (0, 1):
         counts = draw_counts(sampler, level, n, n_runs, seed=2)
         seen = counts.any(axis=(1, 3)).sum(axis=0)
         p = coverage_probability(sampler, level, n_samples=n).ravel()
         tails = binom.cdf(seen, n_runs, p), binom.sf(seen - 1, n_runs, p)
         assert np.minimum(*tails).min() > 1e-6
-    # With pixels taken to be independent, the probability would be another.
-    shown_once = sampler.statistics().levels[1].class_frequencies.mean(axis=0)
-    independent = 1 - (1 - shown_once / 8).prod(axis=(1, 2)) ** n
-    assert np.abs(binom.cdf(seen, n_runs, np.repeat(independent, 8)) - 0.5).max() > 0.5 - 1e-6
+        # The number of all patches that are missing sees an error of 5 % in 1 / k.
+        missing = (~counts.any(axis=(1, 3))).sum(axis=1)
+        error = missing.std() / np.sqrt(n_runs)
+        assert abs(missing.mean() - (1 - p).sum()) < 4 * error
 
 
 def test_expected_products_are_those_of_samples_with_noise_and_weights():
@@ -152,6 +165,40 @@ def test_the_certificate_is_complete_at_the_proved_number_and_twice_the_predicti
             assert failures <= binom.isf(1e-4, n_runs, delta)
         else:  # at a rate of delta as many with probability 1e-6
             assert failures > binom.isf(1e-6, n_runs, delta)
+
+
+def test_the_proved_number_is_that_of_the_page():
+    # The theorem's condition, pair by pair, with the best of all rates in place of a grid's.
+    sampler, delta = small_model(n_semantic_classes=3), 0.1
+    k, C, L, G = 3, 3, 2, 32
+    r_of = sampler.statistics().levels[1].class_frequencies / L  # label, class, row, column
+    H = 3 * (k**2 * (G + 3) + G + 1)
+    t, x = log(2 * H / delta), log(C * k * (C * k - 1) / delta)
+
+    def holds(N, c, e):
+        r, Delta = r_of[:, c] + r_of[:, e], r_of[:, c] - r_of[:, e]
+        u = Delta / np.linalg.norm(Delta)
+
+        def minus_B(log_rate):
+            rate, moment = np.exp(log_rate), 0.0
+            for label in range(L):
+                factors = np.ones((C, 4, 4))
+                factors[c], factors[e] = np.exp(-rate * u[label]), np.exp(rate * u[label])
+                moment += sampler.expected_product(1, factors)[label] / L
+            return (N * np.log(moment) + t) / (rate * k)
+
+        B = -minimize_scalar(minus_B, bounds=(-8, 2), method="bounded").fun
+        n, w = (mean + np.sqrt(2 * t * mean) + t / 3 for mean in (N * r, N * r / k))
+        V, mu = n / k * (1 - 1 / k), n.sum() / k
+        h = np.sqrt(2 * t * V.max()) + t / 3
+        right = mu / k + np.sqrt(2 * t * mu) + t / 3 + np.sqrt(2 * t * (3 * V**2 + V).sum())
+        right += 2 * np.sqrt(x * (w**2).sum()) + 2 * x * w.max()
+        return h <= B and B * (B - 2 * h) >= right
+
+    ours = required_samples(sampler, delta, "rigorous", level=1)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    assert all(holds(ours, *pair) for pair in pairs)
+    assert not all(holds(int(0.995 * ours), *pair) for pair in pairs)
 
 
 def test_every_step_of_the_proof_on_simulated_counts():
