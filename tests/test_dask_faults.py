@@ -4,14 +4,12 @@ import os
 import signal
 
 import dask.array as da
-import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
 
 from skhier import LayerwiseCNNClassifier
-from skhier._base import _dask
 
 X, y = load_digits().images[:600], load_digits().target[:600]
 CHUNKED = da.from_array(X, chunks=(100, 8, 8))

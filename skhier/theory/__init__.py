@@ -9,9 +9,11 @@ from ._lemmas import (
     lemma7_success_probability,
     perceptron_iterations,
 )
+from ._moments import coverage_probability, embedding_moments
+from ._samples import necessary_samples, required_samples, rhm_sample_complexity
 from ._separation import Separation, code_counts, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
-from ._theorem2 import theorem2_min_samples, theorem2_params, theorem2_runtime
+from ._theorem2 import theorem2_params, theorem2_runtime
 from ._theorem3 import theorem3_params
 
 __all__ = [
@@ -24,15 +26,19 @@ __all__ = [
     "certify_embedder",
     "class_distances",
     "code_counts",
+    "coverage_probability",
+    "embedding_moments",
     "lemma1_margin",
     "lemma5_probability",
     "lemma7_separation",
     "lemma7_success_probability",
+    "necessary_samples",
     "perceptron_iterations",
+    "required_samples",
+    "rhm_sample_complexity",
     "separate_codes",
     "theorem1_failure_probability",
     "theorem1_params",
-    "theorem2_min_samples",
     "theorem2_params",
     "theorem2_runtime",
     "theorem3_params",

@@ -74,7 +74,7 @@ def theorem2_params(
 
     See Also
     --------
-    theorem2_min_samples : The number of images that the guarantee needs.
+    required_samples : Numbers of images with which layerwise learning succeeds.
     certify_classifier : Checks what was learned.
 
     Notes
@@ -124,7 +124,7 @@ def theorem2_params(
     levels = _levels_from_the_last(sampler)
     plan = _plan if bound == "exact" else _printed_plan
     share = delta / ((3 if bound == "exact" else 2) * len(levels))  # delta'
-    n, T, sigmas, _ = plan(levels, share, n_components, learning_rate)
+    n, T, sigmas = plan(levels, share, n_components, learning_rate)
     first, *others = levels
     n_clusters = [first.n_patches] + [
         level.n_patches if bound == "exact" else level.n_classes for level in others
@@ -147,87 +147,6 @@ def theorem2_params(
         "embedder": [*embedders, None],
         "head": _head(sampler, levels[-1].k) if bound == "exact" else ours.head,
     }
-
-
-@within_floats
-def theorem2_min_samples(
-    sampler: HierarchicalSampler,
-    *,
-    delta: float = 0.05,
-    learning_rate: float = 1e-3,
-    n_components: int | None = None,
-) -> int:
-    r"""Number of images for which :func:`~skhier.theory.theorem2_params` keeps its promise.
-
-    With so many images, and probability at least 1 - `delta`, clusters are the patches and
-    embeddings are as promised at every level, and a perceptron that goes over the codes until
-    all are right classifies a new image.
-
-    Parameters
-    ----------
-    sampler : HierarchicalSampler
-        As in :func:`theorem2_params`, with two labels.
-
-    delta : float, default=0.05
-        Probability of failure, of sampling and of the new image too.
-
-    learning_rate : float, default=1e-3
-        Step size.
-
-    n_components : int or None, default=None
-        Width n.
-
-    Returns
-    -------
-    n_samples : int
-        Number of images. The bound is a worst case: on appendix D, algorithm 1 makes no
-        error with a millionth of it.
-
-    Raises
-    ------
-    ValueError
-        If the sampler does not meet the assumptions; the message says which.
-
-    Notes
-    -----
-    N is the largest of three numbers. The paper trains on the population; on N images, the
-    mean of :math:`y X` is off, and T steps carry that along. The vectors y f of one patch, f
-    telling the pixels that show it, are independent with :math:`E \|y f\|^2 = \mu`, the
-    expected number of such pixels, and norms of at most :math:`\sqrt P`. Their mean is off by
-    t with probability at most :math:`2 \exp(-N t^2 / (2 \mu + 4 \sqrt P t))` (Pinelis, 1994),
-    and t is what T steps leave to sampling. For more than two labels, labels are centered by
-    the sample, so vectors are not independent.
-
-    Images show every patch nearly as often as expected, by Chernoff's bound for sums of
-    :math:`\|f\|^2 \le P`.
-
-    A perceptron makes M mistakes at most (:func:`perceptron_iterations`), so of N + 1 images
-    M have a part in what it learns; the others are right without having been seen. A new one
-    is wrong with probability at most M / (N + 1).
-
-    Examples
-    --------
-    >>> from skhier import HierarchicalSampler
-    >>> from skhier.theory import theorem2_min_samples
-    >>> sampler = HierarchicalSampler(patches_per_class=2, patch_size=2, random_state=0).fit()
-    >>> theorem2_min_samples(sampler) > 10**6
-    True
-    """
-    delta, n_components = check_probability(delta, "delta"), check_width(n_components)
-    (learning_rate,) = check_positive(learning_rate=learning_rate)
-    levels = _levels_from_the_last(sampler)
-    if len(sampler.classes_) > 2:
-        raise ValueError(
-            f"sampler with {len(sampler.classes_)} labels is not valid: it takes one with 2."
-        )
-    share = delta / (3 * len(levels))
-    root = levels[-1]
-    of_head = perceptron_iterations(1 / sampler.margin_, root.k, root.n_positions) / share
-    n_samples = [ceil(of_head), *(level.n_images(share / _RARE) for level in levels)]
-    for lower, t in zip(levels, _plan(levels, share, n_components, learning_rate).errors):
-        spread = 2 * lower.most_shown + 4 * sqrt(lower.n_positions) * t
-        n_samples.append(ceil(spread / t**2 * log(2 * lower.n_patches / share)))
-    return max(n_samples)
 
 
 @within_floats
@@ -306,26 +225,15 @@ class _Level(NamedTuple):
         return self.statistics.class_frequencies.mean(axis=0).sum(axis=(1, 2)) / self.k
 
     @property
-    def most_shown(self):
-        return float(self.shown.max())
-
-    @property
     def size_ratio(self):
         return float(self.shown.max() / self.shown.min())
 
-    def n_images(self, delta):
-        """Number of images that show each patch 4/5 to 6/5 times as often as expected.
-
-        By Chernoff's bounds for independent numbers in [0, P], exp(-m / (54 P)) for m expected
-        in all, except with probability `delta`. Places of one image are not independent.
-        """
-        return ceil(54 * self.n_positions * log(2 * self.n_patches / delta) / self.shown.min())
-
     def n_draws(self, delta):
-        """Number of draws from those images such that numbers differ by 4 times `size_ratio`.
+        """Number of draws from images such that numbers differ by 4 times `size_ratio`.
 
-        Each patch is drawn 3/5 to 8/5 times as often as expected of the images, by Chernoff's
-        bounds, exp(-m / 11) for m expected, which hold without replacement too.
+        Images show each patch 4/5 to 6/5 times as often as expected, if there are enough. It is
+        then drawn 3/5 to 8/5 times as often as expected of them, by Chernoff's bounds,
+        exp(-m / 11) for m expected, which hold without replacement too.
         """
         p = self.shown.min() / self.n_positions
         return ceil(14 * log(2 * self.n_patches / delta) / p)
@@ -374,7 +282,6 @@ class _Plan(NamedTuple):
     n_components: int
     max_iter: int
     sigmas: list
-    errors: list  # t: by how much the mean of y X of a patch may be off
 
 
 class _Embedding:
@@ -391,14 +298,8 @@ class _Embedding:
             upper.n_patches, delta, size_ratio=4 * upper.size_ratio, n_trials=n_trials
         )
         tail = delta / (2 * n_pairs(lower.n_patches))
-        lowest, self.highest = chi2.ppf(tail, n), chi2.isf(tail, n)
-        self.distance = lower.statistics.delta_min / lower.k
-        self.path = (gamma + self.sigma / sqrt(2)) / (self.distance / 2 * sqrt(lowest))
-
-    def error(self, path):
-        """What sampling may be off by if eta T is `path`: two patches by twice as much."""
-        within = self.sigma / sqrt(2) / (2 * path * sqrt(self.highest))
-        return min(within, self.distance / 4)
+        distance = lower.statistics.delta_min / lower.k
+        self.path = (gamma + self.sigma / sqrt(2)) / (distance / 2 * sqrt(chi2.ppf(tail, n)))
 
 
 def _plan(levels, delta, n_components, learning_rate):
@@ -406,8 +307,7 @@ def _plan(levels, delta, n_components, learning_rate):
     n = n_components or default_width(max(pairs, default=1), delta)
     embeddings = [_Embedding(*pair, delta, n) for pair in zip(levels[1:], levels)]
     T = ceil(max([e.path for e in embeddings], default=1) / learning_rate)
-    errors = [e.error(T * learning_rate) for e in embeddings]
-    return _Plan(n, T, [e.sigma for e in embeddings], errors)
+    return _Plan(n, T, [e.sigma for e in embeddings])
 
 
 def _printed_plan(levels, delta, n_components, learning_rate):
@@ -430,5 +330,4 @@ def _printed_plan(levels, delta, n_components, learning_rate):
         max([params.n_components for params in promised], default=1),
         max([params.max_iter for params in promised], default=1),
         [1 / sqrt(upper.cells) for upper in levels[1:]],
-        [],
     )

@@ -256,6 +256,12 @@ def methods(sampler):
         ),
         "posterior": Subject(sampler.posterior, {**pictures, "level": levels}, ("X",), ("level",)),
         "code_moments": Subject(sampler.code_moments, {"level": levels}, ("level",), ("level",)),
+        "expected_product": Subject(
+            sampler.expected_product,
+            {"level": levels, "factors": st.sampled_from([[[[1.0]]] * n for n in (2, 3, 4)])},
+            ("level", "factors"),
+            ("level",),
+        ),
         "bayes_risk": Subject(
             sampler.bayes_risk,
             {"n_samples": counts(2, 5), "random_state": random_states},

@@ -49,6 +49,9 @@ def _learned(i):
     return st.builds(lambda: learned()[i])
 
 
+any_sampler = st.sampled_from(range(5)).map(lambda i: fitted_samplers()[i]) | _learned(0)
+
+
 THEORY = {
     theory.lemma1_margin: {"separator_norm": positive, "k": counts(1, 40)},
     theory.perceptron_iterations: {
@@ -109,17 +112,40 @@ THEORY = {
         "bound": bounds,
     },
     theory.theorem2_params: {
-        "sampler": st.sampled_from(range(5)).map(lambda i: fitted_samplers()[i]) | _learned(0),
+        "sampler": any_sampler,
         "delta": deltas,
         "learning_rate": positive,
         "n_components": st.none() | counts(1, 40),
         "bound": bounds,
     },
-    theory.theorem2_min_samples: {
-        "sampler": _learned(0),
+    theory.required_samples: {
+        "sampler": any_sampler,
         "delta": deltas,
-        "learning_rate": positive,
-        "n_components": st.none() | counts(1, 40),
+        "method": st.sampled_from(["rigorous", "certificate", "cluster", "snr"]),
+        "level": st.none() | counts(0, 2),
+    },
+    theory.necessary_samples: {
+        "sampler": any_sampler,
+        "delta": deltas,
+        "method": st.sampled_from(["coverage", "pixels", "gaussian"]),
+        "level": st.none() | counts(0, 2),
+    },
+    theory.embedding_moments: {
+        "sampler": any_sampler,
+        "level": counts(0, 2),
+        "n_samples": counts(1, 100),
+    },
+    theory.coverage_probability: {
+        "sampler": any_sampler,
+        "level": counts(0, 2),
+        "n_samples": counts(1, 100),
+    },
+    theory.rhm_sample_complexity: {
+        "n_classes": counts(1, 40),
+        "vocabulary_size": counts(2, 40),
+        "n_synonyms": counts(1, 40),
+        "tuple_size": counts(1, 40),
+        "depth": counts(1, 40),
     },
     theory.theorem2_runtime: {
         "n_levels": counts(1, 40),

@@ -16,7 +16,6 @@ from skhier.theory import (
     perceptron_iterations,
     theorem1_failure_probability,
     theorem1_params,
-    theorem2_min_samples,
     theorem2_params,
     theorem2_runtime,
     theorem3_params,
@@ -166,69 +165,12 @@ def test_theorem_2_names_the_assumption_that_fails(params, reason):
     sampler = HierarchicalSampler(random_state=0, **params).fit()
     with pytest.raises(ValueError, match=f"theorem 2 does not hold for this sampler: .*{reason}"):
         theorem2_params(sampler)
-    with pytest.raises(ValueError, match=reason):
-        theorem2_min_samples(sampler)
-
-
-def deep_model():
-    return HierarchicalSampler(
-        3, patches_per_class=4, patch_size=2, root_shape=(2, 2), random_state=2
-    ).fit()
-
-
-@pytest.mark.parametrize("learning_rate", [1e-3, 10.0])
-def test_theorem_2_asks_for_the_images_that_its_one_T_needs(learning_rate):
-    sampler, delta = deep_model(), 0.05
-    params = theorem2_params(sampler, delta=delta, learning_rate=learning_rate)
-    n, share = params["n_components"], delta / 9
-    statistics = sampler.statistics().levels
-    needed = []
-    for embedder, level in zip(params["embedder"][:-1], (2, 1)):
-        T, sigma = embedder.max_iter, embedder.init_scale
-        high = chi2.isf(share / (16 * 15), n)  # pairs of 16 patches
-        t = sigma / np.sqrt(2) / (2 * T * learning_rate * np.sqrt(high))
-        mu = statistics[level].class_frequencies.mean(axis=0).sum(axis=(1, 2)).max() / 4
-        needed.append(2 * mu / t**2 * np.log(2 * 16 / share))
-    assert theorem2_min_samples(sampler, delta=delta, learning_rate=learning_rate) >= max(needed)
-
-
-@pytest.mark.parametrize("depth", [1, 2])
-def test_theorem_2_asks_for_images_that_show_everything(depth):
-    sampler = HierarchicalSampler(depth, random_state=0).fit()
-    n_samples = theorem2_min_samples(sampler)
-    for level, phi in zip(reversed(range(depth)), theorem2_params(sampler)["orthogonalizer"]):
-        q = sampler.statistics().levels[level].class_frequencies.mean(axis=0)
-        # A patch is shown at least as often as at its best place, by one image of 30 there.
-        assert 120 * (1 - q.max(axis=(1, 2)).min() / 30) ** n_samples < 0.05
-        assert n_samples * q[0].size >= phi.n_patches
-    assert n_samples >= perceptron_iterations(1 / sampler.margin_, 30, 9) / 0.05
-
-
-def test_places_of_an_image_are_not_independent_draws():
-    # One class for all places of an image: numbers vary as those of far fewer draws do.
-    X = np.repeat(np.arange(4), 9).reshape(4, 3, 3)
-    sampler = HierarchicalSampler(1, patches_per_class=1, random_state=0).fit(X, [0, 0, 1, 1])
-    P, delta, n_runs = 9, 0.05, 4000
-    draws = int(8 * np.log(2 * 4 / delta) * 4)  # enough, if places were independent
-    shown = P * np.random.default_rng(0).multinomial(draws // P, [0.25] * 4, size=n_runs)
-    uneven = (shown.min(axis=1) < draws / 8) | (shown.max(axis=1) > draws / 2)
-    assert uneven.mean() > 5 * delta
-    enough = theorem2_min_samples(sampler)
-    shown = np.random.default_rng(0).multinomial(enough, [0.25] * 4, size=n_runs) / enough
-    assert ((shown > 0.2) & (shown < 0.3)).all()
-
-
-def test_theorem_2_counts_images_for_two_labels_only():
-    sampler = HierarchicalSampler(n_labels=3, random_state=0).fit()
-    with pytest.raises(ValueError, match="sampler with 3 labels is not valid"):
-        theorem2_min_samples(sampler)
 
 
 def test_more_is_asked_for_more():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
     assert loose["embedder"][0].max_iter < strict["embedder"][0].max_iter
-    assert theorem2_min_samples(sampler, delta=0.1) < theorem2_min_samples(sampler, delta=1e-6)
     assert theorem2_runtime(3, 4, 30, 1000, 2.0) > theorem2_runtime(2, 4, 30, 1000, 2.0)
     assert lemma7_separation(10, 0.1) < lemma7_separation(10, 0.01)
     assert lemma7_separation(1, 0.1) == 0
@@ -302,10 +244,9 @@ def test_numbers_that_are_none_or_too_large(call, message):
         call()
 
 
-@pytest.mark.parametrize("function", [theorem2_params, theorem2_min_samples])
-def test_what_is_not_a_sampler(function):
+def test_what_is_not_a_sampler():
     with pytest.raises(TypeError, match="sampler=3 is not valid: it takes a fitted Hierarchical"):
-        function(3)
+        theorem2_params(3)
 
 
 def test_numbers_of_numpy_are_numbers():

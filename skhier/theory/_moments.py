@@ -1,0 +1,152 @@
+"""What N images show of a patch: second moments of code means, coverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from ._cells import check_level, read_cells
+from ._checks import check_counts
+
+if TYPE_CHECKING:
+    from ..generative import HierarchicalSampler
+
+
+def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
+    r"""Expected squared distances of the means of codes on N images, exactly.
+
+    Let :math:`M_a = \frac1N \sum_i y_i f_{a,i}`, where :math:`f_{a,i} \in \{0, 1\}^P` tells which
+    positions of image i show the patch a: the row of :math:`\frac1N \sum_i y_i X_i` that
+    embeds a (lemma 3). Patches of one class should be close, of different classes far apart.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler. Noise of labels and symbols is part of its distribution.
+
+    level : int
+        Level i, from 0 to n_levels - 1.
+
+    n_samples : int
+        Number of images N.
+
+    Returns
+    -------
+    moments : ndarray of shape (n_patches, n_patches)
+        :math:`E \|M_a - M_b\|^2`, patches in the order of
+        :meth:`~skhier.HierarchicalSampler.code_moments`.
+
+    Raises
+    ------
+    ValueError
+        If the level does not exist or the number is none.
+
+    See Also
+    --------
+    required_samples : Numbers of images from which patches of a class are closer.
+
+    Notes
+    -----
+    With :math:`d = E M_a - E M_b` and :math:`\mu_a` the expected number of positions that show a,
+
+    .. math:: E \|M_a - M_b\|^2 = \left(1 - \frac1N\right) \|d\|^2 + \frac{\mu_a + \mu_b}{N} ,
+
+    as :math:`\|y_i (f_{a,i} - f_{b,i})\|^2` counts the positions that show a or b: no position
+    shows both. For more than two labels, y is the centred one-hot label, and the second term has
+    a factor :math:`1 - 1 / n_{labels}`. By :math:`W_0` and :math:`K_0`, T steps of
+    size :math:`\eta` make it :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\, E \|M_a - M_b\|^2`
+    with K patches: T is only a scale.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> from skhier.theory import embedding_moments
+    >>> sampler = HierarchicalSampler(patches_per_class=4, random_state=0).fit()
+    >>> moments = embedding_moments(sampler, 1, n_samples=1000)
+    >>> moments[0, [1, 4]].round(4)  # to a patch of its class, and to one of another
+    array([0.0112, 0.0993])
+    """
+    level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
+    cells = read_cells(sampler, level)
+    p = sampler.rule_weights_[level]
+    F = cells.centred.reshape(len(p), 1, -1)
+    means = (p[:, :, None] * F).reshape(p.size, -1)
+    counts = (p * cells.shown.sum(axis=(1, 2))[:, None]).ravel()
+    squared = cdist(means, means, "sqeuclidean")
+    noise = (1 - 1 / cells.n_labels) * (counts[:, None] + counts)
+    moments = (1 - 1 / n_samples) * squared + noise / n_samples
+    np.fill_diagonal(moments, 0)
+    return 2 * moments if cells.n_labels == 2 else moments  # y = 1 is (-1, 1) / 2 there
+
+
+def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
+    r"""Probability that N images show a patch, exactly.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler.
+
+    level : int
+        Level i, from 0 to n_levels - 1.
+
+    n_samples : int
+        Number of images N.
+
+    Returns
+    -------
+    probability : ndarray of shape (n_semantic_classes, patches_per_class)
+        Of each patch of each class.
+
+    Raises
+    ------
+    ValueError
+        If the level does not exist or the number is none.
+
+    See Also
+    --------
+    HierarchicalSampler.expected_product : Of which it is a case.
+
+    Notes
+    -----
+    An image with :math:`n_c` pixels of class c does not show a patch of probability p with
+    probability :math:`(1 - p)^{n_c}`, so N images do not with :math:`g^N`, :math:`g = E[(1 -
+    p)^{n_c}]`. Images are independent; the pixels of one are not, and g is computed level by
+    level. No algorithm knows the class of a patch that it has not seen, but for a guess.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> from skhier.theory import coverage_probability
+    >>> sampler = HierarchicalSampler(random_state=0).fit()
+    >>> coverage_probability(sampler, 0, n_samples=50)[:, 0].round(2)
+    array([0.98, 0.97, 0.92, 0.99])
+    """
+    level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
+    return 1 - unseen_probability(sampler, level) ** n_samples
+
+
+def unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
+    """P(an image does not show a patch): (n_classes, k)."""
+    weights = sampler.rule_weights_[level]
+    return np.array([_unseen(sampler, level, c, p) for c, p in enumerate(weights)])
+
+
+def _unseen(sampler, level, c, probabilities):
+    different, which = np.unique(probabilities, return_inverse=True)
+    factors = np.ones((len(different), len(sampler.patches_[level]), 1, 1))
+    factors[:, c, 0, 0] = 1 - different
+    return sampler.expected_product(level, factors).mean(axis=0)[which]
+
+
+def pair_unseen(sampler: HierarchicalSampler, level: int) -> np.ndarray:
+    """P(an image shows none of two patches), of classes c and e: (n_classes, n_classes).
+
+    For equally likely patches; on the diagonal two patches of one class.
+    """
+    n_classes, k = sampler.rule_weights_[level].shape
+    shown = np.eye(n_classes) / k
+    factors = 1 - (shown[:, None] + shown)
+    return sampler.expected_product(level, factors[..., None, None]).mean(axis=0)

@@ -1,0 +1,320 @@
+"""How many images suffice: exact moments, and a proved number on simulated counts.
+
+Counts are simulated here, by tables of the model alone, not by the sampler's own statistics.
+"""
+
+import re
+from math import log
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize_scalar
+from scipy.stats import binom
+
+from skhier import HierarchicalSampler
+from skhier.datasets import make_random_hierarchy
+from skhier.theory import (
+    coverage_probability,
+    embedding_moments,
+    necessary_samples,
+    required_samples,
+    rhm_sample_complexity,
+)
+
+
+def small_model(**params):
+    settings = {"patches_per_class": 3, "patch_size": 2, "root_shape": (2, 2), "random_state": 0}
+    return HierarchicalSampler(**settings | params).fit()
+
+
+def draw_codes(sampler, level, n, seed):
+    """(code at each position, label's index) of n images."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(len(sampler.classes_), size=n)
+    root_of = [np.flatnonzero(sampler.root_labels_ == name) for name in sampler.classes_]
+    classes = sampler.root_images_[[rng.choice(root_of[one]) for one in label]]
+    for i, table in enumerate(sampler.patches_):
+        k = table.shape[1]
+        cumulative = np.cumsum(sampler.rule_weights_[i], axis=1)[:, :-1]
+        choice = (rng.random((*classes.shape, 1)) > cumulative[classes]).sum(axis=-1)
+        if i == level:
+            return (classes * k + choice).reshape(n, -1), label
+        below = table[classes, choice].swapaxes(2, 3)
+        classes = below.reshape(n, classes.shape[1] * table.shape[2], -1)
+
+
+def draw_counts(sampler, level, n, n_runs, seed):
+    """How many of n images of a run show a code: (run, label, code, position)."""
+    codes, label = draw_codes(sampler, level, n * n_runs, seed)
+    n_labels, n_codes = len(sampler.classes_), sampler.rule_weights_[level].size
+    run = np.arange(n * n_runs) // n
+    first = ((run * n_labels + label)[:, None] * n_codes + codes) * codes.shape[1]
+    shape = n_runs, n_labels, n_codes, codes.shape[1]
+    cells = (first + np.arange(codes.shape[1])).ravel()
+    return np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("params", "level"),
+    [({}, 1), ({"n_labels": 3}, 1), ({"rule_weights": "zipf"}, 0)],
+)
+def test_b1_second_moments_are_exact(params, level):
+    sampler, n, n_runs = small_model(**params), 20, 8000
+    counts = draw_counts(sampler, level, n, n_runs, seed=1)
+    if counts.shape[1] == 2:
+        means = (counts[:, 1] - counts[:, 0])[:, None] / n  # y is -1 or 1
+    else:
+        means = (counts - counts.mean(axis=1, keepdims=True)) / n
+    distances = ((means[:, :, :1] - means) ** 2).sum(axis=(1, 3))  # from the first code
+    exact = embedding_moments(sampler, level, n_samples=n)
+    error = distances.std(axis=0) / np.sqrt(n_runs)
+    assert (np.abs(distances.mean(axis=0) - exact[0]) <= 5 * error).all()
+    # The sum over codes sees a term that is 5 % off.
+    noise = exact[0] - embedding_moments(sampler, level, n_samples=10**9)[0] * (1 - 1 / n)
+    total = distances.sum(axis=1)
+    assert abs(total.mean() - exact[0].sum()) < 0.05 * noise.sum()
+    assert 0.05 * noise.sum() > 5 * total.std() / np.sqrt(n_runs)
+
+
+def test_b1_one_image_has_no_signal_of_its_own():
+    # E |M_a - M_b|^2 is |d|^2 + noise on many images, and less by |d|^2 / N on few.
+    sampler, n, n_runs = small_model(patches_per_class=1, n_root_images=1), 2, 8000
+    counts = draw_counts(sampler, 0, n, n_runs, seed=5)
+    means = (counts[:, 1] - counts[:, 0]) / n
+    total = ((means[:, :1] - means) ** 2).sum(axis=(1, 2))
+    exact, signal = (embedding_moments(sampler, 0, n_samples=m)[0].sum() for m in (n, 10**9))
+    error = total.std() / np.sqrt(n_runs)
+    assert abs(total.mean() - exact) <= 5 * error + 1e-12
+    assert signal / n > 10 * error
+
+
+def test_b7_coverage_is_exact():
+    sampler, n, n_runs = small_model(patches_per_class=8), 4, 8000
+    for level in (0, 1):
+        counts = draw_counts(sampler, level, n, n_runs, seed=2)
+        seen = counts.any(axis=(1, 3)).sum(axis=0)
+        p = coverage_probability(sampler, level, n_samples=n).ravel()
+        tails = binom.cdf(seen, n_runs, p), binom.sf(seen - 1, n_runs, p)
+        assert np.minimum(*tails).min() > 1e-6
+        # The number of all patches that are missing sees an error of 5 % in 1 / k.
+        missing = (~counts.any(axis=(1, 3))).sum(axis=1)
+        error = missing.std() / np.sqrt(n_runs)
+        assert abs(missing.mean() - (1 - p).sum()) < 4 * error
+
+
+def test_expected_products_are_those_of_samples_with_noise_and_weights():
+    sampler = small_model(symbol_noise=[0.1, 0.3], rule_weights="zipf")
+    factors = np.random.default_rng(0).uniform(0.6, 1.4, size=(2, 4, 4, 4))
+    _, y, latents = sampler.sample(20_000, return_latents=True, random_state=1)
+    rows, columns = np.indices((4, 4))
+    products = factors[:, latents[1], rows, columns].prod(axis=(2, 3))
+    for label, expected in zip(sampler.classes_, sampler.expected_product(1, factors)):
+        ours = products[:, y == label]
+        error = ours.std(axis=1) / np.sqrt(ours.shape[1])
+        assert (np.abs(ours.mean(axis=1) - expected) < 5 * error).all()
+        assert (error < 0.02 * expected).all()
+
+
+@pytest.mark.parametrize("bad", [np.ones((3, 4, 4)), np.ones((4, 4)), np.full((4, 1, 1), np.nan)])
+def test_factors_that_are_none(bad):
+    with pytest.raises(ValueError, match="factors"):
+        small_model().expected_product(1, bad)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_b9_the_random_hierarchy_model_within_three_percent(n_classes):
+    v, m, s, depth, n_draws = 4, 2, 2, 3, 500
+    between = within = 0.0
+    for seed in range(n_draws):
+        sampler = make_random_hierarchy(
+            1, n_classes=n_classes, vocabulary_size=v, n_synonyms=m, tuple_size=s, depth=depth,
+            return_X_y=False, random_state=seed,
+        ).sampler  # fmt: skip
+        moments = embedding_moments(sampler, depth - 1, n_samples=10**9)
+        noise = embedding_moments(sampler, depth - 1, n_samples=1)
+        blocks = moments.reshape(v, m, v, m), noise.reshape(v, m, v, m)
+        pairs = np.triu_indices(v, k=1)
+        between += blocks[0][pairs[0], 0, pairs[1], 0].mean()
+        within += blocks[1][pairs[0], 0, pairs[1], 0].mean()
+    predicted = rhm_sample_complexity(n_classes, v, m, s, depth)
+    assert_allclose(within / between, predicted, rtol=0.03)
+
+
+def completes(sampler, counts, delta):
+    """Whether the certificate separates all codes of different classes and no others."""
+    n_codes = counts.shape[1]
+    table = counts.swapaxes(0, 1).reshape(n_codes, -1)
+    S, m, x = table[:, None] - table, table[:, None] + table, log(n_codes * (n_codes - 1) / delta)
+    bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
+    classes = np.arange(n_codes) // sampler.rule_weights_[0].shape[1]
+    different = (S**2).sum(axis=2) >= bound
+    return (different == (classes[:, None] != classes)).all()
+
+
+@pytest.mark.parametrize("params", [{}, {"n_labels": 3}, {"patches_per_class": 2}])
+def test_the_certificate_is_complete_at_the_proved_number_and_twice_the_prediction(params):
+    sampler, delta, n_runs = small_model(**params), 0.1, 30
+    proved = required_samples(sampler, delta, "rigorous", level=1)
+    predicted = required_samples(sampler, delta, "certificate", level=1)
+    assert predicted <= proved <= 12 * predicted
+    for n, complete in [(proved, True), (2 * predicted, True), (predicted // 4, False)]:
+        runs = draw_counts(sampler, 1, n, n_runs, seed=n)
+        failures = sum(not completes(sampler, counts, delta) for counts in runs)
+        if complete:  # at a rate of delta as many with probability 1e-4
+            assert failures <= binom.isf(1e-4, n_runs, delta)
+        else:  # at a rate of delta as many with probability 1e-6
+            assert failures > binom.isf(1e-6, n_runs, delta)
+
+
+def test_the_proved_number_is_that_of_the_page():
+    # The theorem's condition, pair by pair, with the best of all rates in place of a grid's.
+    sampler, delta = small_model(n_semantic_classes=3), 0.1
+    k, C, L, G = 3, 3, 2, 32
+    r_of = sampler.statistics().levels[1].class_frequencies / L  # label, class, row, column
+    H = 3 * (k**2 * (G + 3) + G + 1)
+    t, x = log(2 * H / delta), log(C * k * (C * k - 1) / delta)
+
+    def holds(N, c, e):
+        r, Delta = r_of[:, c] + r_of[:, e], r_of[:, c] - r_of[:, e]
+        u = Delta / np.linalg.norm(Delta)
+
+        def minus_B(log_rate):
+            rate, moment = np.exp(log_rate), 0.0
+            for label in range(L):
+                factors = np.ones((C, 4, 4))
+                factors[c], factors[e] = np.exp(-rate * u[label]), np.exp(rate * u[label])
+                moment += sampler.expected_product(1, factors)[label] / L
+            return (N * np.log(moment) + t) / (rate * k)
+
+        B = -minimize_scalar(minus_B, bounds=(-8, 2), method="bounded").fun
+        n, w = (mean + np.sqrt(2 * t * mean) + t / 3 for mean in (N * r, N * r / k))
+        V, mu = n / k * (1 - 1 / k), n.sum() / k
+        h = np.sqrt(2 * t * V.max()) + t / 3
+        right = mu / k + np.sqrt(2 * t * mu) + t / 3 + np.sqrt(2 * t * (3 * V**2 + V).sum())
+        right += 2 * np.sqrt(x * (w**2).sum()) + 2 * x * w.max()
+        return h <= B and B * (B - 2 * h) >= right
+
+    ours = required_samples(sampler, delta, "rigorous", level=1)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    assert all(holds(ours, *pair) for pair in pairs)
+    assert not all(holds(int(0.995 * ours), *pair) for pair in pairs)
+
+
+def test_every_step_of_the_proof_on_simulated_counts():
+    # The bound on the counts themselves, at a small t where it must be nearly reached.
+    from skhier.theory._cells import read_cells
+    from skhier.theory._power import _log_moments
+
+    sampler, n, n_runs, t = small_model(), 60, 2000, log(20)
+    cells = read_cells(sampler, 1)
+    log_moments, rates = _log_moments(sampler, 1, cells)
+    codes, label = draw_codes(sampler, 1, n * n_runs, seed=3)
+    for (c, e), psi, rate in zip(np.transpose(cells.pairs), log_moments, rates):
+        mean = cells.shown[c] - cells.shown[e]
+        u = mean / np.linalg.norm(mean)
+        classes = codes // cells.k
+        Y = ((classes == c).astype(int) - (classes == e)) * u[label]
+        total = Y.sum(axis=1).reshape(n_runs, n).sum(axis=1)
+        assert_allclose(total.mean(), n * np.linalg.norm(mean), atol=5 * total.std() / n_runs**0.5)
+        lowest = ((-n * psi - t) / rate).max()
+        n_below = (total < lowest).sum()
+        assert n_below <= binom.isf(1e-6, n_runs, 1 / 20)
+        assert (total < total.mean() - 0.5 * (total.mean() - lowest)).sum() > n_runs / 20
+
+
+@pytest.mark.parametrize("method", ["rigorous", "certificate", "cluster", "snr"])
+def test_the_whole_algorithm_needs_what_its_levels_need_and_coverage(method):
+    sampler, delta = small_model(patches_per_class=[8, 2]), 0.05
+    ours = required_samples(sampler, delta, method)
+    assert ours >= required_samples(sampler, delta, method, level=1)
+    assert ours >= required_samples(sampler, 0.2, method)
+    unseen = sum((1 - coverage_probability(sampler, i, n_samples=ours)).sum() for i in (0, 1))
+    assert unseen <= delta
+    # A model of one level has no level below: only the head is left, which 'snr' predicts.
+    assert required_samples(small_model(n_levels=1), delta, "snr") > 1
+
+
+def test_lower_bounds_are_below_what_is_needed():
+    sampler, delta = small_model(patches_per_class=6), 0.1
+    covered = necessary_samples(sampler, delta)
+    # One image fewer: a patch of the level is missing more often than delta.
+    level = max((0, 1), key=lambda i: necessary_samples(sampler, delta, level=i))
+    n, n_runs = covered - 1, 2000
+    counts = draw_counts(sampler, level, n, n_runs, seed=4)
+    missing = (~counts.any(axis=(1, 3))).any(axis=1).sum()
+    assert missing > binom.ppf(1e-6, n_runs, delta)
+    for method in ("pixels", "gaussian"):
+        assert necessary_samples(sampler, delta, method) <= required_samples(sampler, delta)
+    assert necessary_samples(sampler, 0.3, "pixels") == 1
+
+
+def test_the_gaussian_oracle_beats_k_means_and_the_certificate():
+    sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
+    numbers = [necessary_samples(sampler, 0.01, "gaussian", level=1)]
+    numbers += [
+        required_samples(sampler, 0.01, name, level=1)
+        for name in ("cluster", "certificate", "rigorous")
+    ]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"pixel_noise": 0.1}, "it is noisy"),
+        ({"label_noise": 0.1}, "it is noisy"),
+        ({"overlap": [0.5, 0.0]}, "sets of patches share patches"),
+        ({"rule_weights": "zipf"}, "not equally likely"),
+        ({"n_semantic_classes": [4, 2], "symbol_patches": [[[[[0, 1]]], [[[1, 0]]]] * 2]}, "share"),
+    ],
+)
+def test_what_does_not_hold_is_named(params, reason):
+    if "symbol_patches" in params:
+        params = params | {"patch_size": [(1, 2), 2], "patches_per_class": [1, 3]}
+    sampler = small_model(**params)
+    for function in (required_samples, necessary_samples):
+        message = f"{function.__name__} does not hold for this sampler: .*{reason}"
+        with pytest.raises(ValueError, match=message):
+            function(sampler)
+
+
+def test_classes_that_are_alike_are_named():
+    # Both classes of level 1 are as likely at every position.
+    sampler = HierarchicalSampler(
+        2, patch_size=[(1, 2), 1], patches_per_class=[2, 1], n_channels=2, root_shape=(1, 1),
+        pixel_patches="one_hot", n_semantic_classes=2,
+        symbol_patches=[[[[[0, 0]], [[1, 1]]], [[[0, 1]], [[1, 0]]]]], n_root_images=1,
+    ).fit()  # fmt: skip
+    for method in ("snr", "rigorous"):
+        with pytest.raises(ValueError, match="classes of level 1 have the same labeled freq"):
+            required_samples(sampler, method=method)
+    assert required_samples(sampler, method="snr", level=0) >= 1
+    xor = HierarchicalSampler(1).fit([[0, 0], [1, 1], [0, 1], [1, 0]], [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="its root is not linearly separable"):
+        required_samples(xor, method="snr")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: required_samples(s, 1.0), "delta=1.0 is not valid"),
+        (lambda s: required_samples(s, method="best"), "method='best' is not valid"),
+        (lambda s: required_samples(s, level=2), "level=2 is not valid: .* from 0 to 1"),
+        (lambda s: necessary_samples(s, method="snr"), "method='snr' is not valid"),
+        (lambda s: embedding_moments(s, 1, n_samples=0), "n_samples=0 is not valid"),
+        (lambda s: coverage_probability(s, -1, n_samples=1), "level=-1 is not valid"),
+        (lambda _: rhm_sample_complexity(2, 1, 1, 1, 1), "vocabulary_size=1 is not valid"),
+        (lambda _: rhm_sample_complexity(2, 4, 5, 2, 2), "n_synonyms=5 tuples"),
+    ],
+)
+def test_bad_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(small_model())
+
+
+def test_what_is_no_sampler():
+    for function in (required_samples, necessary_samples):
+        message = re.escape("sampler=3 is not valid: it takes a fitted HierarchicalSampler")
+        with pytest.raises(TypeError, match=message):
+            function(3)
