@@ -29,7 +29,7 @@ class Block(NamedTuple):
         """
         height, width, channels = self.orthogonalizer._check(image_shape, n_images).code_shape
         if self.embedder is not None:
-            self.embedder._check()
+            self.embedder._check(channels)
             channels = int(self.embedder.n_components)
         return height, width, channels
 
