@@ -30,7 +30,7 @@ class Block(NamedTuple):
         height, width, channels = self.orthogonalizer._check(image_shape, n_images).code_shape
         if self.embedder is not None:
             self.embedder._check(channels)
-            channels = int(self.embedder.n_components)
+            channels = self.embedder._n_components(channels)
         return height, width, channels
 
     def check_memory(self, image_shape, n_images, n_classes, dtype, memory):

@@ -125,8 +125,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Whether to print progress.
 
     random_state : int, RandomState instance or None, default=None
-        Determines K_0, W_0, the order of images and the seeds of k-means. An int gives the same result at
-        every call.
+        Determines K_0, W_0, the order of images and the seeds of k-means. An int gives the
+        same result at every call.
 
     Attributes
     ----------
@@ -183,6 +183,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     ... )
     >>> block.fit_transform(X, y).shape
     (1797, 3, 3, 8)
+
+    The patches of a class become one:
+
+    >>> from skhier import HierarchicalSampler
+    >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
+    >>> embedder = TwoLayerConvEmbedder(4, solver="kmeans", scale_channels=False, random_state=0)
+    >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.sum(axis=0)
+    array([30., 30., 30., 30.])
     """
 
     _parameter_constraints = {
@@ -269,8 +277,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If there is one class only, if 'exact' is asked where it does not apply, or
-            if the loss becomes infinite.
+            If there is one class only, if a solver is asked for what it cannot do, or if the
+            loss becomes infinite.
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
@@ -284,8 +292,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     def fit_population(self, moments: ArrayLike, classes: ArrayLike) -> Self:
         r"""Train on the expectation :math:`E[y X]` itself, without samples.
 
-        T steps along the population gradient, the setting of theorem 1. Needs the 'exact'
-        solver and what it needs.
+        T steps along the population gradient, the setting of theorem 1, by the solver 'exact';
+        or 'svd' or 'kmeans' of the population's class means. They need what they need in `fit`.
 
         Parameters
         ----------
@@ -361,6 +369,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         """Check parameters, against the number of channels of codes if it is known."""
         self._validate_params()
         check_solver(self, n_channels)
+
+    def _n_components(self, n_channels):
+        """The largest number of components that the embedding of codes may have."""
+        n_components = int(self.n_components)
+        return min(n_components, n_channels) if self.solver == "svd" else n_components
 
     def _work_values(self, code_shape, n_classes):
         """About how many values a step of training holds."""

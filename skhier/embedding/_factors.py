@@ -35,7 +35,7 @@ def truncated(M, rank, tolerance):
     """
     U, S, Vh = np.linalg.svd(M.cpu().numpy(), full_matrices=False)
     U, Vh = svd_flip(U, Vh)
-    n = max(1, min(rank, int((S > tolerance * S[0]).sum())))
+    n = max(1, min(rank, int((tolerance * S[0] < S).sum())))
     return _like(M, U[:, :n] * S[:n], Vh[:n].T)
 
 

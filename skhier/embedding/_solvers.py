@@ -70,14 +70,14 @@ def solve_mean(network, mean_yX, run):
         return _exact(network, mean_yX, run)
     # A row for each channel, the class means of its codes: K W^T approximates this matrix.
     means = mean_yX.permute(2, 1, 0)
+    M, n_components, dtype = means.flatten(1), network.K.shape[1], network.K.dtype
     if solver == "svd":
-        tolerance = len(means) * torch.finfo(network.K.dtype).eps
-        K, W = truncated(means.flatten(1), int(run.params.n_components), tolerance)
+        K, W = truncated(M, n_components, max(M.shape) * torch.finfo(dtype).eps)
     else:
-        K, W = grouped(means.flatten(1), int(run.params.n_components), run.rng)
-    network.K = K.to(network.K.dtype)
-    network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(network.W.dtype)
-    return [0.0, -float(((means.flatten(1) @ W) * K).sum())]
+        K, W = grouped(M, n_components, run.rng)
+    network.K = K.to(dtype)
+    network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(dtype)
+    return [0.0, -float(((M @ W) * K).sum())]
 
 
 def _exact(network, mean_yX, run):

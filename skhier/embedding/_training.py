@@ -119,6 +119,6 @@ def train_on_expectation(embedder, moments, n_classes, device):
 
 
 def _initial_network(embedder, code_shape, n_outputs, rng, dtype, device):
-    shape = (*code_shape, int(embedder.n_components), n_outputs)
+    shape = (*code_shape, embedder._n_components(code_shape[2]), n_outputs)
     init = embedder.init_scale, embedder.readout_init
     return TwoLayerNetwork.random(shape, *init, rng, dtype, device)
