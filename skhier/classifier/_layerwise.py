@@ -598,11 +598,11 @@ class LayerwiseCNNClassifier(
             RMS norm over channels before the ReLU; for 'one_hot' codes, in place of the ReLU,
             a module that gives 1 where a channel is the largest, which has no gradient; with
             `mirror`, the layers are applied to the image and to its mirror image. It takes
-            images (n, C, H, W), channels first, with float32 or float64 values on the scale of those seen in `fit`, and
-            gives the head's `decision_function` (one column for two classes), or for an
-            MLP head the logits whose softmax (sigmoid) is `predict_proba`; exactly, but
-            for rounding, which is that of the classifier's `precision` and may turn a 'one_hot'
-            code where two centroids are equally near.
+            images (n, C, H, W), channels first, with float32 or float64 values on the scale of
+            those seen in `fit`, and gives the head's `decision_function` (one column for two
+            classes), or for an MLP head the logits whose softmax (sigmoid) is `predict_proba`;
+            exactly, but for rounding, which is that of the classifier's `precision` and may turn
+            a 'one_hot' code where two centroids are equally near.
 
         Raises
         ------

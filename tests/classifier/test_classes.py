@@ -59,8 +59,11 @@ def test_layers_undo_the_levels_of_the_model():
 def test_certificates_hold_for_classes():
     sampler = model(2)
     X, y = sampler.sample(1000)
-    certificates = certify_classifier(learner(16, 2, 2, 4).fit(X, y), sampler)
-    assert certificates[0].within == 0 < certificates[0].between
+    certificates = certify_classifier(sampler, learner(16, 2, 2, 4).fit(X, y))
+    assert certificates.holds
+    (embedded,) = [layer for layer in certificates if layer.within is not None]
+    assert embedded.within == 0
+    assert_allclose(embedded.between, np.sqrt(2))
 
 
 def test_random_hierarchy_with_many_labels():
