@@ -69,7 +69,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         and W, so :math:`K W^\top` is what is nearest to M. 'svd': over all of rank n, and W has
         orthonormal columns. K is the singular value decomposition of M, cut off at n components:
         the embedding is as far apart as class means are, and nothing is drawn.
-        'kmeans': over K that put each channel in one of n groups, a 1 in its row and else 0.
+        'kmeans': over K that put each channel in one of n groups, a 1 in its row and else 0, by
+        k-means of the rows of M, the best of 20 starts.
         Codes of a group become one, as patches of a class are in the paper's model, whose number
         of classes is `n_components`.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
