@@ -10,12 +10,16 @@ from torch.nn import functional as F
 
 
 def patch_cnn(n_channels, patch_size, n_layers, image_shape, n_labels):
-    """Convolutions of non-overlapping patches with ReLU, then a linear readout (appendix D)."""
-    layers, channels = [], 1
+    """Convolutions of non-overlapping patches with ReLU, then a linear readout (appendix D).
+
+    `patch_size` is a pair, `image_shape` (height, width, channels).
+    """
+    *size, channels = image_shape
+    layers = []
     for _ in range(n_layers):
         layers += [nn.Conv2d(channels, n_channels, patch_size, patch_size), nn.ReLU()]
         channels = n_channels
-    n_positions = np.prod(image_shape) // patch_size ** (2 * n_layers)
+    n_positions = np.prod(size) // np.prod(patch_size) ** n_layers
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * n_positions, n_labels))
 
 
@@ -38,11 +42,15 @@ def train(network, X, y, n_steps, seed, batch_size=128, lr=1e-3):
 
 
 def cnn_accuracy(X_train, y_train, X_test, y_test, n_channels, patch_size, n_layers, n_steps, seed):
-    """Accuracy on test images of a network trained end to end."""
+    """Accuracy on test images, (n, H, W) or (n, H, W, C), of a network trained end to end."""
     torch.manual_seed(seed)
     labels = np.unique(y_train)
+    patch_size = np.broadcast_to(patch_size, 2).tolist()
+    X_train, X_test = (X if X.ndim == 4 else X[..., None] for X in (X_train, X_test))
     network = patch_cnn(n_channels, patch_size, n_layers, X_train.shape[1:], len(labels))
-    tensors = [torch.from_numpy(np.ascontiguousarray(X))[:, None] for X in (X_train, X_test)]
+    tensors = [
+        torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2))) for X in (X_train, X_test)
+    ]
     y = torch.from_numpy(np.searchsorted(labels, y_train))
     train(network, tensors[0], y, n_steps, seed)
     with torch.no_grad():

@@ -1,9 +1,10 @@
 """Figure 3: linear classifier, CNN and algorithm 1 on the model of appendix D, and beyond it.
 
-Usage: python benchmarks/figure_3.py [--seeds 3] [--csv FILE] [--depth]
+Usage: python benchmarks/figure_3.py [--seeds 3] [--csv FILE] [--depth [--methods ...]]
 
-With --depth, models of depth 2, 3 and 4, and the accuracy of a CNN of the same size and of
-algorithm 1, with the parameters of theorem 2, against the number of images to learn from.
+With --depth, models of depth 2, 3 and 4, and the accuracy of a CNN of the same size, of
+algorithm 1, with the parameters of theorem 2, and of algorithm 1 with codes put in classes,
+against the number of images to learn from.
 """
 
 import argparse
@@ -59,7 +60,26 @@ def figure_3(n_seeds, csv_path):
 SIZES = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000]
 
 
-def depth(n_seeds, csv_path):
+def _cnn(train, held_out, sampler, seed):
+    return cnn_accuracy(*train, *held_out, 16, 2, sampler.n_levels, 3000, seed)
+
+
+def _algorithm_1(train, held_out, sampler, seed):
+    clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=seed)
+    return clf.fit(*train).score(*held_out)
+
+
+def _classes(train, held_out, sampler, seed):
+    clf = LayerwiseCNNClassifier.algorithm_1(
+        16, 2, sampler.n_levels, n_components=4, embedder__solver="kmeans", random_state=seed
+    )
+    return clf.fit(*train).score(*held_out)
+
+
+METHODS = {"CNN": _cnn, "algorithm 1": _algorithm_1, "classes": _classes}
+
+
+def depth(n_seeds, csv_path, methods):
     print("4 classes and 4 patches of 2x2 a class at each level, 2x2 semantic images;")
     print("accuracy on 4,000 held-out images against the number of images to learn from")
     table = Table("depth", "seed", "method", *SIZES, csv_path=csv_path)
@@ -71,13 +91,10 @@ def depth(n_seeds, csv_path):
             ).fit()  # fmt: skip
             X, y = sampler.sample(max(SIZES) + 4000)
             held_out = X[-4000:], y[-4000:]
-            scores = {"CNN": [], "algorithm 1": []}
-            for n in SIZES:
-                scores["CNN"].append(cnn_accuracy(X[:n], y[:n], *held_out, 16, 2, d, 3000, seed))
-                ours = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=seed)
-                scores["algorithm 1"].append(ours.fit(X[:n], y[:n]).score(*held_out))
-            for name, accuracy in scores.items():
-                table.add(d, seed, name, *accuracy)
+            for name in methods:
+                trains = ((X[:n], y[:n]) for n in SIZES)
+                scores = [METHODS[name](train, held_out, sampler, seed) for train in trains]
+                table.add(d, seed, name, *scores)
 
 
 if __name__ == "__main__":
@@ -87,5 +104,9 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--csv")
     parser.add_argument("--depth", action="store_true")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     options = parser.parse_args()
-    (depth if options.depth else figure_3)(options.seeds, options.csv)
+    if options.depth:
+        depth(options.seeds, options.csv, options.methods)
+    else:
+        figure_3(options.seeds, options.csv)

@@ -39,6 +39,7 @@ CASES = {
     "svm": (small(head="svm"), X, "decision_function"),
     "patches": (PatchKMeansOrthogonalizer(12, random_state=0), X, "transform"),
     "exact": (TwoLayerConvEmbedder(4, random_state=0), X, "transform"),
+    "svd": (TwoLayerConvEmbedder(4, solver="svd"), X, "transform"),
     "gd": (TwoLayerConvEmbedder(4, solver="gd", max_iter=4, random_state=0), X, "transform"),
     "k-means": (SphericalKMeans(12, random_state=0), ROWS, "transform"),
     "ridge": (RidgeHead(random_state=0), ROWS, "decision_function"),

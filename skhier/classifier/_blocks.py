@@ -29,8 +29,8 @@ class Block(NamedTuple):
         """
         height, width, channels = self.orthogonalizer._check(image_shape, n_images).code_shape
         if self.embedder is not None:
-            self.embedder._check()
-            channels = int(self.embedder.n_components)
+            self.embedder._check(channels)
+            channels = self.embedder._n_components(channels)
         return height, width, channels
 
     def check_memory(self, image_shape, n_images, n_classes, dtype, memory):

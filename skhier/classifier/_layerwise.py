@@ -273,6 +273,11 @@ class LayerwiseCNNClassifier(
         Patches do not overlap, codes are one-hot and not pooled, patches are not
         whitened, and the head is a linear support vector machine.
 
+        With `embedder__solver='kmeans'` and the number of semantic classes for `n_components`,
+        codes are put in classes, and what the next layer clusters are tuples of classes, equal
+        or different, not points that are near or far. If groups and tuples are the model's,
+        nothing is left to err, and fewer images are enough (:doc:`/theory`).
+
         Parameters
         ----------
         n_clusters : int or sequence of int
@@ -300,6 +305,13 @@ class LayerwiseCNNClassifier(
         >>> X, y = sampler.sample(3000)
         >>> clf = LayerwiseCNNClassifier.algorithm_1(4 * 5, patch_size=3, random_state=0)
         >>> clf.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:])
+        1.0
+
+        With codes put in classes:
+
+        >>> clf.set_params(n_components=4, embedder__solver="kmeans")
+        LayerwiseCNNClassifier(...)
+        >>> clf.fit(X[:500], y[:500]).score(X[2000:], y[2000:])
         1.0
         """
         return cls(
@@ -583,17 +595,19 @@ class LayerwiseCNNClassifier(
         network : torch.nn.Sequential
             Conv2d, ReLU, MaxPool2d (AvgPool2d) and a 1x1 Conv2d for each layer, then
             Flatten and the Linear layers of the head; where responses are normalized, an
-            RMS norm over channels before the ReLU; with `mirror`, the layers are applied
-            to the image and to its mirror image. It takes images (n, C, H, W), channels
-            first, with float32 or float64 values on the scale of those seen in `fit`, and
-            gives the head's `decision_function` (one column for two classes), or for an
-            MLP head the logits whose softmax (sigmoid) is `predict_proba`; exactly, but
-            for rounding, which is that of the classifier's `precision`.
+            RMS norm over channels before the ReLU; for 'one_hot' codes, in place of the ReLU,
+            a module that gives 1 where a channel is the largest, which has no gradient; with
+            `mirror`, the layers are applied to the image and to its mirror image. It takes
+            images (n, C, H, W), channels first, with float32 or float64 values on the scale of
+            those seen in `fit`, and gives the head's `decision_function` (one column for two
+            classes), or for an MLP head the logits whose softmax (sigmoid) is `predict_proba`;
+            exactly, but for rounding, which is that of the classifier's `precision` and may turn
+            a 'one_hot' code where two centroids are equally near.
 
         Raises
         ------
         ValueError
-            If the encoding is 'one_hot', or the head is not linear or an MLP.
+            If the head is not linear or an MLP.
 
         Examples
         --------

@@ -8,6 +8,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+from torch.nn import functional as F
 
 from .._base._device import as_tensor, torch_dtype
 from ..clustering._encoder import NORM_EPS
@@ -55,6 +56,17 @@ class ChannelRMSNorm(nn.Module):
         return f"{len(self.weight)}, eps={self.eps}"
 
 
+class OneHot(nn.Module):
+    """1 in the channel that is the largest at a pixel (the first of them), else 0.
+
+    It has no gradient: what comes before it stays as it is when the network is trained on.
+    """
+
+    def forward(self, x):
+        """Code images (n, C, H, W)."""
+        return F.one_hot(x.argmax(dim=1), x.shape[1]).permute(0, 3, 1, 2).to(x.dtype)
+
+
 class MirrorAverage(nn.Module):
     """The average of a network's outputs for images and for their mirror images.
 
@@ -87,11 +99,6 @@ def _block_modules(block):
     part = block.orthogonalizer
     plan = part._plan(part.image_shape_)
     grid, coding = plan.grid, plan.coding
-    if coding.encoding == "one_hot":
-        raise ValueError(
-            "encoding='one_hot' has no standard layer: to_torch needs encoding='relu' or "
-            "'crelu' in every layer."
-        )
     weight = as_tensor(part.kernels_.transpose(0, 3, 1, 2))
     intercepts = as_tensor(part.intercepts_)
     if coding.encoding == "crelu":  # both polarities; they have the same mean square
@@ -101,13 +108,8 @@ def _block_modules(block):
     modules += [nn.ZeroPad2d(before)] if any(before) else []
     conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=_NOWHERE)
     conv.weight = nn.Parameter(weight)
-    conv.bias = nn.Parameter(intercepts if coding.normalize else intercepts + coding.bias)
-    modules.append(conv)
-    if coding.normalize:
-        norm = ChannelRMSNorm(len(weight), NORM_EPS).to(weight.dtype)
-        nn.init.constant_(norm.bias, coding.bias)
-        modules.append(norm)
-    modules.append(nn.ReLU())
+    conv.bias = nn.Parameter(intercepts)
+    modules += [conv, *_nonlinearity(conv, coding)]
     if coding.pool_size != (1, 1):
         modules.append(_POOLS[coding.pooling](coding.pool_size, ceil_mode=True))
     if block.embedder is not None:
@@ -116,6 +118,18 @@ def _block_modules(block):
         conv1x1.weight = nn.Parameter(K.T[:, :, None, None].contiguous())
         modules.append(conv1x1)
     return modules
+
+
+def _nonlinearity(conv, coding):
+    """What turns responses, the outputs of a convolution, into codes."""
+    if coding.encoding == "one_hot":
+        return [OneHot()]
+    if not coding.normalize:
+        conv.bias = nn.Parameter(conv.bias.detach() + coding.bias)
+        return [nn.ReLU()]
+    norm = ChannelRMSNorm(conv.out_channels, NORM_EPS).to(conv.weight.dtype)
+    nn.init.constant_(norm.bias, coding.bias)
+    return [norm, nn.ReLU()]
 
 
 def _subtract(color):

@@ -48,20 +48,31 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     With the linear loss and a fixed readout the gradient does not depend on K, so T
     steps of gradient descent are :math:`K_T = K_0 + \eta T\, E[y X] W_0`: the 'exact'
-    solver does them in one pass over the data, whatever T is.
+    solver does them in one pass over the data, whatever T is. All they learn is the matrix
+    :math:`M = E[X y]` of the class means of each channel, a row for each, seen through the random
+    :math:`W_0`. The solvers 'svd' and 'kmeans' embed by M itself.
 
     Parameters
     ----------
     n_components : int, default=128
-        Width n of the network, the number of channels of the embedding.
+        Width n of the network, the number of channels of the embedding; at most so many with
+        'svd', which has no more than the rank of M.
 
     loss : {'linear', 'cross_entropy'}, default='linear'
         'linear' is :math:`\ell_y(\hat y) = -y\hat y` of section 4.1, with y = -1 or 1
         for the first and second of two classes, and with one-hot y less its mean for
         more. 'cross_entropy' is the softmax loss of section 6.
 
-    solver : {'exact', 'gd', 'sgd', 'adam'}, default='exact'
-        'exact': all steps of 'gd' at once, for the linear loss with W fixed.
+    solver : {'exact', 'svd', 'kmeans', 'gd', 'sgd', 'adam'}, default='exact'
+        'exact': all steps of 'gd' at once, for the linear loss with W fixed. 'svd' and 'kmeans'
+        draw no readout; they minimize the linear loss plus :math:`\|K W^\top\|^2 / 2` over K
+        and W, so :math:`K W^\top` is what is nearest to M. 'svd': over all of rank n, and W has
+        orthonormal columns. K is the singular value decomposition of M, cut off at n components:
+        the embedding is as far apart as class means are, and nothing is drawn.
+        'kmeans': over K that put each channel in one of n groups, a 1 in its row and else 0, by
+        k-means of the rows of M, the best of 20 starts.
+        Codes of a group become one, as patches of a class are in the paper's model, whose number
+        of classes is `n_components`.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
         `batch_size=1` and `readout_init='sphere'`, that of appendix B). 'adam': Adam on
         mini-batches (section 6).
@@ -70,12 +81,13 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Learning rate :math:`\eta`.
 
     max_iter : int, default=1000
-        Number of gradient steps T, of every solver. 0 keeps the random K_0: a random
-        projection.
+        Number of gradient steps T, of all solvers that take steps. 0 keeps the random K_0: a
+        random projection.
 
     init_scale : float, default=1.0
         :math:`\sigma`: the columns of K_0 lie on a sphere of radius
-        :math:`\sigma / (2\sqrt{n})`.
+        :math:`\sigma / (2\sqrt{n})`. With 0 and the linear loss, T and :math:`\eta` make a
+        difference to the unit of the embedding only.
 
     readout_init : {'normal', 'sphere'}, default='normal'
         How W_0 is drawn: independent N(0, 1) entries (section 4.1), or for each component
@@ -114,8 +126,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Whether to print progress.
 
     random_state : int, RandomState instance or None, default=None
-        Determines K_0, W_0 and the order of images. An int gives the same result at
-        every call.
+        Determines K_0, W_0, the order of images and the seeds of k-means. An int gives the
+        same result at every call.
 
     Attributes
     ----------
@@ -130,13 +142,13 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     loss_curve_ : ndarray of shape (n,)
         The loss before each step; 'exact' gives it before the first and after the last
-        of at least one.
+        of at least one, 'svd' and 'kmeans' that of K = 0 and of theirs.
 
     validation_losses_ : ndarray of shape (n_epochs,) or None
         The loss on the images set aside, after each epoch; None without `early_stopping`.
 
     n_iter_ : int
-        Number of steps done.
+        Number of steps done; 1 for 'svd' and 'kmeans'.
 
     classes_ : ndarray of shape (n_classes,)
         The labels seen in `fit`.
@@ -172,12 +184,20 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     ... )
     >>> block.fit_transform(X, y).shape
     (1797, 3, 3, 8)
+
+    The patches of a class become one:
+
+    >>> from skhier import HierarchicalSampler
+    >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
+    >>> embedder = TwoLayerConvEmbedder(4, solver="kmeans", scale_channels=False, random_state=0)
+    >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.sum(axis=0)
+    array([30., 30., 30., 30.])
     """
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"linear", "cross_entropy"})],
-        "solver": [StrOptions({"exact", "gd", "sgd", "adam"})],
+        "solver": [StrOptions({"exact", "svd", "kmeans", "gd", "sgd", "adam"})],
         "learning_rate": [Interval(Real, 0, 1e30, closed="right")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "init_scale": [Interval(Real, 0, 1e30, closed="both")],
@@ -258,8 +278,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If there is one class only, if 'exact' is asked where it does not apply, or
-            if the loss becomes infinite.
+            If there is one class only, if a solver is asked for what it cannot do, or if the
+            loss becomes infinite.
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
@@ -273,8 +293,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     def fit_population(self, moments: ArrayLike, classes: ArrayLike) -> Self:
         r"""Train on the expectation :math:`E[y X]` itself, without samples.
 
-        T steps along the population gradient, the setting of theorem 1. Needs the 'exact'
-        solver and what it needs.
+        T steps along the population gradient, the setting of theorem 1, by the solver 'exact';
+        or 'svd' or 'kmeans' of the population's class means. They need what they need in `fit`.
 
         Parameters
         ----------
@@ -304,8 +324,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.shape
         (120, 20)
         """
-        self._check()
         moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
+        self._check(moments.shape[2] if moments.ndim > 2 else None)
         device = resolve_device(self.device)
         trained = train_on_expectation(self, moments, len(classes), device)
         self.image_shape_ = moments.shape[:3]
@@ -322,7 +342,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         return self
 
     def _learn(self, codes, y, weight, dtype):
-        self._check()
+        self._check(self.image_shape_[2])
         device = resolve_device(self.device)
         classes, labels = encode_labels(self, y)
         trained = train(self, codes, labels, weight, len(classes), dtype, device)
@@ -341,20 +361,27 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.validation_losses_ = (
             np.array(trained.validation_losses) if self.early_stopping else None
         )
-        self.n_iter_ = self.max_iter if self.solver == "exact" else len(trained.losses)
+        n_iter = {"exact": self.max_iter, "svd": 1, "kmeans": 1}
+        self.n_iter_ = n_iter.get(self.solver, len(trained.losses))
         self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
 
-    def _check(self):
-        """Check parameters before there is data."""
+    def _check(self, n_channels=None):
+        """Check parameters, against the number of channels of codes if it is known."""
         self._validate_params()
-        check_solver(self)
+        check_solver(self, n_channels)
+
+    def _n_components(self, n_channels):
+        """The largest number of components that the embedding of codes may have."""
+        n_components = int(self.n_components)
+        return min(n_components, n_channels) if self.solver == "svd" else n_components
 
     def _work_values(self, code_shape, n_classes):
         """About how many values a step of training holds."""
         if self.solver in ("sgd", "adam"):
             return 3 * int(self.batch_size) * prod(code_shape)
-        return 3 * n_classes * prod(code_shape)  # sums over classes, in float64 too
+        n_copies = 3 if self.solver in ("exact", "gd") else 9  # sums over classes, in float64 too
+        return n_copies * n_classes * prod(code_shape)
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -14,7 +14,10 @@ from sklearn.utils import gen_batches
 from .._base._early_stopping import EarlyStopping, number_set_aside, set_aside
 from .._base._rows import Sums, Together
 from ._codes import ChannelMoments, ClassSums, widened
+from ._factors import grouped, truncated
 from ._network import cross_entropy_losses, linear_losses
+
+ONE_PASS = ("exact", "svd", "kmeans")  # these need E[y X] alone
 
 _LOSSES = {"linear": linear_losses, "cross_entropy": cross_entropy_losses}
 
@@ -44,8 +47,8 @@ class Run:
     validation_losses: list = field(default_factory=list)
 
 
-def exact(network, codes, targets, run):
-    """T steps of gradient descent on the linear loss with W fixed, in one pass."""
+def mean_of(network, codes, targets, run):
+    """One pass that finds E[y X], (n_outputs, positions, n_channels), and the channels' scale."""
     n_classes, dtype, code_shape = len(targets.table), network.K.dtype, codes.shape[1:]
     sums = [ClassSums(code_shape, n_classes, dtype, network.K.device)]
     if run.params.scale_channels:
@@ -56,17 +59,33 @@ def exact(network, codes, targets, run):
     for of_channels in moments:
         network.scale = of_channels.scale().to(network.K)
     # y is a function of the class, so E[y X] is a combination of the sums over classes.
-    mean_yX = torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(codes)
-    return exact_from_mean(network, mean_yX, run)
+    return torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(codes)
 
 
-def exact_from_mean(network, mean_yX, run):
-    """T steps given E[y X] of shape (n_outputs, positions, n_channels).
+def solve_mean(network, mean_yX, run):
+    """Train on the linear loss by a solver of ONE_PASS; return the losses."""
+    mean_yX = mean_yX * network.scale.double()
+    solver = run.params.solver
+    if solver == "exact":
+        return _exact(network, mean_yX, run)
+    # A row for each channel, the class means of its codes: K W^T approximates this matrix.
+    means = mean_yX.permute(2, 1, 0)
+    M, n_components, dtype = means.flatten(1), network.K.shape[1], network.K.dtype
+    if solver == "svd":
+        K, W = truncated(M, n_components, max(M.shape) * torch.finfo(dtype).eps)
+    else:
+        K, W = grouped(M, n_components, run.rng)
+    network.K = K.to(dtype)
+    network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(dtype)
+    return [0.0, -float(((M @ W) * K).sum())]
+
+
+def _exact(network, mean_yX, run):
+    """T steps of gradient descent at once.
 
     The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
     K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
     """
-    mean_yX = mean_yX * network.scale.double()
     ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
     K_0 = network.K.double()
     step = float(run.params.learning_rate) * float(run.params.max_iter)
@@ -214,11 +233,15 @@ def _finite(loss, step, run):
     return loss
 
 
+def _is_one_pass(params):
+    return params.solver in ONE_PASS and (params.solver != "exact" or params.max_iter > 0)
+
+
 def solve(network, codes, targets, run):
     """Train the network with the solver that the parameters name; return the losses."""
     solver = run.params.solver
-    if solver == "exact" and run.params.max_iter > 0:
-        return exact(network, codes, targets, run)
+    if _is_one_pass(run.params):
+        return solve_mean(network, mean_of(network, codes, targets, run), run)
     if run.params.scale_channels:
         _measure_scale(network, codes, targets)
     if run.params.max_iter == 0:  # a random projection: nothing to read the codes for
@@ -231,12 +254,11 @@ def solve(network, codes, targets, run):
 
 def n_tasks(codes, run):
     """The number of subtasks that `solve` reports."""
-    solver = run.params.solver
+    if _is_one_pass(run.params):
+        return codes.n_parts()
     if run.params.max_iter == 0:
         return 0
-    if solver == "exact":
-        return codes.n_parts()
-    if solver == "gd":
+    if run.params.solver == "gd":
         return run.params.max_iter
     n_images = len(codes)
     if run.params.early_stopping:

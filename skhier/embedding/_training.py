@@ -11,7 +11,7 @@ from .._base._params import is_auto
 from .._base._random import make_rng
 from .._base._weights import mean_one
 from ._network import Targets, TwoLayerNetwork
-from ._solvers import Run, exact_from_mean, n_tasks, solve
+from ._solvers import ONE_PASS, Run, n_tasks, solve, solve_mean
 
 # Times the largest codes, see SQUARABLE, still in range.
 _MOST = {torch.float32: 2.0**68, torch.float64: 2.0**564}
@@ -36,14 +36,22 @@ class Trained:
     validation_losses: list
 
 
-def check_solver(embedder):
-    """Raise ValueError unless the solver can do what the other parameters ask for."""
+def check_solver(embedder, n_channels):
+    """Raise ValueError unless the solver can do what the other parameters ask for.
+
+    `n_channels` of codes is an upper bound, or None if it is not known yet.
+    """
     solver = embedder.solver
-    if solver == "exact" and (embedder.loss != "linear" or trains_readout(embedder)):
+    if solver in ONE_PASS and (embedder.loss != "linear" or trains_readout(embedder)):
         raise ValueError(
-            "solver='exact' needs loss='linear' and a fixed readout, but loss="
+            f"solver={solver!r} needs loss='linear' and a fixed readout, but loss="
             f"{embedder.loss!r} and train_readout={embedder.train_readout!r}; use 'gd', "
             "'sgd' or 'adam'."
+        )
+    if solver == "kmeans" and n_channels is not None and embedder.n_components > n_channels:
+        raise ValueError(
+            f"n_components={embedder.n_components} groups are more than the {n_channels} channels "
+            "of the codes that solver='kmeans' groups; lower it."
         )
     if embedder.early_stopping and solver not in ("sgd", "adam"):
         raise ValueError(
@@ -92,8 +100,8 @@ def train_on_expectation(embedder, moments, n_classes, device):
     ValueError
         If the parameters need more than the expectation, or it has another shape.
     """
-    if embedder.solver != "exact":
-        raise ValueError(f"fit_population needs solver='exact', not {embedder.solver!r}.")
+    if embedder.solver not in ONE_PASS:
+        raise ValueError(f"fit_population needs a solver of {ONE_PASS}, not {embedder.solver!r}.")
     if embedder.scale_channels:
         raise ValueError("fit_population needs scale_channels=False: means have no scale.")
     expected = 3 if n_classes == 2 else 4
@@ -107,10 +115,10 @@ def train_on_expectation(embedder, moments, n_classes, device):
     mean_yX = as_tensor(moments.reshape(*code_shape, -1)).to(device)
     mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
     network = _initial_network(embedder, code_shape, len(mean_yX), rng, np.float64, device)
-    return Trained(network, exact_from_mean(network, mean_yX, Run(embedder, False, rng)), [])
+    return Trained(network, solve_mean(network, mean_yX, Run(embedder, False, rng)), [])
 
 
 def _initial_network(embedder, code_shape, n_outputs, rng, dtype, device):
-    shape = (*code_shape, int(embedder.n_components), n_outputs)
+    shape = (*code_shape, embedder._n_components(code_shape[2]), n_outputs)
     init = embedder.init_scale, embedder.readout_init
     return TwoLayerNetwork.random(shape, *init, rng, dtype, device)

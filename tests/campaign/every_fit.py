@@ -74,6 +74,8 @@ CASES = {
     "patches": Case(_patches(), (IMAGES,)),
     "patches, KMeans": Case(_patches(kmeans=KMeans(max_iter=5, n_init=1)), (IMAGES,)),
     "exact": _embedder("exact"),
+    "svd": _embedder("svd"),
+    "kmeans": _embedder("kmeans"),
     "gd": _embedder("gd", max_iter=5),
     "sgd": _embedder("sgd", max_iter=9, loss="cross_entropy"),
     "adam": _embedder("adam", max_iter=9, loss="cross_entropy", early_stopping=True),

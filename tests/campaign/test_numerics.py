@@ -54,7 +54,7 @@ def computed_in(dtype, geometries):
 
 
 def dense(geometries):
-    """Those without one-hot codes, which leap where a cluster ends, and have no network."""
+    """Those without one-hot codes, which leap where a cluster ends."""
     chosen = [g for g in geometries if not g.has_one_hot]
     assert len(chosen) >= len(geometries) / 2
     return chosen

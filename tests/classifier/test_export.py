@@ -18,6 +18,7 @@ CONFIGURATIONS = [
     {"orthogonalizer": [Phi(padding="valid"), None], "pool_size": 3},
     {"orthogonalizer__normalize": False, "orthogonalizer__pooling": "max"},
     {"mirror": True},
+    {"orthogonalizer__encoding": "one_hot", "embedder__solver": "kmeans"},
     {"head": "mlp"},
 ]
 

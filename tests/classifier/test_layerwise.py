@@ -274,6 +274,14 @@ def test_bad_parameters(digits, params, message):
         ({"n_clusters": [8, 10**5]}, "n_clusters=100000 is more than the number of patches, 8082"),
         ({"embedder": [None, TwoLayerConvEmbedder(loss="hinge")]}, "'loss'"),
         ({"embedder": [None, TwoLayerConvEmbedder(loss="cross_entropy")]}, "solver='exact'"),
+        (
+            {
+                "n_clusters": 8,
+                "n_components": [16, 17],
+                "embedder": TwoLayerConvEmbedder(solver="kmeans"),
+            },
+            "n_components=17 groups are more than the 16 channels",
+        ),
     ],
 )
 def test_upper_layers_are_checked_before_work_starts(digits, params, message, monkeypatch):

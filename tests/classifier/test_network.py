@@ -40,6 +40,8 @@ def outputs(clf, X):
         {"orthogonalizer__normalize": False, "pool_size": [2, 3]},
         {"orthogonalizer": [Phi(encoding="relu", pooling="max"), None]},
         {"orthogonalizer__kmeans": KMeans(), "embedder__scale_channels": False},
+        {"orthogonalizer__encoding": "one_hot"},
+        {"orthogonalizer__encoding": "one_hot", "embedder__solver": "kmeans", "pool_size": 1},
         {"mirror": True},
     ],
     ids=str,
@@ -99,7 +101,6 @@ def test_the_global_generator_of_torch_is_left_alone(digits):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"orthogonalizer__encoding": "one_hot"}, "to_torch needs encoding='relu'"),
         ({"head": GaussianNB()}, "neither linear nor an MLPClassifier"),
     ],
 )

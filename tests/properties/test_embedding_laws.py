@@ -1,8 +1,10 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
-from strategies import labeled_codes, seeds
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import pdist
+from sklearn.cluster import KMeans
+from strategies import labeled_codes, samplers, seeds
 
 from skhier import TwoLayerConvEmbedder
 
@@ -39,3 +41,82 @@ def test_theorem_1_part_1_codes_of_one_frequency_stay_within_sigma(codes, seed):
     embedder = TwoLayerConvEmbedder(n, init_scale=sigma, scale_channels=False, random_state=seed)
     K = embedder.fit(X, y).kernels_
     assert np.linalg.norm(K[0] - K[-1]) <= sigma / np.sqrt(2) * (1 + 1e-6) + 1e-9 * np.abs(K).max()
+
+
+def within_and_between(K, classes):
+    """Squared distances between embedded codes of a class, and of different classes."""
+    squared = pdist(K, "sqeuclidean")
+    same = pdist(classes[:, None]) == 0
+    return squared[same], squared[~same]
+
+
+@st.composite
+def samples_of_classes(draw):
+    """One-hot codes of a level of a model with equally likely patches, labels, and classes."""
+    sampler = draw(samplers(weights=("uniform",)))
+    level = draw(st.integers(0, sampler.n_levels - 1))
+    X, y = sampler.sample(draw(st.integers(40, 400)), random_state=draw(seeds))
+    n_classes, k = sampler.patches_[level].shape[:2]
+    codes = np.eye(n_classes * k)[sampler.parse_patches(X)[level]]
+    assume(n_classes * k > 2 and len(np.unique(y)) > 1)
+    return codes, y, np.repeat(np.arange(n_classes), k)
+
+
+@settings(max_examples=max(4, settings.default.max_examples // 4))
+@given(samples_of_classes(), seeds, st.floats(0.05, 20))
+def test_distances_grow_with_T_as_class_means_differ(samples, seed, sigma):
+    # E |K_T'(x_a - x_b)|^2 = sigma^2 / (2 C) + (eta T)^2 n |D_ab|^2 over draws of K_0 and W_0,
+    # which n = 20,000 components average: each standard error is at most 1 %.
+    codes, y, classes = samples
+    n, C = 20_000, codes.shape[3]
+    M = embed(codes, y, 128, solver="svd")
+    ratios = []
+    for T in (0, 1, 10, 1000):
+        K = embed(codes, y, n, init_scale=sigma, learning_rate=1.0, max_iter=T, random_state=seed)
+        expected = sigma**2 / (2 * C) + T**2 * n * pdist(M, "sqeuclidean")
+        assert_allclose(pdist(K, "sqeuclidean"), expected, rtol=0.06)
+        within, between = within_and_between(K, classes)
+        if len(within) and len(between):
+            ratios.append(between.mean() / within.mean())
+    # so the ratio of their means moves one way, to that of the class means
+    slack = 0.06 * np.array(ratios[:-1])
+    steps = np.diff(ratios)
+    assert (steps > -slack).all() or (steps < slack).all()
+
+
+@given(samples_of_classes(), seeds, st.integers(1, 10**6))
+def test_without_initial_kernels_T_is_a_unit(samples, seed, T):
+    codes, y, _ = samples
+    once, tenfold = (
+        embed(codes, y, 8, init_scale=0, max_iter=steps, random_state=seed) for steps in (T, 10 * T)
+    )
+    assert_allclose(tenfold, 10 * once, rtol=1e-12, atol=1e-15 * np.abs(tenfold).max())
+    assume(len(np.unique(once.round(12), axis=0)) >= 2)
+    groups = [
+        KMeans(2, n_init=3, random_state=0).fit_predict(K / np.abs(K).max())
+        for K in (once, tenfold)
+    ]
+    assert_array_equal(*groups)
+
+
+@settings(max_examples=max(4, settings.default.max_examples // 2))
+@given(samplers(weights=("uniform",)), st.data(), seeds)
+def test_groups_of_the_population_are_the_classes(sampler, data, seed):
+    level = data.draw(st.integers(0, sampler.n_levels - 1))
+    n_classes, k = sampler.patches_[level].shape[:2]
+    moments = sampler.code_moments(level)
+    M = moments.reshape(*moments.shape[:2], n_classes * k, -1).transpose(2, 0, 1, 3)
+    M = M.reshape(n_classes * k, -1)[::k]
+    assume(pdist(M).min() > 1e-3 * np.abs(M).max())
+    embedder = TwoLayerConvEmbedder(
+        n_classes, solver="kmeans", scale_channels=False, random_state=seed
+    )
+    K = embedder.fit_population(moments, sampler.classes_).kernels_
+    classes = np.repeat(np.arange(n_classes), k)
+    assert_array_equal(K @ K.T, classes[:, None] == classes)
+
+
+def embed(codes, y, n_components, **params):
+    """The kernels that embed codes as they are."""
+    embedder = TwoLayerConvEmbedder(n_components, scale_channels=False, **params)
+    return embedder.fit(codes, y).kernels_

@@ -51,7 +51,7 @@ def test_orthogonalizer(data, encoding, whiten_eps):
     assert_allclose(weighted.transform(data[0]), repeated.transform(data[0]), atol=1e-6)
 
 
-@given(labeled_codes(), seeds, st.sampled_from(["exact", "gd"]), st.booleans())
+@given(labeled_codes(), seeds, st.sampled_from(["exact", "svd", "gd"]), st.booleans())
 def test_embedder(data, seed, solver, is_one_hot):
     codes, y, n_components = data
     if is_one_hot:

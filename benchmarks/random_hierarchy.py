@@ -1,0 +1,140 @@
+"""Images that the Random Hierarchy Model takes: 8 labels and symbols, m synonyms, L levels.
+
+Usage: python benchmarks/random_hierarchy.py accuracy [--seeds 5] [--methods ...] [--csv FILE]
+       python benchmarks/random_hierarchy.py images [--synonyms 2 4 8] [--depths 2 3 4] ...
+
+'accuracy': on 4,000 held-out images, and CPU seconds of the fit, of m = 8, with 30,000 images at
+L = 3 and 40,000 at L = 4. 'images': how many it takes for 95 %, beside the number at which what
+labels say of a pair of symbols is as large as its noise; and how it grows with m at each L, and
+with L at each m. Each seed draws rules and images. 'classes' is algorithm 1 with codes put in
+classes.
+"""
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+from _cnn import cnn_accuracy
+from _common import Table
+from sklearn.exceptions import ConvergenceWarning
+
+from skhier import LayerwiseCNNClassifier
+from skhier.datasets import make_random_hierarchy
+
+V, N_HELD_OUT, LEVEL, MOST = 8, 4000, 0.95, 2**18
+
+
+def _cnn(train, held_out, n_synonyms, depth, seed):
+    return cnn_accuracy(*train, *held_out, 4 * V * n_synonyms, (1, 2), depth, 3000, seed)
+
+
+def _classes(train, held_out, n_synonyms, depth, seed):
+    clf = LayerwiseCNNClassifier.algorithm_1(
+        V * n_synonyms, (1, 2), depth, n_components=V, embedder__solver="kmeans", random_state=seed
+    )
+    return clf.fit(*train).score(*held_out)
+
+
+METHODS = {"classes": _classes, "CNN": _cnn}
+
+
+def draw(n_images, n_synonyms, depth, seed):
+    """(X, y) to learn from and (X, y) held out."""
+    X, y = make_random_hierarchy(
+        n_images + N_HELD_OUT, n_synonyms=n_synonyms, depth=depth, random_state=seed
+    )
+    return (X[N_HELD_OUT:], y[N_HELD_OUT:]), (X[:N_HELD_OUT], y[:N_HELD_OUT])
+
+
+def accuracy(options):
+    table = Table("method", "L", "images", "seed", "accuracy", "CPU s", csv_path=options.csv)
+    for name in options.methods:
+        for depth, n_images in ((3, 30_000), (4, 40_000)):
+            for seed in range(options.seeds):
+                train, held_out = draw(n_images, 8, depth, seed)
+                start = time.process_time()
+                score = METHODS[name](train, held_out, 8, depth, seed)
+                table.add(name, depth, n_images, seed, score, time.process_time() - start)
+
+
+def predicted(n_synonyms, depth):
+    """N_1 = n_c m^L (1 - 1/v) / rho^(L - 1), the mean over rules of tuples of two."""
+    rho = V * (V - 1) / (V**2 - 1)
+    return V * n_synonyms**depth * (1 - 1 / V) / rho ** (depth - 1)
+
+
+def images_needed(method, n_synonyms, depth, seed):
+    """How many images it takes, between two sizes a factor of sqrt 2 apart; NaN beyond `MOST`.
+
+    It is where the line between their accuracies, over the logarithm of size, passes `LEVEL`.
+    """
+    size, at_hand, before = V * n_synonyms, 0, None
+    while size <= MOST:
+        if size > at_hand:
+            at_hand = min(8 * size, MOST)
+            (X, y), held_out = draw(at_hand, n_synonyms, depth, seed)
+        score = method((X[:size], y[:size]), held_out, n_synonyms, depth, seed)
+        if score >= LEVEL:
+            if before is None:
+                return size
+            share = (LEVEL - before[1]) / (score - before[1])
+            return before[0] * (size / before[0]) ** share
+        before, size = (size, score), round(size * np.sqrt(2))
+    return np.nan
+
+
+def images(options):
+    table = Table(
+        "method", "m", "L", "median", "lowest", "highest", "predicted", "ratio",
+        csv_path=options.csv,
+    )  # fmt: skip
+    for name in options.methods:
+        needed = {
+            (m, depth): np.array(
+                [images_needed(METHODS[name], m, depth, seed) for seed in range(options.seeds)]
+            )
+            for m in options.synonyms
+            for depth in options.depths
+        }
+        for (m, depth), found in needed.items():
+            spread = np.median(found), found.min(), found.max()
+            expected = predicted(m, depth)
+            table.add(name, m, depth, *spread, expected, spread[0] / expected)
+        for depth in options.depths:
+            points = [(np.log(m), needed[m, depth]) for m in options.synonyms]
+            _print_slope(f"{name}: log N over log m, L = {depth}", points, depth)
+        for m in options.synonyms:
+            points = [(depth, needed[m, depth]) for depth in options.depths]
+            growth = np.log(predicted(m, 2) / predicted(m, 1))
+            _print_slope(f"{name}: log N over L, m = {m}", points, growth)
+
+
+def _print_slope(what, points, expected):
+    """Least squares over all seeds, and its standard error."""
+    x = np.concatenate([np.full(len(found), at) for at, found in points])
+    y = np.log(np.concatenate([found for _, found in points]))
+    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    if len(np.unique(x)) < 2 or len(x) < 3:
+        return
+    x = x - x.mean()
+    slope = x @ y / (x @ x)
+    rest = y - y.mean() - slope * x
+    error = np.sqrt(rest @ rest / (len(x) - 2) / (x @ x))
+    print(f"{what}: {slope:.2f} +- {error:.2f}, predicted {expected:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("part", choices=["accuracy", "images"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--synonyms", nargs="*", type=int, default=[2, 4, 8])
+    parser.add_argument("--depths", nargs="*", type=int, default=[2, 3, 4])
+    parser.add_argument("--csv")
+    options = parser.parse_args()
+    # Few images have fewer patches than there are, and are not separable.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    {"accuracy": accuracy, "images": images}[options.part](options)
