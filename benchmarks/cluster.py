@@ -6,7 +6,7 @@ loopback interface (all that processes send each other, heartbeats included). Th
 terms of `seconds`; its constants are those measured with one worker, and it is printed beside what
 two take, and then for 10^7 and 10^9 images on 10, 100 and 1,000 workers.
 
-Usage: python benchmarks/cluster.py DATA.npz [--n-images N] [--n-chunks N] [--network BYTES_A_SECOND]
+Usage: python benchmarks/cluster.py DATA.npz [--n-images N] [--n-chunks N] [--network BYTES]
        [--csv FILE]
 DATA.npz holds X (n, H, W, C) and y.
 """
@@ -124,3 +124,66 @@ def seconds(stage, n_images, n_workers, n_chunks, network, overhead):
         + overhead * n_chunks
     )
     return stage.client_seconds + stage.n_passes * once
+
+
+EMBED, TRANSFORM = ("TwoLayerConvEmbedder", "one pass"), ("LayerwiseCNNClassifier", "transform")
+ITERATION, PATCHES = ("RidgeHead", "iteration"), ("PatchKMeansOrthogonalizer", "fit")
+NAMES = {EMBED: "class sums", TRANSFORM: "layers' outputs", ITERATION: "head", PATCHES: "clusters"}
+N_ITERATIONS = 20  # of the head, for large n: from twenty samples a feature on
+
+
+def stages_of(total, n_images, n_workers, n_chunks, overhead):
+    """The constants of stages, from what one worker took."""
+
+    def per_image(name, n_passes):
+        in_pass = total[name][0] / n_passes - overhead * n_chunks
+        return max(0.0, in_pass) * n_workers / n_images
+
+    bytes_of = {name: total[name][1] for name in NAMES}
+    n_iterations = total[ITERATION][2]
+    # Outputs of layers are passes that send only kernels; those of a sum go there and back.
+    return {
+        EMBED: Stage(per_image(EMBED, 1), bytes_of[EMBED] / 2, bytes_of[EMBED] / 2, 1),
+        TRANSFORM: Stage(per_image(TRANSFORM, 1), 0.0, bytes_of[TRANSFORM], 1),
+        ITERATION: Stage(
+            per_image(ITERATION, n_iterations),
+            bytes_of[ITERATION] / n_iterations / 2,
+            bytes_of[ITERATION] / n_iterations / 2,
+            n_iterations,
+        ),
+        PATCHES: Stage(0.0, 0.0, bytes_of[PATCHES], 1, total[PATCHES][0]),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("data")
+    parser.add_argument("--n-images", type=int, default=6000)
+    parser.add_argument("--n-chunks", type=int, default=12)
+    parser.add_argument("--network", type=float, default=1e9)
+    parser.add_argument("--csv")
+    options = parser.parse_args()
+    bunch = load_npz(options.data)
+    X, y = bunch.images[: options.n_images], bunch.target[: options.n_images]
+    measured = [run(n_workers, X, y, options.n_chunks) for n_workers in (1, 2)]
+    overhead = measured[0][2]
+    size = len(X), 1, options.n_chunks, overhead
+    stages = stages_of(measured[0][0], *size)
+    print(f"scheduler: {1000 * overhead:.1f} ms a chunk in each pass")
+    table = Table("stage", "passes", "1: s", "1: MB", "2: s", "2: MB", "2: model s")
+    for name, stage in stages.items():
+        cells = []
+        for total, _, _ in measured:
+            cells += [float(total[name][0]), float(total[name][1] / 1e6)]
+        model = seconds(stage, len(X), 2, options.n_chunks, options.network, overhead)
+        table.add(NAMES[name], int(stage.n_passes), *cells, model)
+    print(f"\nhours by the model; {options.network / 1e9:.2g} GB/s, ten chunks a worker")
+    stages[ITERATION] = stages[ITERATION]._replace(n_passes=N_ITERATIONS)
+    table = Table("images", "workers", *NAMES.values(), "all", csv_path=options.csv)
+    for n_images in (10**7, 10**9):
+        for n_workers in (10, 100, 1000):
+            network = n_images, n_workers, 10 * n_workers, options.network, overhead
+            hours = [seconds(stages[name], *network) / 3600 for name in NAMES]
+            table.add(f"{n_images:.0e}", n_workers, *hours, sum(hours))

@@ -1,9 +1,13 @@
 """Data in the chunks of a Dask array, or in blocks of zarr: the same as in memory."""
 
+import pickle
+
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 import zarr
+from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -65,6 +69,21 @@ def test_chunks_on_workers_give_the_same(case, seed, cluster):
         responses = lazy.compute()
     assert_allclose(responses, getattr(expected, method)(data), rtol=1e-5, atol=1e-7)
     assert_allclose(responses, getattr(found, method)(data), rtol=1e-6, atol=1e-9)
+
+
+def test_workers_may_be_threads_of_one_process():
+    expected = small().fit(X, y).decision_function(X)
+    options = dict(n_workers=1, threads_per_worker=4, processes=False, dashboard_address=None)
+    with LocalCluster(**options) as threads, Client(threads):
+        found = small().fit(da.from_array(X, chunks=(20, 8, 8)), y)
+    assert_allclose(found.decision_function(X), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_chunks_in_bfloat16_can_be_sent():
+    features = torch.arange(12, dtype=torch.bfloat16).reshape(4, 3)
+    again = pickle.loads(pickle.dumps(_dask._Chunk(features))).array
+    assert again.dtype == torch.bfloat16
+    assert torch.equal(again, features)
 
 
 @each_case

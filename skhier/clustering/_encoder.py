@@ -5,6 +5,7 @@ an integer tensor (n, h, w) that stands for one-hot vectors: `n_clusters` times 
 and all that the layers above need of them.
 """
 
+import threading
 from math import prod
 from typing import NamedTuple
 
@@ -49,6 +50,16 @@ class Coding(NamedTuple):
         return *pooled, n_clusters * ENCODINGS[self.encoding]
 
 
+class _Buffers(threading.local):
+    """Memory by name, each thread's own: workers of a cluster may share an encoder."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def __reduce__(self):
+        return _Buffers, ()
+
+
 class PatchEncoder:
     """A code for each patch: its products with the kernels, a nonlinearity, pooling.
 
@@ -91,7 +102,7 @@ class PatchEncoder:
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
         self._wide = torch.promote_types(dtype, torch.float32)
-        self._buffers = {}
+        self._buffers = _Buffers()
 
     def _response(self, images):
         """The convolution of images with the kernels: (n, rows, columns, n_clusters)."""
@@ -102,14 +113,11 @@ class PatchEncoder:
         rows = patches.reshape(-1, self.kernels.shape[1])
         return dense_product(rows, self.kernels, self.intercepts).reshape(*windows.shape[:3], -1)
 
-    def __getstate__(self):
-        return vars(self) | {"_buffers": {}}
-
     def _buffer(self, name, like):
         """Memory of the shape of `like`, the same at each call: fresh memory is slow."""
-        kept = self._buffers.get(name)
+        kept = self._buffers.kept.get(name)
         if kept is None or len(kept) < len(like):
-            kept = self._buffers[name] = like.new_empty(like.shape)
+            kept = self._buffers.kept[name] = like.new_empty(like.shape)
         return kept[: len(like)]
 
     def label_map(self, images):

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -418,3 +420,15 @@ def test_numbers_out_of_range_are_refused(params):
     X = np.random.default_rng(0).random((5, 4, 4), dtype=np.float32)
     with pytest.raises(ValueError, match=next(iter(params))):
         PatchKMeansOrthogonalizer(2, **params).fit(X)
+
+
+def test_threads_share_an_encoder():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 16, 16, 3)).astype(np.float32)
+    encoder = PatchKMeansOrthogonalizer(30, random_state=0).fit(X)._encoder(torch.float32)
+    batches = np.split(X, 40)
+    expected = [encoder.encode(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            for found, codes in zip(threads.map(encoder.encode, batches), expected):
+                assert torch.equal(found, codes)
