@@ -51,11 +51,9 @@ def _patches(**params):
     return PatchKMeansOrthogonalizer(**params)
 
 
-def _embedder(solver, **params):
-    return Case(
-        TwoLayerConvEmbedder(3, solver=solver, batch_size=16, random_state=0, **params),
-        (IMAGES, LABELS),
-    )
+def _embedder(solver, n_components=3, **params):
+    params |= {"solver": solver, "batch_size": 16, "random_state": 0}
+    return Case(TwoLayerConvEmbedder(n_components, **params), (IMAGES, LABELS))
 
 
 def _classifier(**params):
@@ -75,7 +73,7 @@ CASES = {
     "patches, KMeans": Case(_patches(kmeans=KMeans(max_iter=5, n_init=1)), (IMAGES,)),
     "exact": _embedder("exact"),
     "svd": _embedder("svd"),
-    "kmeans": _embedder("kmeans"),
+    "kmeans": _embedder("kmeans", 1),  # no more groups than channels
     "gd": _embedder("gd", max_iter=5),
     "sgd": _embedder("sgd", max_iter=9, loss="cross_entropy"),
     "adam": _embedder("adam", max_iter=9, loss="cross_entropy", early_stopping=True),

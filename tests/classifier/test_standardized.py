@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
 from skhier import RidgeHead
 from skhier._base._rows import LocalRows
+from skhier.classifier import _preconditioner
 from skhier.classifier._preconditioner import InverseRoot, preconditioning_sample
 from skhier.classifier._standardized import StandardizedFeatures
 
@@ -39,16 +41,30 @@ def test_the_inverse_root_is_that_of_the_sample():
     assert_allclose(root, root.T, atol=1e-12)
 
 
-def test_preconditioned_heads_take_fewer_iterations_to_the_same_solution(monkeypatch):
-    X, y = data(6000, 400)
-    rng = np.random.default_rng(1)  # features vary with few others, as those of images do
-    X += rng.standard_normal((6000, 30)) * np.arange(30) @ rng.standard_normal((30, 400))
+def without_preconditioner(monkeypatch, head, *data):
+    with monkeypatch.context() as patched:
+        patched.setattr(_preconditioner, "_LEAST_ROWS", np.inf)
+        return head.fit(*data)
+
+
+def test_preconditioned_heads_have_the_same_solution(monkeypatch):
+    X, y = data(2400, 220)
     weight = np.random.default_rng(2).integers(3, size=len(X))
-    params = {"alpha": 1e-4, "tol": 1e-8, "max_iter": 400, "random_state": 0}
-    found = RidgeHead(**params).fit(X, y, weight)
-    monkeypatch.setattr("skhier.classifier._preconditioner._LEAST_ROWS", 10**6)
-    expected = RidgeHead(**params).fit(X, y, weight)
-    assert_allclose(found.coef_, expected.coef_, atol=1e-6)
+    head = RidgeHead(tol=1e-9, max_iter=300, random_state=0)
+    found = clone(head).fit(X, y, weight)
+    expected = without_preconditioner(monkeypatch, head, X, y, weight)
+    assert_allclose(found.coef_, expected.coef_, atol=1e-7)
+    assert found.residual_curve_[0] != expected.residual_curve_[0]
+
+
+def test_preconditioned_heads_take_fewer_iterations(monkeypatch):
+    rng = np.random.default_rng(1)  # variances fall as a power, as those of images do
+    Z = rng.standard_normal((8000, 1600)) * np.arange(1.0, 1601) ** -0.7
+    X = Z @ np.linalg.qr(rng.standard_normal((1600, 1600)))[0]
+    y = Z[:, 10] * 10**0.7 + Z[:, 100] * 100**0.7 > 0
+    head = RidgeHead(1e-3, random_state=0)
+    found = clone(head).fit(X, y)
+    expected = without_preconditioner(monkeypatch, head, X, y)
     assert found.n_iter_ < 0.7 * expected.n_iter_
 
 
