@@ -107,7 +107,7 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
 
     See Also
     --------
-    HierarchicalSampler.expected_product : Of which it is a case.
+    skhier.HierarchicalSampler.expected_product : Of which it is a case.
 
     Notes
     -----

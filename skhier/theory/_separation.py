@@ -18,7 +18,9 @@ from ._coins import log_evidence, log_tail
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """Which codes are certified to be of different classes, by :func:`separate_codes`.
+    """Which codes are certified to be of different classes.
+
+    It is what :func:`~skhier.theory.separate_codes` returns.
 
     Attributes
     ----------
@@ -256,7 +258,7 @@ def code_counts(
     classes: ArrayLike | None = None,
     context: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Count codes of images in cells, for :func:`separate_codes`.
+    """Count codes of images in cells, for :func:`~skhier.theory.separate_codes`.
 
     Parameters
     ----------
