@@ -66,7 +66,7 @@ workers = sorted({task["worker"] for task in stream.data})
 start = min(stop["start"] for task in stream.data for stop in task["startstops"])
 fig, ax = plt.subplots(figsize=(8, 2.2), layout="constrained")
 for color, (function, name) in enumerate(names.items()):
-    ax.barh([], [], color=f"C{color}", label=name)
+    ax.plot([], [], color=f"C{color}", linewidth=6, label=name)
     for task in stream.data:
         if function in str(task["key"]):
             for span in task["startstops"]:
