@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skhier import LayerwiseCNNClassifier
 from skhier.datasets import make_random_hierarchy
+from skhier.theory import rhm_sample_complexity
 
 V, N_HELD_OUT, LEVEL, MOST = 8, 4000, 0.95, 2**18
 
@@ -58,12 +59,6 @@ def accuracy(options):
                 table.add(name, depth, n_images, seed, score, time.process_time() - start)
 
 
-def predicted(n_synonyms, depth):
-    """N_1 = n_c m^L (1 - 1/v) / rho^(L - 1), the mean over rules of tuples of two."""
-    rho = V * (V - 1) / (V**2 - 1)
-    return V * n_synonyms**depth * (1 - 1 / V) / rho ** (depth - 1)
-
-
 def images_needed(method, n_synonyms, depth, seed):
     """How many images it takes, between two sizes a factor of sqrt 2 apart; NaN beyond `MOST`.
 
@@ -99,14 +94,16 @@ def images(options):
         }
         for (m, depth), found in needed.items():
             spread = np.median(found), found.min(), found.max()
-            expected = predicted(m, depth)
+            expected = rhm_sample_complexity(V, V, m, 2, depth)
             table.add(name, m, depth, *spread, expected, spread[0] / expected)
         for depth in options.depths:
             points = [(np.log(m), needed[m, depth]) for m in options.synonyms]
             _print_slope(f"{name}: log N over log m, L = {depth}", points, depth)
         for m in options.synonyms:
             points = [(depth, needed[m, depth]) for depth in options.depths]
-            growth = np.log(predicted(m, 2) / predicted(m, 1))
+            growth = np.log(
+                rhm_sample_complexity(V, V, m, 2, 2) / rhm_sample_complexity(V, V, m, 2, 1)
+            )
             _print_slope(f"{name}: log N over L, m = {m}", points, growth)
 
 

@@ -123,7 +123,7 @@ class DaskRows(Rows):
 
     def collect(self):
         """All rows, an array in memory."""
-        return np.concatenate([as_array(chunk.array) for chunk in self._compute(self._chunks)])
+        return self._joined(self._chunks)
 
     def hold(self, made, memory, task, name):
         """The rows that are made of these, kept by the workers."""
@@ -137,7 +137,11 @@ class DaskRows(Rows):
         """The rows that are made of these, an array in memory."""
         how = delayed(made, traverse=False)
         parts = [delayed(_make)(chunk, how) for chunk in self._chunks]
-        return np.concatenate([as_array(chunk.array) for chunk in self._compute(parts)])
+        return self._joined(parts)
+
+    def _joined(self, chunks):
+        """The rows of chunks, an array in memory."""
+        return np.concatenate([as_array(chunk.array) for chunk in self._compute(chunks)])
 
     def _compute(self, results, parts=(), task=None, name=""):
         """The values of results, of which parts are finished one after the other."""

@@ -79,15 +79,7 @@ def check_equal_codes(
     has_head : bool, default=False
         Whether there is to be a linear head without error.
     """
-    reasons = []
-    if has_head and sampler.margin_ == 0:
-        reasons.append("its root is not linearly separable (assumption 1)")
-    if not sampler.check_assumptions()[1].holds:
-        reasons.append("sets of patches share patches (assumption 2)")
-    if any(np.ptp(weights) > 0 for weights in sampler.rule_weights_):
-        reasons.append("patches of a class are not equally likely")
-    if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
-        reasons.append("it is noisy")
+    reasons = broken_assumptions(sampler, has_head)
     exact = sampler.statistics().levels
     reasons += [f"a class of level {i} never occurs" for i in levels if not _all_occur(exact[i])]
     reasons += [
@@ -101,3 +93,20 @@ def check_equal_codes(
 
 def _all_occur(level):
     return level.class_frequencies.sum(axis=(0, 2, 3)).min() > 0
+
+
+def broken_assumptions(sampler: HierarchicalSampler, has_head: bool) -> list[str]:
+    """Why codes of a class are not exchangeable, or a head is not without error.
+
+    See :func:`check_equal_codes` for the parameters.
+    """
+    reasons = []
+    if has_head and sampler.margin_ == 0:
+        reasons.append("its root is not linearly separable (assumption 1)")
+    if not sampler.check_assumptions()[1].holds:
+        reasons.append("sets of patches share patches (assumption 2)")
+    if any(np.ptp(weights) > 0 for weights in sampler.rule_weights_):
+        reasons.append("patches of a class are not equally likely")
+    if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
+        reasons.append("it is noisy")
+    return reasons

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import ceil, log, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from scipy.stats import chi2
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -15,6 +14,7 @@ from .._base._params import check_fitted
 from .._base._parts import changed_params
 from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
+from ._cells import broken_assumptions
 from ._checks import (
     check_choice,
     check_counts,
@@ -242,15 +242,7 @@ class _Level(NamedTuple):
 def _levels_from_the_last(sampler):
     """The levels of a sampler, that of the pixels first; ValueError if assumptions fail."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    reasons = []
-    if sampler.margin_ == 0:
-        reasons.append("its root is not linearly separable (assumption 1)")
-    if not sampler.check_assumptions()[1].holds:
-        reasons.append("sets of patches share patches (assumption 2)")
-    if any(np.ptp(weights) > 0 for weights in sampler.rule_weights_):
-        reasons.append("patches of a class are not equally likely")
-    if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
-        reasons.append("it is noisy")
+    reasons = broken_assumptions(sampler, has_head=True)
     exact = sampler.statistics()
     unlike = [i for i, level in enumerate(exact.levels) if i > 0 and level.delta_min < 1e-12]
     if unlike:
