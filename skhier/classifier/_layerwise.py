@@ -126,10 +126,9 @@ class LayerwiseCNNClassifier(
         What `fit` may hold besides X: bytes, or a string such as '500MB' or '2GiB'. Half
         of it is for the outputs of layers for all images; those that take more are computed
         again when they are needed, and what the head learns from goes to a temporary file
-        (in the folder of :mod:`tempfile`, see its TMPDIR), unless it is read once, for the
-        products of features. The other half is for what is done at a time: clustering
-        patches, encoding a batch, the head. It changes no result but, by those products, for
-        rounding. None is the memory of the machine.
+        (in the folder of :mod:`tempfile`, see its TMPDIR). The other half is for what is done
+        at a time: clustering patches, encoding a batch, the head. It changes no result. None is
+        the memory of the machine.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
