@@ -2,13 +2,20 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 # Without it scikit-learn's array API check is skipped, not run.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Tests run in several processes, which share the cores.
+N_THREADS = max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+torch.set_num_threads(N_THREADS)
+threadpool_limits(N_THREADS)
 
 # `pytest --hypothesis-profile=thorough` draws many more cases.
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
