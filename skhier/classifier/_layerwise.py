@@ -89,7 +89,7 @@ class LayerwiseCNNClassifier(
         A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
         each. None is that of `orthogonalizer`, whose default is 'auto'; in the last of
         several layers an 'auto' `pool_size` is 'thirds', so that the head sees at most 3x3
-        pixels of images of any size.
+        pixels, averages of windows that overlap, of images of any size.
 
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int holds for every layer but the last, whose codes go
@@ -594,7 +594,8 @@ class LayerwiseCNNClassifier(
         network : torch.nn.Sequential
             Conv2d, ReLU, MaxPool2d (AvgPool2d) and a 1x1 Conv2d for each layer, then
             Flatten and the Linear layers of the head; where responses are normalized, an
-            RMS norm over channels before the ReLU; for 'one_hot' codes, in place of the ReLU,
+            RMS norm over channels before the ReLU; where windows overlap, an average with
+            weights for AvgPool2d; for 'one_hot' codes, in place of the ReLU,
             a module that gives 1 where a channel is the largest, which has no gradient; with
             `mirror`, the layers are applied to the image and to its mirror image. It takes
             images (n, C, H, W), channels first, with float32 or float64 values on the scale of

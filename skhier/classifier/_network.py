@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from .._base._device import as_tensor, torch_dtype
 from ..clustering._encoder import NORM_EPS
+from ..clustering._pooling import tents
 
 _ACTIVATIONS = {
     "identity": nn.Identity,
@@ -67,6 +68,32 @@ class OneHot(nn.Module):
         return F.one_hot(x.argmax(dim=1), x.shape[1]).permute(0, 3, 1, 2).to(x.dtype)
 
 
+class WeightedPool2d(nn.Module):
+    """Averages of windows of images (n, C, H, W) that overlap, with weights.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows, H)
+        The weights of rows of pixels in each row of windows.
+
+    columns : Tensor of shape (n_columns, W)
+        Likewise of columns; the weight of a pixel is the product.
+    """
+
+    def __init__(self, rows, columns):
+        super().__init__()
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+
+    def forward(self, x):
+        """Pool images (n, C, H, W)."""
+        return self.rows @ x @ self.columns.T
+
+    def extra_repr(self):
+        """What the module prints of itself."""
+        return f"output_size=({len(self.rows)}, {len(self.columns)})"
+
+
 class MirrorAverage(nn.Module):
     """The average of a network's outputs for images and for their mirror images.
 
@@ -111,13 +138,19 @@ def _block_modules(block):
     conv.bias = nn.Parameter(intercepts)
     modules += [conv, *_nonlinearity(conv, coding)]
     if coding.pool_size != (1, 1):
-        modules.append(_POOLS[coding.pooling](coding.pool_size, ceil_mode=True))
+        modules.append(_pool(coding, grid.map_shape))
     if block.embedder is not None:
         K = as_tensor(block.embedder.kernels_)
         conv1x1 = nn.Conv2d(*K.shape, 1, bias=False, device=_NOWHERE)
         conv1x1.weight = nn.Parameter(K.T[:, :, None, None].contiguous())
         modules.append(conv1x1)
     return modules
+
+
+def _pool(coding, map_shape):
+    if coding.pooling == "tent":
+        return WeightedPool2d(*tents(map_shape, coding.pool_size))
+    return _POOLS[coding.pooling](coding.pool_size, ceil_mode=True)
 
 
 def _nonlinearity(conv, coding):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .._base._device import as_tensor, automatic_batch_size, dense_product, in_batches, to_tensor
 from ._border import subtract_border
+from ._pooling import pool
 
 # Added to the mean square of a patch's responses that they are divided by the root of.
 NORM_EPS = 0.01
@@ -32,8 +33,8 @@ class Coding(NamedTuple):
         Added before the ReLU.
     normalize : bool
         Whether a patch's responses are divided by their root mean square.
-    pooling : {'max', 'average'}
-        What a window of codes becomes.
+    pooling : {'max', 'average', 'tent'}
+        What a window of codes becomes; 'tent' is an average with weights, of windows that overlap.
     pool_size : tuple of int
         Window and stride of the pooling; windows cut by the border count.
     """
@@ -146,6 +147,8 @@ class PatchEncoder:
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
         bias = float(self.coding.bias)  # of unsigned ints -bias would wrap around
+        if self.coding.pooling == "tent":  # its weights, rounded, have another sum than 1
+            return self._pool(r.add_(bias).clamp_(min=0))
         return self._pool(r.clamp_(min=-bias)).add_(bias)
 
     def encode_dense(self, images):
@@ -157,8 +160,4 @@ class PatchEncoder:
         return F.one_hot(labels, self.n_clusters).to(self.dtype)
 
     def _pool(self, codes):
-        window = self.coding.pool_size
-        if window == (1, 1):
-            return codes
-        pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[self.coding.pooling]
-        return pool(codes.permute(0, 3, 1, 2), window, ceil_mode=True).permute(0, 2, 3, 1)
+        return pool(codes, self.coding.pooling, self.coding.pool_size)

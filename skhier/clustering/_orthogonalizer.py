@@ -118,7 +118,9 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
         codes, 3 for at least 6x6, and 2 for smaller ones. 'thirds' is as much, or more, so
         that at most 3x3 windows remain of a map of any size: a last layer gives no more
-        features for large images than for small ones.
+        features for large images than for small ones. If `pooling` is 'average', these windows
+        are equal and overlap, and weights fall linearly from the center of each to 1.3 times
+        its width: features do not jump when something moves from one window to the next.
 
     pooling : {'max', 'average'}, default='average'
         What a window of codes becomes: its maximum in each channel, as in section 6, or

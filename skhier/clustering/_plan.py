@@ -42,7 +42,9 @@ class Plan:
             If a parameter is not valid, or patches do not fit or do not tile the images.
         """
         grid = PatchGrid.from_params(image_shape, params.patch_size, params.stride, params.padding)
-        pool_size = params.pool_size
+        pool_size, pooling = params.pool_size, params.pooling
+        if pooling == "average" and isinstance(pool_size, str) and pool_size == "thirds":
+            pooling = "tent"
         if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
             pool_size = _NAMED_POOL_SIZES[pool_size](grid.map_shape)
         pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto' or 'thirds'")
@@ -50,7 +52,7 @@ class Plan:
             params.encoding,
             params.bias,
             params.normalize,
-            params.pooling,
+            pooling,
             tuple(map(min, pool_size, grid.map_shape)),
         )
         n_clusters = params.n_clusters

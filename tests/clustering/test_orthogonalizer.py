@@ -288,6 +288,30 @@ def test_thirds_leave_at_most_three_by_three_windows_of_any_map(side, remains):
     assert phi.output_shape_[:2] in [(remains, remains), (remains, remains - 1)]
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (7, 12), (3, 1), (2, 5)])
+def test_thirds_are_averages_with_weights_that_fall_from_equally_spaced_centers(shape):
+    X = np.random.default_rng(0).standard_normal((5, *shape, 6))
+    pooled, codes = (
+        PatchKMeansOrthogonalizer(3, 1, pool_size=size, random_state=0).fit_transform(X)
+        for size in ("thirds", 1)
+    )
+    for axis, side in enumerate(shape, 1):
+        n = pooled.shape[axis]
+        centers = (np.arange(n) + 0.5) * side / n - 0.5
+        weights = np.maximum(0, 1 - abs(np.arange(side) - centers[:, None]) * n / side / 1.3)
+        weights /= weights.sum(axis=1, keepdims=True)
+        codes = np.moveaxis(np.tensordot(weights, codes, (1, axis)), 0, axis)
+    assert_allclose(pooled, codes, atol=1e-12)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_thirds_of_a_mirror_image_are_mirrored(pooling):
+    X = np.random.default_rng(0).standard_normal((5, 9, 12, 6))
+    phi = PatchKMeansOrthogonalizer(3, 1, pool_size="thirds", pooling=pooling, random_state=0)
+    codes = phi.fit(X).transform(X)
+    assert_allclose(phi.transform(X[:, ::-1, ::-1]), codes[:, ::-1, ::-1], atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
 def test_dtypes(dtype):
     X = np.random.default_rng(0).integers(0, 255, (50, 6, 6)).astype(dtype)
