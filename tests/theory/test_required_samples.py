@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize_scalar
+from scipy.special import comb
 from scipy.stats import binom
 
 from skhier import HierarchicalSampler
@@ -167,6 +168,25 @@ def test_the_certificate_is_complete_at_the_proved_number_and_twice_the_predicti
             assert failures > binom.isf(1e-6, n_runs, delta)
 
 
+@pytest.mark.parametrize("params", [{}, {"n_labels": 3}, {"patches_per_class": 2}])
+def test_at_the_predicted_number_the_certificate_misses_a_pair_as_often_as_predicted(params):
+    # With the number at which the mean of |S|^2 is enough it misses every other pair.
+    sampler, delta, n_runs = small_model(**params), 0.3, 400
+    n = required_samples(sampler, delta, "certificate", level=1)
+    counts = draw_counts(sampler, 1, n, n_runs, seed=6)
+    k, n_codes = sampler.patches_[1].shape[1], counts.shape[2]
+    table = counts.swapaxes(1, 2).reshape(n_runs, n_codes, -1)
+    x = log(n_codes**2 / (2 * delta))
+    missed = np.zeros((n_codes, n_codes))
+    for run in table:
+        S, m = run[:, None] - run, run[:, None] + run
+        bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
+        missed += (S**2).sum(axis=2) < bound
+    rate = missed.reshape(n_codes // k, k, -1, k).mean(axis=(1, 3)) / n_runs
+    np.fill_diagonal(rate, 0)
+    assert delta / k**2 / 4 < rate.max() < 2 * delta / k**2
+
+
 def test_the_proved_number_is_that_of_the_page():
     # The theorem's condition, pair by pair, with the best of all rates in place of a grid's.
     sampler, delta = small_model(n_semantic_classes=3), 0.1
@@ -247,6 +267,18 @@ def test_lower_bounds_are_below_what_is_needed():
     for method in ("pixels", "gaussian"):
         assert necessary_samples(sampler, delta, method) <= required_samples(sampler, delta)
     assert necessary_samples(sampler, 0.3, "pixels") == 1
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.5, 0.9])
+def test_the_coverage_bound_is_below_the_exact_number_of_coupons(delta):
+    # One pixel: each image shows one of K patches, all equally likely.
+    K = 16
+    sampler = small_model(n_levels=1, n_semantic_classes=2, patches_per_class=K // 2,
+                          root_shape=(1, 1), n_root_images=1)  # fmt: skip
+    j = np.arange(1, K + 1)
+    signs = -((-1.0) ** j) * comb(K, j)
+    exact = next(n for n in range(1, 1000) if signs @ (1 - j / K) ** n <= delta)
+    assert 0.6 * exact <= necessary_samples(sampler, delta) <= exact
 
 
 def test_the_gaussian_oracle_beats_k_means_and_the_certificate():
