@@ -32,14 +32,14 @@ CONFIGURATIONS = {
     "one block of 2000": dict(
         n_layers=1,
         n_clusters=2000,
-        pool_size=9,
+        pool_size="thirds",
         orthogonalizer=Phi(padding="valid", whiten_eps=1e-2),
     ),
     "400 + 1600": dict(VALID, n_clusters=[400, 1600]),
     "400 + 800 + 800": dict(
         n_layers=3,
         n_clusters=[400, 800, 800],
-        pool_size=[3, 2, 2],
+        pool_size=[3, 2, "thirds"],
         orthogonalizer=[
             Phi(padding="valid", whiten_eps=1e-2),
             Phi(whiten_eps=0.3),
