@@ -10,6 +10,7 @@ from torch import nn
 from skhier import LayerwiseCNNClassifier
 from skhier import PatchKMeansOrthogonalizer as Phi
 from skhier._base import _device
+from skhier.classifier._network import WeightedPool2d
 
 SMALL = {"n_clusters": 12, "n_components": 5, "random_state": 0}
 
@@ -83,7 +84,7 @@ def test_network_is_plain_and_trainable(digits):
     X, _, y, _ = digits
     clf = make(orthogonalizer=[Phi(normalize=False, pooling="max"), Phi(normalize=False)])
     network = clf.fit(X, y).to_torch()
-    kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, nn.AvgPool2d]
+    kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, WeightedPool2d]
     assert [type(m) for m in network] == [*kinds, nn.Flatten, nn.Linear]
     loss = network(torch.from_numpy(X[:8, None])).sum()
     loss.backward()

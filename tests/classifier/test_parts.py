@@ -111,11 +111,12 @@ def test_default_parts_are_the_parts_of_the_default(few):
     parts = {"orthogonalizer": PatchKMeansOrthogonalizer(), "embedder": TwoLayerConvEmbedder()}
     given = LayerwiseCNNClassifier(head=RidgeHead(), random_state=0, **parts).fit(X, y)
     assert_array_equal(given.decision_function(X), expected.decision_function(X))
-    # So a pipeline of parts with default parameters is the default classifier but for seeds.
+    # A pipeline of parts with the seeds, and the windows of the last layer, is the default.
+    seed = expected.layers_[1].orthogonalizer.random_state
     pipeline = make_pipeline(
         PatchKMeansOrthogonalizer(random_state=expected.layers_[0].orthogonalizer.random_state),
         TwoLayerConvEmbedder(random_state=expected.layers_[0].embedder.random_state),
-        PatchKMeansOrthogonalizer(random_state=expected.layers_[1].orthogonalizer.random_state),
+        PatchKMeansOrthogonalizer(pool_size="thirds", random_state=seed),
         Flatten(),
         RidgeHead(),
     )
