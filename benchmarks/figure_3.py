@@ -79,16 +79,20 @@ def _classes(train, held_out, sampler, seed):
 METHODS = {"CNN": _cnn, "algorithm 1": _algorithm_1, "classes": _classes}
 
 
+def depth_model(depth, seed):
+    return HierarchicalSampler(
+        depth, patches_per_class=4, patch_size=2, root_shape=(2, 2), min_lambda=0.03,
+        random_state=seed,
+    ).fit()  # fmt: skip
+
+
 def depth(n_seeds, csv_path, methods):
     print("4 classes and 4 patches of 2x2 a class at each level, 2x2 semantic images;")
     print("accuracy on 4,000 held-out images against the number of images to learn from")
     table = Table("depth", "seed", "method", *SIZES, csv_path=csv_path)
     for d in (2, 3, 4):
         for seed in range(n_seeds):
-            sampler = HierarchicalSampler(
-                d, patches_per_class=4, patch_size=2, root_shape=(2, 2), min_lambda=0.03,
-                random_state=seed,
-            ).fit()  # fmt: skip
+            sampler = depth_model(d, seed)
             X, y = sampler.sample(max(SIZES) + 4000)
             held_out = X[-4000:], y[-4000:]
             for name in methods:

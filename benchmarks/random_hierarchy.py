@@ -108,17 +108,24 @@ def images(options):
 
 
 def _print_slope(what, points, expected):
-    """Least squares over all seeds, and its standard error."""
+    """Least squares over all seeds that reached `LEVEL`, and its standard error.
+
+    Those that did not need more than `MOST` images, so the slope is too small without them.
+    """
     x = np.concatenate([np.full(len(found), at) for at, found in points])
     y = np.log(np.concatenate([found for _, found in points]))
-    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    n_dropped, x, y = np.isnan(y).sum(), x[np.isfinite(y)], y[np.isfinite(y)]
     if len(np.unique(x)) < 2 or len(x) < 3:
         return
     x = x - x.mean()
     slope = x @ y / (x @ x)
     rest = y - y.mean() - slope * x
     error = np.sqrt(rest @ rest / (len(x) - 2) / (x @ x))
-    print(f"{what}: {slope:.2f} +- {error:.2f}, predicted {expected:.2f}", flush=True)
+    print(
+        f"{what}: {slope:.2f} +- {error:.2f}, predicted {expected:.2f}; {n_dropped} of "
+        f"{n_dropped + len(x)} runs dropped, which did not reach {LEVEL}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -77,28 +77,8 @@ def check_equal_codes(
         The function that asks.
 
     has_head : bool, default=False
-        Whether there is to be a linear head without error.
-    """
-    reasons = broken_assumptions(sampler, has_head)
-    exact = sampler.statistics().levels
-    reasons += [f"a class of level {i} never occurs" for i in levels if not _all_occur(exact[i])]
-    reasons += [
-        f"classes of level {i} have the same labeled frequencies"
-        for i in levels
-        if exact[i].delta_min < 1e-12
-    ]
-    if reasons:
-        raise ValueError(f"{asks} does not hold for this sampler: {'; '.join(reasons)}.")
-
-
-def _all_occur(level):
-    return level.class_frequencies.sum(axis=(0, 2, 3)).min() > 0
-
-
-def broken_assumptions(sampler: HierarchicalSampler, has_head: bool) -> list[str]:
-    """Why codes of a class are not exchangeable, or a head is not without error.
-
-    See :func:`check_equal_codes` for the parameters.
+        Whether there is to be a linear head without error, for which patches of all levels are
+        to be seen.
     """
     reasons = []
     if has_head and sampler.margin_ == 0:
@@ -109,4 +89,17 @@ def broken_assumptions(sampler: HierarchicalSampler, has_head: bool) -> list[str
         reasons.append("patches of a class are not equally likely")
     if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
         reasons.append("it is noisy")
-    return reasons
+    exact = sampler.statistics().levels
+    occurring = range(sampler.n_levels) if has_head else levels
+    reasons += [f"a class of level {i} never occurs" for i in occurring if not _occur(exact[i])]
+    reasons += [
+        f"classes of level {i} have the same labeled frequencies"
+        for i in levels
+        if exact[i].delta_min < 1e-12
+    ]
+    if reasons:
+        raise ValueError(f"{asks} does not hold for this sampler: {'; '.join(reasons)}.")
+
+
+def _occur(level):
+    return level.class_frequencies.sum(axis=(0, 2, 3)).min() > 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import ceil, log, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scipy.stats import chi2
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.svm import LinearSVC
@@ -14,7 +13,7 @@ from .._base._params import check_fitted
 from .._base._parts import changed_params
 from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
-from ._cells import broken_assumptions
+from ._cells import check_equal_codes
 from ._checks import (
     check_choice,
     check_counts,
@@ -228,6 +227,13 @@ class _Level(NamedTuple):
     def size_ratio(self):
         return float(self.shown.max() / self.shown.min())
 
+    def separation(self, delta):
+        """Distance of patches, in diameters, at which k-means seeds each of them."""
+        n_trials = 2 + int(log(self.n_patches))  # of KMeans
+        return lemma7_separation(
+            self.n_patches, delta, size_ratio=4 * self.size_ratio, n_trials=n_trials
+        )
+
     def n_draws(self, delta):
         """Number of draws from images such that numbers differ by 4 times `size_ratio`.
 
@@ -242,19 +248,12 @@ class _Level(NamedTuple):
 def _levels_from_the_last(sampler):
     """The levels of a sampler, that of the pixels first; ValueError if assumptions fail."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    reasons = broken_assumptions(sampler, has_head=True)
-    exact = sampler.statistics()
-    unlike = [i for i, level in enumerate(exact.levels) if i > 0 and level.delta_min < 1e-12]
-    if unlike:
-        reasons.append(f"classes of level {unlike[0]} have the same labeled frequencies")
-    if any(level.class_frequencies.sum(axis=(0, 2, 3)).min() == 0 for level in exact.levels):
-        reasons.append("a class never occurs")
-    if reasons:
-        raise ValueError(f"theorem 2 does not hold for this sampler: {'; '.join(reasons)}.")
+    others = list(range(1, sampler.n_levels))
+    check_equal_codes(sampler, others, asks="theorem 2", has_head=True)
     levels = [
         _Level(*table.shape[:2], table.shape[2:4], height * width, level)
         for table, (height, width), level in zip(
-            sampler.patches_, sampler.level_shapes_, exact.levels
+            sampler.patches_, sampler.level_shapes_, sampler.statistics().levels
         )
     ]
     return levels[::-1]
@@ -276,30 +275,27 @@ class _Plan(NamedTuple):
     sigmas: list
 
 
-class _Embedding:
-    """An embedding of the classes of `lower` that makes patches of `upper` clusters.
-
-    Half of the distance within a class is K_0's and half is sampling's; sampling may take
-    a quarter of the distance between classes.
-    """
-
-    def __init__(self, upper, lower, delta, n):
-        self.sigma = 1 / sqrt(2 * upper.cells)
-        n_trials = 2 + int(log(upper.n_patches))  # of KMeans
-        gamma = lemma7_separation(
-            upper.n_patches, delta, size_ratio=4 * upper.size_ratio, n_trials=n_trials
-        )
-        tail = delta / (2 * n_pairs(lower.n_patches))
-        distance = lower.statistics.delta_min / lower.k
-        self.path = (gamma + self.sigma / sqrt(2)) / (distance / 2 * sqrt(chi2.ppf(tail, n)))
-
-
 def _plan(levels, delta, n_components, learning_rate):
-    pairs = [n_pairs(lower.n_patches) for lower in levels[:-1]]
-    n = n_components or default_width(max(pairs, default=1), delta)
-    embeddings = [_Embedding(*pair, delta, n) for pair in zip(levels[1:], levels)]
-    T = ceil(max([e.path for e in embeddings], default=1) / learning_rate)
-    return _Plan(n, T, [e.sigma for e in embeddings])
+    uppers, lowers = levels[1:], levels[:-1]
+    n_of_pairs = max([n_pairs(lower.n_patches) for lower in lowers], default=1)
+    n = n_components or default_width(n_of_pairs, delta)
+    # Half of the distance within a class is K_0's and half is sampling's, which may take half of
+    # the distance of frequencies too; from patch to patch, so pairs of patches count.
+    sigmas = [1 / sqrt(2 * upper.cells) for upper in uppers]
+    steps = [
+        theorem1_params(
+            lower.k,
+            lower.n_patches,
+            delta=delta / 2,
+            sigma=sigma,
+            gamma=upper.separation(delta),
+            learning_rate=learning_rate,
+            n_components=n,
+            delta_min=lower.statistics.delta_min / 2,
+        ).max_iter
+        for upper, lower, sigma in zip(uppers, lowers, sigmas)
+    ]
+    return _Plan(n, max(steps, default=1), sigmas)
 
 
 def _printed_plan(levels, delta, n_components, learning_rate):

@@ -21,6 +21,7 @@ from skhier.theory import (
     necessary_samples,
     required_samples,
     rhm_sample_complexity,
+    theorem2_params,
 )
 
 
@@ -325,6 +326,16 @@ def test_classes_that_are_alike_are_named():
     xor = HierarchicalSampler(1).fit([[0, 0], [1, 1], [0, 1], [1, 0]], [0, 0, 1, 1])
     with pytest.raises(ValueError, match="its root is not linearly separable"):
         required_samples(xor, method="snr")
+
+
+def test_a_class_that_never_occurs_is_named():
+    # Two root images of one pixel: no image shows a patch of the third class.
+    sampler = small_model(n_semantic_classes=3, n_root_images=1, root_shape=(1, 1))
+    with pytest.raises(ValueError, match="a class of level 0 never occurs"):
+        theorem2_params(sampler)
+    for method in ("cluster", "snr"):  # which group no patches of level 0
+        with pytest.raises(ValueError, match="a class of level 0 never occurs"):
+            required_samples(sampler, method=method)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,167 @@
+"""The figure 'how many images suffice': three panels, predictions beside measurements.
+
+Usage: python benchmarks/figure_3.py --depth --csv FILE.csv
+       python benchmarks/sample_figure.py FILE.csv ... --plot doc/images/how_many_images.png
+
+(a) How often k-means of code means learns without error, of 200 runs, on models of appendix D.
+(b) Mean squared distance of code means between classes over that within classes, on 20 Random
+Hierarchy Models for each m and L. (c) Accuracy against images, medians of the seeds in the files
+that figure_3.py writes. One run of (a) is one sample; tables of (a) and (b) are printed.
+"""
+
+import argparse
+import csv
+from collections import defaultdict
+
+import matplotlib.pyplot as plt
+import numpy as np
+from _common import Table
+from figure_3 import depth_model
+from matplotlib.lines import Line2D
+from required_samples import DELTA, succeeds
+
+from skhier import HierarchicalSampler
+from skhier.datasets import make_random_hierarchy
+from skhier.theory import necessary_samples, required_samples, rhm_sample_complexity
+
+V, COLORS = 8, ["#0072B2", "#D55E00", "#009E73"]
+SHARES = 2.0 ** np.arange(-4, 1.1, 0.5)
+
+
+def success(n_runs=200):
+    """k -> (model, how often it learns at each of `SHARES` of the predicted number)."""
+    table, found = Table("k", "predicted", *[f"{share:.3g}" for share in SHARES]), {}
+    for k in (4, 8, 30):
+        sampler = HierarchicalSampler(patches_per_class=k, random_state=0).fit()
+        predicted = required_samples(sampler, DELTA, "cluster")
+        rates = [
+            np.mean([succeeds(sampler, "cluster", round(n), seed) for seed in range(n_runs)])
+            for n in SHARES * predicted
+        ]
+        table.add(k, predicted, *rates)
+        found[k] = sampler, rates
+    return found
+
+
+def squared_distances(m, depth, n_images, seed):
+    """Mean squared distance of code means (between classes, within a class) at the last level."""
+    bunch = make_random_hierarchy(
+        n_images, n_classes=V, vocabulary_size=V, n_synonyms=m, depth=depth,
+        return_X_y=False, random_state=seed,
+    )  # fmt: skip
+    codes = bunch.sampler.parse_patches(bunch.images)[depth - 1].reshape(n_images, -1)
+    labeled = codes + V * m * bunch.target[:, None]
+    shown = [np.bincount(column, minlength=V * V * m) for column in labeled.T]
+    means = np.stack(shown, axis=1).reshape(V, V, m, -1) / n_images  # label, class, synonym
+    means = np.moveaxis(means - means.mean(axis=0), 0, -1).reshape(V, m, -1)
+    # Twice the variance is the mean squared distance of two points.
+    within = 2 * means.var(axis=1, ddof=1).sum(axis=1).mean()
+    of_classes = 2 * means.mean(axis=1).var(axis=0, ddof=1).sum()
+    return of_classes + within * (1 - 1 / m), within
+
+
+def ratios(n_models=20, least=16, most=2**17):
+    """(m, L) -> (images / (n_c m^L), ratio of the mean squared distances over models)."""
+    table, found = Table("m", "L", "images", "share", "between/within", "1 + N/N_1"), {}
+    for depth in (2, 3, 4):
+        for m in (2, 4, 8):
+            rows = []
+            for share in 4.0 ** np.arange(-2, 3):
+                n = round(share * V * m**depth)
+                if not least <= n <= most:
+                    continue
+                both = [squared_distances(m, depth, n, seed) for seed in range(n_models)]
+                between, within = np.mean(both, axis=0)
+                rows.append((share, between / within))
+                expected = 1 + n / rhm_sample_complexity(V, V, m, 2, depth)
+                table.add(m, depth, n, share, between / within, expected)
+            found[m, depth] = np.transpose(rows)
+    return found
+
+
+def read_accuracies(paths):
+    """(depth, method) -> (sizes, median of seeds), and the seeds of each depth."""
+    scores, seeds = defaultdict(list), defaultdict(set)
+    for path in paths:
+        with open(path, newline="") as file:
+            names, *rows = csv.reader(file)
+        for depth, seed, method, *accuracies in rows:
+            scores[int(depth), method].append([float(a) for a in accuracies])
+            seeds[int(depth)].add(int(seed))
+    sizes = np.array(names[3:], int)
+    return {key: (sizes, np.median(rows, axis=0)) for key, rows in scores.items()}, seeds
+
+
+def draw_success(ax, found):
+    for color, (k, (sampler, rates)) in zip(COLORS, found.items()):
+        predicted = required_samples(sampler, DELTA, "cluster")
+        ax.plot(SHARES, rates, "o-", color=color, markersize=4, label=f"$k$ = {k}")
+        certified = required_samples(sampler, DELTA, "certificate") / predicted
+        ax.plot(certified, 1 - DELTA, "D", color=color, markersize=6)
+        ax.plot(necessary_samples(sampler, DELTA) / predicted, 0, "^", color=color, markersize=8)
+    ax.axvline(1, color="0.6", linestyle=":")
+    ax.set(xscale="log", xlabel="images / predicted number", ylabel="learned without error")
+    ax.set_title("(a) Models of appendix D")
+    marks = [
+        Line2D([], [], color="0.3", marker=marker, linestyle="", label=label)
+        for marker, label in (("D", "certificate"), ("^", "lower bound"))
+    ]
+    ax.legend(handles=[*ax.get_legend_handles_labels()[0], *marks], frameon=False, loc=(0, 0.45))
+
+
+def draw_ratios(ax, found):
+    depths = sorted({depth for _, depth in found})
+    shares = np.geomspace(0.04, 20)
+    for color, depth in zip(COLORS, depths):
+        N_1 = rhm_sample_complexity(V, V, 4, 2, depth) / (V * 4**depth)  # the same for all m
+        ax.plot(shares, 1 + shares / N_1, color=color, label=f"$1 + N/N_1$, $L$ = {depth}")
+    for marker, m in zip("os^", sorted({m for m, _ in found})):
+        for color, depth in zip(COLORS, depths):
+            ax.plot(*found[m, depth], marker, color=color, fillstyle="none", markersize=6)
+        ax.plot([], [], marker, color="0.3", fillstyle="none", label=f"measured, $m$ = {m}")
+    ax.set(xscale="log", yscale="log", xlabel="images / $n_c m^L$")
+    ax.set_ylabel(r"between$^2$ / within$^2$")
+    ax.set_title("(b) Random Hierarchy Model")
+    ax.legend(frameon=False)
+
+
+def draw_accuracies(ax, accuracies, seeds):
+    styles = {"classes": "-", "algorithm 1": "--", "CNN": ":"}
+    for color, (depth, drawn) in zip(COLORS, sorted(seeds.items())):
+        for method, style in styles.items():
+            if (depth, method) in accuracies:
+                ax.plot(*accuracies[depth, method], style, color=color)
+        models = [depth_model(depth, seed) for seed in sorted(drawn)]
+        for method, marker, height in (("cluster", "v", 1.03), ("snr", "d", 1.06)):
+            predicted = np.median([required_samples(model, 0.01, method) for model in models])
+            ax.plot(predicted, height, marker, color=color)
+    ax.set(xscale="log", xlabel="images", ylabel="accuracy on held-out images")
+    ax.set_title("(c) Models of depth 2, 3 and 4")
+    handles = [Line2D([], [], color=c, label=f"depth {d}") for c, d in zip(COLORS, sorted(seeds))]
+    handles += [Line2D([], [], color="0.3", linestyle=s, label=m) for m, s in styles.items()]
+    handles += [
+        Line2D([], [], color="0.3", marker=marker, linestyle="", label=label)
+        for marker, label in (("v", "classes, predicted"), ("d", "algorithm 1, predicted"))
+    ]
+    ax.legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def draw(success, ratios, accuracies, seeds, path):
+    figure, axes = plt.subplots(1, 3, figsize=(15.5, 4.2), layout="constrained")
+    draw_success(axes[0], success)
+    draw_ratios(axes[1], ratios)
+    draw_accuracies(axes[2], accuracies, seeds)
+    for ax in axes:
+        ax.grid(alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("results", nargs="+", help="what figure_3.py --depth --csv wrote")
+    parser.add_argument("--plot", required=True)
+    options = parser.parse_args()
+    draw(success(), ratios(), *read_accuracies(options.results), options.plot)
