@@ -13,6 +13,7 @@ classes.
 import argparse
 import time
 import warnings
+from itertools import product
 
 import numpy as np
 from _cnn import cnn_accuracy
@@ -85,14 +86,11 @@ def images(options):
         csv_path=options.csv,
     )  # fmt: skip
     for name in options.methods:
-        needed = {
-            (m, depth): np.array(
-                [images_needed(METHODS[name], m, depth, seed) for seed in range(options.seeds)]
-            )
-            for m in options.synonyms
-            for depth in options.depths
-        }
-        for (m, depth), found in needed.items():
+        needed = {}
+        for m, depth in product(options.synonyms, options.depths):
+            seeds = range(options.seeds)
+            found = np.array([images_needed(METHODS[name], m, depth, seed) for seed in seeds])
+            needed[m, depth] = found
             spread = np.median(found), found.min(), found.max()
             expected = rhm_sample_complexity(V, V, m, 2, depth)
             table.add(name, m, depth, *spread, expected, spread[0] / expected)
