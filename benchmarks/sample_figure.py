@@ -18,9 +18,8 @@ import numpy as np
 from _common import Table
 from figure_3 import depth_model
 from matplotlib.lines import Line2D
-from required_samples import DELTA, succeeds
+from required_samples import DELTA, models, succeeds
 
-from skhier import HierarchicalSampler
 from skhier.datasets import make_random_hierarchy
 from skhier.theory import necessary_samples, required_samples, rhm_sample_complexity
 
@@ -29,17 +28,17 @@ SHARES = 2.0 ** np.arange(-4, 1.1, 0.5)
 
 
 def success(n_runs=200):
-    """k -> (model, how often it learns at each of `SHARES` of the predicted number)."""
+    """k -> (model, predicted number, how often it learns at each of `SHARES` of that)."""
     table, found = Table("k", "predicted", *[f"{share:.3g}" for share in SHARES]), {}
-    for k in (4, 8, 30):
-        sampler = HierarchicalSampler(patches_per_class=k, random_state=0).fit()
+    for _, sampler in models(n_random=0):
+        k = sampler.patches_[0].shape[1]
         predicted = required_samples(sampler, DELTA, "cluster")
         rates = [
             np.mean([succeeds(sampler, "cluster", round(n), seed) for seed in range(n_runs)])
             for n in SHARES * predicted
         ]
         table.add(k, predicted, *rates)
-        found[k] = sampler, rates
+        found[k] = sampler, predicted, rates
     return found
 
 
@@ -93,8 +92,7 @@ def read_accuracies(paths):
 
 
 def draw_success(ax, found):
-    for color, (k, (sampler, rates)) in zip(COLORS, found.items()):
-        predicted = required_samples(sampler, DELTA, "cluster")
+    for color, (k, (sampler, predicted, rates)) in zip(COLORS, found.items()):
         ax.plot(SHARES, rates, "o-", color=color, markersize=4, label=f"$k$ = {k}")
         certified = required_samples(sampler, DELTA, "certificate") / predicted
         ax.plot(certified, 1 - DELTA, "D", color=color, markersize=6)
@@ -131,9 +129,9 @@ def draw_accuracies(ax, accuracies, seeds):
         for method, style in styles.items():
             if (depth, method) in accuracies:
                 ax.plot(*accuracies[depth, method], style, color=color)
-        models = [depth_model(depth, seed) for seed in sorted(drawn)]
+        samplers = [depth_model(depth, seed) for seed in sorted(drawn)]
         for method, marker, height in (("cluster", "v", 1.03), ("snr", "d", 1.06)):
-            predicted = np.median([required_samples(model, 0.01, method) for model in models])
+            predicted = np.median([required_samples(s, 0.01, method) for s in samplers])
             ax.plot(predicted, height, marker, color=color)
     ax.set(xscale="log", xlabel="images", ylabel="accuracy on held-out images")
     ax.set_title("(c) Models of depth 2, 3 and 4")

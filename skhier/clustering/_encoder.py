@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .._base._device import as_tensor, automatic_batch_size, dense_product, in_batches, to_tensor
 from ._border import subtract_border
-from ._pooling import pool
+from ._pooling import make_pool
 
 # Added to the mean square of a patch's responses that they are divided by the root of.
 NORM_EPS = 0.01
@@ -99,6 +99,7 @@ class PatchEncoder:
         self.device = device
         self.n_clusters = len(kernels)
         self.code_shape = coding.code_shape(grid.map_shape, self.n_clusters)
+        self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
         widest = max(self.n_clusters, self.kernels.shape[1])
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
@@ -158,6 +159,3 @@ class PatchEncoder:
 
     def _one_hot(self, labels):
         return F.one_hot(labels, self.n_clusters).to(self.dtype)
-
-    def _pool(self, codes):
-        return pool(codes, self.coding.pooling, self.coding.pool_size)

@@ -43,9 +43,9 @@ class Plan:
         """
         grid = PatchGrid.from_params(image_shape, params.patch_size, params.stride, params.padding)
         pool_size, pooling = params.pool_size, params.pooling
-        if pooling == "average" and isinstance(pool_size, str) and pool_size == "thirds":
-            pooling = "tent"
         if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
+            if (pool_size, pooling) == ("thirds", "average"):
+                pooling = "tent"
             pool_size = _NAMED_POOL_SIZES[pool_size](grid.map_shape)
         pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto' or 'thirds'")
         coding = Coding(

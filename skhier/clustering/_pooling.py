@@ -1,5 +1,7 @@
 """Pooling: what windows of codes become."""
 
+from functools import partial
+
 import torch
 from torch.nn import functional as F
 
@@ -39,18 +41,37 @@ def tents(map_shape, pool_size):
     return tuple(map(tent_weights, map_shape, pool_size))
 
 
-def pool(codes, pooling, pool_size):
-    """Codes (n, h, w, channels) in windows of `pool_size`, which is their distance too.
+def make_pool(map_shape, pooling, pool_size, dtype):
+    """The map from codes (n, h, w, channels) to their pooled windows.
 
-    `pooling` is 'max', 'average' or 'tent'. Windows that the border cuts count.
+    Parameters
+    ----------
+    map_shape : tuple of int
+        (h, w).
+    pooling : {'max', 'average', 'tent'}
+        What a window becomes.
+    pool_size : tuple of int
+        Of windows, and their distance too; those that the border cuts count.
+    dtype : torch.dtype
+        Of codes.
     """
     if pool_size == (1, 1):
-        return codes
+        return _as_they_are
     if pooling == "tent":
-        n, height, width, channels = codes.shape
-        rows, columns = tents((height, width), pool_size)
-        weights = torch.kron(rows, columns).to(codes.device, codes.dtype)
-        pooled = weights @ codes.reshape(n, height * width, channels)
-        return pooled.reshape(n, len(rows), len(columns), channels)
+        rows, columns = tents(map_shape, pool_size)
+        return partial(_weighted, torch.kron(rows, columns).to(dtype), (len(rows), len(columns)))
+    return partial(_windows, pooling, pool_size)
+
+
+def _as_they_are(codes):
+    return codes
+
+
+def _weighted(weights, shape, codes):
+    pooled = weights.to(codes.device) @ codes.flatten(1, 2)
+    return pooled.unflatten(1, shape)
+
+
+def _windows(pooling, pool_size, codes):
     function = {"max": F.max_pool2d, "average": F.avg_pool2d}[pooling]
     return function(codes.permute(0, 3, 1, 2), pool_size, ceil_mode=True).permute(0, 2, 3, 1)

@@ -143,14 +143,19 @@ def test_b9_the_random_hierarchy_model_within_three_percent(n_classes):
     assert_allclose(within / between, predicted, rtol=0.03)
 
 
+def told_apart(table, x):
+    """Which pairs of codes, rows of counts, the certificate separates at a risk of exp(-x) each."""
+    S, m = table[:, None] - table, table[:, None] + table
+    bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
+    return (S**2).sum(axis=2) >= bound
+
+
 def completes(sampler, counts, delta):
     """Whether the certificate separates all codes of different classes and no others."""
     n_codes = counts.shape[1]
     table = counts.swapaxes(0, 1).reshape(n_codes, -1)
-    S, m, x = table[:, None] - table, table[:, None] + table, log(n_codes * (n_codes - 1) / delta)
-    bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
+    different = told_apart(table, log(n_codes * (n_codes - 1) / delta))
     classes = np.arange(n_codes) // sampler.rule_weights_[0].shape[1]
-    different = (S**2).sum(axis=2) >= bound
     return (different == (classes[:, None] != classes)).all()
 
 
@@ -180,9 +185,7 @@ def test_at_the_predicted_number_the_certificate_misses_a_pair_as_often_as_predi
     x = log(n_codes**2 / (2 * delta))
     missed = np.zeros((n_codes, n_codes))
     for run in table:
-        S, m = run[:, None] - run, run[:, None] + run
-        bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
-        missed += (S**2).sum(axis=2) < bound
+        missed += ~told_apart(run, x)
     rate = missed.reshape(n_codes // k, k, -1, k).mean(axis=(1, 3)) / n_runs
     np.fill_diagonal(rate, 0)
     assert delta / k**2 / 4 < rate.max() < 2 * delta / k**2
