@@ -46,8 +46,10 @@ CONFIGURATIONS = {
             Phi(whiten_eps=0.3),
         ],
     ),
+    "default, kernel": dict(head="kernel"),
     "400 + 1600, mirror": dict(VALID, n_clusters=[400, 1600], mirror=True),
     "400 + 3200, mirror": dict(VALID, n_clusters=[400, 3200], mirror=True),
+    "400 + 1600, mirror, kernel": dict(VALID, n_clusters=[400, 1600], mirror=True, head="kernel"),
 }
 
 

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 from skhier import (
+    KernelRidgeHead,
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
     RidgeHead,
@@ -47,6 +48,9 @@ CASES = {
     "gd": (TwoLayerConvEmbedder(4, solver="gd", max_iter=4, random_state=0), X, "transform"),
     "k-means": (SphericalKMeans(12, random_state=0), ROWS, "transform"),
     "ridge": (RidgeHead(random_state=0), ROWS, "decision_function"),
+    "kernel": (KernelRidgeHead(random_state=0), ROWS, "decision_function"),
+    "centers": (KernelRidgeHead(n_centers=50, random_state=0), ROWS, "decision_function"),
+    "kernel on top": (small(head="kernel"), X, "predict_proba"),
 }
 each_case = pytest.mark.parametrize("case", CASES)
 

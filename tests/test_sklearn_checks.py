@@ -46,6 +46,7 @@ ESTIMATORS = [getattr(skhier, name)() for name in skhier.__all__] + [
     ),
     LayerwiseCNNClassifier(mirror=True),
     RidgeHead(early_stopping=True, max_iter=5),
+    LayerwiseCNNClassifier(head="kernel"),
     # The check of weights of classes lets trees have no leaf of little weight.
     LayerwiseCNNClassifier(head=DecisionTreeClassifier(min_weight_fraction_leaf=0.01)),
 ]

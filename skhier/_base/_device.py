@@ -131,6 +131,17 @@ def automatic_batch_size(bytes_per_image):
     return max(1, int(_BATCH_BYTES // max(bytes_per_image, 1)))
 
 
+def as_bits(tensor):
+    """An array on the memory of a tensor, for storing: bfloat16, not in NumPy, becomes int16."""
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def of_bits(array):
+    """The tensor that :func:`as_bits` was of, on the same memory unless that is read-only."""
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.int16 else tensor
+
+
 def in_batches(function, rows, batch_size):
     """What a function makes of rows, a tensor, of so many at a time."""
     if len(rows) <= batch_size:

@@ -71,6 +71,23 @@ class _MemoryAndFiles:
 THIS_MACHINE = Memory(None)
 
 
+def refuse_what_no_memory_holds(n_bytes, what, advice):
+    """Raise ValueError if work of `n_bytes` is more than the machine has.
+
+    Parameters
+    ----------
+    n_bytes : int
+        What is held at once.
+    what, advice : str
+        Whose work it is, and what to do.
+    """
+    if n_bytes > _machine_bytes():
+        raise ValueError(
+            f"{what} takes {_format(n_bytes)} of memory, and there are "
+            f"{_format(_machine_bytes())}. {advice}"
+        )
+
+
 @lru_cache
 def _machine_bytes():
     """The memory of this machine, or of the part of it that the process may use."""

@@ -19,11 +19,11 @@ _TRACE_ERROR = 0.02
 _LEAST_SCALE, _MOST_SCALE = 1e-3, 1e3
 
 
-def calibration_sample(n_samples, rng):
+def calibration_sample(n_samples, rng, most=_MOST_SCORES):
     """The indices of those, sorted, whose scores probabilities are calibrated on."""
-    if n_samples <= _MOST_SCORES:
+    if n_samples <= most:
         return np.arange(n_samples)
-    return np.sort(rng.choice(n_samples, _MOST_SCORES, replace=False))
+    return np.sort(rng.choice(n_samples, most, replace=False))
 
 
 def trace_probes(weight, n_features, rng, dtype):
@@ -56,6 +56,26 @@ def smoother_trace(features, penalty, W):
         return 1 + float((features.right_side[:, -n_probes:] * W).sum()) / n_probes
     values = features.eigenvalues().cpu().numpy()
     return 1 + float((values / (values + penalty)).sum()) if penalty else np.inf
+
+
+def dual_trace(system, penalty, signs, W):
+    """Likewise of the map K (K + penalty)^-1.
+
+    Parameters
+    ----------
+    system : WeightedKernel
+        R K R, for roots of weights R.
+    penalty : float
+        The penalty.
+    signs : Tensor of shape (n_samples, n_probes) or None
+        Those of `trace_probes`, with weights of 1.
+    W : Tensor of shape (n_samples, n_probes)
+        What (K + penalty)^-1 makes of them.
+    """
+    if signs is None:
+        values = system.eigenvalues()
+        return 1 + float((values / (values + penalty)).sum())
+    return 1 + len(W) - penalty * float((signs * W).sum()) / W.shape[1]
 
 
 def leave_one_out(scores, targets, count, unit, trace, sample):

@@ -10,10 +10,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
+from ._kernel_head import KernelRidgeHead
+from ._least_squares import LeastSquaresHead
 from ._preconditioner import n_preconditioning_rows
 from ._ridge_head import RidgeHead
 
-HEADS = ("ridge", "svm", "linear", "mlp")
+HEADS = ("ridge", "kernel", "svm", "linear", "mlp")
 
 
 def named_head(head, verbose=False):
@@ -22,6 +24,8 @@ def named_head(head, verbose=False):
         return head
     if head == "ridge":
         return RidgeHead(verbose=verbose)
+    if head == "kernel":
+        return KernelRidgeHead(power=0.5, verbose=verbose)
     if head == "svm":
         final = LinearSVC(C=0.01)
     elif head == "linear":
@@ -51,7 +55,7 @@ def make_head(head, random_state, class_weight=None, verbose=False):
             f"class_weight is given twice, class_weight={class_weight!r} by the classifier and "
             f"{own} by head={head!r}: drop the one in head."
         )
-    if isinstance(head, RidgeHead) and class_weight is not None:
+    if isinstance(head, LeastSquaresHead) and class_weight is not None:
         head.set_params(class_weight=class_weight)
     unset = {
         name: random_state
@@ -66,6 +70,8 @@ def head_bytes(head, n_samples, n_features, n_classes):
     if isinstance(head, RidgeHead):
         n_rows = n_preconditioning_rows(n_samples, n_features)
         return 4 * n_features * ((n_classes + 1) * (head.max_iter + 10) + 2 * n_rows)
+    if isinstance(head, KernelRidgeHead):
+        return head._n_bytes(n_samples, n_features)
     return 2 * 4 * n_samples * n_features  # features as float32, and standardized
 
 
@@ -77,7 +83,7 @@ def takes_weights(head):
 
 def fit_head(head, features, y, weights, task):
     """Fit a head on rows of features (n, ...), flattened, in their own precision if it can."""
-    if isinstance(head, RidgeHead):
+    if isinstance(head, LeastSquaresHead):
         with task.delegate("head", head):
             head._fit_rows(features, y, weights.of_samples)
         return

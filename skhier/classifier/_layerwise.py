@@ -106,11 +106,13 @@ class LayerwiseCNNClassifier(
         What learns to embed codes, likewise: loss, solver, learning rate. None is
         `TwoLayerConvEmbedder()`. An entry of a list for the last layer embeds that too.
 
-    head : {'ridge', 'svm', 'linear', 'mlp'} or classifier, default='ridge'
-        The classifier on the last layer: :class:`RidgeHead`, a linear support vector
-        machine, multinomial logistic regression, a network of two hidden layers (384 and
-        192 units), each on standardized features; or any scikit-learn classifier. 'ridge'
-        works on half-precision features as they are; the others copy them.
+    head : {'ridge', 'kernel', 'svm', 'linear', 'mlp'} or classifier, default='ridge'
+        The classifier on the last layer: :class:`RidgeHead`, :class:`KernelRidgeHead` on
+        square roots, a linear support vector machine, multinomial logistic regression, a
+        network of two hidden layers (384 and 192 units), each on standardized features; or
+        any scikit-learn classifier. 'kernel' makes the fewest mistakes, for more time
+        and memory, which grow with the square of the number of images. 'ridge' works on
+        half-precision features as they are; the others copy them.
 
     class_weight : dict, 'balanced' or None, default=None
         Weights of classes, with which the weights of images are multiplied in all that is
@@ -231,7 +233,7 @@ class LayerwiseCNNClassifier(
         n_components: int | Sequence[int | None] | None = None,
         orthogonalizer: PerLayer[PatchKMeansOrthogonalizer | None] = None,
         embedder: PerLayer[TwoLayerConvEmbedder | None] = None,
-        head: Literal["ridge", "svm", "linear", "mlp"] | ClassifierMixin = "ridge",
+        head: Literal["ridge", "kernel", "svm", "linear", "mlp"] | ClassifierMixin = "ridge",
         class_weight: ClassWeight = None,
         mirror: bool = False,
         memory_limit: int | str | None = None,
@@ -593,11 +595,12 @@ class LayerwiseCNNClassifier(
         -------
         network : torch.nn.Sequential
             Conv2d, ReLU, MaxPool2d (AvgPool2d) and a 1x1 Conv2d for each layer, then
-            Flatten and the Linear layers of the head; where responses are normalized, an
-            RMS norm over channels before the ReLU; where windows overlap, an average with
-            weights for AvgPool2d; for 'one_hot' codes, in place of the ReLU,
-            a module that gives 1 where a channel is the largest, which has no gradient; with
-            `mirror`, the layers are applied to the image and to its mirror image. It takes
+            Flatten and the Linear layers of the head, for 'kernel' after a layer of Gaussians;
+            where responses are normalized, an RMS norm over channels before the ReLU; where
+            windows overlap, an average with weights for AvgPool2d; for 'one_hot' codes, in
+            place of the ReLU, a module that gives 1 where a channel is the largest, which has
+            no gradient; with `mirror`, the layers are applied to the image and to its mirror
+            image. It takes
             images (n, C, H, W), channels first, with float32 or float64 values on the scale of
             those seen in `fit`, and gives the head's `decision_function` (one column for two
             classes), or for an MLP head the logits whose softmax (sigmoid) is `predict_proba`;
@@ -607,7 +610,7 @@ class LayerwiseCNNClassifier(
         Raises
         ------
         ValueError
-            If the head is not linear or an MLP.
+            If the head is not linear, an MLP or of the kernel.
 
         Examples
         --------

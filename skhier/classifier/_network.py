@@ -1,6 +1,7 @@
 """The plain convolutional network that a fitted classifier is."""
 
 from functools import partial
+from math import prod
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from .._base._device import as_tensor, torch_dtype
 from ..clustering._encoder import NORM_EPS
 from ..clustering._pooling import tents
+from ._kernel_head import KernelRidgeHead
 
 _ACTIVATIONS = {
     "identity": nn.Identity,
@@ -92,6 +94,41 @@ class WeightedPool2d(nn.Module):
     def extra_repr(self):
         """What the module prints of itself."""
         return f"output_size=({len(self.rows)}, {len(self.columns)})"
+
+
+class GaussianKernel(nn.Module):
+    """exp(-gamma |a - c|^2) of centers c and of a = (sign(x) |x|^power - mean) / scale.
+
+    Parameters
+    ----------
+    centers : Tensor of shape (n_centers, n_features)
+        The c.
+
+    mean, scale : Tensor of shape (n_features,)
+        Of features.
+
+    gamma, power : float
+        See above.
+    """
+
+    def __init__(self, centers, mean, scale, gamma, power):
+        super().__init__()
+        self.gamma, self.power = gamma, power
+        self.centers = nn.Parameter(centers)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, x):
+        """The kernel of features (n, n_features) and centers, (n, n_centers)."""
+        if self.power != 1:
+            x = x.sign() * x.abs() ** self.power
+        x = (x - self.mean) / self.scale
+        square = (x * x).sum(dim=1, keepdim=True) + (self.centers * self.centers).sum(dim=1)
+        return torch.exp(-self.gamma * (square - 2 * x @ self.centers.T).clamp(min=0))
+
+    def extra_repr(self):
+        """What the module prints of itself."""
+        return f"{len(self.centers)}, gamma={self.gamma}, power={self.power}"
 
 
 class MirrorAverage(nn.Module):
@@ -178,6 +215,8 @@ def _head_modules(head, feature_shape, dtype):
     scale, shift = 1.0, 0.0
     steps = [step for _, step in head.steps] if isinstance(head, Pipeline) else [head]
     *scalers, final = steps
+    if isinstance(final, KernelRidgeHead) and not scalers:
+        return _kernel_modules(final, feature_shape, dtype)
     for scaler in scalers:
         if not isinstance(scaler, StandardScaler):
             raise ValueError(f"to_torch cannot express the head's step {scaler!r}.")
@@ -191,17 +230,31 @@ def _head_modules(head, feature_shape, dtype):
         activation = None
     else:
         raise ValueError(
-            f"head={head!r} is neither linear nor an MLPClassifier: to_torch cannot express it."
+            f"head={head!r} is neither linear, nor an MLPClassifier, nor a KernelRidgeHead: "
+            "to_torch cannot express it."
         )
     (weight, bias), *rest = layers
     bias = bias + np.broadcast_to(shift, len(weight)) @ weight
     weight = weight * np.broadcast_to(scale, len(weight))[:, None]
-    # scikit-learn's features are flattened channels last, torch's channels first.
-    weight = weight.reshape(*feature_shape, -1).transpose(2, 0, 1, 3).reshape(weight.shape)
+    weight = weight[_channels_first(feature_shape)]
     modules = [_linear(weight, bias, dtype)]
     for weight, bias in rest:
         modules += [activation(), _linear(weight, bias, dtype)]
     return modules
+
+
+def _kernel_modules(head, feature_shape, dtype):
+    coordinates, kernel = head._stored()
+    order = torch.from_numpy(_channels_first(feature_shape))
+    along = kernel.centers[:, order], coordinates.mean[order], coordinates.scale[order]
+    arrays = (tensor.to(torch_dtype(dtype)) for tensor in along)
+    values = GaussianKernel(*arrays, kernel.gamma, coordinates.power)
+    return [values, _linear(head.dual_coef_, head.intercept_, dtype)]
+
+
+def _channels_first(feature_shape):
+    """The place of each of torch's features in scikit-learn's, flattened channels last."""
+    return np.arange(prod(feature_shape)).reshape(feature_shape).transpose(2, 0, 1).ravel()
 
 
 def _or(array, default):

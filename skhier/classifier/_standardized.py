@@ -20,7 +20,7 @@ def _columns(batch):
     return as_tensor(batch).flatten(1)
 
 
-class _Moments(Sums):
+class Moments(Sums):
     """Sums of features and of their squares."""
 
     summed = ("_total", "_square")
@@ -86,15 +86,21 @@ class _Product:
         return F.linear(_columns(batch), self._narrow).to(self._shift.dtype) - self._shift
 
 
-class _Weighted:
-    """The map from features as they are, and weights, to standardized ones times their roots."""
+class Standardized:
+    """The map from features as they are to those with mean 0 and variance 1, or 0."""
 
     def __init__(self, mean, scale):
         self._mean, self._scale = mean, scale
 
+    def __call__(self, batch):
+        return (_columns(batch).to(self._mean) - self._mean) / self._scale
+
+
+class _Weighted(Standardized):
+    """Likewise, times the roots of weights."""
+
     def __call__(self, batch, weight):
-        x = (_columns(batch).to(self._mean) - self._mean) / self._scale
-        return x.mul_(weight[:, None].sqrt())
+        return super().__call__(batch).mul_(weight[:, None].sqrt())
 
 
 class _Gram(Sums):
@@ -139,7 +145,7 @@ class StandardizedFeatures:
         self._rows, self._weight, self._n = rows, weight, float(weight.sum())
         self._n_features = prod(rows.shape[1:])
         self._narrow = torch_dtype(rows.dtype)
-        sums = Together(_Moments(self._n_features, weight.dtype), self._targets(table, probes))
+        sums = Together(Moments(self._n_features, weight.dtype), self._targets(table, probes))
         along = self._weight, labels, probes
         moments, targets = rows.accumulate(sums, *along, batch_size=_WIDE_ROWS).parts
         self.mean, self.scale = moments.mean_and_scale(self._n)

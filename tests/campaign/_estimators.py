@@ -18,6 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skhier import (
     Flatten,
     HierarchicalSampler,
+    KernelRidgeHead,
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
     RidgeHead,
@@ -115,6 +116,16 @@ PARAMETERS = {
         **early,
         "random_state": random_states,
     },
+    KernelRidgeHead: {
+        "alpha": reals(0.03, 1e-3, 10.0),
+        "gamma": reals(0.5, 1e-2, 10.0),
+        "power": reals(1.0, 0.5, 2.0),
+        "n_centers": st.none() | counts(1, 8),
+        "max_iter": counts(1, 8),
+        "tol": reals(0, 1e-3, 0.9),
+        "class_weight": CLASS_WEIGHTS,
+        "random_state": random_states,
+    },
     LayerwiseCNNClassifier: {
         "n_layers": counts(1, 2),
         "n_clusters": counts(1, 3) | st.sampled_from([[2, 3], (2, "auto")]),
@@ -134,6 +145,7 @@ PARAMETERS = {
         ),
         "head": made(
             *(lambda: "ridge", lambda: "ridge", lambda: RidgeHead(max_iter=3, early_stopping=True)),
+            *(lambda: "kernel", lambda: KernelRidgeHead(n_centers=3)),
             *(DecisionTreeClassifier, lambda: LogisticRegression(max_iter=1000)),
         ),
         "class_weight": CLASS_WEIGHTS,
@@ -172,8 +184,8 @@ COUNTABLE = (
     *("init_size", "image_shape", "n_iter_no_change", "random_state"),
     *("alpha", "tol", "bias", "border", "memory_limit", "device"),
 )
-TAKES_ROWS = (SphericalKMeans, RidgeHead)
-NEEDS_LABELS = (TwoLayerConvEmbedder, RidgeHead, LayerwiseCNNClassifier)
+TAKES_ROWS = (SphericalKMeans, RidgeHead, KernelRidgeHead)
+NEEDS_LABELS = (TwoLayerConvEmbedder, RidgeHead, KernelRidgeHead, LayerwiseCNNClassifier)
 TAKES_WEIGHTS = (*NEEDS_LABELS, PatchKMeansOrthogonalizer, SphericalKMeans)
 
 

@@ -81,7 +81,7 @@ def _classifier(rng, X):
         n_components=int(rng.integers(2, 9)),
         orthogonalizer=parts,
         embedder=TwoLayerConvEmbedder(scale_channels=_one_of(rng, True, False)),
-        head=_one_of(rng, "ridge", "svm", "linear", "mlp"),
+        head=_one_of(rng, "ridge", "kernel", "svm", "linear", "mlp"),
         mirror=_one_of(rng, False, True),
         memory_limit=_one_of(rng, None, "4MB"),
         precision="auto",

@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from skhier import (
     Flatten,
     HierarchicalSampler,
+    KernelRidgeHead,
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
     RidgeHead,
@@ -78,6 +79,10 @@ CASES = {
     "sgd": _embedder("sgd", max_iter=9, loss="cross_entropy"),
     "adam": _embedder("adam", max_iter=9, loss="cross_entropy", early_stopping=True),
     "ridge": Case(RidgeHead(max_iter=10, **_EARLY), (ROWS, LABELS), "decision_function"),
+    "kernel": Case(KernelRidgeHead(max_iter=10), (ROWS, LABELS), "decision_function"),
+    "centers": Case(
+        KernelRidgeHead(n_centers=9, random_state=0), (ROWS, LABELS), "decision_function"
+    ),
     "classifier": _classifier(mirror=True),
     "classifier in files": Case(
         LayerwiseCNNClassifier(

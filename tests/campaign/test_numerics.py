@@ -16,7 +16,6 @@ import pytest
 import torch
 from _geometries import fit, geometry
 from hypothesis import settings
-from numpy.testing import assert_array_equal
 from scipy.special import softmax
 from sklearn.base import clone
 
@@ -118,8 +117,10 @@ def fits(g):
 def test_fits_in_float64_are_equal_to_the_bit_by_any_number_of_threads(geometries):
     for g in computed_in(np.float64, geometries):
         expected = scores_of(g.clf, g.X_test)
+        # A kernel's products are divided among threads; those of layers and sums are not.
+        rounding = 1e-12 if g.clf.head == "kernel" else 0
         for clf in fits(g):
-            assert_array_equal(scores_of(clf, g.X_test), expected)
+            assert deviation(scores_of(clf, g.X_test), expected) <= rounding
 
 
 def test_fits_in_float32_are_equal_to_rounding_but_for_other_minima(geometries):

@@ -20,6 +20,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from skhier import (
     Flatten,
     HierarchicalSampler,
+    KernelRidgeHead,
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
     RidgeHead,
@@ -30,6 +31,7 @@ from skhier import (
 OURS = {
     "skhier._flatten.Flatten",
     "skhier.classifier._blocks.Block",
+    "skhier.classifier._kernel_head.KernelRidgeHead",
     "skhier.classifier._layerwise.LayerwiseCNNClassifier",
     "skhier.classifier._ridge_head.RidgeHead",
     "skhier.clustering._orthogonalizer.PatchKMeansOrthogonalizer",
@@ -66,12 +68,13 @@ def cnn(**params):
             mirror=True,
             memory_limit="500MB",
         ),
+        cnn(head=KernelRidgeHead(n_centers=50)),
         cnn(random_state=np.random.RandomState(0)),
         make_pipeline(
             PatchKMeansOrthogonalizer(n_clusters=4), TwoLayerConvEmbedder(), Flatten(), RidgeHead()
         ),
     ],
-    ids=["default", "pipeline head", "parts", "RandomState", "pipeline"],
+    ids=["default", "pipeline head", "parts", "kernel", "RandomState", "pipeline"],
 )
 def test_skops_keeps_classifiers_and_needs_trust_in_our_types_only(model, digits):
     X, X_test, y, _ = digits

@@ -20,6 +20,7 @@ CONFIGURATIONS = [
     {"mirror": True},
     {"orthogonalizer__encoding": "one_hot", "embedder__solver": "kmeans"},
     {"head": "mlp"},
+    {"head": "kernel"},
 ]
 
 

@@ -153,7 +153,7 @@ def test_a_method_that_the_head_has_not_is_answered_with_heads_that_have_it():
     with pytest.raises(AttributeError) as raised:
         _ = LayerwiseCNNClassifier(head="svm").predict_proba
     assert str(raised.value.__cause__) == (
-        "head='svm' has no predict_proba; these have: ['ridge', 'linear', 'mlp']."
+        "head='svm' has no predict_proba; these have: ['ridge', 'kernel', 'linear', 'mlp']."
     )
 
 
@@ -305,7 +305,7 @@ def test_padding_of_plain_vectors_is_refused(digits):
         LayerwiseCNNClassifier().set_params(orthogonalizer__padding=1).fit(X.reshape(len(X), -1), y)
 
 
-@pytest.mark.parametrize("head", ["ridge", "svm", "linear", "mlp"])
+@pytest.mark.parametrize("head", ["ridge", "kernel", "svm", "linear", "mlp"])
 def test_rounding_in_a_constant_frame_changes_no_prediction(digits, head):
     X, _, y, _ = digits
     rng = np.random.default_rng(0)

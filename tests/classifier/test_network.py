@@ -102,7 +102,7 @@ def test_the_global_generator_of_torch_is_left_alone(digits):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"head": GaussianNB()}, "neither linear nor an MLPClassifier"),
+        ({"head": GaussianNB()}, "neither linear, nor an MLPClassifier, nor a KernelRidgeHead"),
     ],
 )
 def test_what_no_standard_layer_expresses(digits, params, message):
