@@ -26,6 +26,9 @@ class ConjugateGradients:
     ----------
     residuals : list of float
         After each step the largest residual of that system, as a fraction of its right side.
+    is_positive : bool
+        Whether A has been positive along all directions, as it must be: rounding errors of its
+        products may be larger than its least eigenvalue.
     """
 
     def __init__(self, operator, right_side, n_watched, root=None):
@@ -36,7 +39,7 @@ class ConjugateGradients:
         self._basis = right_side.new_empty(right_side.shape[1], 8, len(right_side))
         self._square = self._square_0 = (self._residual**2).sum(dim=0)
         self._V = torch.zeros_like(self._residual)
-        self.residuals = []
+        self.residuals, self.is_positive = [], True
 
     @property
     def W(self):
@@ -52,7 +55,9 @@ class ConjugateGradients:
         self._basis[:, n_steps] = _ratio(self._residual, self._residual.norm(dim=0)).T
         basis = self._basis[:, : n_steps + 1]
         Ap = self._root(self._operator(self._root(p)))
-        length = _ratio(self._square, (p * Ap).sum(dim=0))
+        curvature = (p * Ap).sum(dim=0)
+        self.is_positive &= bool((curvature >= 0).all())
+        length = _ratio(self._square, curvature)
         self._V += length * p
         self._residual -= length * Ap
         for _ in range(2):  # once is not enough where cancellation is strong

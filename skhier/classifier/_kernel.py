@@ -4,11 +4,14 @@ from math import prod
 from typing import Any, NamedTuple
 
 import torch
+from sklearn.utils import gen_batches
 
 from .._base._device import as_tensor, dense_product, in_batches, torch_dtype
 from ._standardized import Moments, Standardized
 
 _ROWS = 512  # of features in float32 or float64
+_DEPTH = 1800  # features whose products are rounded, where they are of bfloat16, at a time
+_FEW = 200  # features: products of bfloat16 are of order 1 / root of their number, as is rounding
 # Of the kernel's values at the centers themselves, relative to 1: duplicates make them singular.
 _JITTER = 1e-4
 
@@ -86,15 +89,22 @@ class Kernel:
 
         return in_batches(squares, points, _ROWS)
 
-    def __call__(self, points, which=slice(None)):
-        """The kernel of points (n, n_features) and some of the centers, (n, n_centers)."""
-        products = dense_product(points, self.centers[which]).to(self.dtype)
+    def __call__(self, points, which=slice(None), exact=False):
+        """The kernel of points (n, n_features) and some of the centers, (n, n_centers).
+
+        Products of bfloat16 are rounded to it unless they are `exact`.
+        """
+        centers, products = self.centers[which], 0
+        dtype = self.dtype if exact or centers.shape[1] < _FEW else centers.dtype
+        for part in gen_batches(centers.shape[1], _DEPTH):
+            a, c = points[:, part].to(dtype), centers[:, part].to(dtype)
+            products += dense_product(a, c).to(self.dtype)
         squares = products.mul_(-2).add_(self.squares[which])
         squares.add_(self._squares_of(points)[:, None])
         return squares.clamp_(min=0).mul_(-self.gamma).exp_()
 
     def among_centers(self, which):
         """The kernel of some of the centers with each other: 1 + a jitter on the diagonal."""
-        values = self(self.centers[which], which)
+        values = self(self.centers[which], which, exact=True)
         values.fill_diagonal_(1 + _JITTER)
         return values

@@ -1,19 +1,19 @@
 """What kernel ridge regression needs of the kernel's values for all samples."""
 
-from math import exp
-
 import torch
+from sklearn.utils import gen_batches
 
 from .._base._rows import Sums
 
 _ROWS = 4096  # of the kernel matrix, made at a time
+_ROWS_OF_INTEGERS = 128  # multiplied at a time
 
 
 class KernelMatrix:
     """K, the kernel of all centers with each other, times matrices.
 
-    It is held in the precision of the centers, less a constant near most of its entries: so
-    that bfloat16, which has three digits, keeps what is different about each.
+    It is held in the precision of the centers: where that is bfloat16, as 16-bit integers. With
+    the three digits of bfloat16, its rounding alone would have eigenvalues larger than alpha.
 
     Parameters
     ----------
@@ -31,35 +31,36 @@ class KernelMatrix:
     """
 
     def __init__(self, kernel, weight, task):
-        n, centers = len(kernel), kernel.centers
-        # Most pairs are independent, so 2 is |a - c|^2.
-        self._usual, self._kernel, self.root = (
-            exp(-2 * kernel.gamma),
-            kernel,
-            weight.sqrt()[:, None],
-        )
-        self._rest = torch.empty(n, n, dtype=centers.dtype)  # what is off the diagonal
+        n, dtype = len(kernel), kernel.centers.dtype
+        self._kernel, self.root = kernel, weight.sqrt()[:, None]
+        self._unit, held_in = (1 / 32767, torch.int16) if dtype.itemsize == 2 else (1, dtype)
+        self._values = torch.empty(n, n, dtype=held_in)  # in units
         for rows in task.in_parts("kernel", n, _ROWS):
-            for start in range(0, rows.stop, _ROWS):
-                columns = slice(start, min(start + _ROWS, n))
-                block = kernel(centers[rows], columns).sub_(self._usual)
-                self._rest[rows, columns] = block
-                self._rest[columns, rows] = block.T
-        self._rest.fill_diagonal_(0)
+            for columns in gen_batches(rows.stop, _ROWS):
+                block = kernel(kernel.centers[rows], columns)
+                if held_in == torch.int16:
+                    block.div_(self._unit).round_()
+                self._values[rows, columns] = block
+                self._values[columns, rows] = block.T
+        self._values.fill_diagonal_(round(1 / self._unit))
 
     def __matmul__(self, W):
         """K W."""
-        rest = (self._rest @ W.to(self._rest.dtype)).to(W.dtype)
-        return rest + self._usual * W.sum(dim=0) + (1 - self._usual) * W
+        if self._values.dtype == W.dtype:
+            return self._values @ W
+        out = torch.empty_like(W)
+        buffer = W.new_empty(_ROWS_OF_INTEGERS, len(W))
+        for rows in gen_batches(len(W), _ROWS_OF_INTEGERS):
+            values = self._values[rows]
+            torch.mm(buffer[: len(values)].copy_(values), W, out=out[rows])
+        return out.mul_(self._unit)
 
     def weighted(self, V):
         """R K R V."""
         return self.root * (self @ (self.root * V))
 
     def _rows(self, index):
-        values = self._rest[index].to(self._kernel.dtype).add_(self._usual)
-        values[torch.arange(len(index)), index] = 1
-        return values
+        return self._values[index].to(self._kernel.dtype).mul_(self._unit)
 
     def nystroem(self, index):
         """S (n, n_centers) with S^T S near R K R, from the rows that an index array selects.
