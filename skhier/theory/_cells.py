@@ -42,7 +42,12 @@ class Cells(NamedTuple):
 
     @property
     def pairs(self):
-        """Indices (c, e) of all pairs of classes."""
+        """Indices (c, e) of all pairs of classes; ValueError if there are none."""
+        if len(self.shown) == 1:
+            raise ValueError(
+                "the level of this sampler has a single class: there are no patches to be told "
+                "apart."
+            )
         return np.triu_indices(len(self.shown), k=1)
 
 

@@ -84,7 +84,8 @@ def required_samples(
     - 'rigorous': the theorem in :ref:`how-many-images`.
     - 'certificate': :math:`\|d\|^2 = \frac{2 \sqrt x \|v\| + 2 x \max v}{N} + z \sqrt{\frac{2
       \|v\|^2}{N^2} + \frac{4 \sum d^2 v}{N}}`, :math:`x = \log(K^2 / 2 \delta)`, z the
-      normal quantile at :math:`\delta / k^2`.
+      normal quantile at :math:`\delta / k^2`, but not below 0: at large `delta` too S is to
+      separate in the mean.
     - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + P_e / (k l)}) / \|\Delta\|^2`,
       :math:`l = \log(2 k / \delta)`, :math:`\bar q = \sum_j \Delta_j^2 q_j / \|\Delta\|^2`,
       :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud :cite:p:`ndaoud2018` for 2 k
@@ -189,7 +190,8 @@ def necessary_samples(
     'pixels': of two hypotheses that differ in a and b of classes c and c' changing places, the
     affinity of one pixel is :math:`\rho = 1 - h / P`, :math:`h = \frac1k \sum_{j,l} (\sqrt{q_c} -
     \sqrt{q_{c'}})^2`, :math:`q_c` the probability of class c at j and label l. A test of NP
-    pixels with errors of at most :math:`\delta` needs :math:`\rho^{2 N P} \le 4 \delta`.
+    pixels with errors of at most :math:`\delta` needs :math:`\rho^{2 N P} \le 4 \delta`. With a
+    single patch in each class nothing is to be grouped, and the number is 1.
 
     'gaussian': the oracle errs on a patch with probability :math:`\Phi(-\sqrt N
     \|\Sigma^{-1/2} \Delta / k\| / 2)`, :math:`\Sigma = diag(q / k)`; the N at which it errs on
@@ -339,7 +341,8 @@ def _certificate(sampler, level, delta):
     k, (c, e) = cells.k, cells.pairs
     d = (cells.shown[c] - cells.shown[e]).reshape(len(c), -1) / k
     v = (cells.shown[c] + cells.shown[e]).reshape(len(c), -1) / k
-    x, z = log(cells.n_codes**2 / (2 * delta)), norm.isf(delta / k**2)
+    # With less than 1/2 a pair, a normal S would reach far beyond its least value.
+    x, z = log(cells.n_codes**2 / (2 * delta)), max(norm.isf(delta / k**2), 0.0)
     size, norm_v, slope = (d**2).sum(axis=1), np.linalg.norm(v, axis=1), (d**2 * v).sum(axis=1)
     null = 2 * sqrt(x) * norm_v + 2 * x * v.max(axis=1)
 
@@ -402,14 +405,17 @@ def _coverage_bound(sampler, level, delta):
 
     def is_likely_covered(n):
         p = one**n
-        return (k * p**2 / (p + (n_others * two**n).sum(axis=1))).sum() <= delta
+        p, other = p[p > 0], (n_others * two**n).sum(axis=1)[p > 0]
+        return (k * p**2 / (p + other)).sum() <= delta
 
     return smallest_count(is_likely_covered)
 
 
 def _pixel_bound(sampler, level, delta):
-    k, shown = read_cells(sampler, level)
-    c, e = np.triu_indices(len(shown), k=1)
+    k, shown = cells = read_cells(sampler, level)
+    c, e = cells.pairs
+    if k == 1:  # both hypotheses have the same groups
+        return 1
     h = ((np.sqrt(shown[c]) - np.sqrt(shown[e])) ** 2).sum(axis=(1, 2)).min() / k
     n_pixels = shown.shape[2]
     return max(1, ceil(log(1 / (4 * delta)) / (-2 * n_pixels * np.log1p(-h / n_pixels))))

@@ -285,6 +285,56 @@ def test_the_coverage_bound_is_below_the_exact_number_of_coupons(delta):
     assert 0.6 * exact <= necessary_samples(sampler, delta) <= exact
 
 
+def two_shown_codes():
+    """A model that always shows its two patches, at one position or the other."""
+    return HierarchicalSampler(1, n_semantic_classes=2, patches_per_class=1).fit(
+        [[0, 1], [1, 0]], [-1, 1]
+    )
+
+
+def test_one_patch_a_class_needs_no_groups_and_is_covered_if_it_is_always_shown():
+    sampler = two_shown_codes()  # no pixel is alike for both classes
+    for method in ("coverage", "pixels"):
+        assert necessary_samples(sampler, 0.05, method) == 1
+    one_pixel = small_model(n_levels=1, n_semantic_classes=2, patches_per_class=1,
+                            root_shape=(1, 1), n_root_images=1)  # fmt: skip
+    assert necessary_samples(one_pixel, 0.05, "pixels") == 1
+    n = necessary_samples(one_pixel, 0.05)  # both are seen but for 2 of 2^n samples
+    assert 2 / 2**n <= 0.05 < 2 / 2 ** (n - 1)
+
+
+def test_coverage_at_any_risk():
+    sampler = small_model(n_levels=1)
+    certain = necessary_samples(sampler, 1e-300)
+    assert necessary_samples(sampler, 1e-9) < certain <= necessary_samples(sampler, 5e-324)
+
+
+def test_at_a_large_risk_the_certificate_can_be_complete_at_the_predicted_number():
+    # Of two codes. With fewer than three images it never is; a normal S might be.
+    sampler, delta, n_runs = two_shown_codes(), 0.999, 200
+    n = required_samples(sampler, delta, "certificate", level=0)
+    n_complete = [
+        sum(completes(sampler, counts, delta) for counts in draw_counts(sampler, 0, n, n_runs, 1))
+        for n in (2, n)
+    ]
+    assert n_complete[0] == 0 < n_complete[1]
+    risks = [0.001, 0.05, 0.4, 0.6, 0.9, 0.999]
+    numbers = [required_samples(sampler, risk, "certificate", level=0) for risk in risks]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_a_single_class_is_named():
+    one = HierarchicalSampler(1, n_semantic_classes=1, patches_per_class=3)
+    one.fit([[0, 0], [0, 0]], [-1, 1])
+    for method in ("rigorous", "certificate", "cluster", "snr"):
+        with pytest.raises(ValueError, match="the level of this sampler has a single class"):
+            required_samples(one, method=method, level=0)
+    for method in ("pixels", "gaussian"):
+        with pytest.raises(ValueError, match="the level of this sampler has a single class"):
+            necessary_samples(one, method=method)
+    assert necessary_samples(one) > 1
+
+
 def test_the_gaussian_oracle_beats_k_means_and_the_certificate():
     sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
     numbers = [necessary_samples(sampler, 0.01, "gaussian", level=1)]
