@@ -167,14 +167,9 @@ def theorem1_params(
     n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
         theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
-        n = floor(pi / (_LEMMA_5 * theta) * log(n_classes / delta)) + 1
-        if n_components is not None and n_components < n:
-            raise ValueError(
-                f"n_components={n_components} is below {n}, the smallest width that "
-                "bound='paper' allows for these parameters."
-            )
+        n = printed_width(_LEMMA_5, theta, n_classes, delta, n_components)
         T = floor(k * (gamma + 2 * sigma) / (learning_rate * lambda_)) + 1
-        return TrainingParams(n_components or n, T, learning_rate)
+        return TrainingParams(n, T, learning_rate)
     (delta_min,) = check_given("bound='exact'", delta_min=delta_min)
     n = n_components or default_width(M, delta)
     q = chi2.ppf(delta / M, n)
@@ -188,6 +183,18 @@ def default_width(n_pairs, delta):
     By Laurent and Massart (2000), q >= n - 2 sqrt(n log(n_pairs / delta)).
     """
     return ceil(16 * log(n_pairs / delta))
+
+
+def printed_width(chance, theta, n_classes, delta, n_components):
+    """The width n > pi / (chance theta) log(|C| / delta), or a larger one that is asked for."""
+    check_real(theta, "theta", 0, maximum=pi, or_equal=False)
+    n = floor(pi / (chance * theta) * log(n_classes / delta)) + 1
+    if n_components is not None and n_components < n:
+        raise ValueError(
+            f"n_components={n_components} is below {n}, the smallest width that "
+            "bound='paper' allows for these parameters."
+        )
+    return n_components or n
 
 
 @within_floats
@@ -236,6 +243,11 @@ def theorem1_failure_probability(
     probability : ndarray of the shape of `max_iter`
         Bounds, at most 1.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or distances are not those of pairs.
+
     Examples
     --------
     >>> from skhier.theory import theorem1_failure_probability
@@ -246,7 +258,16 @@ def theorem1_failure_probability(
     gamma, learning_rate = check_positive(gamma=gamma, learning_rate=learning_rate)
     sigma = check_real(sigma, "sigma", 0)
     distances, steps = to_floats(distances, "distances"), to_floats(max_iter, "max_iter")
-    signal = learning_rate * steps[..., None] * distances / k
-    with np.errstate(divide="ignore"):
+    if distances.ndim != 1 or not distances.size or distances.min() < 0:
+        raise ValueError(
+            f"distances={distances} of shape {distances.shape} are not valid: it takes one number "
+            ">= 0 for each pair of classes, of shape (n_pairs,)."
+        )
+    if steps.size and steps.min() < 0:
+        raise ValueError(f"max_iter={max_iter!r} is not valid: it takes numbers >= 0.")
+    # Infinite ratios are those of a probability of 1, infinite signals of 0.
+    with np.errstate(divide="ignore", over="ignore"):
+        signal = learning_rate * steps[..., None] * distances / k
         ratio = (gamma + sigma / sqrt(2)) / signal
-    return np.minimum(chi2.cdf(ratio**2, n_components).sum(axis=-1), 1.0)
+        failures = chi2.cdf(ratio**2, n_components).sum(axis=-1)
+    return np.minimum(failures, 1.0)

@@ -1,6 +1,6 @@
 """Theorem 3: stochastic gradient descent pulls semantic classes apart."""
 
-from math import ceil, exp, floor, log, pi, sqrt
+from math import ceil, exp, log, pi, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -16,7 +16,7 @@ from ._checks import (
     n_pairs,
     within_floats,
 )
-from ._theorem1 import TrainingParams, default_width
+from ._theorem1 import TrainingParams, default_width, printed_width
 
 _LEMMA_6 = 0.12
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
@@ -81,7 +81,8 @@ def theorem3_params(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or one that `bound` needs is missing.
+        If a parameter is out of range, one that `bound` needs is missing, or
+        `n_components` is below what 'paper' allows.
 
     Notes
     -----
@@ -124,7 +125,7 @@ def theorem3_params(
     n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
         theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
-        n = n_components or floor(pi / (_LEMMA_6 * theta) * log(n_classes / delta)) + 1
+        n = printed_width(_LEMMA_6, theta, n_classes, delta, n_components)
         separation = ((gamma + 4 * sigma) * k / (0.4 * lambda_)) ** 4
         range_of_steps = sqrt(n_positions)
     else:

@@ -191,7 +191,13 @@ def test_more_is_asked_for_more():
             lambda: theorem1_params(3, 4, theta=1, lambda_=1, bound="paper", n_components=3),
             "n_components=3 is below 60",
         ),
+        (lambda: theorem1_params(3, 4, theta=4, lambda_=1, bound="paper"), "theta=4 is not valid"),
         (lambda: theorem3_params(3, 4), "bound='exact' needs delta_min"),
+        (lambda: theorem3_params(3, 4, theta=4, lambda_=1, bound="paper"), "theta=4 is not valid"),
+        (
+            lambda: theorem3_params(3, 4, theta=1, lambda_=1, bound="paper", n_components=3),
+            "n_components=3 is below 115",
+        ),
         (lambda: lemma1_margin(0, 3), "separator_norm=0 is not valid"),
         (lambda: perceptron_iterations(1.0, 3, 0), "n_positions=0 is not valid"),
         (lambda: perceptron_iterations(1.0, 3, 9, n_labels=1), "n_labels=1 is not valid"),
@@ -234,6 +240,20 @@ def sampler():
             lambda: theorem1_failure_probability(9, 3, [np.nan], n_components=2),
             "distances holds NaN",
         ),
+        (
+            lambda: theorem1_failure_probability(9, 3, [0.3, -0.3], n_components=2),
+            r"distances=\[ 0.3 -0.3\] of shape \(2,\) are not valid",
+        ),
+        (
+            lambda: theorem1_failure_probability([9, 99], 3, [[0.3, 0.4]], n_components=2),
+            r"of shape \(1, 2\) are not valid: .* of shape \(n_pairs,\)",
+        ),
+        (lambda: theorem1_failure_probability(9, 3, 0.3, n_components=2), "distances=0.3 of shape"),
+        (lambda: theorem1_failure_probability(9, 3, [], n_components=2), "distances=.* of shape"),
+        (
+            lambda: theorem1_failure_probability([9, -9], 3, [0.3], n_components=2),
+            r"max_iter=\[9, -9\] is not valid: it takes numbers >= 0",
+        ),
         (lambda: certify_clusters(sampler(), 3, sampler().sample(2)[0], 1), "labels: for level 1"),
         (lambda: class_distances([[0.0], [1.0]], 0), "n_classes=0 is not valid"),
         (lambda: class_distances([0.0, 1.0], 2), r"embedded of shape \(2,\) is not valid"),
@@ -242,6 +262,12 @@ def sampler():
 def test_numbers_that_are_none_or_too_large(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_numbers_beyond_floats_are_probabilities_of_0_and_1():
+    p = theorem1_failure_probability([0, 1, 1e308], 3, [1e-300, 1e300], n_components=2, gamma=1e300)
+    assert_allclose(p, 1)
+    assert theorem1_failure_probability(1e308, 3, [1e308], n_components=2) == 0
 
 
 def test_what_is_not_a_sampler():
