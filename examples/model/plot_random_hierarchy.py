@@ -2,7 +2,7 @@ r"""
 How many samples does depth cost? A study of the Random Hierarchy Model
 =======================================================================
 
-In the Random Hierarchy Model :cite:p:`cagnetta2023` a label becomes a string of symbols in L
+In the Random Hierarchy Model :cite:p:`cagnetta2024` a label becomes a string of symbols in L
 steps: each symbol is replaced by one of m pairs of symbols of the next level. There are
 exponentially many strings of each label in the length of a string, :math:`2^L`. A learner that
 finds the levels one by one needs far fewer: deep networks trained end to end need about :math:`n_c

@@ -31,7 +31,7 @@ knows all probabilities.""",
     "random hierarchy": """\
 Strings of the Random Hierarchy Model, as images of height 1 with one-hot pixels: F. Cagnetta,
 L. Petrini, U. M. Tomasini, A. Favero and M. Wyart, How deep neural networks learn compositional
-data: the Random Hierarchy Model, arXiv:2307.02129, 2023.
+data: the Random Hierarchy Model, Physical Review X 14, 031001, 2024.
 
 symbols: the strings as integers; latents: the symbols of all levels, from the label to the
 string; sampler: the fitted HierarchicalSampler, which knows all probabilities.""",

@@ -166,7 +166,7 @@ def make_random_hierarchy(
     return_X_y: bool = True,
     random_state: RandomState = None,
 ) -> Any:
-    """Draw strings of the Random Hierarchy Model (Cagnetta et al., 2023).
+    """Draw strings of the Random Hierarchy Model (Cagnetta et al., 2024).
 
     The class label is the root symbol; at each of `depth` levels every symbol is replaced
     by one of its `n_synonyms` tuples of `tuple_size` symbols. No two symbols of a level

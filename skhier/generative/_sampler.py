@@ -80,7 +80,7 @@ class HierarchicalSampler(
     root : {'images', 'label'}, default='images'
         What :math:`G_0` is if `fit` gets no semantic images: `n_root_images` drawn for
         each label (appendix D), or one pixel whose class is the label, as in the Random
-        Hierarchy Model (Cagnetta et al., 2023).
+        Hierarchy Model (Cagnetta et al., 2024).
 
     n_labels : int, default=2
         Number of labels, if `fit` gets none. Two are -1 and 1, more are 0, 1, ...

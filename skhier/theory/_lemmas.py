@@ -83,9 +83,9 @@ def perceptron_iterations(
 
     Notes
     -----
-    For more than two labels a correction adds the codes to the part of the right label and
-    subtracts them from that of another whose product is not smaller (Kesler's construction):
-    a vector of norm :math:`\sqrt{2 P}`.
+    For two labels this is Novikoff's theorem :cite:p:`novikoff1962`. For more, a correction
+    adds the codes to the part of the right label and subtracts them from that of another
+    whose product is not smaller (Kesler's construction): a vector of norm :math:`\sqrt{2 P}`.
 
     Examples
     --------
@@ -189,10 +189,11 @@ def lemma7_success_probability(
 
     Notes
     -----
-    A greedy seeding, such as that of :class:`sklearn.cluster.KMeans` with
-    :math:`2 + \lfloor \log C \rfloor` candidates, may choose the one in a hit cluster, if
-    that is far larger than the others. No candidate is there with the probability of one
-    raised to the power `n_trials`, and so is the bound.
+    The seeding is that of Arthur and Vassilvitskii :cite:p:`arthur2007`. A greedy one, such
+    as that of :class:`sklearn.cluster.KMeans` with :math:`2 + \lfloor \log C \rfloor`
+    candidates, may choose the one in a hit cluster, if that is far larger than the others. No
+    candidate is there with the probability of one raised to the power `n_trials`, and so is
+    the bound.
 
     Examples
     --------

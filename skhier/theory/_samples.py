@@ -225,7 +225,7 @@ def rhm_sample_complexity(
     r"""Number of images at which synonyms of a Random Hierarchy Model stand out, N_1.
 
     :math:`n_c m^L (1 - 1/v)\, \rho^{-(L-1)}` with :math:`\rho = v^{s-1} (v - 1) / (v^s - 1)`: the
-    :math:`P^* = n_c m^L` of :cite:t:`cagnetta2023`, with its constant.
+    :math:`P^* = n_c m^L` of :cite:t:`cagnetta2024`, with its constant.
 
     Parameters
     ----------

@@ -100,8 +100,8 @@ def theorem2_params(
     machine with :math:`C = 1 / m^2` is right on all images that it learns from: the sum of its
     slacks, or of their squares, is at most :math:`\frac{1}{2 m^2} / C < 1`. With the C = 0.01 of
     :meth:`~skhier.LayerwiseCNNClassifier.algorithm_1` it is not, for small margins. For more
-    than two labels it has to be Crammer and Singer's, as one label against the rest need not
-    be separable. That it errs on no image outside of N is not proved.
+    than two labels it has to be that of Crammer and Singer :cite:p:`crammer2001`, as one label
+    against the rest need not be separable. That it errs on no image outside of N is not proved.
 
     Lemma 7 is about Euclidean distances, and algorithm 1 is printed with the cosine
     distance, under which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0,

@@ -93,9 +93,9 @@ def theorem3_params(
     The projection of a step on a patch x is :math:`\eta y \langle w_i, f_x(X) \rangle`,
     where :math:`f_x` tells the pixels that show x. It lies in :math:`[-\eta \sqrt P, \eta
     \sqrt P]`, a range of :math:`2 \eta \sqrt P`; the print takes half of it, which
-    makes its exponent four times too large. Hoeffding's inequality and a union over
-    :math:`n |C| k` projections give deviations of at most :math:`\alpha = \sigma / (2
-    \sqrt n)` if
+    makes its exponent four times too large. Hoeffding's inequality
+    :cite:p:`hoeffding1963` and a union over :math:`n |C| k` projections give deviations of
+    at most :math:`\alpha = \sigma / (2 \sqrt n)` if
 
     .. math:: T \ge \left(\frac{2 P}{\alpha^2} \log \frac{2 n |C| k}{\delta}\right)^2,
 
