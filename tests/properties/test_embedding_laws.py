@@ -92,8 +92,9 @@ def test_without_initial_kernels_T_is_a_unit(samples, seed, T):
     )
     assert_allclose(tenfold, 10 * once, rtol=1e-12, atol=1e-15 * np.abs(tenfold).max())
     assume(len(np.unique(once.round(12), axis=0)) >= 2)
+    # Without the last digits, which decide between clusterings that are equally good.
     groups = [
-        KMeans(2, n_init=3, random_state=0).fit_predict(K / np.abs(K).max())
+        KMeans(2, n_init=3, random_state=0).fit_predict((K / np.abs(K).max()).round(9))
         for K in (once, tenfold)
     ]
     assert_array_equal(*groups)
