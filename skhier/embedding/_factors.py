@@ -7,7 +7,6 @@ M = E[X y] has a row for each channel.
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
-from sklearn.utils.extmath import svd_flip
 
 _N_RESTARTS = 20
 
@@ -34,9 +33,20 @@ def truncated(M, rank, tolerance):
         V.
     """
     U, S, Vh = np.linalg.svd(M.cpu().numpy(), full_matrices=False)
-    U, Vh = svd_flip(U, Vh)
+    signs = _signs(U)
+    U, Vh = U * signs, Vh * signs[:, None]
     n = max(1, min(rank, int((tolerance * S[0] < S).sum())))
     return _like(M, U[:, :n] * S[:n], Vh[:n].T)
+
+
+def _signs(U):
+    """Signs that make the largest entry of each column positive, the first of those as large.
+
+    Rows of two channels that are one-hot are x and -x: rounding must not choose between them.
+    """
+    size = np.abs(U)
+    first = (size > (1 - 1e-6) * size.max(axis=0)).argmax(axis=0)
+    return np.copysign(1.0, U[first, np.arange(U.shape[1])])
 
 
 def grouped(M, n_groups, rng):

@@ -68,6 +68,17 @@ def test_no_more_components_than_the_rank():
     assert not embedder("svd", 2).fit(*nothing).kernels_.any()
 
 
+def test_rounding_chooses_no_signs_of_svd():
+    # Means of two channels that are one-hot are x and -x: both are largest.
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        X, y = np.eye(2)[rng.integers(2, size=(9, 1, 1))], np.arange(9) % 3
+        weight = rng.integers(1, 4, size=9)
+        K = embedder("svd", 1).fit(X, y, sample_weight=weight).kernels_
+        copies = embedder("svd", 1).fit(X.repeat(weight, axis=0), y.repeat(weight))
+        assert_allclose(K, copies.kernels_, atol=1e-12)
+
+
 def test_svd_draws_nothing_and_takes_no_steps():
     X, y = labeled_codes(3)
     one = embedder("svd", 4).fit(X, y)
