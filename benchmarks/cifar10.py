@@ -50,6 +50,7 @@ CONFIGURATIONS = {
     "400 + 1600, mirror": dict(VALID, n_clusters=[400, 1600], mirror=True),
     "400 + 3200, mirror": dict(VALID, n_clusters=[400, 3200], mirror=True),
     "400 + 1600, mirror, kernel": dict(VALID, n_clusters=[400, 1600], mirror=True, head="kernel"),
+    "400 + 3200, mirror, kernel": dict(VALID, n_clusters=[400, 3200], mirror=True, head="kernel"),
 }
 
 

@@ -14,6 +14,7 @@ from _methods import make_parser, run_classifier, run_methods
 
 CONFIGURATIONS = {
     "default": {},
+    "default, kernel": dict(head="kernel"),
     "400 + 3200": dict(VALID, n_clusters=[400, 3200]),
 }
 METHODS = {name: partial(run_classifier, params=params) for name, params in CONFIGURATIONS.items()}

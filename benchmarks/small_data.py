@@ -80,6 +80,8 @@ def for_each_size(run, sizes):
 METHODS = {
     "skhier": partial(run_classifier, params={}),
     "skhier, mirror": partial(run_classifier, params={"mirror": True}),
+    "skhier, kernel": partial(run_classifier, params={"head": "kernel"}),
+    "skhier, mirror, kernel": partial(run_classifier, params={"mirror": True, "head": "kernel"}),
     "CNN, end to end": run_cnn,
     "RBF SVM": run_pixel_svm,
     "scattering + linear": partial(run_scattering, make_head=RidgeHead),
