@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import as_tensor, dense_product, in_batches, torch_dtype
+from .._base._device import as_tensor, in_batches, torch_dtype
 from ._standardized import Moments, Standardized
 
 _ROWS = 512  # of features in float32 or float64
@@ -98,7 +98,7 @@ class Kernel:
         dtype = self.dtype if exact or centers.shape[1] < _FEW else centers.dtype
         for part in gen_batches(centers.shape[1], _DEPTH):
             a, c = points[:, part].to(dtype), centers[:, part].to(dtype)
-            products += dense_product(a, c).to(self.dtype)
+            products += (a @ c.T).to(self.dtype)
         squares = products.mul_(-2).add_(self.squares[which])
         squares.add_(self._squares_of(points)[:, None])
         return squares.clamp_(min=0).mul_(-self.gamma).exp_()

@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows
-from .._base._device import as_array, computing_dtype, resolve_device, torch_dtype
+from .._base._device import computing_dtype, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._images import is_plain_vectors, refuse_extreme_values, validate_images
 from .._base._labels import encode_labels
@@ -45,6 +45,8 @@ from ._heads import HEADS, named_head
 from ._network import build_network
 from ._parts import LAYER_PARTS, make_parts, named_steps
 from ._training import Weights, check_work, train
+
+_LEAST_ROWS = 512  # of features at a time: a kernel head goes over all of its centers for them
 
 
 def _head_has(method):
@@ -505,18 +507,18 @@ class LayerwiseCNNClassifier(
         return images
 
     def _respond(self, method, X):
-        """The head's response, for one chunk of images after the other."""
-        images = self._images(X)
-        features = self._network(images).applied(images)
+        """The head's response, for one part of the images after the other."""
+        features = self._features(self._images(X))
         respond = getattr(self.head_, method)
-        chunks = gen_batches(len(features), features.batch_size)
-        taken = (as_array(features.take(chunk)) for chunk in chunks)
-        return np.concatenate([respond(chunk.reshape(len(chunk), -1)) for chunk in taken])
+        parts = gen_batches(len(features), max(features.batch_size, _LEAST_ROWS))
+        taken = (features.subset(np.arange(part.start, part.stop)).collect() for part in parts)
+        return np.concatenate([respond(rows.reshape(len(rows), -1)) for rows in taken])
 
-    def _network(self, images):
-        """The map from images to the learned representation."""
+    def _features(self, images):
+        """The learned representation of images, as rows."""
         dtype = computing_dtype(images)
-        return Network([block.layer(dtype) for block in self.layers_], self.mirror)
+        network = Network([block.layer(dtype) for block in self.layers_], self.mirror)
+        return images.derived(network, network.out_shape, torch_dtype(dtype), network.batch_size)
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -532,10 +534,7 @@ class LayerwiseCNNClassifier(
         features : ndarray of shape (n, h, w, channels)
             Images of shape `output_shape_`; (n, channels) for plain vectors.
         """
-        images = self._images(X)
-        network, dtype = self._network(images), torch_dtype(computing_dtype(images))
-        made = network, network.out_shape, dtype, network.batch_size
-        features = images.derived(*made).collect()
+        features = self._features(self._images(X)).collect()
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
     @maps_rows
