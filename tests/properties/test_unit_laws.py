@@ -67,7 +67,7 @@ def test_offset_and_unit_change_no_prediction(offset, unit):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @settings(max_examples=FEW)
-@given(st.tuples(*[st.integers(-(2**18), 2**18)] * 3), st.integers(-98, 98))
+@given(st.tuples(*[st.integers(-(2**18), 2**18)] * 3), st.integers(-98, 90))  # up to 1e33
 def test_float32_images_keep_the_digits_that_they_have(precision, offset, exponent):
     X, y = colors_and_labels(np.float32)
     other = np.ldexp(X + np.float32(offset), exponent)
