@@ -89,22 +89,28 @@ class Kernel:
 
         return in_batches(squares, points, _ROWS)
 
-    def __call__(self, points, which=slice(None), exact=False):
-        """The kernel of points (n, n_features) and some of the centers, (n, n_centers).
+    def __call__(self, points):
+        """The kernel of points (n, n_features) and the centers, (n, n_centers)."""
+        return self._values(points, self._squares_of(points), slice(None))
+
+    def between(self, rows, columns, exact=False):
+        """The kernel of some of the centers and some others of them.
 
         Products of bfloat16 are rounded to it unless they are `exact`.
         """
+        return self._values(self.centers[rows], self.squares[rows], columns, exact)
+
+    def among_centers(self, which):
+        """The kernel of some of the centers with each other: 1 + a jitter on the diagonal."""
+        values = self.between(which, which, exact=True)
+        values.fill_diagonal_(1 + _JITTER)
+        return values
+
+    def _values(self, points, squares, which, exact=False):
         centers, products = self.centers[which], 0
         dtype = self.dtype if exact or centers.shape[1] < _FEW else centers.dtype
         for part in gen_batches(centers.shape[1], _DEPTH):
             a, c = points[:, part].to(dtype), centers[:, part].to(dtype)
             products += (a @ c.T).to(self.dtype)
-        squares = products.mul_(-2).add_(self.squares[which])
-        squares.add_(self._squares_of(points)[:, None])
-        return squares.clamp_(min=0).mul_(-self.gamma).exp_()
-
-    def among_centers(self, which):
-        """The kernel of some of the centers with each other: 1 + a jitter on the diagonal."""
-        values = self(self.centers[which], which, exact=True)
-        values.fill_diagonal_(1 + _JITTER)
-        return values
+        distances = products.mul_(-2).add_(self.squares[which]).add_(squares[:, None])
+        return distances.clamp_(min=0).mul_(-self.gamma).exp_()

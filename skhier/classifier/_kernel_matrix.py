@@ -37,7 +37,7 @@ class KernelMatrix:
         self._values = torch.empty(n, n, dtype=held_in)  # in units
         for rows in task.in_parts("kernel", n, _ROWS):
             for columns in gen_batches(rows.stop, _ROWS):
-                block = kernel(kernel.centers[rows], columns)
+                block = kernel.between(rows, columns)
                 if held_in == torch.int16:
                     block.div_(self._unit).round_()
                 self._values[rows, columns] = block
