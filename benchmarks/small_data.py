@@ -93,7 +93,7 @@ def draw(curves, sizes, path):
     """Accuracy of each method against the number of labeled images, as a file."""
     with plt.style.context("tableau-colorblind10"):
         figure, ax = plt.subplots(figsize=(7.5, 4))
-        for (name, curve), marker in zip(curves.items(), "osD^vP"):
+        for (name, curve), marker in zip(curves.items(), "osD^vPX*"):
             ax.plot(sizes, curve, marker=marker, label=name)
     ax.set(xscale="log", xlabel="labeled images", ylabel="accuracy on held-out images")
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
