@@ -7,7 +7,8 @@ Usage: python benchmarks/random_hierarchy.py accuracy [--seeds 5] [--methods ...
 L = 3 and 40,000 at L = 4. 'images': how many it takes for 95 %, beside the number at which what
 labels say of a pair of symbols is as large as its noise; and how it grows with m at each L, and
 with L at each m. Each seed draws rules and images. 'classes' is algorithm 1 with codes put in
-classes.
+classes by the labels of images; 'context' puts them in classes by the code that stands beside each,
+and uses labels for the head alone; 'labels' is the same with 16,384 images, and counts labels.
 """
 
 import argparse
@@ -18,13 +19,15 @@ from itertools import product
 import numpy as np
 from _cnn import cnn_accuracy
 from _common import Table
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import LinearSVC
 
-from skhier import LayerwiseCNNClassifier
+from skhier import LayerwiseCNNClassifier, TwoLayerConvEmbedder
 from skhier.datasets import make_random_hierarchy
 from skhier.theory import rhm_sample_complexity
 
-V, N_HELD_OUT, LEVEL, MOST = 8, 4000, 0.95, 2**18
+V, N_HELD_OUT, LEVEL, MOST, N_UNLABELED = 8, 4000, 0.95, 2**18, 2**14
 
 
 def _cnn(train, held_out, n_synonyms, depth, seed):
@@ -38,7 +41,41 @@ def _classes(train, held_out, n_synonyms, depth, seed):
     return clf.fit(*train).score(*held_out)
 
 
-METHODS = {"classes": _classes, "CNN": _cnn}
+def _siblings(codes):
+    """The code beside each of images (n, 1, width, C), plus C if that is on the left."""
+    pairs = codes.argmax(axis=-1).reshape(-1, 2)
+    return (pairs[:, ::-1] + [0, codes.shape[-1]]).ravel()
+
+
+def _context(train, held_out, n_synonyms, depth, seed, unlabeled=None):
+    """Patches of a class stand beside the same patches: that tells classes, without labels."""
+    (X, y), (X_held, y_held) = train, held_out
+    maps = [X if unlabeled is None else unlabeled, X, X_held]
+    layers = LayerwiseCNNClassifier.algorithm_1(V * n_synonyms, (1, 2), random_state=seed)
+    orthogonalizer = layers.orthogonalizer.set_params(
+        n_clusters=V * n_synonyms, patch_size=(1, 2), pool_size=1, random_state=seed
+    )
+    embedder = TwoLayerConvEmbedder(V, solver="kmeans", scale_channels=False, random_state=seed)
+    for level in range(depth):
+        fitted = clone(orthogonalizer).fit(maps[0])
+        maps = [fitted.transform(images) for images in maps]
+        if level < depth - 1:
+            single = [codes.reshape(-1, 1, 1, codes.shape[-1]) for codes in maps]
+            embedder.fit(single[0], _siblings(maps[0]))
+            maps = [
+                embedder.transform(rows).reshape(*codes.shape[:-1], V)
+                for rows, codes in zip(single, maps)
+            ]
+    _, X, X_held = (codes.reshape(len(codes), -1) for codes in maps)
+    return LinearSVC(random_state=seed).fit(X, y).score(X_held, y_held)
+
+
+def _labels(train, held_out, n_synonyms, depth, seed):
+    (X, _), _ = draw(max(N_UNLABELED, len(train[0])), n_synonyms, depth, seed)
+    return _context(train, held_out, n_synonyms, depth, seed, X)
+
+
+METHODS = {"classes": _classes, "context": _context, "labels": _labels, "CNN": _cnn}
 
 
 def draw(n_images, n_synonyms, depth, seed):
@@ -64,20 +101,26 @@ def images_needed(method, n_synonyms, depth, seed):
     """How many images it takes, between two sizes a factor of sqrt 2 apart; NaN beyond `MOST`.
 
     It is where the line between their accuracies, over the logarithm of size, passes `LEVEL`.
+    Sizes are doubled until one reaches it.
     """
-    size, at_hand, before = V * n_synonyms, 0, None
-    while size <= MOST:
-        if size > at_hand:
-            at_hand = min(8 * size, MOST)
-            (X, y), held_out = draw(at_hand, n_synonyms, depth, seed)
-        score = method((X[:size], y[:size]), held_out, n_synonyms, depth, seed)
-        if score >= LEVEL:
-            if before is None:
-                return size
-            share = (LEVEL - before[1]) / (score - before[1])
-            return before[0] * (size / before[0]) ** share
-        before, size = (size, score), round(size * np.sqrt(2))
-    return np.nan
+
+    def score(size):
+        (X, y), held_out = draw(size, n_synonyms, depth, seed)
+        return method((X, y), held_out, n_synonyms, depth, seed)
+
+    low, high = None, (V * n_synonyms, score(V * n_synonyms))
+    while high[1] < LEVEL:
+        low, size = high, 2 * high[0]
+        if size > MOST:
+            return np.nan
+        high = size, score(size)
+    if low is None:
+        return high[0]
+    size = round(low[0] * np.sqrt(2))
+    middle = size, score(size)
+    low, high = (low, middle) if middle[1] >= LEVEL else (middle, high)
+    share = (LEVEL - low[1]) / (high[1] - low[1])
+    return low[0] * (high[0] / low[0]) ** share
 
 
 def images(options):
@@ -137,6 +180,7 @@ if __name__ == "__main__":
     parser.add_argument("--depths", nargs="*", type=int, default=[2, 3, 4])
     parser.add_argument("--csv")
     options = parser.parse_args()
-    # Few images have fewer patches than there are, and are not separable.
+    # Few images have fewer patches than there are, are not separable, and have as many classes.
     warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.filterwarnings("ignore", message="The number of unique classes")
     {"accuracy": accuracy, "images": images}[options.part](options)
