@@ -96,7 +96,7 @@ class LayerwiseCNNClassifier(
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int holds for every layer but the last, whose codes go
         to the head as they are, as in algorithm 1. A sequence gives one for each layer
-        (section 6 embeds the last one too). None is that of `embedder`, 128 by default; in
+        (section 6 embeds the last one too). None is that of `embedder`, 64 by default; in
         a sequence, for the last layer, no embedding.
 
     orthogonalizer : PatchKMeansOrthogonalizer, sequence of these or None, default=None

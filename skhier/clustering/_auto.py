@@ -1,7 +1,7 @@
 """What 'auto' stands for in parameters of the clustering: sizes that suit the images."""
 
-_MAX_CLUSTERS = 1600
-_CLUSTERS_PER_VALUE = 4
+_MAX_CLUSTERS = 3200
+_CLUSTERS_PER_VALUE = 6
 _PATCHES_PER_CLUSTER = 4
 
 

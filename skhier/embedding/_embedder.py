@@ -54,7 +54,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     Parameters
     ----------
-    n_components : int, default=128
+    n_components : int, default=64
         Width n of the network, the number of channels of the embedding; at most so many with
         'svd', which has no more than the rank of M.
 
@@ -216,7 +216,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     def __init__(
         self,
-        n_components: int = 128,
+        n_components: int = 64,
         *,
         loss: Loss = "linear",
         solver: Solver = "exact",

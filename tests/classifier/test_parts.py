@@ -136,15 +136,15 @@ def test_parts_are_cloned(few):
 def test_which_layers_are_embedded(few):
     X, y = few
     for params, widths in [
-        ({}, [128, None]),
+        ({}, [64, None]),
         ({"n_components": 4}, [4, None]),
         ({"n_components": [4, 5]}, [4, 5]),
-        ({"n_components": [None, 5]}, [128, 5]),
+        ({"n_components": [None, 5]}, [64, 5]),
         ({"n_components": [4, None]}, [4, None]),
         ({"embedder": TwoLayerConvEmbedder(6)}, [6, None]),
         ({"embedder": [TwoLayerConvEmbedder(6), None]}, [6, None]),
-        ({"embedder": [None, TwoLayerConvEmbedder(6)]}, [128, 6]),
-        ({"embedder": [None, TwoLayerConvEmbedder()], "n_components": [None, 5]}, [128, 5]),
+        ({"embedder": [None, TwoLayerConvEmbedder(6)]}, [64, 6]),
+        ({"embedder": [None, TwoLayerConvEmbedder()], "n_components": [None, 5]}, [64, 5]),
     ]:
         clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0, **params).fit(X, y)
         embedders = [block.embedder for block in clf.layers_]

@@ -254,10 +254,11 @@ def test_n_patches_samples_the_patches(images):
 
 
 @pytest.mark.parametrize(
-    ("n_distinct", "n_values", "expected"), [(40, 20, 10), (40, 2, 8), (3, 2, 1), (6500, 450, 1600)]
+    ("n_distinct", "n_values", "expected"),
+    [(40, 20, 10), (60, 2, 12), (3, 2, 1), (13_000, 540, 3200)],
 )
 def test_auto_n_clusters(n_distinct, n_values, expected):
-    """4 for each value of a patch, a quarter of the distinct patches, at most 1600."""
+    """6 for each value of a patch, a quarter of the distinct patches, at most 3200."""
     X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
     phi = PatchKMeansOrthogonalizer(kmeans=SphericalKMeans(max_iter=1), **ALGORITHM_1)
     phi.fit(np.vstack([X, X, 2 * X]))
