@@ -5,6 +5,7 @@ from skhier import PatchKMeansOrthogonalizer as Phi
 
 # Two blocks that leave 3x3 pixels of 32x32 or 28x28.
 VALID = dict(
+    n_components=128,
     pool_size=[3, "thirds"],
     orthogonalizer=[Phi(padding="valid", whiten_eps=1e-2), Phi(whiten_eps=0.3)],
 )

@@ -39,6 +39,7 @@ CONFIGURATIONS = {
     "400 + 800 + 800": dict(
         n_layers=3,
         n_clusters=[400, 800, 800],
+        n_components=128,
         pool_size=[3, 2, "thirds"],
         orthogonalizer=[
             Phi(padding="valid", whiten_eps=1e-2),
