@@ -30,12 +30,11 @@ def patch_cnn(n_channels, patch_size, n_layers, image_shape, n_labels):
     `patch_size` is a pair, `image_shape` (height, width, channels), as images come.
     """
     *size, channels = image_shape
-    layers = []
+    n_pixels, layers = np.prod(patch_size), []
     for _ in range(n_layers):
-        n_inputs = channels * np.prod(patch_size)
-        layers += [Patches(patch_size), nn.Linear(n_inputs, n_channels), nn.ReLU()]
+        layers += [Patches(patch_size), nn.Linear(channels * n_pixels, n_channels), nn.ReLU()]
         channels = n_channels
-    n_positions = np.prod(size) // np.prod(patch_size) ** n_layers
+    n_positions = np.prod(size) // n_pixels**n_layers
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * n_positions, n_labels))
 
 

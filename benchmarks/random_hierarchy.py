@@ -19,7 +19,6 @@ from itertools import product
 import numpy as np
 from _cnn import cnn_accuracy
 from _common import Table
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
@@ -47,32 +46,35 @@ def _siblings(codes):
     return (pairs[:, ::-1] + [0, codes.shape[-1]]).ravel()
 
 
-def _context(train, held_out, n_synonyms, depth, seed, unlabeled=None):
-    """Patches of a class stand beside the same patches: that tells classes, without labels."""
+def _context(train, held_out, n_synonyms, depth, seed):
+    """Patches of a class stand beside the same patches: that tells classes, without labels.
+
+    `train` may have fewer labels than images, those of the first ones.
+    """
     (X, y), (X_held, y_held) = train, held_out
-    maps = [X if unlabeled is None else unlabeled, X, X_held]
-    layers = LayerwiseCNNClassifier.algorithm_1(V * n_synonyms, (1, 2), random_state=seed)
-    orthogonalizer = layers.orthogonalizer.set_params(
+    algorithm_1 = LayerwiseCNNClassifier.algorithm_1(V * n_synonyms, (1, 2))
+    orthogonalizer = algorithm_1.orthogonalizer.set_params(
         n_clusters=V * n_synonyms, patch_size=(1, 2), pool_size=1, random_state=seed
     )
     embedder = TwoLayerConvEmbedder(V, solver="kmeans", scale_channels=False, random_state=seed)
     for level in range(depth):
-        fitted = clone(orthogonalizer).fit(maps[0])
-        maps = [fitted.transform(images) for images in maps]
-        if level < depth - 1:
-            single = [codes.reshape(-1, 1, 1, codes.shape[-1]) for codes in maps]
-            embedder.fit(single[0], _siblings(maps[0]))
-            maps = [
+        if level:
+            single = [codes.reshape(-1, 1, 1, codes.shape[-1]) for codes in (X, X_held)]
+            embedder.fit(single[0], _siblings(X))
+            X, X_held = (
                 embedder.transform(rows).reshape(*codes.shape[:-1], V)
-                for rows, codes in zip(single, maps)
-            ]
-    _, X, X_held = (codes.reshape(len(codes), -1) for codes in maps)
-    return LinearSVC(random_state=seed).fit(X, y).score(X_held, y_held)
+                for rows, codes in zip(single, (X, X_held))
+            )
+        orthogonalizer.fit(X)
+        X, X_held = orthogonalizer.transform(X), orthogonalizer.transform(X_held)
+    rows, rows_held = (codes.reshape(len(codes), -1) for codes in (X[: len(y)], X_held))
+    return LinearSVC(random_state=seed).fit(rows, y).score(rows_held, y_held)
 
 
 def _labels(train, held_out, n_synonyms, depth, seed):
-    (X, _), _ = draw(max(N_UNLABELED, len(train[0])), n_synonyms, depth, seed)
-    return _context(train, held_out, n_synonyms, depth, seed, X)
+    y = train[1]  # of the first of more images
+    (X, _), _ = draw(max(N_UNLABELED, len(y)), n_synonyms, depth, seed)
+    return _context((X, y), held_out, n_synonyms, depth, seed)
 
 
 METHODS = {"classes": _classes, "context": _context, "labels": _labels, "CNN": _cnn}

@@ -23,9 +23,9 @@ class Network(NamedTuple):
     layers: Any
     mirror: bool
 
-    def applied(self, images):
-        """The outputs for rows of images, as rows."""
-        return images.derived(self, self.out_shape, self.dtype, self.batch_size)
+    def applied(self, images, dtype):
+        """The outputs for rows of images, as rows of a torch dtype."""
+        return images.derived(self, self.out_shape, dtype, self.batch_size)
 
     @property
     def out_shape(self):

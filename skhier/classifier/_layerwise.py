@@ -46,8 +46,6 @@ from ._network import build_network
 from ._parts import LAYER_PARTS, make_parts, named_steps
 from ._training import Weights, check_work, train
 
-_LEAST_ROWS = 512  # of features at a time: a kernel head goes over all of its centers for them
-
 
 def _head_has(method):
     def check(self):
@@ -510,7 +508,7 @@ class LayerwiseCNNClassifier(
         """The head's response, for one part of the images after the other."""
         features = self._features(self._images(X))
         respond = getattr(self.head_, method)
-        parts = gen_batches(len(features), max(features.batch_size, _LEAST_ROWS))
+        parts = gen_batches(len(features), features.batch_size)
         taken = (features.subset(np.arange(part.start, part.stop)).collect() for part in parts)
         return np.concatenate([respond(rows.reshape(len(rows), -1)) for rows in taken])
 
@@ -518,7 +516,7 @@ class LayerwiseCNNClassifier(
         """The learned representation of images, as rows."""
         dtype = computing_dtype(images)
         network = Network([block.layer(dtype) for block in self.layers_], self.mirror)
-        return images.derived(network, network.out_shape, torch_dtype(dtype), network.batch_size)
+        return network.applied(images, torch_dtype(dtype))
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
