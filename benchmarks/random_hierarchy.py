@@ -22,7 +22,7 @@ from _common import Table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from skhier import LayerwiseCNNClassifier, TwoLayerConvEmbedder
+from skhier import LayerwiseCNNClassifier
 from skhier.datasets import make_random_hierarchy
 from skhier.theory import rhm_sample_complexity
 
@@ -33,11 +33,14 @@ def _cnn(train, held_out, n_synonyms, depth, seed):
     return cnn_accuracy(*train, *held_out, 4 * V * n_synonyms, (1, 2), depth, 3000, seed)
 
 
-def _classes(train, held_out, n_synonyms, depth, seed):
-    clf = LayerwiseCNNClassifier.algorithm_1(
+def _algorithm_1(n_synonyms, depth, seed):
+    return LayerwiseCNNClassifier.algorithm_1(
         V * n_synonyms, (1, 2), depth, n_components=V, embedder__solver="kmeans", random_state=seed
     )
-    return clf.fit(*train).score(*held_out)
+
+
+def _classes(train, held_out, n_synonyms, depth, seed):
+    return _algorithm_1(n_synonyms, depth, seed).fit(*train).score(*held_out)
 
 
 def _siblings(codes):
@@ -52,11 +55,9 @@ def _context(train, held_out, n_synonyms, depth, seed):
     `train` may have fewer labels than images, those of the first ones.
     """
     (X, y), (X_held, y_held) = train, held_out
-    algorithm_1 = LayerwiseCNNClassifier.algorithm_1(V * n_synonyms, (1, 2))
-    orthogonalizer = algorithm_1.orthogonalizer.set_params(
-        n_clusters=V * n_synonyms, patch_size=(1, 2), pool_size=1, random_state=seed
-    )
-    embedder = TwoLayerConvEmbedder(V, solver="kmeans", scale_channels=False, random_state=seed)
+    parts = _algorithm_1(n_synonyms, 2, seed).to_pipeline().named_steps
+    orthogonalizer = parts["orthogonalizer1"].set_params(random_state=seed)
+    embedder = parts["embedder1"].set_params(random_state=seed)
     for level in range(depth):
         if level:
             single = [codes.reshape(-1, 1, 1, codes.shape[-1]) for codes in (X, X_held)]
