@@ -71,7 +71,9 @@ def test_chunks_on_workers_give_the_same(case, seed, cluster):
         lazy = getattr(found, method)(da.from_array(data, chunks=(250, *data.shape[1:])))
         assert isinstance(lazy, da.Array)
         responses = lazy.compute()
-    assert_allclose(responses, getattr(expected, method)(data), rtol=1e-5, atol=1e-7)
+    # Rounding moves where the support vector machine stops, by its tolerance of 1e-4.
+    rtol = 1e-4 if case == "svm" else 1e-5
+    assert_allclose(responses, getattr(expected, method)(data), rtol=rtol, atol=1e-7)
     assert_allclose(responses, getattr(found, method)(data), rtol=1e-6, atol=1e-9)
 
 

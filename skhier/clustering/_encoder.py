@@ -134,7 +134,7 @@ class PatchEncoder:
         if self.coding.encoding == "one_hot":
             labels = self.label_map(images)
             is_map = self.coding.pool_size == (1, 1)
-            return labels if is_map else self._pool(self._one_hot(labels))
+            return labels if is_map else self._pool(self._one_hot(labels), 0)
         r = self._response(images)
         if self.coding.normalize:
             norm = torch.linalg.vector_norm(r, dim=3)
@@ -148,9 +148,7 @@ class PatchEncoder:
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
         bias = float(self.coding.bias)  # of unsigned ints -bias would wrap around
-        if self.coding.pooling == "tent":  # its weights, rounded, have another sum than 1
-            return self._pool(r.add_(bias).clamp_(min=0))
-        return self._pool(r.clamp_(min=-bias)).add_(bias)
+        return self._pool(_raise_to(r, 0.0 - bias), bias)
 
     def encode_dense(self, images):
         """The codes of images, dense whatever the encoding."""
@@ -159,3 +157,18 @@ class PatchEncoder:
 
     def _one_hot(self, labels):
         return F.one_hot(labels, self.n_clusters).to(self.dtype)
+
+
+def _raise_to(r, least):
+    """max(r, least) in place."""
+    if r.dtype != torch.bfloat16 or least < 0:
+        return r.clamp_(min=least)
+    # Numbers that are not negative are in the order of their bits read as integers, and those
+    # of negative numbers are negative: 4 times as fast, as nothing is converted to float32.
+    r.view(torch.int16).clamp_(min=_bits(least))
+    return r
+
+
+def _bits(number):
+    """The bits of a number in bfloat16, read as an integer."""
+    return torch.tensor(number, dtype=torch.bfloat16).view(torch.int16).item()

@@ -42,7 +42,7 @@ def tents(map_shape, pool_size):
 
 
 def make_pool(map_shape, pooling, pool_size, dtype):
-    """The map from codes (n, h, w, channels) to their pooled windows.
+    """The map from codes (n, h, w, channels) and a number to pooled windows plus that number.
 
     Parameters
     ----------
@@ -56,22 +56,27 @@ def make_pool(map_shape, pooling, pool_size, dtype):
         Of codes.
     """
     if pool_size == (1, 1):
-        return _as_they_are
+        return torch.add
     if pooling == "tent":
         rows, columns = tents(map_shape, pool_size)
-        return partial(_weighted, torch.kron(rows, columns).to(dtype), (len(rows), len(columns)))
+        weights = torch.kron(rows, columns).to(dtype)
+        return partial(_weighted, weights, (len(rows), len(columns)))
     return partial(_windows, pooling, pool_size)
 
 
-def _as_they_are(codes):
-    return codes
-
-
-def _weighted(weights, shape, codes):
-    pooled = weights.to(codes.device) @ codes.flatten(1, 2)
+def _weighted(weights, shape, codes, offset):
+    # Rounded weights have another sum than 1, which is what the offset is worth; and it is added
+    # before the sum is rounded, which may be much smaller.
+    n = len(codes)
+    weights = weights.to(codes.device)
+    offsets = offset * weights.sum(dim=1, keepdim=True)
+    pooled = torch.baddbmm(
+        offsets.expand(n, -1, codes.shape[3]), weights.expand(n, -1, -1), codes.flatten(1, 2)
+    )
     return pooled.unflatten(1, shape)
 
 
-def _windows(pooling, pool_size, codes):
+def _windows(pooling, pool_size, codes, offset):
     function = {"max": F.max_pool2d, "average": F.avg_pool2d}[pooling]
-    return function(codes.permute(0, 3, 1, 2), pool_size, ceil_mode=True).permute(0, 2, 3, 1)
+    pooled = function(codes.permute(0, 3, 1, 2), pool_size, ceil_mode=True)
+    return pooled.permute(0, 2, 3, 1).add_(offset)

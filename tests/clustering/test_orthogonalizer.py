@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
 from skhier._base import _device
+from skhier.clustering._encoder import _raise_to
 
 # As in algorithm 1: patches side by side, as they are; one-hot codes, not pooled.
 ALGORITHM_1 = {
@@ -159,6 +160,15 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     # 8 bits of the patches and kernels: responses move by about 2^-9 of the largest.
     assert 0 < np.abs(auto - exact).max() < 2**-6 * exact.max()
     assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-8 * exact.std()
+
+
+@pytest.mark.parametrize("least", [0.0, 0.5, 0.3, 1e-40, 100.0, -0.5])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_every_number_is_raised_to_the_least(dtype, least):
+    numbers = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
+    numbers = numbers[~numbers.isnan()].to(dtype)
+    expected = torch.maximum(numbers, torch.tensor(least, dtype=dtype))
+    assert_array_equal(_raise_to(numbers, least).float(), expected.float())
 
 
 def test_bfloat16_is_refused_where_it_is_slow(digits, monkeypatch):
