@@ -147,8 +147,9 @@ class PatchEncoder:
 
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
-        bias = float(self.coding.bias)  # of unsigned ints -bias would wrap around
-        return self._pool(_raise_to(r, 0.0 - bias), bias)
+        bias = float(self.coding.bias)
+        least = 0.0 - bias  # not -bias, which may be -0.0: its bits are of a negative number
+        return self._pool(_raise_to(r, least), bias)
 
     def encode_dense(self, images):
         """The codes of images, dense whatever the encoding."""

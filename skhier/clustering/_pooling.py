@@ -44,6 +44,8 @@ def tents(map_shape, pool_size):
 def make_pool(map_shape, pooling, pool_size, dtype):
     """The map from codes (n, h, w, channels) and a number to pooled windows plus that number.
 
+    It may write into the codes.
+
     Parameters
     ----------
     map_shape : tuple of int
@@ -56,7 +58,7 @@ def make_pool(map_shape, pooling, pool_size, dtype):
         Of codes.
     """
     if pool_size == (1, 1):
-        return torch.add
+        return torch.Tensor.add_
     if pooling == "tent":
         rows, columns = tents(map_shape, pool_size)
         weights = torch.kron(rows, columns).to(dtype)
