@@ -12,7 +12,14 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, automatic_batch_size, dense_product, in_batches, to_tensor
+from .._base._device import (
+    as_bits,
+    as_tensor,
+    automatic_batch_size,
+    dense_product,
+    in_batches,
+    to_tensor,
+)
 from ._border import subtract_border
 from ._pooling import make_pool
 
@@ -147,9 +154,8 @@ class PatchEncoder:
 
     def _rectify(self, r):
         """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
-        bias = float(self.coding.bias)
-        least = 0.0 - bias  # not -bias, which may be -0.0: its bits are of a negative number
-        return self._pool(_raise_to(r, least), bias)
+        bias = float(self.coding.bias)  # of unsigned ints -bias would wrap around
+        return self._pool(_raise_to(r, -bias), bias)
 
     def encode_dense(self, images):
         """The codes of images, dense whatever the encoding."""
@@ -165,11 +171,7 @@ def _raise_to(r, least):
     if r.dtype != torch.bfloat16 or least < 0:
         return r.clamp_(min=least)
     # Numbers that are not negative are in the order of their bits read as integers, and those
-    # of negative numbers are negative: 4 times as fast, as nothing is converted to float32.
-    r.view(torch.int16).clamp_(min=_bits(least))
+    # of negative numbers, as of -0.0, are negative: 4 times as fast, as nothing is converted.
+    bits = as_bits(torch.tensor(abs(least), dtype=r.dtype)).item()
+    r.view(torch.int16).clamp_(min=bits)
     return r
-
-
-def _bits(number):
-    """The bits of a number in bfloat16, read as an integer."""
-    return torch.tensor(number, dtype=torch.bfloat16).view(torch.int16).item()

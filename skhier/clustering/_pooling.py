@@ -67,8 +67,8 @@ def make_pool(map_shape, pooling, pool_size, dtype):
 
 
 def _weighted(weights, shape, codes, offset):
-    # Rounded weights have another sum than 1, which is what the offset is worth; and it is added
-    # before the sum is rounded, which may be much smaller.
+    # The offset has the weights of the codes, whose sum is not 1 once they are rounded; and it is
+    # added inside the product, as what remains may be small beside it and would be rounded with it.
     n = len(codes)
     weights = weights.to(codes.device)
     offsets = offset * weights.sum(dim=1, keepdim=True)

@@ -162,7 +162,7 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-8 * exact.std()
 
 
-@pytest.mark.parametrize("least", [0.0, 0.5, 0.3, 1e-40, 100.0, -0.5])
+@pytest.mark.parametrize("least", [0.0, -0.0, 0.5, 0.3, 1e-40, 100.0, -0.5])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_every_number_is_raised_to_the_least(dtype, least):
     numbers = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
