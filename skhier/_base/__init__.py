@@ -1,1 +1,1 @@
-"""What every estimator shares: image shapes, fitting, devices and batches."""
+"""Foundations that every room shares: rows of data, image shapes, fitting, devices."""

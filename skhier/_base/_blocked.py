@@ -1,4 +1,4 @@
-"""Data that is not in memory: arrays of zarr, of HDF5, and of Dask, with a cluster or without."""
+"""Data that is not in memory: arrays of zarr, HDF5 and Dask, with or without a cluster."""
 
 import sys
 import warnings
@@ -8,27 +8,27 @@ from math import prod
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from ._rows import LocalRows
+from ._rows import Rows
 from ._validation import validate_data
 
 _BLOCK_BYTES = 2**25
 
 
 def is_dask(X):
-    """Whether X is an array of Dask."""
+    """Return whether X is an array of Dask."""
     array = sys.modules.get("dask.array")
     return array is not None and isinstance(X, array.Array)
 
 
 def is_blocked(X):
-    """Whether X is read in blocks of its own, as arrays of Dask, zarr and HDF5 are."""
+    """Return whether X is read in its own blocks, as arrays of Dask, zarr and HDF5 are."""
     return not isinstance(X, np.ndarray) and all(
         hasattr(X, name) for name in ("shape", "dtype", "chunks", "__getitem__")
     )
 
 
 def in_memory(y):
-    """Labels or weights, of which those of Dask are computed."""
+    """Return labels or weights in memory; compute those of Dask."""
     if is_dask(y):
         return y.compute()
     return y[:] if is_blocked(y) else y
@@ -37,19 +37,21 @@ def in_memory(y):
 def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True, dtype):
     """Check X (and y) as :func:`validate_data` does, and return X as rows.
 
-    X that is read in blocks is checked as far as can be without reading it: its values are
-    not. `row_shape` is that of the rows that those of X become.
+    The shape and dtype of blocked X are checked; its values are not read. Rows of X are reshaped
+    to `row_shape`.
 
     Raises
     ------
     ValueError
-        If X has no rows or no numbers, or another number of columns than in `fit`, or if y has
-        not a value for each row.
+        If X has no rows or no numbers, or another number of columns than in `fit`, or if y does
+        not have a value for each row.
     """
     if not is_blocked(X):
-        checked = validate_data(estimator, X, in_memory(y), reset=reset, dtype=dtype)
+        checked = validate_data(
+            estimator, X, y if isinstance(y, str) else in_memory(y), reset=reset, dtype=dtype
+        )
         X, *rest = checked if isinstance(checked, tuple) else (checked,)
-        rows = LocalRows(X if row_shape is None else X.reshape(len(X), *row_shape))
+        rows = Rows.of_array(X if row_shape is None else X.reshape(len(X), *row_shape))
         return (rows, *rest) if rest else rows
     _check_blocked(estimator, X)
     if reset:
@@ -84,38 +86,52 @@ def _check_blocked(estimator, X):
 def _rows(X, row_shape, dtype):
     if not is_dask(X):
         row_bytes = max(1, X.dtype.itemsize * prod(X.shape[1:]))
-        n_rows = X.chunks[0] if X.chunks else 1  # HDF5 says None of what is contiguous
+        n_rows = X.chunks[0] if X.chunks else 1  # chunks of contiguous HDF5 are None
         n_rows *= max(1, _BLOCK_BYTES // (n_rows * row_bytes))
         ends = np.r_[np.arange(n_rows, X.shape[0], n_rows), X.shape[0]]
-        return LocalRows(_Blocks(X, ends, row_shape, dtype))
+        return Rows.of_array(_BlockReader(X, ends, row_shape, dtype))
     if max(X.numblocks[1:], default=1) > 1:
         warnings.warn(
             f"X has chunks {X.chunks[1:]} along axes after the first; it is rechunked, so that "
             "each chunk has whole rows.",
             stacklevel=6,
         )
-        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+        X = _with_whole_rows(X)
     if "distributed" in sys.modules:
         from ._dask import current_client, dask_rows
 
         client = current_client()
         if client is not None:
             return dask_rows(X, row_shape, dtype, client)
-    return LocalRows(_Blocks(X, np.cumsum(X.chunks[0]), row_shape, dtype))
+    return Rows.of_array(_BlockReader(X, np.cumsum(X.chunks[0]), row_shape, dtype))
 
 
-class _Blocks:
-    """An array of which one block is in memory at a time, the last that was read."""
+def _with_whole_rows(X):
+    return X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+
+
+class _BlockReader:
+    """Array of which one block is in memory at a time, the one read last.
+
+    Parameters
+    ----------
+    X : array of Dask, zarr or HDF5
+        The array.
+    ends : ndarray of int
+        Number of the first row after each block.
+    row_shape, dtype : tuple of int, dtype
+        Shape and dtype of the rows that are read.
+    """
 
     def __init__(self, X, ends, row_shape, dtype):
-        self._X, self._ends, self._kept = X, ends, (None, None)
+        self._X, self._ends, self._cached = X, ends, (None, None)
         self.shape, self.dtype = (X.shape[0], *row_shape), dtype
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, index):
-        """The rows that a slice of step 1 or an array of integers selects."""
+        """Return the rows that a slice of step 1 or an array of integers selects."""
         rows = np.arange(len(self))[index]
         numbers = np.searchsorted(self._ends, rows, side="right")
         if isinstance(index, slice) and len(rows) and numbers[0] == numbers[-1]:
@@ -124,41 +140,45 @@ class _Blocks:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for number in np.unique(numbers):
             start, block = self._block(number)
-            here = numbers == number
-            out[here] = block[rows[here] - start]
+            is_here = numbers == number
+            out[is_here] = block[rows[is_here] - start]
         return out
 
     def _block(self, number):
-        """(its first row, block)."""
+        """Return (number of its first row, block)."""
         start = int(self._ends[number - 1]) if number else 0
-        if self._kept[0] != number:
+        if self._cached[0] != number:
             block = self._X[start : int(self._ends[number])]
             block = np.asarray(block.compute() if is_dask(block) else block)
             block = block.reshape(-1, *self.shape[1:])
-            self._kept = number, block.astype(self.dtype, copy=False)
-        return start, self._kept[1]
+            self._cached = number, block.astype(self.dtype, copy=False)
+        return start, self._cached[1]
 
 
 def maps_rows(method):
-    """Decorate a method of X that gives a row for each row: a Dask array gives a lazy one."""
+    """Decorate a method of X that returns a row for each row: lazy for an array of Dask."""
 
     @wraps(method)
     def mapped(estimator, X):
         if not is_dask(X):
             return method(estimator, X)
-        import dask.array as da
-        from dask.delayed import delayed
+        from dask import delayed
 
         _check_blocked(estimator, X)
-        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+        X = _with_whole_rows(X)
         one = method(estimator, np.zeros((1, *X.shape[1:]), X.dtype))
-        shared = delayed(estimator, traverse=False)
-        blocks = [
-            da.from_delayed(
-                delayed(method)(shared, block), (n_rows, *one.shape[1:]), dtype=one.dtype
-            )
-            for block, n_rows in zip(X.to_delayed().reshape(-1).tolist(), X.chunks[0])
-        ]
-        return da.concatenate(blocks)
+        return X.map_blocks(
+            _call,
+            delayed(estimator, traverse=False),  # one node of the graph
+            method,
+            chunks=(X.chunks[0], *((size,) for size in one.shape[1:])),
+            drop_axis=list(range(1, X.ndim)),
+            new_axis=list(range(1, one.ndim)),
+            meta=np.empty((0,) * one.ndim, one.dtype),
+        )
 
     return mapped
+
+
+def _call(block, estimator, method):
+    return method(estimator, block)

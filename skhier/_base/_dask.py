@@ -1,4 +1,4 @@
-"""Rows in the chunks of a Dask array: the workers of a cluster do what is done with them."""
+"""Rows in the chunks of a Dask array, which the workers of a cluster read, map and add up."""
 
 from contextlib import suppress
 from copy import deepcopy
@@ -14,16 +14,16 @@ from dask.delayed import delayed
 
 from ._device import as_array, automatic_batch_size
 from ._fitting import n_parts
-from ._rows import LocalRows, Rows
+from ._rows import ArraySource, Rows
 
-_FAN_IN = 8  # sums that are added at a time
-_MOST_BESIDE = 4  # arrays of labels and weights that workers keep
-_SECONDS = 2  # between looks whether there are workers
-_PATIENCE = 60  # seconds without a worker
+_FAN_IN = 8  # accumulators that are merged at once
+_MAX_CACHED = 4  # aligned arrays (labels, weights) that workers keep
+_POLL_SECONDS = 2  # between checks that there are workers
+_WORKER_TIMEOUT = 60  # seconds without a worker before a fit fails
 
 
 def current_client():
-    """The client of the cluster that Dask computes on now, or None."""
+    """Return the client of the cluster that Dask computes on now, or None."""
     try:
         return distributed.Client.current()
     except ValueError:
@@ -31,120 +31,114 @@ def current_client():
 
 
 def dask_rows(X, row_shape, dtype, client):
-    """Rows of a shape and dtype of a Dask array of which each chunk has whole rows."""
+    """Return the rows, of a given shape and dtype, of a Dask array with whole rows in chunks."""
     blocks = X.to_delayed().reshape(-1).tolist()
     chunks = [delayed(_as_chunk)(block, row_shape, dtype) for block in blocks]
-    return DaskRows(chunks, X.chunks[0], row_shape, dtype, client)
+    return Rows(DaskSource(chunks, X.chunks[0], row_shape, dtype, client))
 
 
-class DaskRows(Rows):
-    """Rows in chunks that are on the workers of a cluster, or are made there.
+class DaskSource:
+    """Stored rows in chunks on the workers of a cluster; see :class:`ArraySource`.
 
-    What is added up of a chunk is added up where it is, and then to that of others, in a tree.
-    No row travels but those that are asked for.
+    A worker adds up its chunks where they are. Accumulators are merged in a tree. Only the rows
+    that `take` and `collect` ask for are sent to the client.
 
     Parameters
     ----------
     chunks : list of Delayed
-        Of `_Chunk`.
+        Each computes a `_Chunk`.
     lengths : sequence of int
-        The numbers of their rows.
+        Number of rows of each chunk.
     row_shape : tuple of int
-        Of a row.
+        Shape of a row.
     dtype : dtype
-        Of NumPy or torch.
+        Dtype of NumPy or torch.
     client : distributed.Client
-        Of the cluster.
+        Client of the cluster.
     """
 
     def __init__(self, chunks, lengths, row_shape, dtype, client):
         self._chunks, self._lengths, self._client = chunks, lengths, client
         stops = np.cumsum(lengths).tolist()
         self._bounds = list(zip([0, *stops], stops))
-        self.shape, self.dtype = (stops[-1], *row_shape), dtype
+        self.n_rows, self.row_shape, self.dtype = stops[-1], row_shape, dtype
         self.batch_size = automatic_batch_size(prod(row_shape) * dtype.itemsize)
-        self._beside = {}
+        self._cached = {}
 
-    def n_parts(self, batch_size=None):
-        """The number of parts that going over all rows is reported as."""
+    def n_subtasks(self, batch_size):
+        """Return the number of subtasks that `accumulate` reports."""
         return n_parts(len(self._chunks), 1)
 
-    def accumulate(self, sums, *along, task=None, name="", batch_size=None):
-        """Add all rows to `sums`, in batches, and return it."""
-        empty, size = delayed(sums, traverse=False), int(batch_size or self.batch_size)
-        beside = zip(*(self._sent(values) for values in along)) if along else repeat(())
+    def accumulate(self, rows, accumulator, aligned, batch_size, task=None, name=""):
+        """Add all mapped rows to an accumulator and return it."""
+        how = delayed((rows.operators, accumulator, batch_size), traverse=False)
+        slices = zip(*(self._sent(values) for values in aligned)) if aligned else repeat(())
         parts = [
-            delayed(_accumulate)(chunk, empty, size, list(values))
-            for chunk, values in zip(self._chunks, beside)
+            delayed(_accumulate)(chunk, how, list(values))
+            for chunk, values in zip(self._chunks, slices)
         ]
         total = parts
         while len(total) > 1:
             groups = [total[i : i + _FAN_IN] for i in range(0, len(total), _FAN_IN)]
-            total = [delayed(_add)(group) for group in groups]
+            total = [delayed(_merge)(group) for group in groups]
         return self._compute(total, parts, task, name)[0]
 
     def _sent(self, values):
-        """The parts of what lies along rows, sent to the workers once for all passes."""
+        """Return the slices of an aligned array, sent to the workers once for all passes."""
         if values is None:
             return [None] * len(self._chunks)
-        if id(values) not in self._beside:
-            parts = [delayed(_slice(values, *bounds), traverse=False) for bounds in self._bounds]
-            while len(self._beside) >= _MOST_BESIDE:
-                self._beside.pop(next(iter(self._beside)))
-            # With the values themselves, so that their id stays theirs.
-            self._beside[id(values)] = values, self._client.persist(parts)
-        return self._beside[id(values)][1]
+        if id(values) not in self._cached:
+            slices = [delayed(_slice(values, *bounds), traverse=False) for bounds in self._bounds]
+            while len(self._cached) >= _MAX_CACHED:
+                self._cached.pop(next(iter(self._cached)))
+            # A reference to the array keeps its id from being used again.
+            self._cached[id(values)] = values, self._client.persist(slices)
+        return self._cached[id(values)][1]
 
     def take(self, index):
-        """The rows that a slice or an index array selects, in its order, in memory."""
-        index = np.arange(len(self))[index]
+        """Return the rows that a slice or an index array selects, in memory."""
+        index = np.arange(self.n_rows)[index]
         order = np.argsort(index, kind="stable")
-        some = self.subset(index[order])
-        chunks = self._compute(some._chunks)
+        chunks = self._compute(self.subset(index[order])._chunks)
         join = torch.cat if isinstance(chunks[0].array, torch.Tensor) else np.concatenate
         return join([chunk.array for chunk in chunks])[np.argsort(order)]
 
     def subset(self, index):
-        """The rows that a sorted index array selects, as rows."""
-        if len(index) == len(self):
-            return self
-        first = np.searchsorted(index, [start for start, _ in self._bounds] + [len(self)])
+        """Return the source of the rows that a sorted index array selects."""
+        first = np.searchsorted(index, [start for start, _ in self._bounds] + [self.n_rows])
         chunks, lengths = [], []
         for chunk, (start, _), i, j in zip(self._chunks, self._bounds, first, first[1:]):
             if i < j:
                 chunks.append(delayed(_take)(chunk, index[i:j] - start))
                 lengths.append(int(j - i))
-        return DaskRows(chunks, lengths, self.shape[1:], self.dtype, self._client)
+        return DaskSource(chunks, lengths, self.row_shape, self.dtype, self._client)
 
-    def paired(self, other):
-        """Rows that are pairs, of one of these and one of others in the same chunks."""
-        chunks = [delayed(_pair)(a, b) for a, b in zip(self._chunks, other._chunks)]
-        return DaskRows(chunks, self._lengths, (), np.dtype(object), self._client)
+    def collect(self, rows):
+        """Return all mapped rows as one array in memory."""
+        chunks = self._compute(self._mapped(rows) if rows.operators else self._chunks)
+        return np.concatenate([as_array(chunk.array) for chunk in chunks])
 
-    def collect(self):
-        """All rows, an array in memory."""
-        return self._joined(self._chunks)
+    def cache(self, rows, memory, task, name):
+        """Return a source whose workers keep the mapped rows."""
+        return self._persisted(self._mapped(rows), rows, task, name)
 
-    def hold(self, made, memory, task, name):
-        """The rows that are made of these, kept by the workers."""
-        how = delayed(made, traverse=False)
-        chunks = [delayed(_make)(chunk, how) for chunk in self._chunks]
+    def average(self, rows):
+        """Return the source of the means of these rows and others of the same array."""
+        pairs = zip(self._chunks, rows.source._mapped(rows))
+        return self._persisted([delayed(_mean)(a, b) for a, b in pairs], rows)
+
+    def _mapped(self, rows):
+        """Return the chunks of mapped rows."""
+        how = delayed((rows.operators, rows.shape[1:], rows.dtype), traverse=False)
+        return [delayed(_map)(chunk, how) for chunk in self._chunks]
+
+    def _persisted(self, chunks, rows, task=None, name=""):
         chunks = self._client.persist(chunks)
         self._wait(distributed.futures_of(chunks), task, name)
-        return DaskRows(chunks, self._lengths, made.row_shape, made.dtype, self._client)
-
-    def gather(self, made):
-        """The rows that are made of these, an array in memory."""
-        how = delayed(made, traverse=False)
-        parts = [delayed(_make)(chunk, how) for chunk in self._chunks]
-        return self._joined(parts)
-
-    def _joined(self, chunks):
-        """The rows of chunks, an array in memory."""
-        return np.concatenate([as_array(chunk.array) for chunk in self._compute(chunks)])
+        return DaskSource(chunks, self._lengths, rows.shape[1:], rows.dtype, self._client)
 
     def _compute(self, results, parts=(), task=None, name=""):
-        """The values of results, of which parts are finished one after the other."""
+        """Return the values of results; report their `parts` to the task as they finish."""
         futures = self._client.compute([*parts, *results])
         last = futures[len(parts) :]
         try:
@@ -157,88 +151,95 @@ class DaskRows(Rows):
             raise
 
     def _wait(self, futures, task=None, name=""):
-        """Wait until all are finished, and tell the task."""
+        """Wait until all futures are finished; report the progress to the task."""
         steps = iter(range(0) if task is None else task.in_parts(name, len(futures), 1))
-        done, deserted = Queue(), None
+        done, absent_since = Queue(), None
         for future in futures:
             future.add_done_callback(done.put)
         for _ in futures:
             while (future := _next(done)) is None:
-                deserted = self._refuse_absence(deserted)
-            deserted = None
+                absent_since = self._refuse_absence(absent_since)
+            absent_since = None
             next(steps, None)
             if future.status != "finished":
-                future.result()  # raises what the worker raised
+                future.result()  # raises the exception of the worker
         next(steps, None)
 
     def _refuse_absence(self, since):
-        """Since when there is no worker; RuntimeError if that is long ago."""
+        """Return the time since which there is no worker; RuntimeError after a timeout."""
         if self._client.nthreads():
             return None
         since = monotonic() if since is None else since
-        if monotonic() - since > _PATIENCE:
+        if monotonic() - since > _WORKER_TIMEOUT:
             raise RuntimeError(
-                f"No worker has been left in the Dask cluster of {self._client} for {_PATIENCE} "
-                "seconds: start workers and fit again."
+                f"No worker has been left in the Dask cluster of {self._client} for "
+                f"{_WORKER_TIMEOUT} seconds: start workers and fit again."
             )
         return since
 
 
-def _slice(along, start, stop):
-    """A part of what lies along rows, on its own: a view of a tensor takes all of it along."""
-    part = along[start:stop]
+def _slice(values, start, stop):
+    """Copy one slice of a tensor: a view would pickle the whole storage."""
+    part = values[start:stop]
     return part.clone() if isinstance(part, torch.Tensor) else part
 
 
 def _next(queue):
-    """What comes next, None if nothing comes for a while."""
+    """Return the next item of a queue, None after a timeout."""
     with suppress(Empty):
-        return queue.get(timeout=_SECONDS)
+        return queue.get(timeout=_POLL_SECONDS)
 
 
 class _Chunk:
-    """The rows of a chunk, which Dask can send and store: bfloat16 it cannot."""
+    """Array or tensor that Dask can send and store, which it cannot do with bfloat16."""
 
     def __init__(self, array):
         self.array = array
 
     @classmethod
-    def _of_bytes(cls, array, dtype):
+    def _from_bytes(cls, array, dtype):
         return cls(torch.from_numpy(array).view(dtype))
 
     def __reduce__(self):
         if isinstance(self.array, torch.Tensor):
             raw = self.array.contiguous().view(torch.uint8).numpy()
-            return _Chunk._of_bytes, (raw, self.array.dtype)
+            return _Chunk._from_bytes, (raw, self.array.dtype)
         return _Chunk, (self.array,)
 
     def __sizeof__(self):
         return object.__sizeof__(self) + getattr(self.array, "nbytes", 0)
 
 
+# Functions of a chunk, which the workers run.
+
+
 def _as_chunk(block, row_shape, dtype):
     return _Chunk(np.asarray(block).reshape(-1, *row_shape).astype(dtype, copy=False))
 
 
-def _accumulate(chunk, empty, batch_size, along):
-    rows = LocalRows(chunk.array)
-    return rows.accumulate(deepcopy(empty), *along, batch_size=batch_size)
+def _accumulate(chunk, how, aligned):
+    operators, accumulator, batch_size = how
+    source = ArraySource(chunk.array)
+    return source.accumulate(Rows(source, operators), deepcopy(accumulator), aligned, batch_size)
 
 
-def _add(parts):
-    total, *others = parts
-    for part in others:
-        total = total + part
+def _merge(accumulators):
+    total, *others = accumulators
+    for other in others:
+        total = total + other
     return total
 
 
 def _take(chunk, index):
-    return _Chunk(LocalRows(chunk.array).take(index))
+    return _Chunk(chunk.array[index])
 
 
-def _pair(first, second):
-    return _Chunk(LocalRows(first.array).paired(LocalRows(second.array)).array)
+def _map(chunk, how):
+    operators, row_shape, dtype = how
+    source = ArraySource(chunk.array)
+    out = torch.empty((source.n_rows, *row_shape), dtype=dtype)
+    return _Chunk(source.fill(Rows(source, operators), out))
 
 
-def _make(chunk, made):
-    return _Chunk(LocalRows(chunk.array).make(made))
+def _mean(first, second):
+    return _Chunk((first.array + second.array) * 0.5)

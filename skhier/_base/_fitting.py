@@ -1,12 +1,9 @@
-"""One way to run `fit`: parameters checked, callbacks told, all or nothing."""
+"""One way to run `fit`: parameters checked, callbacks informed, all or nothing."""
 
 from contextlib import contextmanager
 from functools import wraps
 from time import perf_counter
 
-import numpy as np
-import torch
-from sklearn import get_config, set_config
 from sklearn.callback import with_callbacks
 from sklearn.utils import gen_batches, gen_even_slices
 
@@ -16,24 +13,19 @@ _SECONDS_BETWEEN_LINES = 3
 
 
 def all_or_nothing(method):
-    """Decorate a method: its estimator is as it was before if it fails or is interrupted.
+    """Decorate a method: if it fails or is interrupted, its estimator is as it was before.
 
-    So are the settings that torch, NumPy and scikit-learn change while it runs. Attributes must
-    be assigned, never changed in place. The handler calls nothing before it has restored them:
-    at a call a second interrupt may come.
+    Attributes must be assigned, never changed in place. The handler calls nothing: at a call a
+    second interrupt may come.
     """
 
     @wraps(method)
     def undone_on_failure(estimator, *args, **kwargs):
         before = dict(vars(estimator))
-        grad, errors, config = torch.is_grad_enabled(), np.geterr(), get_config()
         try:
             return method(estimator, *args, **kwargs)
         except BaseException:
             estimator.__dict__ = before
-            torch.set_grad_enabled(grad)
-            np.seterr(**errors)
-            set_config(**config)
             raise
 
     return undone_on_failure
@@ -45,12 +37,12 @@ def fit_method(fit):
 
 
 def n_parts(n_samples, batch_size):
-    """The number of subtasks that a pass over samples is reported as."""
+    """Return the number of subtasks that a pass over samples is reported as."""
     return min(10, -(-n_samples // batch_size))
 
 
 class Task:
-    """One task of a fit, told to scikit-learn's callbacks and, if verbose, printed.
+    """Task of a fit: reports to scikit-learn's callbacks and prints if verbose.
 
     Attributes
     ----------
@@ -66,7 +58,7 @@ class Task:
     @classmethod
     @contextmanager
     def fit(cls, estimator, n_subtasks=None, X=None, y=None):
-        """The whole fit of an estimator: the root of its tree of tasks."""
+        """Report the whole fit of an estimator, the root of its tree of tasks."""
         context = estimator._init_callback_context(max_subtasks=n_subtasks)
         context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
         yield cls(estimator, context)
@@ -74,7 +66,7 @@ class Task:
 
     @contextmanager
     def subtask(self, name, n_subtasks=0):
-        """A part of this task; `n_subtasks` is the number of its own parts, if known."""
+        """Report a part of this task; `n_subtasks` is the number of its own parts, if known."""
         context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
         context.call_on_fit_task_begin(estimator=self._estimator)
         task = Task(self._estimator, context)
@@ -83,7 +75,7 @@ class Task:
 
     @contextmanager
     def delegate(self, name, sub_estimator):
-        """A part of this task that is the fit of another estimator."""
+        """Report a part of this task that is the fit of another estimator."""
         context = self._context.subcontext(task_name=name)
         with context.propagate_callback_context(sub_estimator):
             context.call_on_fit_task_begin(estimator=self._estimator)
@@ -91,18 +83,18 @@ class Task:
             self.stop |= context.call_on_fit_task_end(estimator=self._estimator)
 
     def in_parts(self, name, n_samples, batch_size):
-        """Consecutive slices of range(n_samples); each tenth of the way is a subtask `name`.
+        """Yield the slices of batches, and report a subtask for every tenth of the samples.
 
-        If verbose, it prints now and then how many samples are done and how much time is left.
+        If verbose, print the number of samples done and the time left every few seconds.
         """
-        start = told = perf_counter()
+        start = printed = perf_counter()
         batches = list(gen_batches(n_samples, batch_size))
         for part in gen_even_slices(len(batches), n_parts(n_samples, batch_size)):
             with self.subtask(name):
                 yield from batches[part]
             done, now = batches[part][-1].stop, perf_counter()
-            if now - told > _SECONDS_BETWEEN_LINES:
-                told, left = now, (now - start) * (n_samples / done - 1)
+            if now - printed > _SECONDS_BETWEEN_LINES:
+                printed, left = now, (now - start) * (n_samples / done - 1)
                 self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
 
     def log(self, message):

@@ -1,28 +1,30 @@
-"""Image shapes: what users pass, what estimators remember, what they give back.
+"""Image shapes: validation of inputs, range of pixels, and the mixin of transformers.
 
-Users pass images as (n, H, W, C), (n, H, W) or flat (n, H*W*C) arrays; inside,
-everything is (n, H, W, C). Flat X without `image_shape` holds plain vectors: images of
-one pixel with as many channels as X has columns.
+Users pass images as (n, H, W, C), (n, H, W) or flat (n, H*W*C) arrays. Inside, all images are
+(n, H, W, C). Flat X without `image_shape` holds plain vectors: images of one pixel with a
+channel for each column.
 """
 
 from math import prod
 from numbers import Integral
+from typing import Literal, Self
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ._blocked import is_blocked, validate_rows
-from ._rows import Sums
+from ._rows import Accumulator
 from ._validation import to_array, validate_data
 
-# Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch
-# of them is computed on: an eighth of the memory.
+# Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch is
+# encoded: an eighth of the memory.
 _DTYPES = (np.float64, np.float32, np.uint8)
-# Powers of two that the largest absolute value must lie between: so does its inverse.
+# Powers of two between which a number and its inverse are in range.
 INVERTIBLE = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 450)}
-# So does its square, and sums of squares.
+# Powers of two between which a number, its square, and sums of squares are in range.
 SQUARABLE = {np.dtype(np.float32): (-50, 50), np.dtype(np.float64): (-450, 450)}
-# Far below what overflows when it is squared and summed in float32, far above offsets.
-_MOST_CONTRASTS = 1e15
+# Far below numbers whose squares overflow in float32, far above offsets of images.
+_MAX_CONTRASTS = 1e15
 
 
 def normalize_image_shape(image_shape):
@@ -39,12 +41,12 @@ def normalize_image_shape(image_shape):
 
 
 def shape_of(X):
-    """The shape of any array-like."""
+    """Return the shape of an array-like."""
     return X.shape if hasattr(X, "shape") else to_array(X, "X").shape
 
 
 def _shape_in_fit(X_shape, image_shape):
-    """The geometry of images in an X of shape `X_shape` under the parameter."""
+    """Return the image shape for an X of shape `X_shape` and the parameter `image_shape`."""
     given = X_shape[1:]
     is_flat = len(given) == 1
     if image_shape is None:
@@ -90,7 +92,7 @@ def validate_images(estimator, X, y="no_validation", *, reset):
             f"{name} takes images of shape (n, H, W, C), (n, H, W) or flat "
             f"(n, H*W*C), but X has {ndim} dimensions."
         )
-    if ndim < 2:  # scikit-learn says best what is wrong with scalars and vectors
+    if ndim < 2:  # scikit-learn has the messages for scalars and vectors
         validate_data(estimator, X, y, reset=False)
     shape = None
     if reset:
@@ -111,16 +113,16 @@ def validate_images(estimator, X, y="no_validation", *, reset):
 
 
 def refuse_extreme_values(X, exponents=INVERTIBLE):
-    """Raise ValueError if values to learn from are so large or small that digits would be lost.
+    """Raise ValueError if training values are so large or small that digits would be lost.
 
     Parameters
     ----------
     X : Rows
-        Images or features; any that are zero everywhere are fine.
+        Images or features. X that is zero everywhere is allowed.
     exponents : dict
         INVERTIBLE or SQUARABLE.
     """
-    if X.dtype == np.uint8 or not (largest := _largest(X)):
+    if X.dtype == np.uint8 or not (largest := X.accumulate(_Largest()).value):
         return
     least, most = (2.0**e for e in exponents[X.dtype])
     if not least <= largest <= most:
@@ -130,35 +132,72 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
         )
 
 
-def refuse_foreign_values(X, gain):
-    """Raise ValueError if values times `gain`, about 1 in `fit`, would overflow."""
-    if X.dtype != np.uint8 and (largest := _largest(X)) * gain > _MOST_CONTRASTS:
+def refuse_foreign_values(X, kernels):
+    """Raise ValueError if the products of X with kernels, about 1 in `fit`, would overflow."""
+    if X.dtype == np.uint8:
+        return
+    largest, gain = X.accumulate(_Largest()).value, float(np.abs(kernels).max())
+    if largest * gain > _MAX_CONTRASTS:
         raise ValueError(
-            f"X has values of up to {largest:.2g}, {largest * gain:.0e} times what varied in the "
-            "images of fit: it must have their unit."
+            f"X has values of up to {largest:.2g}, {largest * gain:.0e} times the contrast of the "
+            "images of fit: it must have the unit of the images of fit."
         )
 
 
-class _Largest(Sums):
-    """The largest absolute value."""
+class _Largest(Accumulator):
+    """Accumulator of the largest absolute value."""
 
     def __init__(self, value=0.0):
         self.value = value
 
     def add(self, batch):
-        least, most = float(batch.min()), float(batch.max())
-        if not np.isfinite([least, most]).all():  # of arrays in memory that is known
+        low, high = float(batch.min()), float(batch.max())
+        if not np.isfinite([low, high]).all():  # arrays in memory were checked before
             raise ValueError("Input X contains NaN or infinity.")
-        self.value = max(self.value, most, -least)
+        self.value = max(self.value, high, -low)
 
     def __add__(self, other):
         return _Largest(max(self.value, other.value))
 
 
-def _largest(X):
-    return X.accumulate(_Largest()).value
-
-
 def is_plain_vectors(estimator, X):
-    """Whether X holds plain vectors: flat, and each an image of one pixel."""
+    """Return whether X holds plain vectors: flat rows, each an image of one pixel."""
     return len(shape_of(X)) == 2 and estimator.image_shape_[:2] == (1, 1)
+
+
+class ImageTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Mixin of transformers that return images of the fitted shape `output_shape_`."""
+
+    def __init_subclass__(cls, **kwargs):
+        # Images do not fit in a data frame: the result of `transform` is not wrapped.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
+        """Accept the call without effect: images are always NumPy arrays.
+
+        So :meth:`sklearn.pipeline.Pipeline.set_output` can be called on a pipeline with
+        image steps; data frames begin at :class:`skhier.Flatten`.
+
+        Parameters
+        ----------
+        transform : {'default', 'pandas', 'polars'} or None, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+            The transformer itself.
+        """
+        return self
+
+    @property
+    def _n_features_out(self):
+        return prod(self.output_shape_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

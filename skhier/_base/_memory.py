@@ -1,4 +1,4 @@
-"""What a fit may hold in memory, and files for what it may not."""
+"""Memory budget of a fit, and temporary files beyond it."""
 
 import errno
 import os
@@ -10,6 +10,7 @@ from functools import lru_cache
 from math import prod
 from numbers import Integral
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,34 +18,53 @@ import torch
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
+class Work(NamedTuple):
+    """Memory that one step of a fit takes.
+
+    Attributes
+    ----------
+    step : str
+        Description of the step, as the subject of a message.
+    n_bytes : float
+        Upper bound of its memory.
+    advice : str
+        How to lower it.
+    """
+
+    step: str
+    n_bytes: float
+    advice: str
+
+
 class Memory:
-    """A number of bytes: half for the outputs of layers, half for one step's work.
+    """Memory budget: half for the outputs of layers, half for the work of one step.
 
     Parameters
     ----------
     limit : int, str or None
-        Bytes, such as 500_000_000, '500MB' or '2GiB'. None is the memory of the machine.
+        Number of bytes, such as 500_000_000, '500MB' or '2GiB'. None is the memory of the
+        machine.
 
     Raises
     ------
     ValueError
-        If it is anything else.
+        If `limit` is anything else.
     """
 
     def __init__(self, limit):
         self._limit = None if limit is None else _parse_bytes(limit)
         self._name = f"memory_limit={limit!r}"
 
-    def check(self, n_bytes, what, advice):
-        """Raise ValueError if a step's work of `n_bytes` is more than half of the limit."""
-        if self._limit is not None and n_bytes > self._limit / 2:
+    def check(self, work):
+        """Raise ValueError if a step's :class:`Work` takes more than half of the limit."""
+        if self._limit is not None and work.n_bytes > self._limit / 2:
             raise ValueError(
-                f"{self._name} is too small: {what} takes {_format(n_bytes)}, and half of the "
-                f"limit is there for it. {advice}"
+                f"{self._name} is too small: {work.step} takes {_format(work.n_bytes)}, and half "
+                f"of the limit is available for it. {work.advice}"
             )
 
     def empty(self, shape, dtype):
-        """A tensor for all images, None if that is too much.
+        """Return an empty tensor for all images, None if it is too large.
 
         The input and the output of a layer exist at once, so each may take a quarter.
         """
@@ -54,16 +74,18 @@ class Memory:
         return None
 
     def and_files(self):
-        """The same, but with a temporary file for what is too much."""
+        """Return the same budget, with temporary files for tensors that are too large."""
         return _MemoryAndFiles(self)
 
 
 class _MemoryAndFiles:
+    """Memory budget with temporary files beyond it."""
+
     def __init__(self, memory):
         self._memory = memory
 
     def empty(self, shape, dtype):
-        """A tensor for all images, in memory or in a temporary file."""
+        """Return an empty tensor for all images, in memory or in a temporary file."""
         out = self._memory.empty(shape, dtype)
         return _empty_in_file(shape, dtype, prod(shape) * dtype.itemsize) if out is None else out
 
@@ -71,26 +93,18 @@ class _MemoryAndFiles:
 THIS_MACHINE = Memory(None)
 
 
-def refuse_what_no_memory_holds(n_bytes, what, advice):
-    """Raise ValueError if work of `n_bytes` is more than the machine has.
-
-    Parameters
-    ----------
-    n_bytes : int
-        What is held at once.
-    what, advice : str
-        Whose work it is, and what to do.
-    """
-    if n_bytes > _machine_bytes():
+def refuse_more_than_machine(work):
+    """Raise ValueError if a step's :class:`Work` takes more memory than the machine has."""
+    if work.n_bytes > _machine_bytes():
         raise ValueError(
-            f"{what} takes {_format(n_bytes)} of memory, and there are "
-            f"{_format(_machine_bytes())}. {advice}"
+            f"{work.step} takes {_format(work.n_bytes)} of memory, and there are "
+            f"{_format(_machine_bytes())}. {work.advice}"
         )
 
 
 @lru_cache
 def _machine_bytes():
-    """The memory of this machine, or of the part of it that the process may use."""
+    """Return the memory of this machine, or the smaller limit of the process's control group."""
     sizes = []
     with suppress(AttributeError, OSError, ValueError):  # not Linux
         sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -118,7 +132,7 @@ def _format(n_bytes):
 
 
 def _empty_in_file(shape, dtype, n_bytes):
-    """A tensor in a file that is gone when the tensor is, or the process."""
+    """Return a tensor in a file that is deleted with the tensor, or with the process."""
     with tempfile.TemporaryFile() as file:
         try:
             _reserve(file, n_bytes)
@@ -135,7 +149,7 @@ def _empty_in_file(shape, dtype, n_bytes):
 
 
 def _reserve(file, n_bytes):
-    """Give a file all its blocks: writing to a mapped file on a full disk ends the process."""
+    """Allocate all blocks of a file: writing to a mapped file on a full disk ends the process."""
     if n_bytes > shutil.disk_usage(tempfile.gettempdir()).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if hasattr(os, "posix_fallocate"):

@@ -1,4 +1,4 @@
-"""Checks of arguments: pairs, one value per level or layer, counts, numbers, estimators."""
+"""Checks of arguments: pairs, one value per level or layer, counts, numbers, random states."""
 
 from numbers import Integral, Real
 from pathlib import Path
@@ -9,12 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 
 def is_sequence(value):
-    """Whether a parameter holds several values."""
+    """Return whether a parameter holds several values."""
     return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def is_auto(value):
-    """Whether a parameter of any type is the string 'auto'."""
+    """Return whether a parameter of any type is the string 'auto'."""
     return isinstance(value, str) and value == "auto"
 
 
@@ -24,8 +24,8 @@ def as_pair(value, name, minimum, or_else=""):
     Raises
     ------
     ValueError
-        If it is anything else; the message calls it `name`, and says what the caller
-        takes `or_else`.
+        If it is anything else. The message calls it `name` and lists what is allowed
+        `or_else`.
     """
     pair = tuple(value) if is_sequence(value) else (value, value)
     if len(pair) != 2 or not all(isinstance(v, Integral) and v >= minimum for v in pair):
@@ -37,9 +37,9 @@ def as_pair(value, name, minimum, or_else=""):
 
 
 def value_at(value, name, index, n_name, n, *, is_pair=False):
-    """Entry `index` of a sequence `value`, which has `n` entries, or `value` itself.
+    """Return entry `index` of a sequence `value` of `n` entries, or `value` itself.
 
-    A tuple is such a sequence too, unless the parameter `is_pair`: then it is one
+    A tuple is a sequence too, unless the parameter `is_pair`: then it is one
     (vertical, horizontal) for all.
 
     Raises
@@ -58,7 +58,7 @@ def value_at(value, name, index, n_name, n, *, is_pair=False):
 
 
 def check_count(value, name, minimum, maximum=None):
-    """`value` as an int; ValueError unless it is one from `minimum` to `maximum`."""
+    """Return `value` as an int; ValueError unless it is one from `minimum` to `maximum`."""
     if isinstance(value, Integral) and minimum <= value and (maximum is None or value <= maximum):
         return int(value)
     allowed = f"an int >= {minimum}" if maximum is None else f"an int from {minimum} to {maximum}"
@@ -66,9 +66,9 @@ def check_count(value, name, minimum, maximum=None):
 
 
 def check_real(value, name, minimum, *, maximum=np.inf, or_equal=True):
-    """`value` as an int or a float; ValueError unless it is a finite number in a range.
+    """Return `value` as an int or a float; ValueError unless it is a finite number in a range.
 
-    The range is from `minimum`, which belongs to it unless `or_equal` is False, to `maximum`.
+    The range is from `minimum`, which is excluded if `or_equal` is False, to `maximum`.
     """
     is_finite = isinstance(value, Real) and abs(value) < np.inf
     if is_finite and minimum <= value <= maximum and (or_equal or value > minimum):
@@ -79,20 +79,20 @@ def check_real(value, name, minimum, *, maximum=np.inf, or_equal=True):
 
 
 def check_flag(value, name):
-    """ValueError unless `value` is True or False."""
+    """Raise ValueError unless `value` is True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name}={value!r} is not valid: it takes True or False.")
 
 
 def check_fitted(estimator, name, class_name):
-    """TypeError unless an argument is of the class of this name, NotFittedError if not fitted."""
+    """Raise TypeError for an argument of another class, NotFittedError if it is not fitted."""
     if class_name not in [kind.__name__ for kind in type(estimator).__mro__]:
         raise TypeError(f"{name}={estimator!r} is not valid: it takes a fitted {class_name}.")
     check_is_fitted(estimator)
 
 
 def as_path(value: Any, name: str) -> Path:
-    """`value` as a Path; TypeError if it is none, ValueError if it has a null character."""
+    """Return `value` as a Path; TypeError if it is none, ValueError for a null character."""
     try:
         path = Path(value)
     except TypeError as error:
@@ -100,3 +100,20 @@ def as_path(value: Any, name: str) -> Path:
     if "\0" in str(path):
         raise ValueError(f"{name}={value!r} is not valid: a path has no null characters.")
     return path
+
+
+def make_rng(random_state):
+    """Return the RandomState of a parameter `random_state`; the system seeds that of None.
+
+    The global generator of NumPy is never used.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    if random_state is None:
+        return np.random.RandomState()
+    if isinstance(random_state, Integral) and 0 <= random_state < 2**32:
+        return np.random.RandomState(int(random_state))
+    raise ValueError(
+        f"random_state={random_state!r} is not valid: it takes None, an int from 0 to 2**32 - 1 "
+        "or a RandomState instance."
+    )

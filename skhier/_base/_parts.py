@@ -1,4 +1,4 @@
-"""Parameters that hold estimators, the parts of another: how they are reached and made."""
+"""Parameters that hold estimators: nested names, and clones with the parameters of the owner."""
 
 from inspect import signature
 from typing import Any, NamedTuple, Self
@@ -11,23 +11,25 @@ from ._sklearn import BaseEstimator
 
 
 class _Slot(NamedTuple):
-    name: str  # as nested parameters call it
-    param: str  # the parameter that holds it
-    place: int | None  # where the parameter is a sequence
+    """Place of a part in the parameters of its owner."""
+
+    name: str  # in nested parameters
+    param: str  # the parameter that holds the part
+    index: int | None  # in a sequence
     part: Any
 
 
 class CompositeEstimator(BaseEstimator):
-    """An estimator with parameters that hold estimators, or stand for one (None, a name).
+    """Estimator with parameters that hold estimators, or stand for one (None, a name).
 
-    Nested parameters reach them all: `part__bias`, and `part1__bias` where `part` is a
-    sequence. What only stands for an estimator becomes one when a parameter of it is set.
+    Nested parameters reach all of them: `part__bias`, and `part1__bias` where `part` is a
+    sequence. A value that stands for an estimator becomes one when a nested parameter is set.
     """
 
     _part_names: tuple[str, ...] = ()
 
     def _stands_for(self, name, value):
-        """The estimator that a value of the parameter `name` is or stands for."""
+        """Return the estimator that a value of the parameter `name` is or stands for."""
         raise NotImplementedError
 
     def _slots(self):
@@ -45,9 +47,9 @@ class CompositeEstimator(BaseEstimator):
         ]
 
     def _put(self, slot, part):
-        if slot.place is not None:
+        if slot.index is not None:
             parts = list(getattr(self, slot.param))
-            parts[slot.place] = part
+            parts[slot.index] = part
             part = parts
         setattr(self, slot.param, part)
 
@@ -92,20 +94,20 @@ class CompositeEstimator(BaseEstimator):
             If there is no parameter of such a name.
         """
         own = params.keys() & super().get_params(deep=False)
-        # Which parts there are depends on these, so they come first.
+        # These decide which parts there are, so they come first.
         super().set_params(**{name: params.pop(name) for name in own})
         for slot in self._slots():
             if slot.name in params:
                 self._put(slot, params.pop(slot.name))
         for slot in self._slots():
-            if slot.place is None and any(name.startswith(f"{slot.name}__") for name in params):
+            if slot.index is None and any(name.startswith(f"{slot.name}__") for name in params):
                 self._put(slot, slot.part)
         super().set_params(**params)
         return self
 
 
 def changed_params(estimator):
-    """The parameters of an estimator that differ from the defaults of its class."""
+    """Return the parameters of an estimator that differ from the defaults of its class."""
     defaults = signature(type(estimator)).parameters
     return {
         name: value
@@ -119,41 +121,41 @@ def _is_same(value, default):
 
 
 def make_part(part, name, owner, params, *, seed=None, verbose=False):
-    """A clone of a part with the parameters that its owner gives it.
+    """Clone a part and set the parameters that its owner decides.
 
     Parameters
     ----------
     part : estimator
-        The part as it was given.
+        The part as the user passed it.
     name : str
-        The owner's parameter that holds it.
+        Parameter of the owner that holds the part.
     owner : estimator
-        Whose part it is.
+        The estimator that the part belongs to.
     params : dict
-        Parameters that are the owner's to give. Those that the part has not are left out.
+        Parameters that the owner decides. Names that are no parameters of the part are ignored.
     seed : int or None
-        Its `random_state`, unless it has one.
+        `random_state` of the part, if it has none.
     verbose : bool or int
-        Its `verbose`, unless it has one.
+        `verbose` of the part, if it was not set.
 
     Raises
     ------
     ValueError
-        If the part has a value of its own for one of `params`.
+        If the part was passed with another value for one of `params`.
     """
     part = clone(part)
-    has = part.get_params(deep=False)
-    params = {key: value for key, value in params.items() if key in has}
+    own = part.get_params(deep=False)
+    params = {key: value for key, value in params.items() if key in own}
     changed = changed_params(part)
     for key in params:
         if key in changed:
             raise ValueError(
                 f"{key} is given twice, {key}={params[key]!r} by {type(owner).__name__} and "
-                f"{key}={has[key]!r} by {name}={part!r}: drop the one in {name}, "
+                f"{key}={own[key]!r} by {name}={part!r}: drop the one in {name}, "
                 f"for that of {type(owner).__name__} holds."
             )
-    if seed is not None and has.get("random_state", seed) is None:
+    if seed is not None and own.get("random_state", seed) is None:
         params["random_state"] = seed
-    if "verbose" in has and "verbose" not in changed:
+    if "verbose" in own and "verbose" not in changed:
         params["verbose"] = verbose
     return part.set_params(**params)

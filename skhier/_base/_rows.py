@@ -1,8 +1,8 @@
-"""Rows of data, images or features, wherever they are: read in batches, and added up.
+"""Rows of data, images or features, that are read in batches, again and again.
 
-All that is learned from data is learned from sums over rows. So the data may be whatever can be
-read again: an array in memory or in a file, what a function makes of other rows, or chunks on the
-workers of a cluster.
+Estimators learn from data by accumulators over rows. Rows are a source (an array in memory or on
+disk, or chunks on the workers of a cluster) and the operators that a batch goes through whenever
+it is read.
 """
 
 from copy import copy
@@ -17,63 +17,19 @@ from ._device import as_array, automatic_batch_size, numpy_dtype
 from ._fitting import n_parts
 
 
-class Sums:
-    """What is learned from rows by adding up.
-
-    Attributes
-    ----------
-    summed : tuple of str
-        The attributes that are sums over rows.
-    """
-
-    summed: tuple = ()
-
-    def add(self, batch, *along):
-        """Add some rows, with what lies along them: labels, weights, row numbers."""
-        raise NotImplementedError
-
-    def __add__(self, other):
-        """The sums over the rows of both, of which those of `other` come later."""
-        both = copy(self)
-        for name in self.summed:
-            setattr(both, name, getattr(self, name) + getattr(other, name))
-        return both
-
-
-class Together(Sums):
-    """Several sums over the same rows.
-
-    Attributes
-    ----------
-    parts : tuple of Sums
-        Each of them.
-    """
-
-    def __init__(self, *parts):
-        self.parts = parts
-
-    def add(self, batch, *along):
-        """Add some rows to each."""
-        for part in self.parts:
-            part.add(batch, *along)
-
-    def __add__(self, other):
-        return Together(*(a + b for a, b in zip(self.parts, other.parts)))
-
-
-class Made(NamedTuple):
-    """What a function makes of each batch of rows, as many rows of another kind.
+class Operator(NamedTuple):
+    """Map from batches of rows to tensors with as many rows.
 
     Attributes
     ----------
     function : callable
-        From batches, arrays or tensors, to tensors.
+        Maps a batch, an array or a tensor, to a tensor.
     row_shape : tuple of int
-        Of a row that it gives.
+        Shape of a row of the result.
     dtype : torch.dtype
-        Of what it gives.
+        Dtype of the result.
     batch_size : int
-        How many rows it takes at a time.
+        Largest number of rows that `function` gets at once.
     """
 
     function: Any
@@ -81,278 +37,238 @@ class Made(NamedTuple):
     dtype: Any
     batch_size: int
 
+    def __call__(self, rows):
+        """Map rows batch by batch and concatenate the results."""
+        if len(rows) <= self.batch_size:
+            return self.function(rows)
+        out = None
+        for batch in gen_batches(len(rows), self.batch_size):
+            values = self.function(rows[batch])
+            if out is None:  # on the device of the values
+                out = values.new_empty((len(rows), *values.shape[1:]))
+            out[batch] = values
+        return out
+
+
+class Chain(NamedTuple):
+    """Composition of operators.
+
+    Attributes
+    ----------
+    operators : tuple of Operator
+        The first one is applied first.
+    """
+
+    operators: tuple
+
+    def __call__(self, batch):
+        for operator in self.operators:
+            batch = operator(batch)
+        return batch
+
+
+def compose(operators, batch_size):
+    """Return the operator that applies operators one after the other, the first one first."""
+    last = operators[-1]
+    return Operator(Chain(tuple(operators)), last.row_shape, last.dtype, batch_size)
+
+
+class Accumulator:
+    """State that is learned by adding batches, and that can be merged with another one.
+
+    Attributes
+    ----------
+    summed : tuple of str
+        Names of the attributes that are added when two accumulators are merged.
+    """
+
+    summed: tuple = ()
+
+    def add(self, batch, *aligned):
+        """Add a batch of rows with the matching labels, weights or row numbers."""
+        raise NotImplementedError
+
+    def __add__(self, other):
+        """Merge with the accumulator of later rows."""
+        both = copy(self)
+        for name in self.summed:
+            setattr(both, name, getattr(self, name) + getattr(other, name))
+        return both
+
+
+class Accumulators(Accumulator):
+    """Several accumulators over the same rows.
+
+    Attributes
+    ----------
+    parts : tuple of Accumulator
+        The accumulators.
+    """
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def add(self, batch, *aligned):
+        """Add a batch to each accumulator."""
+        for part in self.parts:
+            part.add(batch, *aligned)
+
+    def __add__(self, other):
+        return Accumulators(*(a + b for a, b in zip(self.parts, other.parts)))
+
 
 class Rows:
-    """Rows that can be read again and again.
+    """Rows of a source, mapped by operators whenever they are read.
+
+    Parameters
+    ----------
+    source : ArraySource or DaskSource
+        The stored rows.
+    operators : tuple of Operator
+        Applied to each batch; the first one first.
 
     Attributes
     ----------
     shape : tuple of int
-        (n, ...), as of an array.
+        (n, ...), the shape of the array of all rows.
     dtype : dtype
-        Of NumPy or torch.
+        Dtype of NumPy or torch.
     batch_size : int
-        How many rows to read at a time.
-    is_held : bool
-        Whether reading takes no computing.
+        Number of rows to read at once.
     """
 
-    shape: tuple
-    dtype: Any
-    batch_size: int
-    is_held = True
+    def __init__(self, source, operators=()):
+        self.source, self.operators = source, operators
+        last = operators[-1] if operators else source
+        self.shape, self.dtype = (source.n_rows, *last.row_shape), last.dtype
+        self.batch_size = last.batch_size
+
+    @classmethod
+    def of_array(cls, array):
+        """Return the rows of an array or a tensor, in memory or on disk."""
+        return cls(ArraySource(array))
 
     def __len__(self):
         return self.shape[0]
 
-    def derived(self, function, row_shape, dtype, batch_size=None):
-        """The rows that a function makes of batches of these, each time they are read."""
-        return DerivedRows(self, Made(function, row_shape, dtype, batch_size or self.batch_size))
+    def map(self, operator):
+        """Return rows that also go through `operator` whenever they are read."""
+        return Rows(self.source, (*self.operators, operator))
 
-    def accumulate(self, sums, *along, task=None, name="", batch_size=None):
-        """Add all rows to `sums`, in batches, and return it.
+    def subset(self, index):
+        """Return the rows that a sorted index array selects, as rows."""
+        is_all = len(index) == len(self)
+        return self if is_all else Rows(self.source.subset(index), self.operators)
+
+    def take(self, index):
+        """Return the batch that a slice or an index array selects, in its order."""
+        return Chain(self.operators)(self.source.take(index))
+
+    def accumulate(self, accumulator, *aligned, task=None, name="", batch_size=None):
+        """Add all rows to an accumulator, batch by batch, and return it.
 
         Parameters
         ----------
-        sums : Sums
-            Empty.
-        *along : sequence or None
-            What is sliced as the rows are: arrays, tensors or ranges; None stays None.
+        accumulator : Accumulator
+            An empty one.
+        *aligned : sequence or None
+            Arrays, tensors or ranges with an entry for each row. Each batch comes with the
+            matching slices; None stays None.
         task : Task or None
-            Of which tenths of the way are parts, of the given name.
+            Receives one subtask, called `name`, for every tenth of the rows.
         name : str
             See `task`.
         batch_size : int or None
-            Rows to read at a time, if not the usual number.
+            Number of rows to read at once, if not `batch_size` of the rows.
         """
-        raise NotImplementedError
+        size = int(batch_size or self.batch_size)
+        return self.source.accumulate(self, accumulator, aligned, size, task, name)
 
-    def n_parts(self, batch_size=None):
-        """The number of parts that going over all rows is reported as."""
-        raise NotImplementedError
+    def n_subtasks(self):
+        """Return the number of subtasks that `accumulate` reports."""
+        return self.source.n_subtasks(self.batch_size)
 
-    def take(self, index):
-        """The rows that an index array selects, in its order, in memory."""
-        raise NotImplementedError
-
-    def subset(self, index):
-        """The rows that a sorted index array selects, as rows."""
-        raise NotImplementedError
-
-    def paired(self, other):
-        """Rows that are pairs, of one of these and one of others, as many."""
-        raise NotImplementedError
-
-    def held(self, memory, task=None, name=""):
-        """These rows, kept so that reading them takes no computing, if there is room."""
-        return self
+    def batches(self):
+        """Yield all rows as arrays of `batch_size` rows."""
+        for _, batch in self.source.each(self, self.batch_size):
+            yield as_array(batch).astype(numpy_dtype(self.dtype), copy=False)
 
     def collect(self):
-        """All rows, an array in memory."""
-        raise NotImplementedError
+        """Return all rows as one array in memory."""
+        return self.source.collect(self)
 
-    # What DerivedRows are made of:
+    def cached(self, memory, task=None, name=""):
+        """Return equal rows that are stored, if there is room; otherwise these rows."""
+        source = self.source.cache(self, memory, task, name) if self.operators else None
+        return self if source is None else Rows(source)
 
-    def hold(self, made, memory, task, name):
-        """The rows that are made of these, kept; None if there is no room."""
-        raise NotImplementedError
-
-    def gather(self, made):
-        """The rows that are made of these, an array in memory."""
-        raise NotImplementedError
+    def averaged(self, other):
+        """Return the mean of these rows, which are cached and may be overwritten, and others."""
+        return Rows(self.source.average(other))
 
 
-class LocalRows(Rows):
-    """The rows of an array or a tensor, or those that `index` selects.
+class ArraySource:
+    """Stored rows of an array or a tensor, in memory or on disk.
 
     Parameters
     ----------
     array : array-like
-        With a shape, a dtype, and slices; in memory or in a file.
-    batch_size : int or None
-        See :class:`Rows`; None suits the cache.
+        It has a shape and a dtype, and takes slices and index arrays.
     index : ndarray of int or None
-        All if None.
-
-    Attributes
-    ----------
-    array : array-like
-        The array.
+        Numbers of the rows that belong to the source; None is all.
     """
 
-    def __init__(self, array, batch_size=None, index=None):
+    def __init__(self, array, index=None):
         self.array, self._index = array, index
-        self.shape = (len(array) if index is None else len(index), *array.shape[1:])
-        self.dtype = array.dtype
-        row_bytes = prod(self.shape[1:]) * self.dtype.itemsize
-        self.batch_size = int(batch_size or 0) or automatic_batch_size(row_bytes)
-
-    def n_parts(self, batch_size=None):
-        """The number of parts that going over all rows is reported as."""
-        return n_parts(len(self), int(batch_size or self.batch_size))
+        self.n_rows = len(array) if index is None else len(index)
+        self.row_shape, self.dtype = tuple(array.shape[1:]), array.dtype
+        self.batch_size = automatic_batch_size(prod(self.row_shape) * self.dtype.itemsize)
 
     def take(self, index):
-        """The rows that a slice or an index array selects."""
+        """Return the rows that a slice or an index array selects."""
         return self.array[index if self._index is None else self._index[index]]
 
     def subset(self, index):
-        """The rows that a sorted index array selects, as rows."""
-        if len(index) == len(self):
-            return self
-        index = index if self._index is None else self._index[index]
-        return LocalRows(self.array, self.batch_size, index)
+        """Return the source of the rows that a sorted index array selects."""
+        return ArraySource(self.array, index if self._index is None else self._index[index])
 
-    def accumulate(self, sums, *along, task=None, name="", batch_size=None):
-        """Add all rows to `sums`, in batches, and return it."""
-        sizes = len(self), int(batch_size or self.batch_size)
+    def n_subtasks(self, batch_size):
+        """Return the number of subtasks that `accumulate` reports."""
+        return n_parts(self.n_rows, batch_size)
+
+    def each(self, rows, batch_size, task=None, name=""):
+        """Yield (slice, batch) for all batches of mapped rows."""
+        sizes, chain = (self.n_rows, batch_size), Chain(rows.operators)
         for batch in gen_batches(*sizes) if task is None else task.in_parts(name, *sizes):
-            sums.add(self.take(batch), *(a if a is None else a[batch] for a in along))
-        return sums
+            yield batch, chain(self.take(batch))
 
-    def paired(self, other):
-        """Rows that are pairs, of one of these and one of others, as many."""
-        return LocalRows(_Pairs(self, other), min(self.batch_size, other.batch_size))
+    def accumulate(self, rows, accumulator, aligned, batch_size, task=None, name=""):
+        """Add all mapped rows to an accumulator and return it."""
+        for batch, values in self.each(rows, batch_size, task, name):
+            accumulator.add(values, *(a if a is None else a[batch] for a in aligned))
+        return accumulator
 
-    def collect(self):
-        """All rows, an array in memory."""
-        return as_array(self.take(slice(None)))
-
-    def hold(self, made, memory, task, name):
-        """The rows that are made of these, kept in memory or in a temporary file."""
-        out = memory.empty((len(self), *made.row_shape), made.dtype)
-        if out is None:
-            return None
-        self._copy(made, out, task, name)
-        return LocalRows(out)
-
-    def make(self, made):
-        """The rows that are made of these, a tensor."""
-        out = torch.empty((len(self), *made.row_shape), dtype=made.dtype)
-        self._copy(made, out)
+    def fill(self, rows, out, task=None, name=""):
+        """Write all mapped rows into a tensor and return it."""
+        for batch, values in self.each(rows, rows.batch_size, task, name):
+            out[batch] = values
         return out
 
-    def gather(self, made):
-        """The rows that are made of these, an array in memory."""
-        out = np.empty((len(self), *made.row_shape), numpy_dtype(made.dtype))
-        self._copy(made, torch.from_numpy(out))
+    def collect(self, rows):
+        """Return all mapped rows as one array in memory."""
+        if not rows.operators:
+            return as_array(self.take(slice(None)))
+        out = np.empty(rows.shape, numpy_dtype(rows.dtype))
+        self.fill(rows, torch.from_numpy(out))
         return out
 
-    def _copy(self, made, out, task=None, name=""):
-        copies = _Copies(made.function, out)
-        numbers, size = range(len(self)), made.batch_size
-        self.accumulate(copies, numbers, task=task, name=name, batch_size=size)
+    def cache(self, rows, memory, task, name):
+        """Return a source that stores the mapped rows; None if there is no room."""
+        out = memory.empty(rows.shape, rows.dtype)
+        return None if out is None else ArraySource(self.fill(rows, out, task, name))
 
-
-class _Copies:
-    """Makes rows, and puts them where they belong."""
-
-    def __init__(self, function, out):
-        self._function, self._out = function, out
-
-    def add(self, batch, numbers):
-        self._out[numbers.start : numbers.stop] = self._function(batch)
-
-
-class _Pairs:
-    """Two rows at a time, as an array whose slices are pairs of slices."""
-
-    dtype = np.dtype(object)
-
-    def __init__(self, first, second):
-        self._first, self._second = first, second
-        self.shape = (len(first),)
-
-    def __len__(self):
-        return len(self._first)
-
-    def __getitem__(self, index):
-        return self._first.take(index), self._second.take(index)
-
-
-class DerivedRows(Rows):
-    """Rows that are made of others each time they are read.
-
-    Parameters
-    ----------
-    source : Rows
-        The others.
-    made : Made
-        How.
-    """
-
-    is_held = False
-
-    def __init__(self, source, made):
-        self._source, self._made = source, made
-        self.shape = (len(source), *made.row_shape)
-        self.dtype, self.batch_size = made.dtype, made.batch_size
-
-    def accumulate(self, sums, *along, task=None, name="", batch_size=None):
-        """Add all rows to `sums`, in batches, and return it."""
-        sums, size = _OfMade(sums, self._made.function), batch_size or self.batch_size
-        return self._source.accumulate(sums, *along, task=task, name=name, batch_size=size).sums
-
-    def n_parts(self, batch_size=None):
-        """The number of parts that going over all rows is reported as."""
-        return self._source.n_parts(batch_size or self.batch_size)
-
-    def take(self, index):
-        """The rows that an index array selects, in its order, in memory."""
-        return self._made.function(self._source.take(index))
-
-    def subset(self, index):
-        """The rows that a sorted index array selects, as rows."""
-        return DerivedRows(self._source.subset(index), self._made)
-
-    def paired(self, other):
-        """Rows that are pairs, of one of these and one of others, as many."""
-        return self._source.paired(other).derived(
-            _OfFirst(self._made.function), (), other.dtype, min(self.batch_size, other.batch_size)
-        )
-
-    def held(self, memory, task=None, name=""):
-        """These rows, kept so that reading them takes no computing, if there is room."""
-        return self._source.hold(self._made, memory, task, name) or self
-
-    def collect(self):
-        """All rows, an array in memory."""
-        return self._source.gather(self._made)
-
-    def hold(self, made, memory, task, name):
-        """The rows that are made of these, kept; None if there is no room."""
-        return self._source.hold(self._composed(made), memory, task, name)
-
-    def gather(self, made):
-        """The rows that are made of these, an array in memory."""
-        return self._source.gather(self._composed(made))
-
-    def _composed(self, made):
-        return made._replace(function=_Composed(self._made.function, made.function))
-
-
-class _OfMade(NamedTuple):
-    """Sums over what a function makes of rows."""
-
-    sums: Any
-    function: Any
-
-    def add(self, batch, *along):
-        self.sums.add(self.function(batch), *along)
-
-    def __add__(self, other):
-        return _OfMade(self.sums + other.sums, self.function)
-
-
-class _Composed(NamedTuple):
-    first: Any
-    then: Any
-
-    def __call__(self, batch):
-        return self.then(self.first(batch))
-
-
-class _OfFirst(NamedTuple):
-    function: Any
-
-    def __call__(self, pair):
-        return self.function(pair[0]), pair[1]
+    def average(self, rows):
+        """Overwrite the stored tensor by its mean with other rows, and return the source."""
+        for batch, values in rows.source.each(rows, rows.batch_size):
+            self.array[batch].add_(values).mul_(0.5)
+        return self

@@ -4,8 +4,10 @@ import numpy as np
 import sklearn.base
 import sklearn.utils._param_validation
 from sklearn.base import _fit_context
+from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
 from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "BaseEstimator",
@@ -15,11 +17,13 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "_fit_context",
+    "check_sample_weight",
+    "is_constant_feature",
 ]
 
 
 class Interval(sklearn.utils._param_validation.Interval):
-    """scikit-learn's, for ends that NumPy's small floats cannot hold too."""
+    """Interval of scikit-learn, also for bounds that NumPy's small floats cannot hold."""
 
     def __contains__(self, value):
         with np.errstate(over="ignore"):
@@ -27,7 +31,7 @@ class Interval(sklearn.utils._param_validation.Interval):
 
 
 class BaseEstimator(sklearn.base.BaseEstimator):
-    """scikit-learn's, with links to skhier's documentation where notebooks show it."""
+    """Base class of scikit-learn, with links to skhier's documentation in notebooks."""
 
     _doc_link_module = "skhier"
     _doc_link_template = (

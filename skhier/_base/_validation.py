@@ -1,4 +1,4 @@
-"""scikit-learn's checks of X and y, and what they leave to torch and NumPy to say."""
+"""scikit-learn's checks of X and y, and the errors that they leave to torch and NumPy."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 
 
 def to_array(value: Any, name: str) -> np.ndarray:
-    """An argument as an array; ValueError if NumPy cannot make one, as of lists of all lengths."""
+    """Convert an argument to an array; ValueError if NumPy cannot, as for ragged lists."""
     try:
         return np.asanyarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -17,7 +17,7 @@ def to_array(value: Any, name: str) -> np.ndarray:
 
 
 def to_floats(value: Any, name: str) -> np.ndarray:
-    """An argument as an array of finite float64 numbers; ValueError if it is none."""
+    """Convert an argument to an array of finite float64 numbers; ValueError if it is none."""
     array = to_array(value, name)
     try:
         array = array.astype(np.float64, casting="unsafe" if array.dtype == object else "same_kind")
@@ -29,7 +29,7 @@ def to_floats(value: Any, name: str) -> np.ndarray:
 
 
 def check_array(X, **options):
-    """scikit-learn's function of that name, as :func:`validate_data`."""
+    """Call scikit-learn's function of the same name, with the changes of `validate_data`."""
     X = to_array(X, "X") if isinstance(X, torch.Tensor) else X
     with np.errstate(over="ignore", invalid="ignore"):
         X = sklearn.utils.check_array(X, **options)
@@ -37,11 +37,11 @@ def check_array(X, **options):
 
 
 def validate_data(estimator, X, y="no_validation", **options):
-    """scikit-learn's function of that name.
+    """Call scikit-learn's function of the same name, with three changes.
 
-    Tensors without an array's memory, of which torch raises RuntimeError, are a ValueError;
-    sums of the largest numbers, by which scikit-learn looks for infinity, overflow silently; the
-    bytes of X are in the machine's order, in which it leaves the columns of a DataFrame.
+    Tensors without an array's memory raise ValueError; torch would raise RuntimeError. Overflow is
+    silent in the sums of the largest numbers, by which scikit-learn looks for infinity. X has the
+    machine's byte order; scikit-learn keeps the order of the columns of a DataFrame.
     """
     X, y = (
         to_array(value, name) if isinstance(value, torch.Tensor) else value

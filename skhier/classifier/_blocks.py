@@ -1,102 +1,168 @@
-"""A block of the network: patches to codes to embedded images, batch by batch."""
+"""Blocks of the network, and algorithm 1: blocks are learned from the first to the last."""
 
+from math import prod
 from typing import NamedTuple
 
-import torch
+import numpy as np
 
-from .._base._device import in_batches
+from .._base._device import as_tensor
+from .._base._rows import Chain, Operator, compose
+from .._base._targets import class_weights
 from ..clustering import PatchKMeansOrthogonalizer
-from ..clustering._encoder import PatchEncoder
 from ..embedding import TwoLayerConvEmbedder
-from ..embedding._codes import conv1x1
+from ._heads import fit_head, plan_head, takes_weights
+
+_MAX_IMAGES = 2048
+_MAX_BYTES = 2**28  # of the output of a layer, for a batch
 
 
 class Block(NamedTuple):
-    """One layer of the algorithm; without an embedder its output is the codes."""
+    """One layer of the algorithm. Without an embedder, its output is the codes."""
 
     orthogonalizer: PatchKMeansOrthogonalizer
     embedder: TwoLayerConvEmbedder | None
 
-    def check(self, image_shape, n_images):
-        """Check parameters before there is data; return the shape of the output.
+    def parts(self):
+        """Return (name, part) of the parts, in order."""
+        return [(name, part) for name, part in self._asdict().items() if part is not None]
 
-        The number of channels is an upper bound where it is not known yet.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not allowed, or patches do not fit images of this shape.
-        """
-        height, width, channels = self.orthogonalizer._check(image_shape, n_images).code_shape
-        if self.embedder is not None:
-            self.embedder._check(channels)
-            channels = self.embedder._n_components(channels)
-        return height, width, channels
-
-    def check_memory(self, image_shape, n_images, n_classes, dtype, memory):
-        """Raise ValueError if the block's work on such images is more than memory allows."""
-        plan = self.orthogonalizer._plan(image_shape)
-        sizes = plan.work_bytes(n_images, dtype)
-        memory.check(
-            sizes[0], "clustering patches", "Raise it, or lower n_patches of the orthogonalizer."
-        )
-        memory.check(sizes[1], "encoding one image", "Raise it, or lower n_clusters.")
-        if self.embedder is not None:
-            size = self.embedder._work_values(plan.code_shape, n_classes)
-            advice = "Raise it, or lower n_clusters, or batch_size of the embedder."
-            memory.check(size * dtype.itemsize, "a step of the embedder", advice)
-
-    def fit(self, images, y, weight, dtype, task):
-        """Fit both parts on rows (n, H, W, C) of images.
-
-        `weight` is that of images, or None; `dtype` is that of results, which the precision
-        of codes follows.
-        """
+    def fit(self, rows, y, weight, plans, task):
+        """Fit the parts on rows of images and return the operator of the block."""
         with task.delegate("orthogonalizer", self.orthogonalizer):
-            self.orthogonalizer._fit_images(images, weight)
+            self.orthogonalizer._fit_rows(rows, y, weight, plans[0])
+        encode = self._encode(plans[0].dtype, plans[0].device)
         if self.embedder is not None:
             with task.delegate("embedder", self.embedder):
-                # Codes are 10 to 100 times larger than images, so they live for one batch only.
-                encoder = self.orthogonalizer._encoder(dtype)
-                made = encoder.encode, encoder.code_shape, encoder.dtype, encoder.batch_size
-                self.embedder._fit_codes(images.derived(*made), y, weight, dtype)
+                # Codes are 10 to 100 times larger than images: they exist for one batch only.
+                self.embedder._fit_rows(rows.map(encode), y, weight, plans[1])
+        return self._embed(encode, plans[0].device)
 
-    def layer(self, dtype):
-        """The map from batches of images to the block's output."""
-        kernels = None if self.embedder is None else self.embedder._kernels()
-        return Layer(self.orthogonalizer._encoder(dtype), kernels)
+    def operator(self, dtype, device):
+        """Return the operator from images to the output of the fitted block."""
+        return self._embed(self._encode(dtype, device), device)
+
+    def _encode(self, dtype, device):
+        return self.orthogonalizer._operator(dtype, device, dense=self.embedder is None)
+
+    def _embed(self, encode, device):
+        if self.embedder is None:
+            return encode
+        embed = self.embedder._operator(encode.dtype, device)
+        return compose((encode, embed), encode.batch_size)
 
 
-class Layer(NamedTuple):
-    """What a fitted block does to images, in the precision of codes.
+def network_operator(layers, dtype, mirror=False):
+    """Return the operator from images to the output of the last of the layers.
+
+    Parameters
+    ----------
+    layers : list of Operator
+        From the first to the last.
+    dtype : torch.dtype
+        Dtype of the output.
+    mirror : bool
+        Whether the output is the average with the output for the mirror image.
+    """
+    largest = max(prod(layer.row_shape) for layer in layers) * layers[-1].dtype.itemsize
+    size = max(1, min(_MAX_IMAGES, _MAX_BYTES // largest))
+    function = Chain(tuple(layers))
+    if mirror:
+        function = _MirrorAverage(function)
+    return Operator(function, layers[-1].row_shape, dtype, size)
+
+
+class _MirrorAverage(NamedTuple):
+    """Map from images to the mean of the outputs for them and for their mirror images."""
+
+    chain: Chain
+
+    def __call__(self, images):
+        return self.chain(images).add_(self.chain(_flip(images))).mul_(0.5)
+
+
+def _flip(images):
+    return as_tensor(images).flip(2)
+
+
+class Weights(NamedTuple):
+    """Weights of images, None if all are 1.
 
     Attributes
     ----------
-    encoder : PatchEncoder
-        From images to codes.
-    kernels : Tensor of shape (n_channels, n_components) or None
-        Those of the embedding of codes, if there is one.
+    given : ndarray of shape (n,) or None
+        `sample_weight`.
+    total : ndarray of shape (n,) or None
+        `sample_weight` times the weight of the class of the image.
     """
 
-    encoder: PatchEncoder
-    kernels: torch.Tensor | None
+    given: np.ndarray | None
+    total: np.ndarray | None
 
-    @property
-    def out_shape(self):
-        """(h, w, channels) of the output."""
-        height, width, channels = self.encoder.code_shape
-        return height, width, channels if self.kernels is None else self.kernels.shape[1]
+    @classmethod
+    def with_classes(cls, sample_weight, class_weight, classes, y):
+        """Return the weights of images with labels y."""
+        if class_weight is None:
+            return cls(sample_weight, sample_weight)
+        weight = class_weights(y, class_weight, classes, sample_weight)
+        return cls(sample_weight, weight if sample_weight is None else weight * sample_weight)
 
-    def __call__(self, images):
-        """The output for images (n, H, W, C), batch by batch."""
-        return in_batches(self._of_batch, images, self.encoder.batch_size)
 
-    def _of_batch(self, images):
-        if self.kernels is None:
-            return self.encoder.encode_dense(images)
-        return conv1x1(self.encoder.encode(images), self.kernels)
+def plan_network(blocks, head, images, weights, n_classes, dtype, device, memory):
+    """Check all parts, and that there is memory for them, before work starts.
 
-    def applied(self, images):
-        """The output for rows of images, as rows."""
-        encoder = self.encoder
-        return images.derived(self, self.out_shape, encoder.dtype, encoder.batch_size)
+    Returns
+    -------
+    plans : list of list of Plan
+        Plans of the parts of each block.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed, if there are weights but the head takes none, or if a
+        step needs more memory than there is.
+    """
+    if weights.total is not None and not takes_weights(head):
+        raise ValueError(
+            f"sample_weight and class_weight are not for head={head!r}: its fit takes no "
+            "sample_weight."
+        )
+    shape, sizes, plans = images.shape[1:], (len(images), n_classes, dtype, device), []
+    for block in blocks:
+        plans.append([])
+        for _, part in block.parts():
+            plans[-1].append(part._plan(shape, *sizes))
+            shape = plans[-1][-1].out_shape
+    for plan in [*sum(plans, []), plan_head(head, shape, *sizes)]:
+        for work in plan.work:
+            memory.check(work)
+    return plans
+
+
+def train_network(blocks, plans, head, images, y, weights, mirror, memory, task):
+    """Fit blocks and head on rows (n, H, W, C) of images.
+
+    Returns
+    -------
+    blocks : list of Block
+        The fitted blocks: a callback may ask to go no further.
+    shape : tuple of int
+        (h, w, channels) of the representation that the head is fitted on.
+    """
+    features, layers = images, []
+    for number, (block, block_plans) in enumerate(zip(blocks, plans), 1):
+        with task.subtask(f"layer {number}", 1 + len(block_plans)) as part:
+            layers.append(block.fit(features, y, weights.total, block_plans, part))
+            with part.subtask("transform", None) as transform:
+                is_last = number == len(blocks)
+                where = memory.and_files() if is_last else memory  # a head reads often
+                features = features.map(layers[-1]).cached(where, transform, "transform")
+        task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
+        if task.stop:
+            break
+    if mirror:
+        network = network_operator(layers, features.dtype)
+        flip = Operator(_flip, images.shape[1:], images.dtype, network.batch_size)
+        mirrored = images.map(compose((flip, network), network.batch_size))
+        features = features.cached(memory.and_files()).averaged(mirrored)
+    fit_head(head, features, y, weights, task)
+    return blocks[: len(layers)], features.shape[1:]

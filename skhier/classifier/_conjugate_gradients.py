@@ -1,25 +1,30 @@
-"""Ridge regression by conjugate gradients."""
+"""Conjugate gradients, and their preconditioner from a sample of the rows."""
 
+import numpy as np
 import torch
+
+_MAX_ROWS = 4000
+_ROWS_PER_SAMPLE, _ROWS_PER_FEATURE = 1 / 20, 1 / 4
+_MIN_ROWS = 50
 
 
 class ConjugateGradients:
     """Conjugate gradients on A W = B, one run per column of B.
 
-    Residuals are orthogonal in exact arithmetic. Here each is made so to all before it:
+    Residuals are orthogonal in exact arithmetic. Each one is orthogonalized to all before it:
     otherwise rounding errors grow by many orders of magnitude in some twenty steps, and
     steps are spent on directions that were solved.
 
     Parameters
     ----------
     operator : callable
-        The product of A with a matrix of shape (n_features, n_outputs).
+        Product of A with a matrix of shape (n_features, n_outputs).
     right_side : Tensor of shape (n_features, n_outputs)
         B.
     n_watched : int
-        `residuals` are those of so many outputs, the first.
+        Number of columns, the first, that `residuals` are about.
     root : callable or None
-        The product of P^(-1/2) with such a matrix, for a P near A: steps are those on
+        Product of P^(-1/2) with such a matrix, for a P near A: steps are those on
         P^(-1/2) A P^(-1/2) V = P^(-1/2) B, where W = P^(-1/2) V. None is P = 1.
 
     Attributes
@@ -27,12 +32,12 @@ class ConjugateGradients:
     residuals : list of float
         After each step the largest residual of that system, as a fraction of its right side.
     is_positive : bool
-        Whether A has been positive along all directions, as it must be: rounding errors of its
-        products may be larger than its least eigenvalue.
+        Whether A has been positive in all directions so far. Rounding errors of its products
+        may be larger than its smallest eigenvalue.
     """
 
     def __init__(self, operator, right_side, n_watched, root=None):
-        self._operator, self._n_watched, self._root = operator, n_watched, root or _unchanged
+        self._operator, self._n_watched, self._root = operator, n_watched, root or _identity
         right_side = self._root(right_side)
         self._residual = right_side.clone()
         self._direction = right_side.clone()
@@ -47,7 +52,7 @@ class ConjugateGradients:
         return self._root(self._V)
 
     def step(self):
-        """One iteration: one product with A."""
+        """Do one iteration: one product with A."""
         p = self._direction
         n_steps = len(self.residuals)
         if n_steps == self._basis.shape[1]:
@@ -61,11 +66,11 @@ class ConjugateGradients:
         self._V += length * p
         self._residual -= length * Ap
         for _ in range(2):  # once is not enough where cancellation is strong
-            along = basis @ self._residual.T[:, :, None]
-            self._residual -= (basis.mT @ along)[:, :, 0].T
+            coefficients = basis @ self._residual.T[:, :, None]
+            self._residual -= (basis.mT @ coefficients)[:, :, 0].T
         square = (self._residual**2).sum(dim=0)
         fraction = _ratio(square, self._square_0)[: self._n_watched]
-        # A residual that is the rounding error of its right side is none; squares would underflow.
+        # Treat residuals at rounding level as zero; their squares would underflow.
         is_left = square > torch.finfo(square.dtype).eps ** 2 * self._square_0
         self._residual *= is_left
         square *= is_left
@@ -74,10 +79,59 @@ class ConjugateGradients:
         self.residuals.append(float(fraction.max().sqrt()))
 
 
-def _unchanged(columns):
+def _identity(columns):
     return columns
 
 
 def _ratio(numerator, denominator):
-    """numerator / denominator, 0 where a column has nothing left to solve."""
+    """Return numerator / denominator, 0 for columns that are solved."""
     return torch.where(denominator > 0, numerator / denominator, 0.0)
+
+
+def preconditioning_sample(weight, n_features, rng):
+    """Draw the samples, as a sorted index array, for :class:`InverseRoot`; None if none pays.
+
+    `weight` is an array of the weights of all samples, which may be 0.
+    """
+    candidates = np.flatnonzero(weight)
+    n_rows = n_preconditioning_rows(len(candidates), n_features)
+    if not n_rows:
+        return None
+    return np.sort(rng.choice(candidates, n_rows, replace=False))
+
+
+def n_preconditioning_rows(n_samples, n_features):
+    """Return the number of samples that `preconditioning_sample` draws."""
+    n_rows = int(min(n_samples * _ROWS_PER_SAMPLE, n_features * _ROWS_PER_FEATURE, _MAX_ROWS))
+    return n_rows if n_rows >= _MIN_ROWS else 0
+
+
+class InverseRoot:
+    """P^(-1/2) of a matrix P near X^T X, estimated from a sample of the rows of X.
+
+    With it, conjugate gradients need a third of the iterations.
+
+    Parameters
+    ----------
+    sample : Tensor of shape (n_rows, n_features)
+        The sample S, scaled so that S^T S estimates X^T X.
+    rest : float
+        P = S^T S + rest; the mean of the eigenvalues that the sample does not show.
+    """
+
+    def __init__(self, sample, rest):
+        self._sample = sample
+        values, vectors = torch.linalg.eigh((sample @ sample.T).double())
+        values = values.clamp(min=0) / rest
+        # (1 + v)^(-1/2) = 1 + v g(v), without cancellation where v is small
+        root = (1 + values).sqrt()
+        g = -1 / (root * (1 + root) * rest)
+        self._middle = ((vectors * g) @ vectors.T).to(sample.dtype)
+        self._scale = float(rest) ** -0.5
+
+    def __call__(self, columns):
+        """Return P^(-1/2) times columns (n_features, n)."""
+        # Rows are long and columns few: products of rows, transposed, run twice as fast.
+        rows = columns.T.contiguous()
+        middle = rows @ self._sample.T @ self._middle
+        return torch.addmm(rows, middle, self._sample).mul_(self._scale).T

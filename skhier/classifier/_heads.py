@@ -1,4 +1,6 @@
-"""Heads: the classifier at the top of the layers, any of scikit-learn's."""
+"""Heads: the classifier on top of the layers, any of scikit-learn's."""
+
+from math import prod
 
 import numpy as np
 from sklearn import config_context
@@ -10,16 +12,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
+from .._base._memory import Work
+from .._base._moments import constant_columns
+from .._base._part import Part, Plan
 from ._kernel_head import KernelRidgeHead
 from ._least_squares import LeastSquaresHead
-from ._preconditioner import n_preconditioning_rows
 from ._ridge_head import RidgeHead
 
 HEADS = ("ridge", "kernel", "svm", "linear", "mlp")
 
 
 def named_head(head, verbose=False):
-    """The unfitted head that a name in HEADS stands for; anything else as it is."""
+    """Return the unfitted head of a name in HEADS; anything else as it is."""
     if not isinstance(head, str) or head not in HEADS:
         return head
     if head == "ridge":
@@ -32,17 +36,17 @@ def named_head(head, verbose=False):
         final = LogisticRegression(C=0.01, max_iter=500, tol=1e-3)
     else:
         final = MLPClassifier((384, 192), tol=1e-3, n_iter_no_change=3, verbose=bool(verbose))
-    # The features are made for the head alone, so it may scale them in place.
+    # The head has the only reference to the features, so it may scale them in place.
     return make_pipeline(StandardScaler(copy=False), final)
 
 
 def make_head(head, random_state, class_weight=None, verbose=False):
-    """A new unfitted head, with a `random_state` wherever it has one that is None.
+    """Return a new unfitted head, with a `random_state` wherever it has one that is None.
 
     Raises
     ------
     ValueError
-        If it has a weight of classes of its own beside `class_weight`.
+        If it has its own weights of classes and `class_weight` is given.
     """
     head = clone(named_head(head, verbose))
     own = {
@@ -65,52 +69,42 @@ def make_head(head, random_state, class_weight=None, verbose=False):
     return head.set_params(**unset)
 
 
-def head_bytes(head, n_samples, n_features, n_classes):
-    """About what fitting a head holds besides its features, in bytes."""
-    if isinstance(head, RidgeHead):
-        n_rows = n_preconditioning_rows(n_samples, n_features)
-        return 4 * n_features * ((n_classes + 1) * (head.max_iter + 10) + 2 * n_rows)
-    if isinstance(head, KernelRidgeHead):
-        return head._n_bytes(n_samples, n_features)
-    return 2 * 4 * n_samples * n_features  # features as float32, and standardized
+def plan_head(head, in_shape, n_samples, n_classes, dtype, device):
+    """Return the plan of a head for features of a shape."""
+    if isinstance(head, Part):
+        return head._plan(in_shape, n_samples, n_classes, dtype, device)
+    n_bytes = 2 * 4 * n_samples * prod(in_shape)  # features as float32, and standardized
+    work = Work("fitting the head", n_bytes, "Raise it, or use head='ridge'.")
+    return Plan(in_shape, (n_classes,), dtype, device, (work,))
 
 
 def takes_weights(head):
-    """Whether a head, or the last step of one that is a pipeline, takes `sample_weight`."""
+    """Return whether a head, or the last step of a pipeline, takes `sample_weight`."""
     final = head.steps[-1][1] if isinstance(head, Pipeline) else head
     return has_fit_parameter(final, "sample_weight")
 
 
 def fit_head(head, features, y, weights, task):
     """Fit a head on rows of features (n, ...), flattened, in their own precision if it can."""
-    if isinstance(head, LeastSquaresHead):
+    if isinstance(head, Part):
         with task.delegate("head", head):
-            head._fit_rows(features, y, weights.of_samples)
+            head._fit_rows(features, y, weights.given, None)
         return
-    # What weights go where is said below, not by requests of metadata. The weighted variance of
-    # features that are constant may round to less than 0; StandardScaler then divides by 1.
+    # Weights are passed to the steps here, not by metadata routing. The weighted variance of
+    # constant features may round to less than 0; StandardScaler then divides by 1.
     routing = config_context(enable_metadata_routing=False)
     with task.subtask("head"), routing, np.errstate(invalid="ignore"):
-        X = _without_noise(features.collect().reshape(len(features), -1))
-        head.fit(X, y, **_weight_params(head, weights.of_all))
+        X = features.collect().reshape(len(features), -1)
+        is_constant = constant_columns(X)
+        X[:, is_constant] = X[0, is_constant]  # rounding errors would be scaled to variance 1
+        head.fit(X, y, **_weight_params(head, weights.total))
 
 
 def _weight_params(head, weight):
-    """The parameters of `fit` that give weights to a head, in a pipeline to all steps."""
+    """Return the parameters of `fit` that pass weights to a head, to all steps of a pipeline."""
     if weight is None:
         return {}
     if not isinstance(head, Pipeline):
         return {"sample_weight": weight}
-    takes = [name for name, step in head.steps if has_fit_parameter(step, "sample_weight")]
-    return {f"{name}__sample_weight": weight for name in takes}
-
-
-def _without_noise(features):
-    """The features (n, D), in place: one value where they are constant but for rounding.
-
-    A scaler makes variance 1 of any, and knows what is constant by the digits of float64 only.
-    """
-    low, high = features.min(axis=0), features.max(axis=0)
-    noise = 100 * np.finfo(features.dtype).eps * max(-low.min(), high.max())
-    np.copyto(features, low, where=high - low <= noise)
-    return features
+    steps = [name for name, step in head.steps if has_fit_parameter(step, "sample_weight")]
+    return {f"{name}__sample_weight": weight for name in steps}

@@ -6,30 +6,33 @@ from typing import Any, NamedTuple
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import as_tensor, in_batches, torch_dtype
-from ._standardized import Moments, Standardized
+from .._base._device import as_tensor, torch_dtype
+from .._base._rows import Operator
+from ._standardized import FeatureMoments, Standardized
 
-_ROWS = 512  # of features in float32 or float64
-_DEPTH = 1800  # features whose products are rounded, where they are of bfloat16, at a time
-_FEW = 200  # features: products of bfloat16 are of order 1 / root of their number, as is rounding
-# Of the kernel's values at the centers themselves, relative to 1: duplicates make them singular.
+ROWS = 512  # rows of features at a time, in float32 or float64
+_DEPTH = 1800  # features whose products are rounded at once, in bfloat16
+# With fewer features bfloat16 is not used: products are of order 1 / root of their number, as
+# rounding errors are.
+_MIN_FEATURES = 200
+# Added to the kernel's values of 1 on the diagonal: duplicates would make it singular.
 _JITTER = 1e-4
 
 
 class Coordinates(NamedTuple):
-    """The map from features as they are to those that distances are of.
+    """Map from raw features to coordinates, whose distances the kernel is a function of.
 
-    They are sign(x) |x|^power, with mean 0 and variance 1 (constants are 0), divided by the
-    root of their number: so the mean of |a - b|^2 is 2.
+    Coordinates are sign(x) |x|^power, with mean 0 and variance 1 (constants are 0), divided by
+    the root of their number: the mean of |a - b|^2 is 2.
 
     Attributes
     ----------
     power : float
-        Of features.
+        Exponent of features.
     mean, scale : Tensor of shape (n_features,)
-        Of powers, the number of features included.
+        Moments of powers; the scale includes the root of the number of features.
     dtype : torch.dtype
-        Of what it gives.
+        Dtype of the coordinates.
     """
 
     power: float
@@ -38,12 +41,12 @@ class Coordinates(NamedTuple):
     dtype: Any
 
     @classmethod
-    def of(cls, rows, weight, power):
-        """Those of rows (n, ...) of features with weights."""
+    def from_rows(cls, rows, weight, power):
+        """Return the coordinates that standardize rows (n, ...) of features with weights."""
         n_features = prod(rows.shape[1:])
-        powers = rows.derived(_Power(power, weight.dtype), (n_features,), weight.dtype, _ROWS)
-        moments = powers.accumulate(Moments(n_features, weight.dtype), weight)
-        mean, scale = moments.mean_and_scale(float(weight.sum()))
+        powers = Operator(_Power(power, weight.dtype), (n_features,), weight.dtype, ROWS)
+        moments = FeatureMoments(n_features, weight.dtype)
+        mean, scale = rows.map(powers).accumulate(moments, weight).mean_and_scale()
         n_varying = max(1, int(scale.isfinite().sum()))
         return cls(power, mean, scale * n_varying**0.5, torch_dtype(rows.dtype))
 
@@ -51,8 +54,15 @@ class Coordinates(NamedTuple):
         powers = _Power(self.power, self.mean.dtype)(batch)
         return Standardized(self.mean, self.scale)(powers).to(self.dtype)
 
+    @property
+    def operator(self):
+        """The map as an operator."""
+        return Operator(self, self.mean.shape, self.dtype, ROWS)
+
 
 class _Power(NamedTuple):
+    """Map from features x to sign(x) |x|^power."""
+
     power: float
     dtype: Any
 
@@ -62,16 +72,16 @@ class _Power(NamedTuple):
 
 
 class Kernel:
-    """exp(-gamma |a - c|^2) of points a and centers c.
+    """Gaussian kernel exp(-gamma |a - c|^2) of points a and centers c.
 
     Parameters
     ----------
     centers : Tensor of shape (n_centers, n_features)
-        In :class:`Coordinates`.
+        Centers in :class:`Coordinates`.
     gamma : float
-        See above.
+        Inverse of a squared distance.
     squares : Tensor of shape (n_centers,) or torch.dtype
-        |c|^2, or the precision to compute it, and the kernel, in.
+        |c|^2, or the precision in which it and the kernel are computed.
     """
 
     def __init__(self, centers, gamma, squares):
@@ -87,28 +97,33 @@ class Kernel:
         def squares(rows):
             return rows.to(self.dtype).square().sum(dim=1)
 
-        return in_batches(squares, points, _ROWS)
+        return Operator(squares, (), self.dtype, ROWS)(points)
 
     def __call__(self, points):
-        """The kernel of points (n, n_features) and the centers, (n, n_centers)."""
+        """Return the kernel of points (n, n_features) and the centers, (n, n_centers)."""
         return self._values(points, self._squares_of(points), slice(None))
 
-    def between(self, rows, columns, exact=False):
-        """The kernel of some of the centers and some others of them.
+    @property
+    def operator(self):
+        """The kernel as an operator on points."""
+        return Operator(self, (len(self),), self.dtype, ROWS)
 
-        Products of bfloat16 are rounded to it unless they are `exact`.
+    def between(self, rows, columns, exact=False):
+        """Return the kernel of the centers in `rows` and the centers in `columns`.
+
+        Products of bfloat16 are rounded to bfloat16 unless they are `exact`.
         """
         return self._values(self.centers[rows], self.squares[rows], columns, exact)
 
     def among_centers(self, which):
-        """The kernel of some of the centers with each other: 1 + a jitter on the diagonal."""
+        """Return the kernel of chosen centers with each other; the diagonal is 1 + a jitter."""
         values = self.between(which, which, exact=True)
         values.fill_diagonal_(1 + _JITTER)
         return values
 
     def _values(self, points, squares, which, exact=False):
         centers, products = self.centers[which], 0
-        dtype = self.dtype if exact or centers.shape[1] < _FEW else centers.dtype
+        dtype = self.dtype if exact or centers.shape[1] < _MIN_FEATURES else centers.dtype
         for part in gen_batches(centers.shape[1], _DEPTH):
             a, c = points[:, part].to(dtype), centers[:, part].to(dtype)
             products += (a @ c.T).to(self.dtype)

@@ -1,28 +1,31 @@
 """KernelRidgeHead: a classifier by ridge regression with a Gaussian kernel."""
 
 import warnings
+from functools import partial
+from math import prod
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
-from .._base._device import as_array, as_bits, computing_dtype, in_batches, of_bits, torch_dtype
+from .._base._device import as_array, as_bits, computing_dtype, of_bits, torch_dtype
 from .._base._fitting import Task
-from .._base._memory import refuse_what_no_memory_holds
-from .._base._random import make_rng
+from .._base._memory import Work, refuse_more_than_machine
+from .._base._params import make_rng
+from .._base._part import Plan
+from .._base._rows import Operator, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
 from ._calibration import calibration_sample, dual_trace, leave_one_out, trace_probes
-from ._conjugate_gradients import ConjugateGradients
-from ._kernel import Coordinates, Kernel
+from ._conjugate_gradients import ConjugateGradients, InverseRoot, preconditioning_sample
+from ._kernel import ROWS, Coordinates, Kernel
 from ._kernel_matrix import CenterSums, KernelMatrix
 from ._least_squares import LeastSquaresHead, Regression
-from ._preconditioner import InverseRoot, preconditioning_sample
 
-_ROWS = 512
-_MOST_TRACED = 2000  # samples that a mean leverage is of
-_FAR = 0.1  # a residual that is no solution
+_MAX_TRACED = 2000  # samples whose leverages are averaged
+_MAX_RESIDUAL = 0.1  # a larger one is no solution
 _UNSOLVED = (
     "The kernel ridge regression is not solved: the kernel matrix plus alpha={alpha} is nearly "
     "singular, or singular to rounding, and the residual is {residual:.2g} after {n_iter} "
@@ -173,45 +176,62 @@ class KernelRidgeHead(LeastSquaresHead):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _learn(self, X, y, count):
+    def _plan(self, in_shape, n_images, n_classes, dtype, device):
         self._validate_params()
-        wide, rng = torch_dtype(computing_dtype(X)), make_rng(self.random_state)
-        problem = Regression.of(self, y, count, float(self.alpha), wide)
+        n_bytes = self._n_bytes(n_images, prod(in_shape))
+        work = Work("fitting the head", n_bytes, "Raise it, lower n_centers, or use head='ridge'.")
+        return Plan(in_shape, (n_classes,), dtype, device, (work,))
+
+    @with_callbacks
+    def _fit_rows(self, rows, y, weight, plan):
+        self._validate_params()
+        n_features = prod(rows.shape[1:])
+        wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
+        problem = Regression.from_labels(self, y, weight, float(self.alpha), wide)
         index = slice(None)
         if self._n_centers(len(y)) < len(y):
             index = np.sort(rng.choice(len(y), self.n_centers, replace=False))
         else:
-            refuse_what_no_memory_holds(
-                self._n_bytes(len(y), self.n_features_in_, torch_dtype(X.dtype).itemsize),
-                f"The kernel of {len(y)} samples",
-                "Set n_centers, the largest number of samples that it is made of.",
-            )
+            n_bytes = self._n_bytes(len(y), n_features, torch_dtype(rows.dtype).itemsize)
+            advice = "Set n_centers, the largest number of samples in the kernel matrix."
+            refuse_more_than_machine(Work(f"The kernel of {len(y)} samples", n_bytes, advice))
         with Task.fit(self) as task:
-            coordinates = Coordinates.of(X, problem.weight, float(self.power))
-            centers = in_batches(coordinates, X.take(index), _ROWS)
+            coordinates = Coordinates.from_rows(rows, problem.weight, float(self.power))
+            centers = coordinates.operator(rows.take(index))
             kernel = Kernel(centers, float(self.gamma), wide)
-            find = self._dual if len(centers) == len(y) else self._of_centers
-            coef, scores, sample = find(X, coordinates, kernel, problem, rng, task)
+            solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
+            coef, scores, sample = solve(rows, coordinates, kernel, problem, rng, task)
         shift = self._calibrate(scores, problem, sample)
         intercept = problem.offset.numpy()
+        self.n_features_in_ = n_features
         self.classes_ = problem.classes
         self._store(coordinates, kernel)
         self.dual_coef_ = coef.numpy()
         self.intercept_ = intercept + shift.astype(intercept.dtype)
+        return self
 
     def _n_centers(self, n_samples):
         return n_samples if self.n_centers is None else min(n_samples, int(self.n_centers))
 
     def _n_bytes(self, n_samples, n_features, itemsize=4):
-        """About what it holds besides the features of n samples."""
+        """Return about the memory that a fit takes besides the features."""
         m = self._n_centers(n_samples)
         matrices = itemsize * m * m if m == n_samples else 3 * 8 * m * m
         return itemsize * m * n_features + matrices
 
-    def _dual(self, X, coordinates, kernel, problem, rng, task):
-        """The w_i, and scores of some samples left out, where all samples are centers.
+    def _solve_dual(self, X, coordinates, kernel, problem, rng, task):
+        """Solve for the w_i if all samples are centers.
 
         (K + alpha / weight) w = Y - offset, as R K R + alpha for R^2 = weight and w = R v.
+
+        Returns
+        -------
+        coef : Tensor of shape (n_centers, n_outputs)
+            The w_i.
+        scores : ndarray of shape (n, n_outputs)
+            Leave-one-out scores of the calibration sample.
+        sample : ndarray of shape (n,)
+            Its indices.
         """
         n, n_outputs = len(problem.labels), problem.table.shape[1]
         K, penalty = KernelMatrix(kernel, problem.weight, task), problem.penalty
@@ -220,9 +240,9 @@ class KernelRidgeHead(LeastSquaresHead):
         signs = trace_probes(np.ones(n), n, rng, right_side.dtype)
         if signs is not None:
             right_side = torch.cat([right_side, signs], dim=1)
-        some = preconditioning_sample(problem.weight.numpy(), n, rng)
-        if some is not None:
-            S, rest = K.nystroem(some)
+        chosen = preconditioning_sample(problem.weight.numpy(), n, rng)
+        if chosen is not None:
+            S, rest = K.nystroem(chosen)
             root = InverseRoot(S, penalty + rest)
 
         def operator(V):
@@ -231,9 +251,9 @@ class KernelRidgeHead(LeastSquaresHead):
         solver = ConjugateGradients(operator, right_side, n_outputs, root)
         self._iterate(solver, task)
         residual = solver.residuals[-1]
-        if not solver.is_positive or (residual > max(_FAR, self.tol) and not task.stop):
-            told = {"alpha": self.alpha, "residual": residual, "n_iter": self.n_iter_}
-            warnings.warn(_UNSOLVED.format(**told), ConvergenceWarning, stacklevel=2)
+        if not solver.is_positive or (residual > max(_MAX_RESIDUAL, self.tol) and not task.stop):
+            message = _UNSOLVED.format(alpha=self.alpha, residual=residual, n_iter=self.n_iter_)
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
         V, traced = solver.W.tensor_split([n_outputs], dim=1)
         trace = dual_trace(K, penalty, signs, traced)
         coef, sample = K.root * V, calibration_sample(n, rng)
@@ -242,33 +262,36 @@ class KernelRidgeHead(LeastSquaresHead):
         scores = targets - penalty * (V / K.root)[sample]
         return coef, _left_out(scores, targets, problem, trace, sample), sample
 
-    def _of_centers(self, X, coordinates, kernel, problem, rng, task):
-        """Likewise where centers are fewer: (G + alpha K) w = the products with Y - offset."""
+    def _solve_centers(self, X, coordinates, kernel, problem, rng, task):
+        """Solve for the w_i of fewer centers: (G + alpha K) w = products with Y - offset.
+
+        See `_solve_dual` for the results.
+        """
         labels, table = torch.from_numpy(problem.labels), problem.table - problem.offset
         sums = CenterSums(coordinates, kernel, table)
-        along = problem.weight, labels
-        sums = X.accumulate(sums, *along, task=task, name="kernel", batch_size=_ROWS)
+        options = {"task": task, "name": "kernel", "batch_size": ROWS}
+        sums = X.accumulate(sums, problem.weight, labels, **options)
         K = kernel.among_centers(slice(None)).double()
         root = torch.linalg.cholesky(sums.gram.add_(problem.penalty * K))
         coef = torch.cholesky_solve(sums.right_side, root).to(kernel.dtype)
         self.residual_curve_, self.n_iter_ = np.zeros(0), 0
-        sample = calibration_sample(len(labels), rng, _MOST_TRACED)
-        values = in_batches(kernel, in_batches(coordinates, X.take(sample), _ROWS), _ROWS)
+        sample = calibration_sample(len(labels), rng, _MAX_TRACED)
+        values = kernel.operator(coordinates.operator(X.take(sample)))
         # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage
-        along = torch.linalg.solve_triangular(root, values.double().T, upper=False)
-        h = problem.weight[sample].double() * along.square().sum(dim=0)
+        solved = torch.linalg.solve_triangular(root, values.double().T, upper=False)
+        h = problem.weight[sample].double() * solved.square().sum(dim=0)
         trace = 1 + float(h.mean()) * len(labels)
         scores, targets = values @ coef + problem.offset, problem.table[labels[sample]]
         return coef, _left_out(scores, targets, problem, trace, sample), sample
 
     def _store(self, coordinates, kernel):
-        """Keep arrays, which any file of models holds."""
+        """Store the fit as arrays, which any file of models holds."""
         self._fitted = coordinates.power, kernel.gamma
         self._mean, self._scale = coordinates.mean.numpy(), coordinates.scale.numpy()
         self._centers, self._squares = as_bits(kernel.centers), as_bits(kernel.squares)
 
     def _stored(self):
-        """(coordinates, kernel) of the fit."""
+        """Return the (coordinates, kernel) of the fit."""
         power, gamma = self._fitted
         centers, squares, mean, scale = (
             of_bits(a) for a in (self._centers, self._squares, self._mean, self._scale)
@@ -277,19 +300,22 @@ class KernelRidgeHead(LeastSquaresHead):
 
     @property
     def centers_(self):
-        """The centers, standardized features over the root of their number."""
+        """Centers: standardized features over the root of their number."""
         return as_array(of_bits(self._centers))
 
-    def _scores(self, rows):
-        (coordinates, kernel), coef = self._stored(), of_bits(self.dual_coef_)
+    def _operator(self, dtype, device):
+        coordinates, kernel = self._stored()
+        coef, intercept = of_bits(self.dual_coef_), torch.from_numpy(self.intercept_)
+        readout = partial(_readout, coef, intercept, torch_dtype(dtype))
+        readout = Operator(readout, intercept.shape, torch_dtype(dtype), ROWS)
+        return compose((coordinates.operator, kernel.operator, readout), ROWS)
 
-        def scores(batch):
-            return kernel(coordinates(batch)) @ coef
 
-        found = in_batches(scores, rows, _ROWS).numpy().astype(rows.dtype, copy=False)
-        return found + self.intercept_.astype(rows.dtype)
+def _readout(coef, intercept, dtype, values):
+    return (values @ coef).to(dtype) + intercept.to(dtype)
 
 
 def _left_out(scores, targets, problem, trace, sample):
     scores, targets = scores.double().numpy(), targets.double().numpy()
-    return leave_one_out(scores, targets, problem.copies, problem.unit, trace, sample)
+    weights = problem.copies, problem.class_weight
+    return leave_one_out(scores, targets, *weights, trace, sample)

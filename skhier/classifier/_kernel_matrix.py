@@ -1,28 +1,28 @@
-"""What kernel ridge regression needs of the kernel's values for all samples."""
+"""The kernel matrix of all samples, and sums over samples of its columns at centers."""
 
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._rows import Sums
+from .._base._rows import Accumulator
 
-_ROWS = 4096  # of the kernel matrix, made at a time
-_ROWS_OF_INTEGERS = 128  # multiplied at a time
+_ROWS = 4096  # rows of the kernel matrix that are computed at a time
+_ROWS_OF_INTEGERS = 128  # rows that are multiplied at a time
 
 
 class KernelMatrix:
-    """K, the kernel of all centers with each other, times matrices.
+    """Kernel matrix K of all centers with each other.
 
-    It is held in the precision of the centers: where that is bfloat16, as 16-bit integers. With
-    the three digits of bfloat16, its rounding alone would have eigenvalues larger than alpha.
+    It is stored in the precision of the centers; for bfloat16, as 16-bit integers: rounding to
+    the three digits of bfloat16 would have eigenvalues larger than alpha.
 
     Parameters
     ----------
     kernel : Kernel
         The kernel and its centers.
     weight : Tensor of shape (n_centers,)
-        Of the centers, R^2.
+        Weights of the centers, R^2.
     task : Task
-        What to tell.
+        Receives the progress.
 
     Attributes
     ----------
@@ -33,19 +33,19 @@ class KernelMatrix:
     def __init__(self, kernel, weight, task):
         n, dtype = len(kernel), kernel.centers.dtype
         self._kernel, self.root = kernel, weight.sqrt()[:, None]
-        self._unit, held_in = (1 / 32767, torch.int16) if dtype.itemsize == 2 else (1, dtype)
-        self._values = torch.empty(n, n, dtype=held_in)  # in units
+        self._unit, stored = (1 / 32767, torch.int16) if dtype.itemsize == 2 else (1, dtype)
+        self._values = torch.empty(n, n, dtype=stored)  # multiples of the unit
         for rows in task.in_parts("kernel", n, _ROWS):
             for columns in gen_batches(rows.stop, _ROWS):
                 block = kernel.between(rows, columns)
-                if held_in == torch.int16:
+                if stored == torch.int16:
                     block.div_(self._unit).round_()
                 self._values[rows, columns] = block
                 self._values[columns, rows] = block.T
         self._values.fill_diagonal_(round(1 / self._unit))
 
     def __matmul__(self, W):
-        """K W."""
+        """Return K W."""
         if self._values.dtype == W.dtype:
             return self._values @ W
         out = torch.empty_like(W)
@@ -56,16 +56,16 @@ class KernelMatrix:
         return out.mul_(self._unit)
 
     def weighted(self, V):
-        """R K R V."""
+        """Return R K R V."""
         return self.root * (self @ (self.root * V))
 
     def _rows(self, index):
         return self._values[index].to(self._kernel.dtype).mul_(self._unit)
 
     def nystroem(self, index):
-        """S (n, n_centers) with S^T S near R K R, from the rows that an index array selects.
+        """Return S (n, n_centers) with S^T S near R K R, from the rows of an index array.
 
-        With it comes the mean of the diagonal of what it lacks.
+        The second result is the mean of the diagonal of R K R - S^T S.
         """
         index = torch.from_numpy(index)
         root = torch.linalg.cholesky(self._kernel.among_centers(index))
@@ -74,29 +74,29 @@ class KernelMatrix:
         return S, float(self.root.square().mean() - S.square().sum() / S.shape[1])
 
     def eigenvalues(self):
-        """Those of R K R."""
+        """Return the eigenvalues of R K R."""
         K = self.root * self._rows(torch.arange(len(self.root))) * self.root.T
         return torch.linalg.eigvalsh(K.double()).clamp(min=0)
 
 
-class CenterSums(Sums):
-    """The weighted products of the kernel's values at centers, with each other and targets.
+class CenterSums(Accumulator):
+    """Accumulator of the weighted products of the kernel's columns at centers.
 
     Parameters
     ----------
     coordinates : Coordinates
-        Of features.
+        Map from features to coordinates.
     kernel : Kernel
         The kernel and its centers.
     table : Tensor of shape (n_classes, n_outputs)
-        The targets of classes.
+        Targets of classes.
 
     Attributes
     ----------
     gram : Tensor of shape (n_centers, n_centers), float64
-        The former.
+        Products of the columns with each other.
     right_side : Tensor of shape (n_centers, n_outputs), float64
-        The latter.
+        Products of the columns with targets.
     """
 
     summed = ("gram", "right_side")
@@ -108,7 +108,7 @@ class CenterSums(Sums):
         self.right_side = torch.zeros(n, table.shape[1], dtype=torch.float64)
 
     def add(self, batch, weight, labels):
-        """Add some rows of features, with weights and labels."""
+        """Add a batch of features with weights and labels."""
         values = self._kernel(self._coordinates(batch)).double()
         weighted = values * weight[:, None]
         self.gram.addmm_(weighted.T, values)

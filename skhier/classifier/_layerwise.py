@@ -10,19 +10,23 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows
 from .._base._device import computing_dtype, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
-from .._base._images import is_plain_vectors, refuse_extreme_values, validate_images
-from .._base._labels import encode_labels
+from .._base._images import (
+    ImageTransformerMixin,
+    is_plain_vectors,
+    refuse_extreme_values,
+    refuse_foreign_values,
+    validate_images,
+)
 from .._base._memory import Memory
 from .._base._parts import CompositeEstimator
 from .._base._sklearn import HasMethods, Interval, StrOptions, VisualBlock
-from .._base._transformer import ImageTransformerMixin
+from .._base._targets import encode_labels, weighted_samples
 from .._base._typing import (
     Auto,
     ClassWeight,
@@ -35,16 +39,14 @@ from .._base._typing import (
     RandomState,
     Verbose,
 )
-from .._base._weights import weighted_samples
 from .._flatten import Flatten
 from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
 from ..embedding import TwoLayerConvEmbedder
-from ._features import Network
+from ._blocks import Weights, network_operator, plan_network, train_network
 from ._heads import HEADS, named_head
 from ._network import build_network
 from ._parts import LAYER_PARTS, make_parts, named_steps
-from ._training import Weights, check_work, train
 
 
 def _head_has(method):
@@ -433,20 +435,22 @@ class LayerwiseCNNClassifier(
         refuse_extreme_values(images)
         images, y, weight = weighted_samples(sample_weight, images, y)
         classes, _ = encode_labels(self, y)
-        weights = Weights.of(weight, self.class_weight, classes, y)
+        weights = Weights.with_classes(weight, self.class_weight, classes, y)
         blocks, head = make_parts(self)
         first = blocks[0].orthogonalizer
         refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
-        check_work(blocks, head, images, weights, len(classes), memory)
+        setting = len(classes), computing_dtype(images), device
+        plans = plan_network(blocks, head, images, weights, *setting, memory)
+        data = images, y, weights, self.mirror
         with Task.fit(self, self.n_layers + 1, X, y) as task:
-            blocks, shape = train(blocks, head, images, y, weights, self.mirror, memory, task)
+            blocks, shape = train_network(blocks, plans, head, *data, memory, task)
         self.classes_ = classes
         self.layers_ = blocks
         self.head_ = head
-        parts = [part for block in self.layers_ for part in block if part is not None]
-        self.n_iter_ = max(part.n_iter_ for part in parts)
+        self.n_iter_ = max(part.n_iter_ for block in blocks for _, part in block.parts())
         self.device_ = str(device)
         self.output_shape_ = shape
+        self._mirror = bool(self.mirror)
         return self
 
     def to_pipeline(self) -> Pipeline:
@@ -498,25 +502,21 @@ class LayerwiseCNNClassifier(
             name_details=[str(part) for _, part in steps],
         )
 
-    def _images(self, X):
+    def _features(self, X):
+        """Return the learned representation of images, as rows."""
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
-        self.layers_[0].orthogonalizer._refuse_foreign(images)
-        return images
+        refuse_foreign_values(images, self.layers_[0].orthogonalizer.kernels_)
+        dtype, device = computing_dtype(images), resolve_device(self.device)
+        layers = [block.operator(dtype, device) for block in self.layers_]
+        return images.map(network_operator(layers, torch_dtype(dtype), self._mirror))
 
     def _respond(self, method, X):
-        """The head's response, for one part of the images after the other."""
-        features = self._features(self._images(X))
+        """Return the head's response to images, computed batch by batch."""
+        features = self._features(X)
         respond = getattr(self.head_, method)
-        parts = gen_batches(len(features), features.batch_size)
-        taken = (features.subset(np.arange(part.start, part.stop)).collect() for part in parts)
-        return np.concatenate([respond(rows.reshape(len(rows), -1)) for rows in taken])
-
-    def _features(self, images):
-        """The learned representation of images, as rows."""
-        dtype = computing_dtype(images)
-        network = Network([block.layer(dtype) for block in self.layers_], self.mirror)
-        return network.applied(images, torch_dtype(dtype))
+        batches = (batch.reshape(len(batch), -1) for batch in features.batches())
+        return np.concatenate([respond(batch) for batch in batches])
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -532,7 +532,7 @@ class LayerwiseCNNClassifier(
         features : ndarray of shape (n, h, w, channels)
             Images of shape `output_shape_`; (n, channels) for plain vectors.
         """
-        features = self._features(self._images(X)).collect()
+        features = self._features(X).collect()
         return features.reshape(len(features), -1) if is_plain_vectors(self, X) else features
 
     @maps_rows
@@ -631,4 +631,4 @@ class LayerwiseCNNClassifier(
         True
         """
         check_is_fitted(self)
-        return build_network(self.layers_, self.head_, self.output_shape_, self.mirror)
+        return build_network(self.layers_, self.head_, self.output_shape_, self._mirror)

@@ -1,6 +1,5 @@
-"""What the heads that regress on a target for each class share."""
+"""Base class of heads that regress on a target for each class."""
 
-from math import prod
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -8,73 +7,76 @@ import torch
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
 from .._base._fitting import fit_method
 from .._base._images import SQUARABLE, refuse_extreme_values
-from .._base._labels import encode_labels
-from .._base._rows import LocalRows
+from .._base._part import Part
+from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
+from .._base._targets import class_weights, encode_labels, weighted_samples
 from .._base._validation import validate_data
-from .._base._weights import class_weight_of, weighted_samples
 from ._calibration import fit_scale, fit_shift
 
 
 class Regression(NamedTuple):
-    """Least squares on a target for each class, with weights and a penalty.
+    """Weighted least squares on a target for each class, with a penalty.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels.
+        All labels.
     labels : ndarray of shape (n_samples,)
-        The indices of those of samples.
-    copies, unit : ndarray of shape (n_samples,)
-        How many copies there are of a sample, and the weight of its class.
+        Index of the class of each sample.
+    copies : ndarray of shape (n_samples,)
+        Number of copies of each sample: its `sample_weight`.
+    class_weight : ndarray of shape (n_samples,)
+        Weight of the class of each sample.
     weight : Tensor of shape (n_samples,)
-        Their product, 0 for samples that are held out; divided by a power of two, which is
-        exact, so that no product leaves the range of floats.
+        Product of both, 0 for validation samples; divided by a power of two, which is exact, so
+        that all products stay in the range of floats.
     penalty : float
-        Divided by the same.
+        Penalty, divided by the same power of two.
     table : Tensor of shape (n_classes, n_outputs)
-        The target of each class.
+        Target of each class.
     offset : Tensor of shape (n_outputs,)
-        The weighted mean of targets.
+        Weighted mean of the targets.
     """
 
     classes: np.ndarray
     labels: np.ndarray
     copies: np.ndarray
-    unit: np.ndarray
+    class_weight: np.ndarray
     weight: Any
     penalty: float
     table: Any
     offset: Any
 
     @classmethod
-    def of(cls, head, y, count, penalty, dtype, held=None):
-        """That of a head, for samples with labels y, some of them `held` out."""
+    def from_labels(cls, head, y, copies, penalty, dtype, held=None):
+        """Return the regression of a head on labels y; samples in `held` have weight 0."""
         classes, labels = encode_labels(head, y)
-        copies = np.ones(len(y)) if count is None else count
-        unit = class_weight_of(y, head.class_weight, classes, copies)
-        weight = copies * unit
+        copies = np.ones(len(y)) if copies is None else copies
+        class_weight = class_weights(y, head.class_weight, classes, copies)
+        weight = copies * class_weight
         if held is not None:
             weight = np.where(held, 0, weight)
         size = 2.0 ** np.frexp(weight.sum() + penalty)[1]
         weight, penalty = weight / size, penalty / size
-        table = torch.from_numpy(_encode_targets(len(classes))).to(dtype)
+        table = np.array([[-1.0], [1.0]]) if len(classes) == 2 else np.eye(len(classes))
+        table = torch.from_numpy(table).to(dtype)
         mass = torch.from_numpy(np.bincount(labels, weight, len(classes)))
         offset = mass.to(dtype) @ table / mass.sum().to(dtype)
         weight = torch.from_numpy(weight).to(dtype)
-        return cls(classes, labels, copies, unit, weight, penalty, table, offset)
+        return cls(classes, labels, copies, class_weight, weight, penalty, table, offset)
 
 
-class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    """A classifier whose scores are regressed on targets, with calibrated probabilities.
+class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimator):
+    """Classifier that regresses scores on targets, with calibrated probabilities.
 
-    Those that inherit learn in `_learn(rows, y, weights)` and score arrays in `_scores`.
+    Subclasses implement the interface :class:`Part` on rows of features.
     """
 
     @fit_method
@@ -90,7 +92,7 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Labels of two or more classes, integers or strings.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights. A weight of 2 is the same as two copies, 0 as no such sample.
+            Weights. A weight of 2 equals two copies, a weight of 0 equals no sample.
 
         Returns
         -------
@@ -100,12 +102,11 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is one class only.
+            If there is only one class.
         """
         rows, y = validate_rows(self, X, y, dtype=[np.float64, np.float32])
         refuse_extreme_values(rows, SQUARABLE)
-        self._learn(*weighted_samples(sample_weight, rows, y))
-        return self
+        return self._fit_rows(*weighted_samples(sample_weight, rows, y), None)
 
     @fit_method
     def fit_features(
@@ -138,19 +139,13 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> bool(head.score(X, X[:, 0] > 0) > 0.9)
         True
         """
-        return self._fit_rows(LocalRows(features), y, sample_weight)
-
-    @fit_method
-    def _fit_rows(self, features, y, sample_weight):
-        """Fit on rows (n, ...) of features, known to be finite."""
-        self.n_features_in_ = prod(features.shape[1:])
-        self._learn(*weighted_samples(sample_weight, features, y))
-        return self
+        rows, y, weight = weighted_samples(sample_weight, Rows.of_array(features), y)
+        return self._fit_rows(rows, y, weight, None)
 
     def _iterate(self, solver, task, watch=None):
-        """Steps of a solver, until its residual is small, a callback or `watch` says stop.
+        """Run a solver until its residual is small, or a callback or `watch` stops it.
 
-        `watch()` is called after each step, and returns (whether to stop, what to print).
+        `watch()` is called after each step, and returns (whether to stop, a message).
         """
         stop = False
         while len(solver.residuals) < self.max_iter and not (stop or task.stop):
@@ -168,18 +163,18 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(solver.residuals)
 
     def _calibrate(self, scores, problem, sample):
-        """Set `temperature_` by scores of samples left out; return what intercepts lack."""
+        """Set `temperature_` by held-out scores; return the correction of the intercepts."""
         scores, labels = _per_class(scores), problem.labels[sample]
-        weight = (problem.copies * problem.unit)[sample]
+        weight = (problem.copies * problem.class_weight)[sample]
         shift = np.zeros(scores.shape[1])
         if self.class_weight is not None:
             shift = fit_shift(scores, labels, weight)
         self.temperature_ = 1 / fit_scale(scores + shift, labels, weight)
-        return _per_output(shift)
+        return shift[1:] - shift[:1] if len(shift) == 2 else shift
 
     @maps_rows
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Confidence scores of the classes.
+        """Return confidence scores of the classes.
 
         Parameters
         ----------
@@ -192,8 +187,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Positive for the second of two classes; else one column per class.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scores = self._scores(rows)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        scores = Rows.of_array(X).map(self._operator(X.dtype, "cpu")).collect()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     @maps_rows
@@ -208,8 +203,7 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. The largest is that of the class that
-            :meth:`predict` gives.
+            In the order of `classes_`. The class that :meth:`predict` returns has the largest.
         """
         scores = self.decision_function(X)
         scores = scores.reshape(len(scores), -1) / scores.dtype.type(self.temperature_)
@@ -233,21 +227,11 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self.classes_[decide(torch.from_numpy(scores.reshape(len(scores), -1))).numpy()]
 
 
-def _encode_targets(n_classes):
-    """A row per class: -1 and 1 for two, else one-hot vectors."""
-    return np.array([[-1.0], [1.0]]) if n_classes == 2 else np.eye(n_classes)
-
-
 def _per_class(scores):
-    """A column for each class, also for two, whose one score is that of the second."""
+    """Return a column for each class; the single score of two classes is of the second."""
     return np.pad(scores, ((0, 0), (1, 0))) if scores.shape[1] == 1 else scores
 
 
-def _per_output(shift):
-    """What to add to the scores of outputs, of which two classes have one."""
-    return shift[1:] - shift[:1] if len(shift) == 2 else shift
-
-
 def decide(scores):
-    """The index of the class that each row of scores, a tensor, speaks for."""
+    """Return the index of the predicted class for each row of scores, a tensor."""
     return (scores[:, 0] > 0).long() if scores.shape[1] == 1 else scores.argmax(dim=1)

@@ -1,21 +1,33 @@
 """RidgeHead: a linear classifier for more features than memory holds twice."""
 
+from functools import partial
+from math import prod
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.callback import with_callbacks
 
 from .._base._device import computing_dtype, torch_dtype
-from .._base._early_stopping import EarlyStopping, set_aside
+from .._base._early_stopping import EarlyStopping, split_validation
 from .._base._fitting import Task
-from .._base._random import make_rng
+from .._base._memory import Work
+from .._base._params import make_rng
+from .._base._part import Plan
+from .._base._rows import Operator
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
 from ._calibration import calibration_sample, leave_one_out, smoother_trace, trace_probes
-from ._conjugate_gradients import ConjugateGradients
+from ._conjugate_gradients import (
+    ConjugateGradients,
+    InverseRoot,
+    n_preconditioning_rows,
+    preconditioning_sample,
+)
 from ._least_squares import LeastSquaresHead, Regression, decide
-from ._preconditioner import InverseRoot, preconditioning_sample
 from ._standardized import StandardizedFeatures
+
+_ROWS = 512  # of features, multiplied at a time
 
 
 class RidgeHead(LeastSquaresHead):
@@ -164,41 +176,54 @@ class RidgeHead(LeastSquaresHead):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _learn(self, X, y, count):
+    def _plan(self, in_shape, n_images, n_classes, dtype, device):
         self._validate_params()
-        wide, rng = torch_dtype(computing_dtype(X)), make_rng(self.random_state)
+        n_features = prod(in_shape)
+        n_columns = (n_classes + 1) * (self.max_iter + 10)
+        n_rows = n_columns + 2 * n_preconditioning_rows(n_images, n_features)
+        work = Work("fitting the head", 4 * n_features * n_rows, "Raise it, or lower max_iter.")
+        return Plan(in_shape, (n_classes,), dtype, device, (work,))
+
+    @with_callbacks
+    def _fit_rows(self, rows, y, weight, plan):
+        self._validate_params()
+        n_features = prod(rows.shape[1:])
+        wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
         held = np.zeros(len(y), dtype=bool)
         if self.early_stopping:
-            held[set_aside(len(y), self.validation_fraction, rng)[1]] = True
-        penalty = float(self.alpha) * self.n_features_in_
-        problem = Regression.of(self, y, count, penalty, wide, held)
+            held[split_validation(len(y), self.validation_fraction, rng)[1]] = True
+        penalty = float(self.alpha) * n_features
+        problem = Regression.from_labels(self, y, weight, penalty, wide, held)
         weight, penalty, offset = problem.weight, problem.penalty, problem.offset
         n_outputs, probes = problem.table.shape[1], None
         if not self.early_stopping:
-            probes = trace_probes(weight.numpy(), self.n_features_in_, rng, wide)
-        some = preconditioning_sample(weight.numpy(), self.n_features_in_, rng)
+            probes = trace_probes(weight.numpy(), n_features, rng, wide)
+        chosen = preconditioning_sample(weight.numpy(), n_features, rng)
         labels = torch.from_numpy(problem.labels)
-        features = StandardizedFeatures(X, weight, problem.table - offset, labels, probes)
+        features = StandardizedFeatures(rows, weight, problem.table - offset, labels, probes)
         root = None
-        if some is not None:  # the mean of all eigenvalues is that of the features' variances
-            root = InverseRoot(features.sample(some), penalty + float(weight.sum()))
+        if chosen is not None:  # the mean of all eigenvalues is the mean of the variances
+            root = InverseRoot(features.sample(chosen), penalty + float(weight.sum()))
 
         def operator(W):
             return features.normal(W) + penalty * W
 
         solver = ConjugateGradients(operator, features.right_side, n_outputs, root)
-        stopping, sample = EarlyStopping(self.n_iter_no_change), np.flatnonzero(held)
+        stopping = sample = None
+        if self.early_stopping:
+            stopping, sample = EarlyStopping(self.n_iter_no_change), np.flatnonzero(held)
 
         def watch():
             scores = features.scores(solver.W, sample) + offset
-            correct = decide(scores).numpy() == problem.labels[sample]
-            accuracy = float(np.average(correct, weights=(problem.copies * problem.unit)[sample]))
+            is_correct = decide(scores).numpy() == problem.labels[sample]
+            copies = (problem.copies * problem.class_weight)[sample]
+            accuracy = float(np.average(is_correct, weights=copies))
             stop = stopping.update(accuracy, (solver.W, scores))
             return stop, f", accuracy {accuracy:.4f}"
 
         with Task.fit(self, self.max_iter) as task:
-            self._iterate(solver, task, watch if self.early_stopping else None)
-        if self.early_stopping:
+            self._iterate(solver, task, None if stopping is None else watch)
+        if stopping is not None:
             W, scores = stopping.best_state
             scores = scores.double().numpy()
         else:
@@ -207,14 +232,27 @@ class RidgeHead(LeastSquaresHead):
             scores = (features.scores(W, sample) + offset).double().numpy()
             trace = smoother_trace(features, penalty, traced)
             targets = problem.table.double().numpy()[problem.labels[sample]]
-            scores = leave_one_out(scores, targets, problem.copies, problem.unit, trace, sample)
+            weights = problem.copies, problem.class_weight
+            scores = leave_one_out(scores, targets, *weights, trace, sample)
         shift = self._calibrate(scores, problem, sample)
         coef = (W[:, :n_outputs] / features.scale[:, None]).T
-        intercept = (offset - coef @ features.mean).numpy()
+        offset = offset - coef @ features.mean + torch.from_numpy(shift).to(offset)
+        self.n_features_in_ = n_features
         self.classes_ = problem.classes
         self.coef_ = coef.numpy()
-        self.intercept_ = intercept + shift.astype(intercept.dtype)
-        self.validation_scores_ = np.array(stopping.scores) if self.early_stopping else None
+        # Scores are computed of features minus a center: a large mean would take their digits.
+        self._center, self._offset = features.center.numpy(), offset.numpy()
+        self.intercept_ = (offset.double() - coef.double() @ features.center.double()).to(wide).numpy()
+        self.validation_scores_ = None if stopping is None else np.array(stopping.scores)
+        return self
 
-    def _scores(self, rows):
-        return rows @ self.coef_.T.astype(rows.dtype) + self.intercept_.astype(rows.dtype)
+    def _operator(self, dtype, device):
+        dtype = np.dtype(dtype)
+        arrays = (array.astype(dtype) for array in (self._center, self.coef_.T, self._offset))
+        scores = partial(_scores, *arrays)
+        return Operator(scores, self._offset.shape, torch_dtype(dtype), _ROWS)
+
+
+def _scores(center, coef, offset, X):
+    X = X - center if center.any() else X
+    return torch.from_numpy(X @ coef + offset)

@@ -1,6 +1,6 @@
-"""Features with mean 0 and variance 1 that are never made: what ridge regression needs of them.
+"""Implicitly standardized features: products for ridge regression without forming the matrix.
 
-All of it is sums over samples, which are gone over for each product.
+Each product is a sum over samples, one pass over the features.
 """
 
 from math import prod
@@ -9,42 +9,42 @@ import torch
 from torch.nn import functional as F
 
 from .._base._device import as_tensor, torch_dtype
-from .._base._rows import Sums, Together
+from .._base._moments import Moments
+from .._base._rows import Accumulator, Accumulators, Operator
 
 _ROWS = 4096  # of the features, multiplied at a time
-_WIDE_ROWS = 512  # where they are made float32 or float64 for it
+_WIDE_ROWS = 512  # of features that are converted to float32 or float64
+# Features are centered before they are multiplied if the root mean square of mean / deviation is
+# larger: in float32, digits of the products would be lost.
+_MAX_OFFSET = 100
 
 
 def _columns(batch):
-    """A batch of features as a matrix."""
+    """Flatten a batch of features to a matrix."""
     return as_tensor(batch).flatten(1)
 
 
-class Moments(Sums):
-    """Sums of features and of their squares."""
-
-    summed = ("_total", "_square")
+class FeatureMoments(Moments):
+    """Accumulator of the weighted moments of features, computed in a dtype."""
 
     def __init__(self, n_features, dtype):
+        super().__init__(n_features)
         self._dtype = dtype
-        self._total, self._square = torch.zeros(2, n_features, dtype=torch.float64)
 
     def add(self, batch, weight, *others):
-        x = _columns(batch).to(self._dtype)
-        self._total += weight @ x
-        self._square += weight @ (x * x)
+        """Add a batch of features with weights."""
+        super().add(_columns(batch).to(self._dtype), weight)
 
-    def mean_and_scale(self, n):
-        """The mean, and the standard deviation or infinity for constants."""
-        mean = self._total / n
-        variance = self._square / n - mean**2
-        varies = variance > 1e-10 * self._square / n
-        scale = torch.where(varies, variance.clamp(min=0).sqrt(), torch.inf)
-        return mean.to(self._dtype), scale.to(self._dtype)
+    def mean_and_scale(self):
+        """Return the means and the standard deviations, infinity for constants."""
+        return self.mean.to(self._dtype), self.deviation(self._dtype).to(self._dtype)
 
 
-class _Adjoint(Sums):
-    """The products of columns, what a function makes of features and labels, with features."""
+class _Adjoint(Accumulator):
+    """Accumulator of the products of columns with features.
+
+    The columns are a function of a batch of features and labels.
+    """
 
     summed = ("_products", "_total")
 
@@ -61,12 +61,12 @@ class _Adjoint(Sums):
         self._total += narrow.to(columns.dtype).sum(dim=1)
 
     def standardized(self, mean, scale):
-        """The products (n_features, n_columns) with the features less their mean, scaled."""
+        """Return the products (n_features, n_columns) with standardized features."""
         return (self._products.T - torch.outer(mean, self._total)) / scale[:, None]
 
 
 class _Targets:
-    """Targets of samples, those of their classes and others."""
+    """Targets of samples: the targets of their classes, then the columns of probes."""
 
     def __init__(self, table):
         self._table = table
@@ -77,7 +77,7 @@ class _Targets:
 
 
 class _Product:
-    """The products of features with coefficients, less that of their mean."""
+    """Products of features with coefficients, minus a shift."""
 
     def __init__(self, narrow, shift):
         self._narrow, self._shift = narrow, shift
@@ -87,7 +87,7 @@ class _Product:
 
 
 class Standardized:
-    """The map from features as they are to those with mean 0 and variance 1, or 0."""
+    """Map from raw features to features with mean 0 and variance 1; constants become 0."""
 
     def __init__(self, mean, scale):
         self._mean, self._scale = mean, scale
@@ -97,14 +97,25 @@ class Standardized:
 
 
 class _Weighted(Standardized):
-    """Likewise, times the roots of weights."""
+    """Map from features and weights to standardized features times the roots of weights."""
 
     def __call__(self, batch, weight):
         return super().__call__(batch).mul_(weight[:, None].sqrt())
 
 
-class _Gram(Sums):
-    """The products with each other of what a function makes of features and weights."""
+class _Centered:
+    """Map that subtracts a center, in the precision of the features."""
+
+    def __init__(self, center):
+        self._center = center
+
+    def __call__(self, batch):
+        x = _columns(batch)
+        return x - self._center.to(x.dtype)
+
+
+class _Gram(Accumulator):
+    """Accumulator of X^T X, where a function maps features and weights to X."""
 
     summed = ("total",)
 
@@ -118,70 +129,80 @@ class _Gram(Sums):
 
 
 class StandardizedFeatures:
-    """The matrix X of standardized features, with weights of samples. Constant ones are 0.
+    """The matrix X of standardized features, with weights of samples. Constants are 0.
 
     Parameters
     ----------
     rows : Rows of shape (n_samples, ...)
-        The features as they are.
+        Raw features.
     weight : Tensor of shape (n_samples,)
-        Weights of samples; those with 0 do not count.
+        Weights of samples.
     table : Tensor of shape (n_classes, n_outputs)
-        The target of each class; their weighted mean over samples is 0.
+        Target of each class; their weighted mean over samples is 0.
     labels : Tensor of shape (n_samples,)
-        The classes of samples.
+        Classes of samples.
     probes : Tensor of shape (n_samples, n_probes) or None
-        More targets.
+        More columns of targets.
 
     Attributes
     ----------
+    center : Tensor of shape (n_features,)
+        Subtracted from the raw features; 0 unless their means are large beside their deviations.
     mean, scale : Tensor of shape (n_features,)
-        Of the features.
+        Moments of the features minus `center`.
     right_side : Tensor of shape (n_features, n_outputs + n_probes)
-        The weighted products of X and the targets.
+        Weighted products of X and the targets.
     """
 
     def __init__(self, rows, weight, table, labels, probes):
         self._rows, self._weight, self._n = rows, weight, float(weight.sum())
         self._n_features = prod(rows.shape[1:])
         self._narrow = torch_dtype(rows.dtype)
-        sums = Together(Moments(self._n_features, weight.dtype), self._targets(table, probes))
-        along = self._weight, labels, probes
-        moments, targets = rows.accumulate(sums, *along, batch_size=_WIDE_ROWS).parts
-        self.mean, self.scale = moments.mean_and_scale(self._n)
+        self.center = torch.zeros(self._n_features, dtype=weight.dtype)
+        aligned = weight, labels, probes
+        self._measure(table, aligned)
+        offsets = self.mean / self.scale
+        if offsets.square().mean() > _MAX_OFFSET**2:
+            self.center, shape = self.mean, (self._n_features,)
+            center = _Centered(self.center)
+            self._rows = rows.map(Operator(center, shape, self._narrow, _WIDE_ROWS))
+            self._measure(table, aligned)
+
+    def _measure(self, table, aligned):
+        """Compute mean, scale and right side in one pass."""
+        _, labels, probes = aligned
+        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
+        moments = FeatureMoments(self._n_features, self._weight.dtype)
+        targets = _Adjoint(_Targets(table), n_columns, self._n_features, table.dtype)
+        sums = Accumulators(moments, targets)
+        moments, targets = self._rows.accumulate(sums, *aligned, batch_size=_WIDE_ROWS).parts
+        self.mean, self.scale = moments.mean_and_scale()
         self.right_side = targets.standardized(self.mean, self.scale)
 
-    def _targets(self, table, probes):
-        """Sums of the products of targets with features as they are."""
-        n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
-        return _Adjoint(_Targets(table), n_columns, self._n_features, table.dtype)
-
     def normal(self, W):
-        """The weighted product X^T X W, for coefficients (n_features, n_columns)."""
+        """Return the weighted product X^T X W, for coefficients (n_features, n_columns)."""
         sums = _Adjoint(self._product(W), *W.T.shape, W.dtype)
         sums = self._rows.accumulate(sums, self._weight, batch_size=_ROWS)
         return sums.standardized(self.mean, self.scale)
 
     def _product(self, W):
-        """The map from features as they are to X W."""
+        """Return the map from features to X W."""
         narrow = (W / self.scale[:, None]).T.to(self._narrow).contiguous()
         # The mean is multiplied by the rounded coefficients too, so that it cancels.
         return _Product(narrow, self.mean @ narrow.T.to(W.dtype))
 
     def scores(self, W, index):
-        """X W of the samples that a sorted index array selects, (n, n_columns)."""
-        some = self._rows.subset(index)
-        made = some.derived(self._product(W), (W.shape[1],), W.dtype, _ROWS)
-        return torch.from_numpy(made.collect())
+        """Return X W, (n, n_columns), for the samples of a sorted index array."""
+        product = Operator(self._product(W), (W.shape[1],), W.dtype, _ROWS)
+        return torch.from_numpy(self._rows.subset(index).map(product).collect())
 
     def sample(self, index):
-        """The rows of X that an index array selects, scaled so that their X^T X is that of all."""
-        weight = self._weight[index]
-        some = self._rows.take(index)
-        return _Weighted(self.mean, self.scale)(some, weight * (self._n / weight.sum()))
+        """Return the rows of X of an index array, scaled to have an X^T X near that of all."""
+        weight, rows = self._weight[index], self._rows.take(index)
+        return _Weighted(self.mean, self.scale)(rows, weight * (self._n / weight.sum()))
 
     def eigenvalues(self):
-        """Those of the weighted product X^T X, of n_samples or n_features the fewer."""
+        """Return the min(n_samples, n_features) largest eigenvalues of the weighted X^T X."""
         weighted = _Weighted(self.mean, self.scale)
         if len(self._rows) > self._n_features:
             sums = _Gram(weighted, self._n_features, self.mean.dtype)

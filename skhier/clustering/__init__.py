@@ -1,4 +1,4 @@
-"""Clustering of patches and the orthogonal codes made of it (paper, section 5.1)."""
+"""Spherical k-means, patches, and their orthogonal codes (paper, sections 5 and 6)."""
 
 from ._orthogonalizer import PatchKMeansOrthogonalizer
 from ._spherical_kmeans import SphericalKMeans

@@ -2,35 +2,31 @@
 
 A batch of codes is either dense, a floating tensor (n, h, w, channels), or a label map,
 an integer tensor (n, h, w) that stands for one-hot vectors: `n_clusters` times smaller,
-and all that the layers above need of them.
+and sufficient for the layers above.
 """
 
 import threading
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
 
-from .._base._device import (
-    as_bits,
-    as_tensor,
-    automatic_batch_size,
-    dense_product,
-    in_batches,
-    to_tensor,
-)
-from ._border import subtract_border
-from ._pooling import make_pool
+from .._base._device import as_bits, as_tensor, automatic_batch_size, dense_product
 
-# Added to the mean square of a patch's responses that they are divided by the root of.
+# Added to the mean square of a patch's responses before they are divided by its root.
 NORM_EPS = 0.01
 
 ENCODINGS = {"one_hot": 1, "relu": 1, "crelu": 2}  # channels for each cluster
 
+# Reach of the weights of 'tent' pooling from the center of a window, in windows: chosen on
+# photographs, where 1.3 windows are 1.5 points better than windows with edges.
+_REACH = 1.3
+
 
 class Coding(NamedTuple):
-    """What becomes of the responses of the patches of an image.
+    """Nonlinearity and pooling of the responses of an image's patches.
 
     Attributes
     ----------
@@ -41,9 +37,9 @@ class Coding(NamedTuple):
     normalize : bool
         Whether a patch's responses are divided by their root mean square.
     pooling : {'max', 'average', 'tent'}
-        What a window of codes becomes; 'tent' is an average with weights, of windows that overlap.
+        Reduction of a window of codes; 'tent' is a weighted average of overlapping windows.
     pool_size : tuple of int
-        Window and stride of the pooling; windows cut by the border count.
+        Window and stride of the pooling; windows cut by the border are pooled too.
     """
 
     encoding: str
@@ -53,45 +49,45 @@ class Coding(NamedTuple):
     pool_size: tuple
 
     def code_shape(self, map_shape, n_clusters):
-        """(h, w, channels) of the codes of an image whose patches lie on a map."""
+        """Return (h, w, channels) of the codes of an image with a map of patches."""
         pooled = (-(-m // p) for m, p in zip(map_shape, self.pool_size))
         return *pooled, n_clusters * ENCODINGS[self.encoding]
 
 
 class _Buffers(threading.local):
-    """Memory by name, each thread's own: workers of a cluster may share an encoder."""
+    """Memory by name, separate in each thread: workers of a cluster may share an encoder."""
 
     def __init__(self):
-        self.kept = {}
+        self.by_name = {}
 
     def __reduce__(self):
         return _Buffers, ()
 
 
 class PatchEncoder:
-    """A code for each patch: its products with the kernels, a nonlinearity, pooling.
+    """Encoder of patches: products with the kernels, a nonlinearity, pooling.
 
-    The products are a convolution, phrased as a matrix product of the patches of as many
-    images as keep every map in the processor's cache.
+    The products are a convolution, computed as a matrix product of the patches of a batch of
+    images that keeps every map in the processor's cache.
 
     Parameters
     ----------
     grid : PatchGrid
-        Where patches lie.
+        Positions of patches.
     border : ndarray of shape (channels,)
         Subtracted from pixels.
     kernels : ndarray of shape (n_clusters, patch height, patch width, channels)
-        Of the convolution.
+        Kernels of the convolution.
     intercepts : ndarray of shape (n_clusters,)
         Added to the convolution.
     coding : Coding
-        What becomes of the responses.
+        Nonlinearity and pooling.
     dtype : torch.dtype
-        Computed in.
+        Precision of the computation.
     device : torch.device
         Where to compute.
     batch_size : int or None
-        Images at a time; None suits the cache.
+        Number of images at a time; None suits the cache.
     """
 
     def __init__(
@@ -99,13 +95,12 @@ class PatchEncoder:
     ):
         self.grid = grid
         self.border = as_tensor(border).to(device)
-        self.kernels = to_tensor(kernels.reshape(len(kernels), -1), dtype, device)
-        self.intercepts = to_tensor(intercepts, dtype, device)
+        self.kernels = as_tensor(kernels.reshape(len(kernels), -1)).to(device, dtype)
+        self.intercepts = as_tensor(intercepts).to(device, dtype)
         self.coding = coding
         self.dtype = dtype
         self.device = device
         self.n_clusters = len(kernels)
-        self.code_shape = coding.code_shape(grid.map_shape, self.n_clusters)
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
         widest = max(self.n_clusters, self.kernels.shape[1])
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
@@ -114,30 +109,25 @@ class PatchEncoder:
         self._buffers = _Buffers()
 
     def _response(self, images):
-        """The convolution of images with the kernels: (n, rows, columns, n_clusters)."""
-        # The border goes before the precision: its digits would take those of the contrast.
-        images = subtract_border(as_tensor(images).to(self.device), self.border)
-        windows = self.grid.windows(images.to(self.dtype))
+        """Convolve images with the kernels: (n, rows, columns, n_clusters)."""
+        windows = self.grid.windows(as_tensor(images).to(self.device), self.border, self.dtype)
         patches = self._buffer("patches", windows).copy_(windows)
         rows = patches.reshape(-1, self.kernels.shape[1])
         return dense_product(rows, self.kernels, self.intercepts).reshape(*windows.shape[:3], -1)
 
     def _buffer(self, name, like):
-        """Memory of the shape of `like`, the same at each call: fresh memory is slow."""
-        kept = self._buffers.kept.get(name)
-        if kept is None or len(kept) < len(like):
-            kept = self._buffers.kept[name] = like.new_empty(like.shape)
-        return kept[: len(like)]
+        """Return memory of the shape of `like`, kept between calls: fresh memory is slow."""
+        buffer = self._buffers.by_name.get(name)
+        if buffer is None or len(buffer) < len(like):
+            buffer = self._buffers.by_name[name] = like.new_empty(like.shape)
+        return buffer[: len(like)]
 
     def label_map(self, images):
-        """The cluster of each patch: the nearest centroid has the largest response."""
+        """Return the cluster of each patch: the nearest centroid has the largest response."""
         return self._response(images).argmax(dim=3)
 
     def encode(self, images):
-        """The codes of images, as a label map where they are one-hot."""
-        return in_batches(self._encode_batch, images, self.batch_size)
-
-    def _encode_batch(self, images):
+        """Encode images; one-hot codes that are not pooled are label maps."""
         if self.coding.encoding == "one_hot":
             labels = self.label_map(images)
             is_map = self.coding.pool_size == (1, 1)
@@ -153,12 +143,12 @@ class PatchEncoder:
         return torch.cat([self._rectify(r), self._rectify(negative)], dim=3)
 
     def _rectify(self, r):
-        """pool(max(0, r + b)), as pool(max(r, -b)) + b: one pass fewer over r."""
-        bias = float(self.coding.bias)  # of unsigned ints -bias would wrap around
+        """Compute pool(max(0, r + b)) as pool(max(r, -b)) + b: one pass fewer over r."""
+        bias = self.coding.bias
         return self._pool(_raise_to(r, -bias), bias)
 
     def encode_dense(self, images):
-        """The codes of images, dense whatever the encoding."""
+        """Encode images; all codes are dense."""
         codes = self.encode(images)
         return codes if codes.is_floating_point() else self._one_hot(codes)
 
@@ -166,12 +156,80 @@ class PatchEncoder:
         return F.one_hot(labels, self.n_clusters).to(self.dtype)
 
 
-def _raise_to(r, least):
-    """max(r, least) in place."""
-    if r.dtype != torch.bfloat16 or least < 0:
-        return r.clamp_(min=least)
-    # Numbers that are not negative are in the order of their bits read as integers, and those
-    # of negative numbers, as of -0.0, are negative: 4 times as fast, as nothing is converted.
-    bits = as_bits(torch.tensor(abs(least), dtype=r.dtype)).item()
+def _raise_to(r, minimum):
+    """Compute max(r, minimum) in place."""
+    if r.dtype != torch.bfloat16 or minimum < 0:
+        return r.clamp_(min=minimum)
+    # Nonnegative floats are ordered as their bits read as integers, and the integers of negative
+    # floats, -0.0 included, are negative: 4 times as fast, as nothing is converted.
+    bits = as_bits(torch.tensor(abs(minimum), dtype=r.dtype)).item()
     r.view(torch.int16).clamp_(min=bits)
     return r
+
+
+def tent_weights(side, window):
+    """Return the weights of pixels, along one side of a map, in overlapping windows.
+
+    There are ceil(side / window) equal windows. Weights fall linearly from the center of each.
+
+    Parameters
+    ----------
+    side : int
+        Pixels of the map.
+    window : int
+        Pixels of a window without overlap.
+
+    Returns
+    -------
+    weights : Tensor of shape (n_windows, side)
+        The weights of a window sum to 1.
+    """
+    n = -(-side // window)
+    width = side / n
+    center = (torch.arange(n, dtype=torch.float64) + 0.5) * width - 0.5
+    distance = (torch.arange(side) - center[:, None]).abs() / width
+    weights = (1 - distance / _REACH).clamp(min=0)
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def make_pool(map_shape, pooling, pool_size, dtype):
+    """Return the function (codes, offset) -> pooled codes + offset.
+
+    It may write into the codes, a tensor (n, h, w, channels).
+
+    Parameters
+    ----------
+    map_shape : tuple of int
+        (h, w).
+    pooling : {'max', 'average', 'tent'}
+        Reduction of a window.
+    pool_size : tuple of int
+        Size and stride of windows; those cut by the border are pooled too.
+    dtype : torch.dtype
+        Dtype of the codes.
+    """
+    if pool_size == (1, 1):
+        return torch.Tensor.add_
+    if pooling == "tent":
+        rows, columns = map(tent_weights, map_shape, pool_size)
+        weights = torch.kron(rows, columns).to(dtype)
+        return partial(_pool_tents, weights, (len(rows), len(columns)))
+    return partial(_pool_windows, pooling, pool_size)
+
+
+def _pool_tents(weights, shape, codes, offset):
+    # Rounded weights do not sum to 1, so the offset gets the weights of the codes. It is added
+    # inside the product: the sum may be small beside it, and is rounded only once.
+    n = len(codes)
+    weights = weights.to(codes.device)
+    offsets = offset * weights.sum(dim=1, keepdim=True)
+    pooled = torch.baddbmm(
+        offsets.expand(n, -1, codes.shape[3]), weights.expand(n, -1, -1), codes.flatten(1, 2)
+    )
+    return pooled.unflatten(1, shape)
+
+
+def _pool_windows(pooling, pool_size, codes, offset):
+    function = {"max": F.max_pool2d, "average": F.avg_pool2d}[pooling]
+    pooled = function(codes.permute(0, 3, 1, 2), pool_size, ceil_mode=True)
+    return pooled.permute(0, 2, 3, 1).add_(offset)

@@ -2,7 +2,7 @@
 
 For unit vectors x and c the cosine distance is 1 - <x, c> = ||x - c||^2 / 2, so the
 assignment is a matrix product and the best center of a cluster is the direction of its
-sum. Sums over samples are all that an iteration learns from the data.
+sum. An iteration needs only sums over samples.
 """
 
 import numpy as np
@@ -10,15 +10,14 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._device import as_array, automatic_batch_size, dense_product
-from .._base._rows import LocalRows, Sums
+from .._base._rows import Accumulator, Rows
 
-# Two directions are taken for the same when their coordinates round to the same
-# multiples of this.
+# Two directions are equal if their coordinates round to the same multiples of this.
 _RESOLUTION = 1e-5
 
 
 def unit_rows(X):
-    """The rows of X divided by their Euclidean norms; zero rows stay zero."""
+    """Divide the rows of X by their Euclidean norms; zero rows stay zero."""
     largest = np.maximum(X.max(axis=1), -X.min(axis=1))
     rows = np.ldexp(X, -np.frexp(largest)[1][:, None])  # exact, and their squares are in range
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
@@ -27,54 +26,54 @@ def unit_rows(X):
     return rows
 
 
-class Directions(Sums):
-    """The number of different nonzero unit vectors, up to `_RESOLUTION`.
+class Directions(Accumulator):
+    """Accumulator of the number of distinct nonzero unit vectors, up to `_RESOLUTION`.
 
     Parameters
     ----------
-    enough : int
-        Counting stops there.
+    limit : int
+        Largest count.
     """
 
-    def __init__(self, enough):
-        self._enough = int(enough)
+    def __init__(self, limit):
+        self._limit = int(limit)
         self._seen = np.empty(0, np.uint64)
 
     def add(self, units, weight=None):
-        """Add unit vectors, those of positive weight."""
-        if self.count >= self._enough:
+        """Add the unit vectors of positive weight."""
+        if self.count >= self._limit:
             return
         units = as_array(units)
-        counts = units.any(axis=1)
+        is_counted = units.any(axis=1)
         if weight is not None:
-            counts &= as_array(weight) > 0
-        steps = np.rint(units[counts] / _RESOLUTION).astype(np.int64).astype(np.uint64)
+            is_counted &= as_array(weight) > 0
+        steps = np.rint(units[is_counted] / _RESOLUTION).astype(np.int64).astype(np.uint64)
         # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
         n_features = steps.shape[1]
         factors = np.random.default_rng(0).integers(2**64, size=n_features, dtype=np.uint64)
         self._join(steps @ (factors | np.uint64(1)))
 
     def __add__(self, other):
-        both = Directions(self._enough)
+        both = Directions(self._limit)
         both._join(np.concatenate([self._seen, other._seen]))
         return both
 
     def _join(self, hashes):
-        self._seen = np.union1d(self._seen, hashes)[: self._enough]
+        self._seen = np.union1d(self._seen, hashes)[: self._limit]
 
     @property
     def count(self):
-        """The number so far, `enough` at most."""
+        """Number of distinct directions so far, at most `limit`."""
         return len(self._seen)
 
 
-def count_distinct_directions(units, enough):
-    """The number of different nonzero rows of an array of unit vectors, up to `enough`."""
-    return LocalRows(units).accumulate(Directions(enough)).count
+def count_distinct_directions(units, limit):
+    """Return the number of distinct nonzero rows of an array of unit vectors, up to `limit`."""
+    return Rows.of_array(units).accumulate(Directions(limit)).count
 
 
 def nearest(units, centers):
-    """(largest cosines, indices of the centers that have them) of unit vectors."""
+    """Return, for unit vectors, the largest cosine and the index of the center that has it."""
     similarity = units.new_empty(len(units))
     labels = torch.empty(len(units), dtype=torch.int64, device=units.device)
     for rows, cosines in similarities(units, centers):
@@ -83,18 +82,18 @@ def nearest(units, centers):
 
 
 def nearest_center(centers, units):
-    """The index of the nearest center of each unit vector."""
+    """Return the index of the nearest center of each unit vector."""
     return nearest(units.to(centers.device), centers)[1]
 
 
 def distances(centers, units):
-    """The cosine distance of each unit vector to each center."""
+    """Return the cosine distance of each unit vector to each center."""
     cosines = [cosines for _, cosines in similarities(units.to(centers.device), centers)]
     return (1 - torch.cat(cosines)).clamp_(0, 2)
 
 
-def rows_at_a_time(centers):
-    """As many that sums over clusters take little of the time that finding the nearest takes."""
+def lloyd_batch_size(centers):
+    """Return a batch size at which updating sums is cheap beside the assignment."""
     return 2 * len(centers) + 8192
 
 
@@ -105,8 +104,8 @@ def similarities(units, centers):
         yield rows, dense_product(units[rows], centers)
 
 
-class Clusters(Sums):
-    """What an iteration learns: of the samples that each center is nearest to, the sum.
+class Clusters(Accumulator):
+    """Accumulator of an iteration: the sum of the samples nearest to each center.
 
     Parameters
     ----------
@@ -137,29 +136,29 @@ class Clusters(Sums):
         if weight is not None:
             weighted = units * weight[:, None]
             cost *= weight
-        # Short sums in the data's dtype, which is several times as fast, then long ones.
+        # The sum of a batch in the data's dtype, several times as fast, then float64.
         self._sums += torch.zeros_like(centers).index_add_(0, labels, weighted)
         self._size += torch.bincount(labels, weight, len(centers))
         self.inertia += float(cost.sum())
 
     def directions(self):
-        """(the direction of each cluster's sum, indices of clusters without a sample)."""
+        """Return the direction of each cluster's sum, and the indices of empty clusters."""
         norms = self._sums.norm(dim=1, keepdim=True)
-        # A sum of zero has no direction: every center costs the same, so the old one stays.
+        # A sum of zero has no direction: all centers cost the same, and the old one stays.
         directions = torch.where(norms > 1e-12, self._sums / norms, self._centers.double())
         empty = torch.nonzero(self._size == 0).ravel()
         return directions.to(self._centers.dtype), empty
 
 
-class FarSamples(Sums):
-    """The samples with the largest cosine distances to their centers, the farthest first.
+class FarSamples(Accumulator):
+    """Accumulator of the samples farthest from their centers, the farthest first.
 
     Parameters
     ----------
     centers : Tensor of shape (n_clusters, n_features)
         The centers.
     n_samples : int
-        How many, at most.
+        Largest number of samples.
     """
 
     def __init__(self, centers, n_samples):
@@ -168,13 +167,13 @@ class FarSamples(Sums):
         self.units = centers[:0]
 
     def add(self, units, weight):
-        """Add unit vectors with weights; those of weight or length 0 are no candidates."""
+        """Add unit vectors with weights; vectors of weight or length 0 are no candidates."""
         units = units.to(self._centers.device)
         distance = 1 - nearest(units, self._centers)[0]
-        counts = units.any(dim=1)
+        is_candidate = units.any(dim=1)
         if weight is not None:
-            counts &= weight > 0
-        self._join(distance[counts], units[counts])
+            is_candidate &= weight > 0
+        self._join(distance[is_candidate], units[is_candidate])
 
     def __add__(self, other):
         both = FarSamples(self._centers, self._n_samples)
@@ -200,20 +199,20 @@ def lloyd(units, weight, centers, max_iter, tol, on_iteration):
     units : Rows of shape (n_samples, n_features)
         Unit vectors.
     weight : Tensor of shape (n_samples,) or None
-        Their weights, in their dtype; all 1 if None.
+        Weights, in the dtype of the vectors; all 1 if None.
     centers : Tensor of shape (n_clusters, n_features)
-        The first centers.
+        Initial centers.
     max_iter, tol, on_iteration : int, float, callable
         See above.
     """
-    batch_size = rows_at_a_time(centers)
+    batch_size = lloyd_batch_size(centers)
     clusters = units.accumulate(Clusters(centers), weight, batch_size=batch_size)
     inertias = [clusters.inertia]
     n_iter = 0
     for n_iter in range(1, max_iter + 1):
         new_centers, empty = clusters.directions()
         if len(empty):
-            # The inertia cannot rise when an unused center moves to where a sample is.
+            # The inertia cannot rise when an unused center moves to a sample.
             far = FarSamples(centers, len(empty))
             far = units.accumulate(far, weight, batch_size=batch_size).units
             new_centers[empty[: len(far)]] = far

@@ -1,6 +1,5 @@
 """PatchKMeansOrthogonalizer: clusters of patches, mapped to orthogonal vectors."""
 
-from functools import partial
 from math import prod
 from numbers import Integral, Real
 from typing import Self
@@ -8,7 +7,7 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,16 +21,18 @@ from .._base._device import (
 )
 from .._base._fitting import Task, fit_method
 from .._base._images import (
+    ImageTransformerMixin,
     is_plain_vectors,
     refuse_extreme_values,
     refuse_foreign_values,
     validate_images,
 )
-from .._base._params import is_auto
+from .._base._params import is_auto, make_rng
+from .._base._part import Part
 from .._base._parts import CompositeEstimator, make_part
-from .._base._random import make_rng
+from .._base._rows import Operator
 from .._base._sklearn import Interval, StrOptions
-from .._base._transformer import ImageTransformerMixin
+from .._base._targets import weighted_samples
 from .._base._typing import (
     Auto,
     Border,
@@ -46,24 +47,24 @@ from .._base._typing import (
     RandomState,
     Verbose,
 )
-from .._base._weights import weighted_samples
-from ._border import border_color, resolve_border
 from ._codebook import learn_codebook
-from ._encoder import ENCODINGS, PatchEncoder
-from ._patches import refuse_patches_of_vectors
-from ._plan import Plan
+from ._encoder import ENCODINGS, Coding, PatchEncoder
+from ._patches import PatchGrid, border_color, refuse_patches_of_vectors
+from ._plan import plan_coding
 from ._spherical_kmeans import SphericalKMeans
 
 
-class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, CompositeEstimator):
+class PatchKMeansOrthogonalizer(
+    CallbackSupportMixin, ImageTransformerMixin, Part, CompositeEstimator
+):
     r"""Map patches to vectors: equal within a cluster, orthogonal between clusters.
 
     Patches of the images are clustered by k-means. Every patch then becomes a vector
-    with one channel per cluster, or two. This is the map :math:`\varphi` of algorithm 1
-    (section 5.1 of the paper) with `encoding='one_hot'`, and else its practical form, steps
-    1 to 4 of section 6, in which vectors of different clusters are nearly orthogonal. The
-    defaults suit photographs and drawings; they are those of
-    :class:`LayerwiseCNNClassifier`.
+    with one channel per cluster, or two. With `encoding='one_hot'` this is the map
+    :math:`\varphi` of algorithm 1 (section 5.1 of the paper). Other encodings are its practical
+    form, steps 1 to 4 of section 6, in which vectors of different clusters are nearly
+    orthogonal. The defaults suit photographs and drawings, and are the defaults of
+    :class:`LayerwiseCNNClassifier` too.
 
     Parameters
     ----------
@@ -73,23 +74,23 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
 
     patch_size : int, pair of int or 'auto', default='auto'
         (Height, width) of patches in pixels. 'auto' is 6 for images of at least 16x16
-        pixels and at most 4 channels, 1 for plain vectors, and else 3.
+        pixels and at most 4 channels, 1 for plain vectors, and 3 for all other images.
 
     stride : int, pair of int or None, default=1
         Distance between neighbouring patches in pixels. None is `patch_size`: patches
         do not overlap.
 
     padding : {'valid', 'same'}, int or pair of int, default='same'
-        Pixels added around images: none; as many as give a patch at every stride; or this
-        many at each side (vertical, horizontal). They have the value `border`.
+        Pixels added around images: none; enough for a patch at every stride; or this
+        number at each side (vertical, horizontal). Their value is `border`.
 
     border : {'auto', 'dark'} or float, default='auto'
-        Color of what lies beyond the borders of images. Patches hold differences to it.
-        'dark' is three standard deviations below the mean of each channel, or its minimum
-        if that is more: 0 for most images with values from 0. It moves with the images, so
-        codes are the same when a constant is added to a channel. 'auto' is 'dark' for images
-        of at most 4 channels, and 0 for codes, which have more, and with `whiten_eps=None`,
-        where patches stay as they are.
+        Color beyond the borders of images. Patches hold differences to it.
+        'dark' is three standard deviations below the mean of each channel, but at least its
+        minimum: 0 for most images with values from 0. It moves with the images, so codes
+        stay the same when a constant is added to a channel. 'auto' is 'dark' for images
+        of at most 4 channels; it is 0 for codes, which have more, and with `whiten_eps=None`,
+        where patches are not changed.
 
     encoding : {'one_hot', 'relu', 'crelu'}, default='crelu'
         The code of a patch x, with centroids :math:`c_j`:
@@ -98,14 +99,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         - 'relu' (section 6): channel j is :math:`\max(0, \langle c_j, x\rangle / r + b)`,
           a convolution with the centroids and a ReLU. r is `scale_`, so that codes do
           not depend on the unit of the images. With a Euclidean k-means,
-          :math:`(\langle c_j, x\rangle - \|c_j\|^2 / 2) / r^2` takes the place of the
-          quotient: the largest channel is that of the nearest centroid;
-        - 'crelu': the 'relu' codes of the patch and those of its negative, so twice as many
-          channels for the work of one convolution.
+          :math:`(\langle c_j, x\rangle - \|c_j\|^2 / 2) / r^2` replaces the quotient: the
+          nearest centroid has the largest channel;
+        - 'crelu': the 'relu' codes of the patch and of its negative: twice the channels for the
+          work of one convolution.
 
     bias : float, default=-0.5
         The fixed bias b of the ReLU, in units of r, or of the responses' root mean square
-        if `normalize`. Lower gives sparser codes. Not used by the 'one_hot' encoding.
+        if `normalize`. A lower bias gives sparser codes. 'one_hot' codes ignore it.
 
     normalize : bool, default=True
         Whether the responses :math:`\langle c_j, x\rangle / r` of a patch to all centroids
@@ -116,56 +117,56 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
     pool_size : int, pair of int, 'auto' or 'thirds', default='auto'
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
         so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
-        codes, 3 for at least 6x6, and 2 for smaller ones. 'thirds' is as much, or more, so
-        that at most 3x3 windows remain of a map of any size: a last layer gives no more
-        features for large images than for small ones. If `pooling` is 'average', these windows
-        are equal and overlap, and weights fall linearly from the center of each to 1.3 times
-        its width: features do not jump when something moves from one window to the next.
+        codes, 3 for at least 6x6, and 2 for smaller ones. 'thirds' is 'auto' or larger: a
+        map of any size has at most 3x3 windows, so a last layer has no more features for large
+        images than for small ones. If `pooling` is 'average', these windows are equal and
+        overlap: weights fall linearly from the center of each to 1.3 times its width, and
+        features do not jump when an object moves from one window to the next.
 
     pooling : {'max', 'average'}, default='average'
-        What a window of codes becomes: its maximum in each channel, as in section 6, or
+        Reduction of a window of codes: its maximum in each channel, as in section 6, or
         its average.
 
     whiten_eps : float or None, default=0.1
-        Patches are whitened (ZCA) before they are clustered, and x in the codes is the
-        whitened patch. That is linear, so the codes remain a convolution with other kernels
-        and a bias for each channel. This fraction of the mean variance is added to the
-        variance in every direction, so that faint ones are not blown up; it is from 1e-12 to
-        1e12. None leaves patches as they are.
+        Regularization of the whitening (ZCA), from 1e-12 to 1e12. Patches are whitened before
+        they are clustered, and x in the codes is the whitened patch. Whitening is linear, so
+        codes remain a convolution with other kernels and a bias for each channel. This
+        fraction of the mean variance is added to the variance in every direction, so that
+        directions of little variance are not amplified. None is no whitening.
 
     n_patches : int or None, default=50_000
-        Cluster at most this many patches, drawn uniformly without replacement (N in
-        section 6). If None, cluster all.
+        Largest number of patches to cluster, drawn uniformly without replacement (N in
+        section 6). None is all patches.
 
     kmeans : SphericalKMeans, KMeans, MiniBatchKMeans or None, default=None
-        The k-means that clusters the patches, not fitted; it gets `n_clusters` here.
-        :class:`SphericalKMeans` has the cosine distance, as in section 5, and centroids of
-        unit norm. :class:`sklearn.cluster.KMeans` has the Euclidean distance, for which
-        lemma 7 is proved: the cosine distance cannot tell patches apart that are positive
-        multiples of each other. None is `SphericalKMeans(max_iter=25, tol=1e-3)`.
+        The k-means that clusters the patches, not fitted; `n_clusters` is set by this
+        estimator. :class:`SphericalKMeans` has the cosine distance, as in section 5, and
+        centroids of unit norm. :class:`sklearn.cluster.KMeans` has the Euclidean distance, for
+        which lemma 7 is proved: patches that are positive multiples of each other have cosine
+        distance 0. None is `SphericalKMeans(max_iter=25, tol=1e-3)`.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
         plain vectors, images of one pixel, and patch k-means is plain k-means.
 
     device : str or torch.device, default='auto'
-        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+        Device to compute on: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
 
     batch_size : int or None, default=None
-        Number of images encoded at a time. None chooses it to suit the processor's
-        cache. It changes memory and time, not results.
+        Number of images encoded at a time. None suits the processor's cache. It changes
+        memory and time, not results.
 
     precision : {'auto', 'float32', 'bfloat16'}, default='auto'
-        What codes are computed in. 'auto' is float64 for float64 images, exact float32 for
-        'one_hot' codes, and else `precision_`: bfloat16 where the processor is faster with it,
-        which is measured once per process, and the images of `fit` so many that it saves
-        time. Clustering is not affected.
+        Precision of codes. 'auto' is float64 for float64 images, float32 for 'one_hot' codes,
+        and `precision_` for all other: bfloat16 if the processor is faster with it, which is
+        measured once per process, and if there are enough images in `fit` to save time.
+        Clustering is not affected.
 
     verbose : bool or int, default=False
         Whether to print progress.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the patches, and the first centers unless `kmeans` has a `random_state`.
+        Determines the patches, and the initial centers unless `kmeans` has a `random_state`.
         An int gives the same result at every call.
 
     Attributes
@@ -174,10 +175,10 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         The centroids as (whitened) patches, of unit norm for the cosine distance.
 
     n_clusters_ : int
-        The number of clusters that 'auto' stands for.
+        Number of clusters.
 
     border_ : ndarray of shape (channels,)
-        The color that `border` stands for, subtracted from images before the convolution.
+        Color of `border`, subtracted from images before the convolution.
 
     kernels_ : ndarray of shape (n_clusters, patch height, patch width, channels)
         Kernels of the convolution: the centroids, with whitening and 1 / `scale_` (its
@@ -190,7 +191,7 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         Root mean square of the pixels of the clustered (whitened) patches, r above.
 
     precision_ : {'float32', 'bfloat16'}
-        What codes of float32 images are computed in where `precision` is 'auto'.
+        Precision of the codes of float32 images if `precision` is 'auto'.
 
     inertia_ : float
         Sum of the distances of the clustered patches to their centroids, cosine or
@@ -322,8 +323,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
             Ignored.
 
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of images. A weight of 2 is the same as two copies, 0 as no such image
-            (to rounding where all patches are clustered, else in expectation).
+            Weights of images. A weight of 2 equals two copies, a weight of 0 equals no image:
+            up to rounding if all patches are clustered, otherwise in expectation.
 
         Returns
         -------
@@ -341,112 +342,101 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
         ConvergenceWarning
             If `n_clusters` is more than the number of distinct patches.
         """
+        device = resolve_device(self.device)
         images = validate_images(self, X, reset=True)
         refuse_extreme_values(images)
         refuse_patches_of_vectors(self, X, self.patch_size, self.padding)
         images, _, weight = weighted_samples(sample_weight, images)
-        self._learn(images, weight)
-        return self
+        shape, dtype = self.image_shape_, computing_dtype(images)
+        plan = self._plan(shape, len(images), None, dtype, device)
+        return self._fit_rows(images, None, weight, plan)
 
-    @fit_method
-    def _fit_images(self, images, weight):
-        """Fit on rows (n, H, W, C) of images that are known to be valid."""
-        self.image_shape_ = tuple(images.shape[1:])
-        self.n_features_in_ = prod(self.image_shape_)
-        self._learn(images, weight)
-        return self
+    def _plan(self, in_shape, n_images, n_classes, dtype, device):
+        self._validate_params()
+        refuse_slow_precision(self.precision, device)
+        decided = {"n_clusters": self.n_clusters, "device": self.device}
+        kmeans = self._stands_for("kmeans", self.kmeans)
+        kmeans = make_part(kmeans, "kmeans", self, decided, verbose=self.verbose)
+        return plan_coding(self, in_shape, n_images, dtype, device, kmeans)
 
-    def _learn(self, images, weight):
-        grid = self._check(self.image_shape_, len(images)).grid
-        device, dtype = resolve_device(self.device), computing_dtype(images)
-        border = resolve_border(self.border, images.shape[3], self.whiten_eps is not None)
-        border = border_color(images, border, weight)
-        with Task.fit(self, 1, images) as task:
+    @with_callbacks
+    def _fit_rows(self, rows, y, weight, plan):
+        if rows.shape[1:] != plan.in_shape:
+            plan = self._plan(rows.shape[1:], len(rows), None, plan.dtype, plan.device)
+        border = border_color(rows, self.border, self.whiten_eps is not None, weight)
+        with Task.fit(self, 1, rows) as task:
             book = learn_codebook(
-                images,
+                rows,
                 weight,
-                grid,
+                plan,
                 border,
-                self._make_kmeans(),
                 n_clusters=self.n_clusters,
-                n_patches=self.n_patches,
                 whiten_eps=self.whiten_eps,
                 rng=make_rng(self.random_state),
                 task=task,
             )
+        grid, coding = plan.grid, plan.coding
+        self.image_shape_ = grid.image_shape
+        self.n_features_in_ = prod(grid.image_shape)
         self.n_clusters_ = len(book.centers)
         self.border_ = border
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
         self.kernels_ = book.kernels.reshape(-1, *grid.patch_shape)
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
-        n_products = len(images) * prod(grid.map_shape) * self.kernels_.size
-        self.precision_ = automatic_precision(n_products, device)
+        n_products = len(rows) * prod(grid.map_shape) * self.kernels_.size
+        self.precision_ = automatic_precision(n_products, plan.device)
         self.inertia_ = book.inertia
         self.n_iter_ = book.n_iter
-        self.output_shape_ = self._encoder(dtype).code_shape
-        self.device_ = str(device)
+        self.output_shape_ = coding.code_shape(grid.map_shape, self.n_clusters_)
+        self.device_ = str(plan.device)
+        # The parameters that codes depend on, as numbers and strings, which any file holds.
+        self._fitted = {
+            "grid": (grid.stride, grid.padding),
+            "coding": tuple(coding),
+            "precision": self.precision,
+        }
+        return self
 
-    def _plan(self, image_shape):
-        return Plan.of(self, image_shape)
+    @property
+    def _grid(self):
+        """Positions of patches, as fitted."""
+        return PatchGrid(self.image_shape_, self.kernels_.shape[1:3], *self._fitted["grid"])
 
-    def _check(self, image_shape, n_images):
-        """Check parameters against the shape and number of images; return the plan for them."""
-        self._validate_params()
-        plan = self._plan(image_shape)
-        self._make_kmeans()
-        n_patches = plan.n_patches(n_images)
-        if not is_auto(self.n_clusters) and self.n_clusters > n_patches:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} is more than the number of patches, {n_patches}. "
-                "Lower it."
-            )
-        refuse_slow_precision(self.precision, resolve_device(self.device))
-        return plan
+    @property
+    def _coding(self):
+        """Nonlinearity and pooling, as fitted."""
+        return Coding(*self._fitted["coding"])
 
-    def _make_kmeans(self):
-        """The k-means, not fitted."""
-        given = {"n_clusters": self.n_clusters, "device": self.device}
-        kmeans = self._stands_for("kmeans", self.kmeans)
-        return make_part(kmeans, "kmeans", self, given, verbose=self.verbose)
-
-    def _code_dtype(self, dtype):
-        """The torch dtype of codes whose results have `dtype`."""
-        if not is_auto(self.precision):
-            return getattr(torch, self.precision)
-        if dtype == np.float64 or self.encoding == "one_hot":
-            return torch_dtype(dtype)
-        return getattr(torch, self.precision_)
-
-    def _encoder(self, dtype):
-        """The map from batches of images to codes that the fitted state describes.
-
-        `dtype` is that of results, which the precision of codes follows.
-        """
-        plan = self._plan(self.image_shape_)
+    def _encoder(self, dtype, device):
+        """Return the fitted encoder, for results of a dtype."""
+        coding, precision = self._coding, self._fitted["precision"]
+        if is_auto(precision):
+            is_exact = dtype == np.float64 or coding.encoding == "one_hot"
+            precision = str(dtype) if is_exact else self.precision_
         return PatchEncoder(
-            plan.grid,
+            self._grid,
             self.border_,
             self.kernels_,
             self.intercepts_,
-            plan.coding,
-            dtype=self._code_dtype(dtype),
-            device=resolve_device(self.device),
+            coding,
+            dtype=getattr(torch, precision),
+            device=device,
             batch_size=self.batch_size,
         )
 
-    def _refuse_foreign(self, images):
-        """Raise ValueError if images are of another unit than those of `fit`, beyond measure."""
-        refuse_foreign_values(images, float(np.abs(self.kernels_).max()))
+    def _operator(self, dtype, device, dense=True):
+        """Return the operator from images to codes; one-hot codes are label maps if not dense."""
+        encoder = self._encoder(dtype, device)
+        encode = encoder.encode_dense if dense else encoder.encode
+        return Operator(encode, self.output_shape_, encoder.dtype, encoder.batch_size)
 
-    def _map(self, X, method, row_shape, result_dtype=None):
-        """What a method of the encoder gives for all images, an array (n, *row_shape)."""
+    def _valid_images(self, X):
+        """Return (images as rows, dtype of results, device)."""
+        check_is_fitted(self)
         images = validate_images(self, X, reset=False)
-        self._refuse_foreign(images)
-        dtype = computing_dtype(images)
-        encoder = self._encoder(dtype)
-        made = partial(method, encoder), row_shape, result_dtype or torch_dtype(dtype)
-        return images.derived(*made, encoder.batch_size).collect()
+        refuse_foreign_values(images, self.kernels_)
+        return images, computing_dtype(images), resolve_device(self.device)
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -463,13 +453,14 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
             One vector per patch, or per pooling window, of `n_clusters` channels, twice as
             many for 'crelu'. (n, channels) for plain vectors.
         """
-        check_is_fitted(self)
-        codes = self._map(X, PatchEncoder.encode_dense, self.output_shape_)
+        images, dtype, device = self._valid_images(X)
+        encode = self._operator(dtype, device)._replace(dtype=torch_dtype(dtype))
+        codes = images.map(encode).collect()
         return codes.reshape(len(codes), -1) if is_plain_vectors(self, X) else codes
 
     @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """The cluster of each patch.
+        """Return the cluster of each patch.
 
         Parameters
         ----------
@@ -482,7 +473,8 @@ class PatchKMeansOrthogonalizer(CallbackSupportMixin, ImageTransformerMixin, Com
             Index of the centroid nearest to each patch, before any pooling. (n,) for
             plain vectors.
         """
-        check_is_fitted(self)
-        map_shape = self._plan(self.image_shape_).grid.map_shape
-        labels = self._map(X, PatchEncoder.label_map, map_shape, torch.int64)
+        images, dtype, device = self._valid_images(X)
+        encoder, shape = self._encoder(dtype, device), self._grid.map_shape
+        label = Operator(encoder.label_map, shape, torch.int64, encoder.batch_size)
+        labels = images.map(label).collect()
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

@@ -1,6 +1,7 @@
-"""The grid of patches of an image, and samples of patches."""
+"""Patches of images: their grid, the color beyond the borders, and random samples."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -8,17 +9,27 @@ import torch
 from sklearn.utils.random import sample_without_replacement
 from torch.nn import functional as F
 
-from .._base._device import as_tensor
-from .._base._images import is_plain_vectors
+from .._base._device import as_tensor, computing_dtype
+from .._base._images import INVERTIBLE, is_plain_vectors
+from .._base._moments import Moments
 from .._base._params import as_pair, is_auto
-from .._base._rows import Sums
-from ._auto import auto_patch_size
-from ._border import subtract_border
+from .._base._rows import Accumulator
+
+_DEVIATIONS = 3
+_MAX_COLORS = 4  # images of more channels are codes
+
+
+def auto_patch_size(image_shape):
+    """Return 6 for photographs and the like, 3 for small images and codes, 1 for vectors."""
+    height, width, channels = image_shape
+    if height == width == 1:
+        return 1
+    return 6 if min(height, width) >= 16 and channels <= _MAX_COLORS else 3
 
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Where the patches of an image lie.
+    """Grid of the patches of an image.
 
     Attributes
     ----------
@@ -27,7 +38,7 @@ class PatchGrid:
     patch_size, stride : tuple of int
         (vertical, horizontal), in pixels.
     padding : tuple of int
-        Zero pixels added at (top, bottom, left, right).
+        Pixels added at (top, bottom, left, right).
     """
 
     image_shape: tuple
@@ -37,7 +48,7 @@ class PatchGrid:
 
     @classmethod
     def from_params(cls, image_shape, patch_size, stride, padding):
-        """Resolve and check the parameters of that name against an image shape.
+        """Return the grid for the parameters of these names and an image shape.
 
         Raises
         ------
@@ -69,11 +80,11 @@ class PatchGrid:
 
     @staticmethod
     def _total_padding(image_shape, patch, step, padding):
-        """Zeros added to each axis, both sides together."""
+        """Return the number of pixels added to each axis, both sides together."""
         if isinstance(padding, str):
             if padding == "valid":
                 return 0, 0
-            if padding == "same":  # as many patches as steps begin inside the image
+            if padding == "same":  # ceil(size / step) patches
                 return tuple(
                     max((-(-size // s) - 1) * s + p - size, 0)
                     for size, p, s in zip(image_shape, patch, step)
@@ -86,17 +97,17 @@ class PatchGrid:
 
     @property
     def split_padding(self):
-        """Padding before the convolution (left, right, top, bottom), and by it.
+        """Padding before a convolution (left, right, top, bottom), and by the convolution.
 
-        A convolution pads both sides alike, (vertical, horizontal); what is not alike is
-        padded before. One of the two is all zeros.
+        A convolution pads both sides equally, (vertical, horizontal). Unequal sides are padded
+        before it. One of the two paddings is all zeros.
         """
         top, bottom, left, right = self.padding
         if (top, left) == (bottom, right):
             return (0, 0, 0, 0), (top, left)
         return (left, right, top, bottom), (0, 0)
 
-    @property
+    @cached_property
     def map_shape(self):
         """(rows, columns) of patches."""
         top, bottom, left, right = self.padding
@@ -104,16 +115,26 @@ class PatchGrid:
         (p, q), (s, t) = self.patch_size, self.stride
         return (height + top + bottom - p) // s + 1, (width + left + right - q) // t + 1
 
-    @property
+    @cached_property
     def patch_shape(self):
         """(height, width, channels) of a patch."""
         return (*self.patch_size, self.image_shape[2])
 
-    def windows(self, images):
-        """A view (n, rows, columns, patch height, patch width, channels) of patches.
+    def windows(self, images, border, dtype):
+        """Return a view (n, rows, columns, patch height, patch width, channels) of patches.
 
-        `images` is a tensor (n, H, W, C).
+        Parameters
+        ----------
+        images : Tensor of shape (n, H, W, C)
+            Images.
+        border : Tensor of shape (C,)
+            Color that is subtracted from the images; padding has this color.
+        dtype : torch.dtype
+            Dtype of the patches.
         """
+        if border.any():  # in the images' precision: an offset would take the digits of contrast
+            images = images - border
+        images = images.to(dtype)
         top, bottom, left, right = self.padding
         if any(self.padding):
             images = F.pad(images, (0, 0, left, right, top, bottom))
@@ -127,9 +148,9 @@ class PatchGrid:
 
 
 def refuse_patches_of_vectors(estimator, X, patch_size, padding):
-    """Raise ValueError if patches or padding are asked of X that holds plain vectors.
+    """Raise ValueError if X holds plain vectors but parameters ask for patches or padding.
 
-    With padding patches would fit; but who asks for them forgot `image_shape`.
+    With padding the patches would fit, but the user has probably forgotten `image_shape`.
     """
     if not is_plain_vectors(estimator, X):
         return
@@ -146,6 +167,65 @@ def refuse_patches_of_vectors(estimator, X, patch_size, padding):
         )
 
 
+def border_color(images, border, is_whitened, weight=None):
+    """Return the color (C,) beyond the borders of images.
+
+    Patches are differences to it: then padding is with zeros, and an offset of all pixels
+    changes nothing and costs no digits.
+
+    Parameters
+    ----------
+    images : Rows of shape (n, H, W, C)
+        Images.
+    border : float, 'dark' or 'auto'
+        The parameter. 'auto' is 'dark' for images, 0 for codes and for raw patches.
+    is_whitened : bool
+        Whether patches are whitened.
+    weight : ndarray of shape (n,) or None
+        Weights of images.
+    """
+    dtype, n_channels = computing_dtype(images), images.shape[3]
+    if is_auto(border):
+        border = "dark" if is_whitened and n_channels <= _MAX_COLORS else 0
+    if border == "dark":
+        return images.accumulate(_Colors(n_channels), weight).dark().numpy().astype(dtype)
+    smallest, largest = (2.0**e for e in INVERTIBLE[dtype])
+    if border and not smallest <= abs(float(border)) <= largest:
+        raise ValueError(f"border={border!r} is too large or too small for pixels in {dtype}.")
+    return np.full(n_channels, border, dtype)
+
+
+class _Colors(Accumulator):
+    """Accumulator of the moments and the minimum of each channel of images."""
+
+    summed = ("_moments",)
+
+    def __init__(self, n_channels):
+        self._moments = Moments(n_channels)
+        self._minimum = torch.full((n_channels,), torch.inf, dtype=torch.float64)
+
+    def add(self, images, weight):
+        """Add images (n, H, W, C) with weights (n,), all 1 for None."""
+        pixels = as_tensor(images).double().flatten(1, 2)
+        if weight is not None:
+            weight = as_tensor(weight)[:, None].expand(pixels.shape[:2]).ravel()
+        self._moments.add(pixels.flatten(0, 1), weight)
+        self._minimum = torch.minimum(self._minimum, pixels.amin(dim=(0, 1)))
+
+    def __add__(self, other):
+        both = super().__add__(other)
+        both._minimum = torch.minimum(self._minimum, other._minimum)
+        return both
+
+    def dark(self):
+        """Return three standard deviations below the mean of a channel, at least its minimum.
+
+        It is black for photographs and drawings with values from 0.
+        """
+        deviation = self._moments.variance.sqrt()
+        return torch.maximum(self._minimum, self._moments.mean - _DEVIATIONS * deviation)
+
+
 def sample_patches(images, grid, border, n_patches, rng):
     """Draw patches uniformly without replacement, as rows.
 
@@ -154,24 +234,24 @@ def sample_patches(images, grid, border, n_patches, rng):
     images : Rows of shape (n, H, W, C)
         Images.
     grid : PatchGrid
-        Where patches lie.
+        Positions of patches.
     border : ndarray of shape (C,)
-        Subtracted from pixels; its dtype is that of the rows.
-    n_patches : int or None
-        At most this many; all if None.
+        Subtracted from pixels; the rows have its dtype.
+    n_patches : int
+        Number of patches, at most the number of all.
     rng : RandomState
         Source of randomness.
 
     Returns
     -------
-    patches : ndarray of shape (min(n_patches, all), patch height * width * channels)
+    patches : ndarray of shape (n_patches, patch height * width * channels)
         In the order of images and positions.
-    owners : ndarray of shape (min(n_patches, all),)
-        The index of the image that each patch is of.
+    owners : ndarray of shape (n_patches,)
+        Number of the image of each patch.
     """
     per_image = prod(grid.map_shape)
     total = len(images) * per_image
-    if n_patches is None or n_patches >= total:
+    if n_patches >= total:
         chosen = np.arange(total)
     else:
         chosen = np.sort(sample_without_replacement(total, n_patches, random_state=rng))
@@ -183,8 +263,8 @@ def sample_patches(images, grid, border, n_patches, rng):
     return np.concatenate(patches.rows), owners
 
 
-class _Patches(Sums):
-    """Patches at some positions of each image, as rows in order."""
+class _Patches(Accumulator):
+    """Accumulator of the patches at chosen positions of each image, as rows in order."""
 
     summed = ("rows",)
 
@@ -193,9 +273,9 @@ class _Patches(Sums):
         self.rows = []
 
     def add(self, images, positions):
-        windows = self._grid.windows(subtract_border(as_tensor(images), self._border))
-        n_positions = np.prod(windows.shape[1:3])
+        """Add images (n, H, W, C) with the positions of patches of each."""
+        windows = self._grid.windows(as_tensor(images), self._border, self._border.dtype)
+        n_positions = prod(self._grid.map_shape)
         inside = np.concatenate([i * n_positions + at for i, at in enumerate(positions)])
         at = torch.unravel_index(torch.from_numpy(inside), windows.shape[:3])
-        rows = windows[at].reshape(len(inside), -1)
-        self.rows.append(rows.to(self._border.dtype).cpu().numpy())
+        self.rows.append(windows[at].reshape(len(inside), -1).cpu().numpy())

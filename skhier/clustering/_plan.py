@@ -1,81 +1,119 @@
-"""What an orthogonalizer's parameters mean for images of one shape, before there is data."""
+"""Meaning of an orthogonalizer's parameters for images of one shape, before there is data."""
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
+from .._base._memory import Work
 from .._base._params import as_pair, is_auto
-from ._auto import auto_pool_size, most_clusters, thirds
+from .._base._part import Plan
 from ._encoder import Coding
 from ._patches import PatchGrid
 
-_NAMED_POOL_SIZES = {"auto": auto_pool_size, "thirds": thirds}
+_MAX_CLUSTERS = 3200
+_CLUSTERS_PER_VALUE = 6
+_PATCHES_PER_CLUSTER = 4
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Where patches lie, how they are coded, and how many clusters there are at most.
+class CodingPlan(Plan):
+    """Plan of an orthogonalizer.
 
     Attributes
     ----------
     grid : PatchGrid
-        Where patches lie.
+        Positions of patches.
     coding : Coding
-        What becomes of the responses of a patch.
-    most_clusters : int
-        The number of clusters, or an upper bound while 'auto' is not known.
-    most_patches : int or None
-        The largest number of patches to cluster; None is all.
+        Nonlinearity and pooling.
+    n_patches : int
+        Number of patches to cluster.
+    kmeans : estimator
+        The k-means, not fitted.
     """
 
     grid: PatchGrid
     coding: Coding
-    most_clusters: int
-    most_patches: int | None
+    n_patches: int
+    kmeans: Any
 
-    @classmethod
-    def of(cls, params, image_shape):
-        """The plan of an estimator with an orthogonalizer's parameters.
 
-        Raises
-        ------
-        ValueError
-            If a parameter is not valid, or patches do not fit or do not tile the images.
-        """
-        grid = PatchGrid.from_params(image_shape, params.patch_size, params.stride, params.padding)
-        pool_size, pooling = params.pool_size, params.pooling
-        if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
-            if (pool_size, pooling) == ("thirds", "average"):
-                pooling = "tent"
-            pool_size = _NAMED_POOL_SIZES[pool_size](grid.map_shape)
-        pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto' or 'thirds'")
-        coding = Coding(
-            params.encoding,
-            params.bias,
-            params.normalize,
-            pooling,
-            tuple(map(min, pool_size, grid.map_shape)),
-        )
-        n_clusters = params.n_clusters
-        most = most_clusters(prod(grid.patch_shape)) if is_auto(n_clusters) else int(n_clusters)
-        n_patches = None if params.n_patches is None else int(params.n_patches)
-        return cls(grid, coding, most, n_patches)
+def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
+    """Return the plan of an estimator with an orthogonalizer's parameters.
 
-    @property
-    def code_shape(self):
-        """(h, w, channels) of the codes of an image; of channels, an upper bound."""
-        return self.coding.code_shape(self.grid.map_shape, self.most_clusters)
+    Raises
+    ------
+    ValueError
+        If a parameter is not valid, if patches do not fit or do not tile the images, or if there
+        are fewer patches than clusters.
+    """
+    grid = PatchGrid.from_params(in_shape, params.patch_size, params.stride, params.padding)
+    pool_size, pooling = params.pool_size, params.pooling
+    if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
+        if (pool_size, pooling) == ("thirds", "average"):
+            pooling = "tent"
+        pool_size = _NAMED_POOL_SIZES[pool_size](grid.map_shape)
+    pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto' or 'thirds'")
+    coding = Coding(
+        params.encoding,
+        float(params.bias),
+        bool(params.normalize),
+        pooling,
+        tuple(map(min, pool_size, grid.map_shape)),
+    )
+    n_positions, n_values = prod(grid.map_shape), prod(grid.patch_shape)
+    n_patches = n_images * n_positions
+    if params.n_patches is not None:
+        n_patches = min(n_patches, int(params.n_patches))
+    if is_auto(params.n_clusters):
+        n_clusters = max_clusters(n_values)
+    else:
+        n_clusters = int(params.n_clusters)
+        if n_clusters > n_patches:
+            raise ValueError(
+                f"n_clusters={n_clusters} is more than the number of patches, {n_patches}. "
+                "Lower it."
+            )
+    # Patches as they are, whitened, of unit norm, and in the order of seeding.
+    clustering = 4 * n_patches * n_values * dtype.itemsize
+    # Patches, responses and codes of both signs before and after pooling.
+    encoding = n_positions * (n_values + 4 * n_clusters) * dtype.itemsize
+    lower = "Raise it, or lower n_{} of the orthogonalizer."
+    work = (
+        Work("clustering patches", clustering, lower.format("patches")),
+        Work("encoding one image", encoding, lower.format("clusters")),
+    )
+    out_shape = coding.code_shape(grid.map_shape, n_clusters)
+    return CodingPlan(in_shape, out_shape, dtype, device, work, grid, coding, n_patches, kmeans)
 
-    def n_patches(self, n_images):
-        """The number of patches that are clustered."""
-        there_are = n_images * prod(self.grid.map_shape)
-        return there_are if self.most_patches is None else min(there_are, self.most_patches)
 
-    def work_bytes(self, n_images, dtype):
-        """Upper bounds of what clustering, and encoding one image, hold: (bytes, bytes)."""
-        n_positions, n_values = prod(self.grid.map_shape), prod(self.grid.patch_shape)
-        n_patches = self.n_patches(n_images)
-        # Patches as they are, whitened, of unit norm, and in the order of seeding.
-        clustering = 4 * n_patches * n_values * dtype.itemsize
-        # Patches, responses and codes of both signs before and after pooling.
-        one_image = n_positions * (n_values + 4 * self.most_clusters) * dtype.itemsize
-        return clustering, one_image
+def auto_pool_size(map_shape):
+    """Return the default window; two layers reduce most images to a few pixels."""
+    side = min(map_shape)
+    return 4 if side >= 24 else 3 if side >= 6 else 2
+
+
+def thirds(map_shape):
+    """Return the window, at least the default one, that leaves at most 3x3 windows."""
+    smallest = auto_pool_size(map_shape)
+    return tuple(max(smallest, -(-side // 3)) for side in map_shape)
+
+
+_NAMED_POOL_SIZES = {"auto": auto_pool_size, "thirds": thirds}
+
+
+def max_clusters(n_values):
+    """Return the default number of clusters of patches of `n_values` values.
+
+    Fewer distinct patches have fewer clusters, see `auto_n_clusters`.
+    """
+    return min(_CLUSTERS_PER_VALUE * n_values, _MAX_CLUSTERS)
+
+
+def auto_n_clusters(n_values, count_distinct):
+    """Return the default number of clusters, a quarter of the distinct patches at most.
+
+    `count_distinct(limit)` counts distinct patches, and may stop at `limit`.
+    """
+    n_clusters = max_clusters(n_values)
+    n_distinct = count_distinct(n_clusters * _PATCHES_PER_CLUSTER)
+    return min(n_clusters, max(1, n_distinct // _PATCHES_PER_CLUSTER))

@@ -1,4 +1,4 @@
-"""First centers of spherical k-means: k-means++ or random directions."""
+"""Initial centers of spherical k-means: k-means++ or random directions."""
 
 import numpy as np
 import torch
@@ -6,44 +6,46 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import gen_batches
 
 from .._base._device import automatic_batch_size, dense_product
+from .._base._rows import Operator
 
-# Above so many clusters, the best of several candidates for each center takes longer to
-# find than Lloyd's iterations take, whose end it hardly changes there.
+# Above this number of clusters, finding the best of several candidates for each center takes
+# longer than Lloyd's iterations, whose end it hardly changes there.
 _MAX_GREEDY = 256
 _MAX_DRAWS = 256
-# Seeds that are not greedy are drawn from at most so many samples, or ten for each center.
+# Largest number of samples that seeding which is not greedy draws from, or ten for each center.
 _MAX_CANDIDATES = 50_000
 
 
 def seed_centers(units, weight, n_clusters, init, rng, init_size):
-    """Choose `n_clusters` rows as first centers.
+    """Choose `n_clusters` rows as initial centers.
 
-    Rows are put in an order that depends on their values only, so that neither the
-    order of the samples nor weighting instead of repeating them changes the seeds.
+    Rows are sorted in an order that depends on their values only: neither the order of the
+    samples nor weights instead of copies change the seeds.
 
     Parameters
     ----------
     units : Rows of shape (n_samples, n_features)
-        Unit vectors, of at least `n_clusters` different directions.
+        Unit vectors, of at least `n_clusters` distinct directions.
     weight : Tensor of shape (n_samples,) or None
-        Their weights.
+        Weights.
     n_clusters : int
-        How many.
+        Number of centers.
     init : {'k-means++', 'random'}
-        How.
+        Method.
     rng : RandomState
         Source of randomness.
     init_size : int or None
-        They are drawn from at most this many rows with greedy k-means++; all if None.
+        Largest number of rows that greedy k-means++ draws from; all if None.
     """
     greedy = init == "k-means++" and n_clusters <= _MAX_GREEDY
-    counts = units.derived(_have_direction, (), torch.bool).collect()
+    has_direction = Operator(_has_direction, (), torch.bool, units.batch_size)
+    is_candidate = units.map(has_direction).collect()
     if weight is not None:
-        counts &= weight.cpu().numpy() > 0
-    candidates = np.flatnonzero(counts)
-    most = init_size if greedy else max(_MAX_CANDIDATES, 10 * n_clusters)
-    if init == "k-means++" and most is not None and len(candidates) > most:
-        candidates = np.sort(rng.choice(candidates, most, replace=False))
+        is_candidate &= weight.cpu().numpy() > 0
+    candidates = np.flatnonzero(is_candidate)
+    limit = init_size if greedy else max(_MAX_CANDIDATES, 10 * n_clusters)
+    if init == "k-means++" and limit is not None and len(candidates) > limit:
+        candidates = np.sort(rng.choice(candidates, limit, replace=False))
     rows = units.take(candidates).cpu().numpy()
     weight = np.ones(len(rows), rows.dtype) if weight is None else weight[candidates].cpu().numpy()
     direction = rng.standard_normal(rows.shape[1])
@@ -59,18 +61,18 @@ def seed_centers(units, weight, n_clusters, init, rng, init_size):
     return rows[is_first][chosen]
 
 
-def _have_direction(units):
+def _has_direction(units):
     return units.any(dim=1)
 
 
 def kmeans_plusplus_in_rounds(units, weight, n_clusters, rng):
-    """Indices of `n_clusters` unit vectors, each drawn with probability ~ weight * D.
+    """Return the indices of `n_clusters` unit vectors, drawn with probability ~ weight * D.
 
     D is the cosine distance to the nearest center so far, as in k-means++ (without its
-    greedy variant). A round draws many candidates with the D at its start and then takes
-    each with probability D now / D at the start, D now being its distance to the round's
-    centers too. So the distribution is that of drawing one by one, but distances to all
-    samples are matrix products with many centers.
+    greedy variant). A round draws many candidates with the D at its start, and accepts each
+    with probability D now / D at the start, where D now counts the centers of the round too.
+    The distribution equals drawing one by one, but distances to all samples are matrix
+    products with many centers.
     """
     distance = np.full(len(units), np.inf)
     centers = new = _draw(weight, 1, rng)
@@ -83,19 +85,19 @@ def kmeans_plusplus_in_rounds(units, weight, n_clusters, rng):
         drawn = _draw(density, min(_MAX_DRAWS, 4 + 2 * min(missing, len(centers))), rng)
         new = drawn[_accept(units[drawn], distance[drawn], rng)][:missing]
         centers = np.concatenate([centers, new])
-    # Directions that rounding cannot tell apart: any will do for what is missing.
+    # The missing centers are copies of others, up to rounding: any rows will do.
     others = np.setdiff1d(np.arange(len(units)), centers)
     return np.concatenate([centers, rng.choice(others, missing, replace=False)])
 
 
 def _draw(density, n_draws, rng):
-    """Indices drawn independently, with probabilities proportional to `density`."""
+    """Draw indices independently, with probabilities proportional to `density`."""
     total = np.cumsum(density, dtype=np.float64)
     return np.searchsorted(total, rng.uniform(size=n_draws) * total[-1], side="right")
 
 
 def _accept(units, distance, rng):
-    """Which of the candidates drawn at `distance` are taken, one after the other."""
+    """Return the candidates, drawn at `distance`, that are accepted one after the other."""
     to_each_other = _clean(1 - units @ units.T)
     threshold = rng.uniform(size=len(units)) * distance
     accepted = []
@@ -106,7 +108,7 @@ def _accept(units, distance, rng):
 
 
 def _nearest_distance(units, centers):
-    """The cosine distance of each row of `units` to the nearest of the centers."""
+    """Return the cosine distance of each row of `units` to the nearest center."""
     centers = torch.from_numpy(centers)
     nearest = np.empty(len(units), units.dtype)
     for rows in gen_batches(len(units), automatic_batch_size(len(centers) * units.itemsize)):
@@ -116,6 +118,6 @@ def _nearest_distance(units, centers):
 
 
 def _clean(distance):
-    """Distances that are rounding errors become zero, in place."""
+    """Set distances that are rounding errors to zero, in place."""
     distance[distance < 16 * np.finfo(distance.dtype).eps] = 0
     return distance

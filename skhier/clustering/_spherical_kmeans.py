@@ -13,26 +13,27 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
-from .._base._device import resolve_device, to_tensor, torch_dtype
+from .._base._device import as_tensor, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._memory import THIS_MACHINE
-from .._base._random import make_rng
+from .._base._params import make_rng
+from .._base._rows import Operator
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._typing import Device, RandomState, Seeding, Verbose
+from .._base._targets import check_weights
 from .._base._validation import to_floats
-from .._base._weights import check_weights
 from ._lloyd import (
     Clusters,
     Directions,
     distances,
     lloyd,
+    lloyd_batch_size,
     nearest_center,
-    rows_at_a_time,
     unit_rows,
 )
 from ._seeding import seed_centers
@@ -58,34 +59,34 @@ class SphericalKMeans(
 
     init : {'k-means++', 'random'} or array-like of shape (n_clusters, n_features), \
             default='k-means++'
-        How the first centers are chosen: by k-means++ (on unit vectors the squared
-        Euclidean distance is twice the cosine distance), as random samples of different
-        directions, or as given. Up to 256 clusters k-means++ is greedy, taking the best of
-        several candidates for each center; above, it draws many centers at a time.
+        Method for the initial centers: k-means++ (on unit vectors the squared Euclidean
+        distance is twice the cosine distance), random samples of distinct directions, or
+        given centers. Up to 256 clusters k-means++ is greedy: it takes the best of several
+        candidates for each center. Above, it draws many centers at a time.
 
     n_init : int, default=1
-        Number of runs with other first centers; the run of lowest inertia is kept. A
-        given array `init` is run once.
+        Number of runs with different initial centers; the run of lowest inertia is kept. An
+        array `init` is run once.
 
     max_iter : int, default=100
         Largest number of iterations of a run.
 
     tol : float, default=1e-4
-        A run ends when an iteration lowers the inertia by no more than this fraction of
-        it. With 0 it ends when the inertia falls no more.
+        Relative tolerance: a run ends when an iteration lowers the inertia by no more than
+        this fraction. With 0 it ends when the inertia stops falling.
 
     init_size : int or None, default=10_000
-        Greedy k-means++ chooses the first centers among at most this many samples, drawn
-        at random (but among at least 10 * `n_clusters`). If None, among all.
+        Largest number of samples, drawn at random, among which greedy k-means++ chooses
+        the initial centers; at least 10 * `n_clusters` are drawn. None is all samples.
 
     device : str or torch.device, default='auto'
-        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+        Device to compute on: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
 
     verbose : bool or int, default=False
         Whether to print the inertia of every iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the first centers. An int gives the same result at every call.
+        Determines the initial centers. An int gives the same result at every call.
 
     Attributes
     ----------
@@ -100,7 +101,7 @@ class SphericalKMeans(
         `sample_weight`.
 
     inertia_curve_ : ndarray of shape (n,)
-        The inertia at the first centers and after each iteration; it never rises.
+        The inertia at the initial centers and after each iteration; it never rises.
 
     device_ : str
         The device that `fit` computed on.
@@ -116,8 +117,8 @@ class SphericalKMeans(
 
     Notes
     -----
-    A zero vector has no direction. Its cosine with every center counts as 0: its
-    distance to each is 1, its label the first, 0, and no center depends on it.
+    A zero vector has no direction. Its cosine with every center is defined as 0: its
+    distance to each center is 1, its label is 0, and no center depends on it.
 
     A cluster that loses its last sample gets one of the samples farthest from their
     centers as its new center.
@@ -176,13 +177,13 @@ class SphericalKMeans(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples; only their directions count.
+            Samples; only their directions matter.
 
         y : None
             Ignored.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights. A weight of 2 is the same as two copies, 0 as no such sample.
+            Weights. A weight of 2 equals two copies, a weight of 0 equals no sample.
 
         Returns
         -------
@@ -197,25 +198,37 @@ class SphericalKMeans(
         Warns
         -----
         ConvergenceWarning
-            If `n_clusters` is more than the number of distinct directions in X. Then some
+            If `n_clusters` is more than the number of distinct directions in X: some
             centers are equal.
         """
         device = resolve_device(self.device)
         rows = validate_rows(self, X, dtype=[np.float64, np.float32])
-        init, n_init = self._check_init(rows)
+        return self._fit_rows(rows, sample_weight, device, X)
+
+    @with_callbacks
+    def _fit_rows(self, rows, weight, device, X=None):
+        """Fit on valid rows (n_samples, n_features); X is for callbacks."""
+        self._validate_params()
+        n_init, initial = self.n_init, None
+        if self.n_clusters > len(rows):
+            raise ValueError(
+                f"n_clusters={self.n_clusters} is more than the number of samples, "
+                f"n_samples={len(rows)}."
+            )
+        if not isinstance(self.init, str):
+            n_init, initial = 1, self._check_init(rows)
         units = _unit_rows(rows)
-        weight = _weight_tensor(sample_weight, units, device)
-        units = units.held(THIS_MACHINE)
+        weight = _weight_tensor(weight, units, device)
+        units = units.cached(THIS_MACHINE)
         n_distinct = self._count_distinct(units, weight)
         rng = make_rng(self.random_state)
         best: Any = None
         with Task.fit(self, n_init, X) as task:
             for run in range(n_init):
-                if isinstance(init, str):
+                centers = initial
+                if centers is None:
                     centers = self._seed(units, weight, n_distinct, rng)
-                else:
-                    centers = unit_rows(init)
-                centers = to_tensor(centers, units.dtype, device)
+                centers = as_tensor(centers).to(device, units.dtype)
                 with task.subtask(f"run {run}", None) as running:
                     result = self._run(units, weight, centers, running)
                 if best is None or result[1][-1] < best[1][-1]:
@@ -223,6 +236,7 @@ class SphericalKMeans(
                 if task.stop:
                     break
         centers, inertias, n_iter = best
+        self.n_features_in_ = rows.shape[1]
         self.cluster_centers_ = centers.cpu().numpy()
         self.labels_ = _nearest_centers(units, centers)
         self.inertia_ = inertias[-1]
@@ -233,28 +247,21 @@ class SphericalKMeans(
         return self
 
     def _check_init(self, rows):
-        """The first centers, or how they are chosen, and the number of runs."""
-        n_samples, n_features = rows.shape
-        if self.n_clusters > n_samples:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} is more than the number of samples, "
-                f"n_samples={n_samples}."
-            )
-        if isinstance(self.init, str):
-            return self.init, self.n_init
+        """Return the directions of the given initial centers."""
         with np.errstate(over="ignore"):  # infinity is refused below
             init = to_floats(self.init, "init").astype(rows.dtype)
-        if init.shape != (self.n_clusters, n_features):
+        shape = self.n_clusters, rows.shape[1]
+        if init.shape != shape:
             raise ValueError(
                 f"init has shape {init.shape}; an array of shape (n_clusters, "
-                f"n_features) = {(self.n_clusters, n_features)} is needed."
+                f"n_features) = {shape} is needed."
             )
         if not init.any(axis=1).all() or not np.isfinite(init).all():
             raise ValueError("init holds a zero or not finite row: no direction.")
-        return init, 1
+        return unit_rows(init)
 
     def _count_distinct(self, units, weight):
-        """The number of distinct directions, or `n_clusters` if there are more."""
+        """Return the number of distinct directions, or `n_clusters` if there are more."""
         n_distinct = units.accumulate(Directions(self.n_clusters), weight).count
         if n_distinct < self.n_clusters:
             warnings.warn(
@@ -266,7 +273,7 @@ class SphericalKMeans(
         return min(n_distinct, self.n_clusters)
 
     def _seed(self, units, weight, n_distinct, rng):
-        """First centers: repeated where directions are too few, random where there is none."""
+        """Choose initial centers: repeated if directions are too few, random if there is none."""
         if n_distinct == 0:
             return unit_rows(rng.standard_normal((int(self.n_clusters), units.shape[1])))
         init_size = self.init_size
@@ -285,15 +292,15 @@ class SphericalKMeans(
         return lloyd(units, weight, centers, self.max_iter, self.tol, on_iteration)
 
     def _units(self, X):
-        """(unit vectors as rows, centers in their dtype)."""
+        """Return the directions of X as rows, and the centers in their dtype."""
         check_is_fitted(self)
         rows = validate_rows(self, X, reset=False, dtype=[np.float64, np.float32])
         units, device = _unit_rows(rows), resolve_device(self.device)
-        return units, to_tensor(self.cluster_centers_, units.dtype, device)
+        return units, as_tensor(self.cluster_centers_).to(device, units.dtype)
 
     @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """The nearest cluster of each sample.
+        """Return the nearest cluster of each sample.
 
         Parameters
         ----------
@@ -309,7 +316,7 @@ class SphericalKMeans(
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """The cosine distance of each sample to each center.
+        """Return the cosine distance of each sample to each center.
 
         Parameters
         ----------
@@ -322,11 +329,11 @@ class SphericalKMeans(
             1 - cos(x, c), between 0 and 2.
         """
         units, centers = self._units(X)
-        row_shape, size = (len(centers),), rows_at_a_time(centers)
-        return units.derived(partial(distances, centers), row_shape, units.dtype, size).collect()
+        function, size = partial(distances, centers), lloyd_batch_size(centers)
+        return units.map(Operator(function, (len(centers),), units.dtype, size)).collect()
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
-        """The negative of the inertia of X: larger is better.
+        """Return minus the inertia of X: larger is better.
 
         Parameters
         ----------
@@ -355,8 +362,9 @@ class SphericalKMeans(
 
 
 def _unit_rows(rows):
-    """The directions of rows, as tensors."""
-    return rows.derived(_unit_tensor, rows.shape[1:], torch_dtype(rows.dtype))
+    """Map rows to their directions, as tensors."""
+    dtype = torch_dtype(rows.dtype)
+    return rows.map(Operator(_unit_tensor, rows.shape[1:], dtype, rows.batch_size))
 
 
 def _unit_tensor(rows):
@@ -364,12 +372,12 @@ def _unit_tensor(rows):
 
 
 def _nearest_centers(units, centers):
-    """The index of the nearest center of each row, an array."""
-    size = rows_at_a_time(centers)
-    return units.derived(partial(nearest_center, centers), (), torch.int64, size).collect()
+    """Return the index of the nearest center of each row, an array."""
+    function, size = partial(nearest_center, centers), lloyd_batch_size(centers)
+    return units.map(Operator(function, (), torch.int64, size)).collect()
 
 
-def _weight_tensor(sample_weight, units, device):
-    """Weights in the dtype of unit vectors, None if all are 1."""
-    weight = check_weights(sample_weight, len(units))
-    return None if (weight == 1).all() else to_tensor(weight, units.dtype, device)
+def _weight_tensor(weight, units, device):
+    """Return weights in the dtype of unit vectors, None if all are 1."""
+    weight = check_weights(weight, len(units))
+    return None if (weight == 1).all() else torch.from_numpy(weight).to(device, units.dtype)

@@ -1,9 +1,9 @@
-"""What the two-layer network needs of codes, dense or as label maps.
+"""Codes, dense or as label maps: their 1x1 convolution and their sums.
 
 A batch of codes X is a floating tensor (n, h, w, C), or an integer tensor (n, h, w)
 whose entries name the one channel that is 1. On a label map the 1x1 convolution is a
-table lookup and the sum over a class is a count. The shape of codes as rows is (n, h, w, C),
-whatever stands for them.
+table lookup, and the sum over a class is a count. Rows of codes have the shape
+(n, h, w, C) in both forms.
 """
 
 from functools import partial
@@ -11,20 +11,27 @@ from math import prod
 
 import torch
 
-from .._base._device import automatic_batch_size, to_tensor, torch_dtype
-from .._base._rows import Sums
+from .._base._device import as_tensor, automatic_batch_size, torch_dtype
+from .._base._moments import Moments
+from .._base._rows import Accumulator, Operator
 
 
 def code_rows(codes, dtype, device):
-    """Rows of codes that are already there, (n, h, w, C), as rows of tensors."""
+    """Map rows of arrays of codes to tensors of a dtype on a device."""
     dtype = torch_dtype(dtype)
-    made = partial(to_tensor, dtype=dtype, device=device), codes.shape[1:], dtype
-    return codes.derived(*made, automatic_batch_size(prod(codes.shape[1:]) * dtype.itemsize))
+    size = automatic_batch_size(prod(codes.shape[1:]) * dtype.itemsize)
+    to_tensor = partial(_to_tensor, dtype=dtype, device=device)
+    return codes.map(Operator(to_tensor, codes.shape[1:], dtype, size))
+
+
+def _to_tensor(codes, dtype, device):
+    return as_tensor(codes).to(device, dtype)
 
 
 def widened(codes, dtype):
-    """Rows of codes, of which dense ones are in the precision of sums."""
-    return codes.derived(partial(_widen, dtype=dtype), codes.shape[1:], dtype)
+    """Map rows of codes to the precision of sums; label maps stay as they are."""
+    widen = Operator(partial(_widen, dtype=dtype), codes.shape[1:], dtype, codes.batch_size)
+    return codes.map(widen)
 
 
 def _widen(codes, dtype):
@@ -32,66 +39,55 @@ def _widen(codes, dtype):
 
 
 def conv1x1(codes, K):
-    """K^T x at every position: (n, h, w, n_components), in the dtype of dense codes."""
+    """Compute K^T x at every position: (n, h, w, n_components), in the dtype of dense codes."""
     return codes @ K.to(codes.dtype) if codes.is_floating_point() else K[codes]
 
 
-def per_image(weight, codes):
-    """Dense codes times the weight of their image."""
-    return codes * weight.to(codes.dtype)[:, None, None, None]
+def _repeat(weight, codes):
+    """Repeat the weights of images for all their positions."""
+    return weight[:, None, None].expand(codes.shape[:3]).ravel()
 
 
-def _repeated(weight, labels):
-    """The weight of each entry of label maps (n, h, w)."""
-    return weight[:, None, None].expand(labels.shape).ravel()
-
-
-class ChannelMoments(Sums):
-    """Sums over images and positions of each channel and of its square.
+class ChannelMoments(Accumulator):
+    """Accumulator of the mean and variance of each channel, over images and positions.
 
     Parameters
     ----------
-    code_shape : tuple of int
-        (h, w, C) of codes.
+    n_channels : int
+        C.
     """
 
-    summed = ("_n", "_moments")
+    summed = ("_moments",)
 
-    def __init__(self, code_shape):
-        self._code_shape = code_shape
-        self._n = 0
-        self._moments = torch.zeros(2, code_shape[2], dtype=torch.float64)
+    def __init__(self, n_channels):
+        self._n_channels, self._moments = n_channels, Moments(n_channels)
 
     def add(self, codes, labels, weight=None):
-        """Add the codes of some images times their weights; labels make no difference."""
-        self._n += len(codes)
-        self._moments = self._moments.to(codes.device) + self._of(codes, weight)
-
-    def _of(self, codes, weight):
+        """Add a batch of codes with the weights of its images; labels are ignored."""
+        weight = None if weight is None else _repeat(weight, codes)
         if codes.is_floating_point():
-            flat = codes.flatten(0, 2)
-            weighted = flat if weight is None else per_image(weight, codes).flatten(0, 2)
-            return torch.stack([weighted.sum(dim=0), (weighted * flat).sum(dim=0)]).double()
-        weights = None if weight is None else _repeated(weight, codes)
-        return torch.bincount(codes.ravel(), weights, self._code_shape[2]).double().expand(2, -1)
+            self._moments.add(codes.flatten(0, 2), weight)
+            return
+        # A channel is 1 with frequency p: its squared deviations from p sum to n p (1 - p).
+        counts = torch.bincount(codes.ravel(), weight, self._n_channels).double()
+        total = float(counts.sum())
+        mean = counts / total
+        self._moments.merge(codes.numel(), total, mean, counts * (1 - mean))
 
-    def scale(self):
-        """1 / standard deviation of each channel; 1 for constants."""
-        mean, mean_square = self._moments / (self._n * prod(self._code_shape[:2]))
-        variance = mean_square - mean**2
-        varies = variance > 1e-12 * mean_square
-        return torch.where(varies, variance.clamp(min=0).rsqrt(), 1.0)
+    def scale(self, dtype):
+        """Return 1 / standard deviation of each channel; 0 for constants of a torch dtype."""
+        return 1 / self._moments.deviation(dtype)
 
 
-class ClassSums(Sums):
-    """The sum of the codes of each class, (n_classes, positions, n_channels) in float64.
+class ClassSums(Accumulator):
+    """Accumulator of the codes of each class, (n_classes, positions, n_channels) in float64.
 
-    They are all that the gradient of the linear loss needs of the data. Counting is exact
-    for label maps; dense codes are summed in their dtype, a thousand at a time.
+    The gradient of the linear loss needs no other statistic of the data. Counts of label maps
+    are exact. Dense codes are summed in their dtype, a thousand images at a time.
     """
 
     summed = ("_total",)
-    _N_RECENT = 1024
+    _MAX_RECENT = 1024
 
     def __init__(self, code_shape, n_classes, dtype, device):
         self._shape = n_classes, prod(code_shape[:2]), code_shape[2]
@@ -101,12 +97,13 @@ class ClassSums(Sums):
         self._n_recent = 0
 
     def add(self, codes, labels, weight=None):
-        """Add the codes of some images, whose classes are `labels`, times their weights."""
+        """Add a batch of codes with the classes and weights of its images."""
         if codes.is_floating_point():
-            codes = codes if weight is None else per_image(weight, codes)
+            if weight is not None:
+                codes = codes * weight.to(codes.dtype)[:, None, None, None]
             self._recent.index_add_(0, labels, codes.flatten(1))
             self._n_recent += len(codes)
-            if self._n_recent >= self._N_RECENT:
+            if self._n_recent >= self._MAX_RECENT:
                 self._flush()
             return
         _, positions, n_channels = self._shape
@@ -114,7 +111,7 @@ class ClassSums(Sums):
         cells = codes.flatten(1) + first + labels[:, None] * (positions * n_channels)
         if weight is None:
             weight = self._total.new_ones(len(codes))
-        self._total.view(-1).scatter_add_(0, cells.ravel(), _repeated(weight, codes))
+        self._total.view(-1).scatter_add_(0, cells.ravel(), _repeat(weight, codes))
 
     def __add__(self, other):
         self._flush()
@@ -129,6 +126,6 @@ class ClassSums(Sums):
         self._n_recent = 0
 
     def value(self):
-        """The sums so far."""
+        """Return the sums so far."""
         self._flush()
         return self._total.reshape(self._shape)

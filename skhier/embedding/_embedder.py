@@ -8,21 +8,30 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows
-from .._base._device import as_tensor, computing_dtype, resolve_device
+from .._base._device import (
+    as_tensor,
+    automatic_batch_size,
+    computing_dtype,
+    resolve_device,
+    torch_dtype,
+)
 from .._base._fitting import fit_method
 from .._base._images import (
     SQUARABLE,
+    ImageTransformerMixin,
     is_plain_vectors,
     refuse_extreme_values,
     validate_images,
 )
-from .._base._labels import encode_labels
+from .._base._memory import Work
+from .._base._part import Part, Plan
+from .._base._rows import Operator
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
-from .._base._transformer import ImageTransformerMixin
+from .._base._targets import encode_labels, weighted_samples
 from .._base._typing import (
     Auto,
     Device,
@@ -33,30 +42,29 @@ from .._base._typing import (
     Solver,
     Verbose,
 )
-from .._base._weights import weighted_samples
 from ._codes import code_rows, conv1x1
-from ._training import check_solver, train, train_on_expectation
+from ._training import check_solver, max_components, train, train_on_expectation
 
 
-class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEstimator):
+class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, BaseEstimator):
     r"""Embed codes by the first layer of a two-layer network trained on the labels.
 
     The network is :math:`N_{K,W}(X) = \langle W^\top, K^\top X\rangle`: a 1x1
     convolution K from C channels to n, then a linear readout W over all positions.
-    Training it gives codes that vote alike for the labels similar embeddings (theorem 1
+    Training it gives similar embeddings to codes with similar label frequencies (theorem 1
     of the paper, section 4). The readout is only used to train K.
 
     With the linear loss and a fixed readout the gradient does not depend on K, so T
     steps of gradient descent are :math:`K_T = K_0 + \eta T\, E[y X] W_0`: the 'exact'
-    solver does them in one pass over the data, whatever T is. All they learn is the matrix
-    :math:`M = E[X y]` of the class means of each channel, a row for each, seen through the random
-    :math:`W_0`. The solvers 'svd' and 'kmeans' embed by M itself.
+    solver takes them in one pass over the data, for any T. The kernels depend on the data
+    through the matrix :math:`M = E[X y]` alone, a row of class means for each channel, which is
+    projected by the random :math:`W_0`. The solvers 'svd' and 'kmeans' embed by M itself.
 
     Parameters
     ----------
     n_components : int, default=64
-        Width n of the network, the number of channels of the embedding; at most so many with
-        'svd', which has no more than the rank of M.
+        Width n of the network, the number of channels of the embedding. With 'svd' the
+        embedding has at most the rank of M.
 
     loss : {'linear', 'cross_entropy'}, default='linear'
         'linear' is :math:`\ell_y(\hat y) = -y\hat y` of section 4.1, with y = -1 or 1
@@ -66,15 +74,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
     solver : {'exact', 'svd', 'kmeans', 'gd', 'sgd', 'adam'}, default='exact'
         'exact': all steps of 'gd' at once, for the linear loss with W fixed. 'svd' and 'kmeans'
         draw no readout; they minimize the linear loss plus :math:`\|K W^\top\|^2 / 2` over K
-        and W, so :math:`K W^\top` is what is nearest to M. 'svd': over all of rank n, and W has
-        orthonormal columns. K is the singular value decomposition of M, cut off at n components:
-        the embedding is as far apart as class means are, and nothing is drawn.
-        'kmeans': over K that put each channel in one of n groups, a 1 in its row and else 0, by
-        k-means of the rows of M, the best of 20 starts.
-        Codes of a group become one, as patches of a class are in the paper's model, whose number
-        of classes is `n_components`.
+        and W, so :math:`K W^\top` is nearest to M. 'svd': among all products of rank n, and W
+        has orthonormal columns. K is the singular value decomposition of M, truncated to n
+        components: distances in the embedding are distances of class means, and nothing is
+        random. 'kmeans': among K with one-hot rows, which put each channel in one of n groups,
+        by k-means of the rows of M, the best of 20 starts. Codes of a group become equal, as
+        patches of a class are in the paper's model; set `n_components` to its number of classes.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
-        `batch_size=1` and `readout_init='sphere'`, that of appendix B). 'adam': Adam on
+        `batch_size=1` and `readout_init='sphere'`, the algorithm of appendix B). 'adam': Adam on
         mini-batches (section 6).
 
     learning_rate : float, default=1e-3
@@ -86,38 +93,38 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
 
     init_scale : float, default=1.0
         :math:`\sigma`: the columns of K_0 lie on a sphere of radius
-        :math:`\sigma / (2\sqrt{n})`. With 0 and the linear loss, T and :math:`\eta` make a
-        difference to the unit of the embedding only.
+        :math:`\sigma / (2\sqrt{n})`. With 0 and the linear loss, T and :math:`\eta` only scale
+        the embedding.
 
     readout_init : {'normal', 'sphere'}, default='normal'
-        How W_0 is drawn: independent N(0, 1) entries (section 4.1), or for each component
+        Distribution of W_0: independent N(0, 1) entries (section 4.1), or for each component
         and output a vector over positions on the unit sphere (appendix B).
 
     train_readout : bool or 'auto', default='auto'
         Whether W (and a bias) is trained too. 'auto': only with the cross-entropy loss.
 
     scale_channels : bool, default=True
-        Whether the network sees each channel of the codes divided by its standard deviation
-        (over images and positions), so that rare codes have as much to say as frequent
-        ones. It is folded into `kernels_`. The theorems of the paper are about codes as they
-        are, False.
+        Whether each channel of the codes is divided by its standard deviation (over images and
+        positions), so that rare codes have the same influence as frequent ones. The scale is
+        folded into `kernels_`; rows of constant channels are 0. The theorems of the paper hold
+        for False.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the codes, needed if X is flat.
 
     device : str or torch.device, default='auto'
-        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+        Device to compute on: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
 
     batch_size : int, default=128
         Images per step of 'sgd' and 'adam'. The other solvers do not depend on it.
 
     early_stopping : bool, default=False
-        Whether 'sgd' and 'adam' set images aside, measure the loss on them after each
-        epoch, end when `n_iter_no_change` epochs have not lowered it, and keep the network
-        of the lowest. `max_iter` remains the largest number of steps.
+        Whether 'sgd' and 'adam' use a validation part of the images: they measure its loss
+        after each epoch, stop when `n_iter_no_change` epochs have not lowered it, and keep the
+        network of the lowest. `max_iter` remains the largest number of steps.
 
     validation_fraction : float, default=0.1
-        The fraction of images set aside, if `early_stopping`.
+        Fraction of images in the validation part, if `early_stopping`.
 
     n_iter_no_change : int, default=5
         See `early_stopping`.
@@ -141,14 +148,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Bias of the readout; zero unless it is trained.
 
     loss_curve_ : ndarray of shape (n,)
-        The loss before each step; 'exact' gives it before the first and after the last
-        of at least one, 'svd' and 'kmeans' that of K = 0 and of theirs.
+        Loss before each step. 'exact' gives the loss before the first and after the last step,
+        'svd' and 'kmeans' the losses of K = 0 and of their K.
 
     validation_losses_ : ndarray of shape (n_epochs,) or None
-        The loss on the images set aside, after each epoch; None without `early_stopping`.
+        Validation loss after each epoch; None without `early_stopping`.
 
     n_iter_ : int
-        Number of steps done; 1 for 'svd' and 'kmeans'.
+        Number of steps; 1 for 'svd' and 'kmeans'.
 
     classes_ : ndarray of shape (n_classes,)
         The labels seen in `fit`.
@@ -266,9 +273,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             Labels of two or more classes, integers or strings.
 
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of images. A weight of 2 is the same as two copies, 0 as no such image
-            (to rounding for 'exact' and 'gd'; 'sgd' and 'adam' draw batches of images and
-            weigh their losses).
+            Weights of images. A weight of 2 equals two copies, a weight of 0 equals no image: up
+            to rounding for 'exact' and 'gd'. 'sgd' and 'adam' draw batches of images and weight
+            their losses.
 
         Returns
         -------
@@ -278,30 +285,54 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If there is one class only, if a solver is asked for what it cannot do, or if the
-            loss becomes infinite.
+            If there is only one class, if the solver does not support the other parameters, or
+            if the loss becomes infinite.
         """
         device = resolve_device(self.device)
         X, y = validate_images(self, X, y, reset=True)
         refuse_extreme_values(X, SQUARABLE)
         X, y, weight = weighted_samples(sample_weight, X, y)
-        dtype = computing_dtype(X)
-        self._learn(code_rows(X, dtype, device), y, weight, dtype)
+        n_classes, dtype = len(np.unique(y)), computing_dtype(X)
+        plan = self._plan(self.image_shape_, len(X), n_classes, dtype, device)
+        return self._fit_rows(code_rows(X, dtype, device), y, weight, plan)
+
+    def _plan(self, in_shape, n_images, n_classes, dtype, device):
+        self._validate_params()
+        height, width, n_channels = in_shape
+        check_solver(self, n_channels)
+        if self.solver in ("sgd", "adam"):
+            n_values = 3 * int(self.batch_size)
+        else:  # sums over classes, in float64 too
+            n_values = (3 if self.solver in ("exact", "gd") else 9) * n_classes
+        work = Work(
+            "a step of the embedder",
+            n_values * prod(in_shape) * dtype.itemsize,
+            "Raise it, or lower n_clusters, or batch_size of the embedder.",
+        )
+        out_shape = height, width, max_components(self, n_channels)
+        return Plan(in_shape, out_shape, dtype, device, (work,))
+
+    @with_callbacks
+    def _fit_rows(self, rows, y, weight, plan):
+        check_solver(self, rows.shape[3])
+        classes, labels = encode_labels(self, y)
+        trained = train(self, rows, labels, weight, len(classes), plan)
+        self._keep(trained, rows.shape[1:], classes, plan.device)
         return self
 
     @fit_method
     def fit_population(self, moments: ArrayLike, classes: ArrayLike) -> Self:
         r"""Train on the expectation :math:`E[y X]` itself, without samples.
 
-        T steps along the population gradient, the setting of theorem 1, by the solver 'exact';
-        or 'svd' or 'kmeans' of the population's class means. They need what they need in `fit`.
+        The solver 'exact' takes T steps along the population gradient, the setting of theorem
+        1; 'svd' and 'kmeans' factor the population's class means. Requirements are those of
+        `fit`.
 
         Parameters
         ----------
         moments : array-like of shape (H, W, C) or (H, W, C, n_classes)
-            :math:`E[y X]`, with y = -1 and 1 for the two classes; for more, with the
-            centred one-hot vector of the label for y. See
-            :meth:`HierarchicalSampler.code_moments`.
+            :math:`E[y X]`, with y = -1 and 1 for two classes, and the centred one-hot vector
+            of the label for more. See :meth:`HierarchicalSampler.code_moments`.
 
         classes : array-like of shape (n_classes,)
             The labels.
@@ -314,7 +345,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If the solver is another one, or the shape of the moments is not as above.
+            If the solver is another one, or `moments` has another shape.
 
         Examples
         --------
@@ -324,34 +355,20 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.shape
         (120, 20)
         """
+        self._validate_params()
         moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
-        self._check(moments.shape[2] if moments.ndim > 2 else None)
+        check_solver(self, moments.shape[2] if moments.ndim > 2 else None)
         device = resolve_device(self.device)
         trained = train_on_expectation(self, moments, len(classes), device)
-        self.image_shape_ = moments.shape[:3]
-        self.n_features_in_ = prod(self.image_shape_)
-        self._keep(trained, classes, device)
+        self._keep(trained, moments.shape[:3], classes, device)
         return self
 
-    @fit_method
-    def _fit_codes(self, codes, y, weight, dtype):
-        """Fit on rows of codes instead of an array."""
-        self.image_shape_ = codes.shape[1:]
-        self.n_features_in_ = prod(self.image_shape_)
-        self._learn(codes, y, weight, dtype)
-        return self
-
-    def _learn(self, codes, y, weight, dtype):
-        self._check(self.image_shape_[2])
-        device = resolve_device(self.device)
-        classes, labels = encode_labels(self, y)
-        trained = train(self, codes, labels, weight, len(classes), dtype, device)
-        self._keep(trained, classes, device)
-
-    def _keep(self, trained, classes, device):
-        """Keep a trained network as fitted attributes."""
+    def _keep(self, trained, in_shape, classes, device):
+        """Set the fitted attributes."""
         network = trained.network
-        height, width, _ = self.image_shape_
+        height, width, _ = in_shape
+        self.image_shape_ = tuple(in_shape)
+        self.n_features_in_ = prod(in_shape)
         n_outputs = network.W.shape[2]
         self.classes_ = classes
         self.kernels_ = network.kernels.detach().cpu().numpy()
@@ -366,26 +383,15 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
         self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
 
-    def _check(self, n_channels=None):
-        """Check parameters, against the number of channels of codes if it is known."""
-        self._validate_params()
-        check_solver(self, n_channels)
-
-    def _n_components(self, n_channels):
-        """The largest number of components that the embedding of codes may have."""
-        n_components = int(self.n_components)
-        return min(n_components, n_channels) if self.solver == "svd" else n_components
-
-    def _work_values(self, code_shape, n_classes):
-        """About how many values a step of training holds."""
-        if self.solver in ("sgd", "adam"):
-            return 3 * int(self.batch_size) * prod(code_shape)
-        n_copies = 3 if self.solver in ("exact", "gd") else 9  # sums over classes, in float64 too
-        return n_copies * n_classes * prod(code_shape)
+    def _operator(self, dtype, device):
+        K = as_tensor(self.kernels_).to(device)
+        dtype = torch_dtype(dtype)
+        size = automatic_batch_size(prod(self.image_shape_) * dtype.itemsize)
+        return Operator(partial(conv1x1, K=K), self.output_shape_, dtype, size)
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Embed codes: K_T^T x at every position.
+        """Embed codes: compute K_T^T x at every position.
 
         Parameters
         ----------
@@ -398,15 +404,10 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, BaseEsti
             The 1x1-convolved images. (n, n_components) for plain vectors.
         """
         check_is_fitted(self)
-        codes = validate_images(self, X, reset=False)
-        rows = code_rows(codes, computing_dtype(codes), resolve_device(self.device))
-        made = partial(conv1x1, K=self._kernels()), self.output_shape_, rows.dtype
-        embedded = rows.derived(*made).collect()
+        codes, device = validate_images(self, X, reset=False), resolve_device(self.device)
+        rows = code_rows(codes, computing_dtype(codes), device)
+        embedded = rows.map(self._operator(rows.dtype, device)).collect()
         return embedded.reshape(len(embedded), -1) if is_plain_vectors(self, X) else embedded
-
-    def _kernels(self):
-        """K_T as a tensor."""
-        return as_tensor(self.kernels_).to(resolve_device(self.device))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

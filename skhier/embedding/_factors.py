@@ -1,7 +1,7 @@
-"""Two factors K W^T whose product is the nearest to a matrix, K a row for each of its rows.
+"""Factors K and W whose product K W^T is nearest to a matrix M.
 
-With the linear loss, |M - K W^T|^2 / 2 is the loss plus |K W^T|^2 / 2, but for a constant, where
-M = E[X y] has a row for each channel.
+For M = E[X y], with a row for each channel, |M - K W^T|^2 / 2 equals the linear loss plus
+|K W^T|^2 / 2, up to a constant.
 """
 
 import numpy as np
@@ -12,18 +12,18 @@ _N_RESTARTS = 20
 
 
 def truncated(M, rank, tolerance):
-    """The nearest product of at most some rank, with orthonormal columns of W.
+    """Return the factors of the nearest product of limited rank; columns of W are orthonormal.
 
-    Distances between rows of K are those between rows of M, as near as the rank allows.
+    Distances between rows of K are as near to distances between rows of M as the rank allows.
 
     Parameters
     ----------
     M : Tensor of shape (n_rows, n_columns)
         The matrix.
     rank : int
-        At most so many columns of K and W; no more than the rank of M, but one at least.
+        Largest number of columns of K and W. They have at most the rank of M, but at least 1.
     tolerance : float
-        Singular values that are less, compared with the largest, are 0.
+        Smaller singular values, relative to the largest, are set to 0.
 
     Returns
     -------
@@ -40,9 +40,10 @@ def truncated(M, rank, tolerance):
 
 
 def _signs(U):
-    """Signs that make the largest entry of each column positive, the first of those as large.
+    """Return signs that make the largest entry of each column positive.
 
-    Rows of two channels that are one-hot are x and -x: rounding must not choose between them.
+    Of entries that are equal up to rounding the first decides: two one-hot channels have rows x
+    and -x, and rounding must not choose between them.
     """
     size = np.abs(U)
     first = (size > (1 - 1e-6) * size.max(axis=0)).argmax(axis=0)
@@ -50,7 +51,7 @@ def _signs(U):
 
 
 def grouped(M, n_groups, rng):
-    """The nearest product where each row of K is that of one group, all 0 but a 1: k-means.
+    """Return the factors of the nearest product whose rows of K are one-hot, by k-means.
 
     Parameters
     ----------
@@ -64,14 +65,14 @@ def grouped(M, n_groups, rng):
     Returns
     -------
     K : Tensor of shape (n_rows, n_groups)
-        The group of each row, one-hot.
+        Group of each row, one-hot.
     W : Tensor of shape (n_columns, n_groups)
-        The mean of the rows of each group.
+        Mean of the rows of each group.
     """
-    unit = M.abs().max() or 1.0  # so that squares stay in range
+    largest = M.abs().max() or 1.0  # divided by it, so that squares stay in range
     kmeans = KMeans(n_groups, n_init=_N_RESTARTS, random_state=rng)
-    labels = kmeans.fit((M / unit).cpu().numpy()).labels_
-    return _like(M, np.eye(n_groups)[labels], kmeans.cluster_centers_.T * float(unit))
+    labels = kmeans.fit((M / largest).cpu().numpy()).labels_
+    return _like(M, np.eye(n_groups)[labels], kmeans.cluster_centers_.T * float(largest))
 
 
 def _like(M, *arrays):

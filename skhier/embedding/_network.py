@@ -11,7 +11,7 @@ from ._codes import conv1x1
 
 @dataclass
 class TwoLayerNetwork:
-    """The parameters of the network, as tensors.
+    """Parameters of the network, as tensors.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class TwoLayerNetwork:
     b : Tensor of shape (n_outputs,)
         Bias of the readout; zero unless it is trained.
     scale : Tensor of shape (n_channels,)
-        What the channels of codes are multiplied by before the network sees them.
+        Factors of the channels of codes, applied before K.
     """
 
     K: torch.Tensor
@@ -43,45 +43,42 @@ class TwoLayerNetwork:
         W = rng.standard_normal((height * width, n_components, n_outputs))
         if readout_init == "sphere":
             W /= np.linalg.norm(W, axis=0)
-
-        def tensor(array):
-            return torch.from_numpy(array.astype(dtype)).to(device)
-
-        return cls(tensor(K), tensor(W), tensor(np.zeros(n_outputs)), tensor(np.ones(n_channels)))
+        arrays = K, W, np.zeros(n_outputs), np.ones(n_channels)
+        return cls(*(torch.from_numpy(array.astype(dtype)).to(device) for array in arrays))
 
     @property
     def kernels(self):
-        """The 1x1 convolution of codes as they are, without `scale`."""
+        """Kernels of the 1x1 convolution of codes without `scale`."""
         return self.scale[:, None] * self.K
 
     def outputs(self, codes):
-        """<W^T, K^T X> + b for a batch of codes: (n, n_outputs)."""
+        """Compute <W^T, K^T X> + b for a batch of codes: (n, n_outputs)."""
         embedded = conv1x1(codes, self.kernels).flatten(1).to(self.W.dtype)
         return embedded @ self.W.flatten(0, 1) + self.b
 
 
 def linear_losses(outputs, targets):
-    """l_y(y') = -y y' of each image, summed over outputs."""
+    """Return l_y(y') = -y y' of each image, summed over outputs."""
     return -(targets * outputs).sum(dim=1)
 
 
 def cross_entropy_losses(outputs, targets):
-    """The softmax cross-entropy of each image, with integer targets."""
+    """Return the softmax cross-entropy of each image, for integer targets."""
     return F.cross_entropy(outputs, targets, reduction="none")
 
 
 @dataclass
 class Targets:
-    """What the outputs of the network are compared with, for each image.
+    """Training targets: labels, weights, and the target of each class.
 
     Attributes
     ----------
     labels : Tensor of shape (n,)
-        The classes, integers.
+        Classes of images, integers.
     weight : Tensor of shape (n,) or None
         Weights of images, in float64 and with mean 1; None if all are 1.
     table : Tensor of shape (n_classes, n_outputs) or None
-        The target y of each class under the linear loss; cross-entropy takes the class.
+        Target y of each class for the linear loss. The cross-entropy takes the class itself.
     """
 
     labels: torch.Tensor
@@ -89,11 +86,11 @@ class Targets:
     table: torch.Tensor | None
 
     @classmethod
-    def of(cls, labels, weight, n_classes, loss, dtype, device):
-        """The targets of a loss.
+    def from_labels(cls, labels, weight, n_classes, loss, dtype, device):
+        """Return the targets of a loss.
 
-        For 'linear': y in {-1, 1} for two classes as in the paper, else one-hot vectors
-        minus the frequency of each class (which sum to zero, as y does when balanced).
+        For 'linear': y in {-1, 1} for two classes as in the paper. For more, one-hot vectors
+        minus the frequency of each class, which sum to zero, as y does when balanced.
         """
         table = None
         if loss == "linear" and n_classes == 2:
@@ -107,21 +104,16 @@ class Targets:
             weight = torch.from_numpy(weight).to(device)
         return cls(torch.from_numpy(labels).to(device), weight, table)
 
-    @property
-    def n_outputs(self):
-        """The number of outputs that the table asks for, or None."""
-        return None if self.table is None else self.table.shape[1]
-
     def mean_loss(self, losses_of, outputs, labels, weight):
-        """The mean of the losses of some images, weighted, given the outputs for them."""
+        """Return the weighted mean of the losses of a batch, given its outputs."""
         losses = losses_of(outputs, labels if self.table is None else self.table[labels])
         return (losses if weight is None else losses * weight.to(losses.dtype)).mean()
 
     @property
     def common(self):
-        """What is the same for all images: the targets without labels and weights."""
+        """Targets without labels and weights: the part that all batches share."""
         return Targets(self.labels[:0], None, self.table)
 
     def of_images(self, index):
-        """The labels and weights of some images."""
+        """Return the labels and weights of the images of an index array."""
         return self.labels[index], None if self.weight is None else self.weight[index]

@@ -1,34 +1,65 @@
-"""From an embedder's parameters and codes, or their expectation, to a network."""
+"""Training of the network: from parameters and codes, or their expectation, to kernels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 
 from .._base._device import as_tensor
+from .._base._early_stopping import n_validation_samples
 from .._base._fitting import Task
-from .._base._params import is_auto
-from .._base._random import make_rng
-from .._base._weights import mean_one
+from .._base._params import is_auto, make_rng
+from .._base._rows import Accumulators
+from .._base._targets import mean_one
+from ._codes import ChannelMoments, ClassSums, widened
+from ._descent import gradient_descent, stochastic
+from ._factors import grouped, truncated
 from ._network import Targets, TwoLayerNetwork
-from ._solvers import ONE_PASS, Run, n_tasks, solve, solve_mean
 
-# Times the largest codes, see SQUARABLE, still in range.
-_MOST = {torch.float32: 2.0**68, torch.float64: 2.0**564}
+ONE_PASS = ("exact", "svd", "kmeans")  # solvers that need E[y X] alone
+
+# Their products with the largest codes, see SQUARABLE, are still in range.
+_MAX_KERNEL = {torch.float32: 2.0**68, torch.float64: 2.0**564}
+
+
+@dataclass
+class Run:
+    """State that solvers share besides the network and the data.
+
+    Attributes
+    ----------
+    params : estimator
+        Has the hyperparameters of :class:`TwoLayerConvEmbedder`.
+    train_readout : bool
+        Whether W and its bias are trained too.
+    rng : RandomState
+        Source of randomness.
+    task : Task
+        Its subtasks are steps or epochs.
+    validation_losses : list of float
+        Filled by early stopping.
+    """
+
+    params: Any
+    train_readout: bool
+    rng: np.random.RandomState
+    task: Any = None
+    validation_losses: list = field(default_factory=list)
 
 
 @dataclass
 class Trained:
-    """A trained network and how it came about.
+    """A trained network and the curve of its losses.
 
     Attributes
     ----------
     network : TwoLayerNetwork
         The network.
     losses : list of float
-        The loss before each step.
+        Loss before each step.
     validation_losses : list of float
-        The loss on images set aside after each epoch; empty without early stopping.
+        Validation loss after each epoch; empty without early stopping.
     """
 
     network: TwoLayerNetwork
@@ -37,7 +68,7 @@ class Trained:
 
 
 def check_solver(embedder, n_channels):
-    """Raise ValueError unless the solver can do what the other parameters ask for.
+    """Raise ValueError if the solver does not support the other parameters.
 
     `n_channels` of codes is an upper bound, or None if it is not known yet.
     """
@@ -61,35 +92,37 @@ def check_solver(embedder, n_channels):
 
 
 def trains_readout(embedder):
-    """Whether the readout is trained, not only the convolution."""
+    """Return whether the readout is trained, not only the convolution."""
     train_readout = embedder.train_readout
     return embedder.loss == "cross_entropy" if is_auto(train_readout) else train_readout
 
 
-def train(embedder, codes, labels, weight, n_classes, dtype, device):
+def max_components(embedder, n_channels):
+    """Return the largest number of components that the embedding of codes may have."""
+    n_components = int(embedder.n_components)
+    return min(n_components, n_channels) if embedder.solver == "svd" else n_components
+
+
+def train(embedder, codes, labels, weight, n_classes, plan):
     """Train a network on rows of codes and labels 0, 1, ..., n_classes - 1.
 
-    `weight` is that of images, or None.
+    `weight` holds the weights of images, or is None.
     """
-    rng = make_rng(embedder.random_state)
-    targets = Targets.of(labels, mean_one(weight), n_classes, embedder.loss, dtype, device)
-    n_outputs = targets.n_outputs or n_classes
+    rng, dtype, device = make_rng(embedder.random_state), plan.dtype, plan.device
+    weight = mean_one(weight)
+    targets = Targets.from_labels(labels, weight, n_classes, embedder.loss, dtype, device)
+    n_outputs = n_classes if targets.table is None else targets.table.shape[1]
     network = _initial_network(embedder, codes.shape[1:], n_outputs, rng, dtype, device)
     run = Run(embedder, trains_readout(embedder), rng)
-    with Task.fit(embedder, n_tasks(codes, run)) as run.task:
-        losses = solve(network, codes, targets, run)
-    _refuse_large_kernels(network.kernels, embedder)
-    return Trained(network, losses, run.validation_losses)
-
-
-def _refuse_large_kernels(kernels, embedder):
-    """Raise ValueError unless codes that the embedder takes are embedded without overflow."""
-    largest = float(kernels.detach().abs().max())
-    if not largest < _MOST[kernels.dtype]:
+    with Task.fit(embedder, _n_subtasks(codes, run)) as run.task:
+        losses = _solve(network, codes, targets, run)
+    largest = float(network.kernels.detach().abs().max())
+    if not largest < _MAX_KERNEL[network.kernels.dtype]:
         raise ValueError(
             f"The kernels grew to {largest:.2g}: learning_rate={embedder.learning_rate!r} or "
             f"init_scale={embedder.init_scale!r} is too large for these codes; lower it."
         )
+    return Trained(network, losses, run.validation_losses)
 
 
 def train_on_expectation(embedder, moments, n_classes, device):
@@ -115,10 +148,93 @@ def train_on_expectation(embedder, moments, n_classes, device):
     mean_yX = as_tensor(moments.reshape(*code_shape, -1)).to(device)
     mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
     network = _initial_network(embedder, code_shape, len(mean_yX), rng, np.float64, device)
-    return Trained(network, solve_mean(network, mean_yX, Run(embedder, False, rng)), [])
+    return Trained(network, _solve_mean(network, mean_yX, Run(embedder, False, rng)), [])
 
 
 def _initial_network(embedder, code_shape, n_outputs, rng, dtype, device):
-    shape = (*code_shape, embedder._n_components(code_shape[2]), n_outputs)
+    shape = (*code_shape, max_components(embedder, code_shape[2]), n_outputs)
     init = embedder.init_scale, embedder.readout_init
     return TwoLayerNetwork.random(shape, *init, rng, dtype, device)
+
+
+def _is_one_pass(params):
+    return params.solver in ONE_PASS and (params.solver != "exact" or params.max_iter > 0)
+
+
+def _n_subtasks(codes, run):
+    """Return the number of subtasks that `_solve` reports."""
+    if _is_one_pass(run.params):
+        return codes.n_subtasks()
+    if run.params.max_iter == 0:
+        return 0
+    if run.params.solver == "gd":
+        return run.params.max_iter
+    n_images = len(codes)
+    if run.params.early_stopping:
+        n_images -= n_validation_samples(n_images, run.params.validation_fraction)
+    steps_per_epoch = max(1, -(-n_images // int(run.params.batch_size)))
+    return -(-int(run.params.max_iter) // steps_per_epoch)
+
+
+def _solve(network, codes, targets, run):
+    """Train the network with the solver that the parameters name; return the losses."""
+    solver = run.params.solver
+    if _is_one_pass(run.params):
+        return _solve_mean(network, _mean_yX(network, codes, targets, run), run)
+    if run.params.scale_channels:
+        moments, wide = ChannelMoments(codes.shape[3]), widened(codes, network.K.dtype)
+        moments = wide.accumulate(moments, targets.labels, targets.weight)
+        network.scale = moments.scale(network.K.dtype).to(network.K)
+    if run.params.max_iter == 0:  # a random projection: nothing to read the codes for
+        return []
+    if solver == "gd":
+        return gradient_descent(network, codes, targets, run)
+    optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[solver]
+    return stochastic(network, codes, targets, run, optimizer_class)
+
+
+def _mean_yX(network, codes, targets, run):
+    """Find E[y X], (n_outputs, positions, n_channels), and the channels' scale in one pass."""
+    n_classes, dtype, code_shape = len(targets.table), network.K.dtype, codes.shape[1:]
+    sums = [ClassSums(code_shape, n_classes, dtype, network.K.device)]
+    if run.params.scale_channels:
+        sums.append(ChannelMoments(code_shape[2]))
+    sums = Accumulators(*sums)
+    aligned, options = (targets.labels, targets.weight), {"task": run.task, "name": "one pass"}
+    sums, *moments = widened(codes, dtype).accumulate(sums, *aligned, **options).parts
+    for channels in moments:
+        network.scale = channels.scale(dtype).to(network.K)
+    # y is a function of the class, so E[y X] is a combination of the sums over classes.
+    return torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(codes)
+
+
+def _solve_mean(network, mean_yX, run):
+    """Train on the linear loss by a solver of ONE_PASS; return the losses."""
+    mean_yX = mean_yX * network.scale.double()
+    solver = run.params.solver
+    if solver == "exact":
+        return _solve_exactly(network, mean_yX, run)
+    # A row for each channel, the class means of its codes: K W^T approximates this matrix.
+    means = mean_yX.permute(2, 1, 0)
+    M, n_components, dtype = means.flatten(1), network.K.shape[1], network.K.dtype
+    if solver == "svd":
+        K, W = truncated(M, n_components, max(M.shape) * torch.finfo(dtype).eps)
+    else:
+        K, W = grouped(M, n_components, run.rng)
+    network.K = K.to(dtype)
+    network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(dtype)
+    return [0.0, -float(((M @ W) * K).sum())]
+
+
+def _solve_exactly(network, mean_yX, run):
+    """Take T steps of gradient descent at once.
+
+    The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
+    K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
+    """
+    ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
+    K_0 = network.K.double()
+    step = float(run.params.learning_rate) * float(run.params.max_iter)
+    network.K = (K_0 + step * ascent).to(network.K.dtype)
+    loss_0 = -(K_0 * ascent).sum()
+    return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]

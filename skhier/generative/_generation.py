@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._params import check_count, check_flag
-from .._base._random import make_rng
+from .._base._params import make_rng
 from .._base._typing import RandomState
 from .._base._validation import to_array
 from ._parallel import for_batches

@@ -1,0 +1,88 @@
+"""Means and variances of columns, without the cancellation that large means cause."""
+
+import numpy as np
+import torch
+
+from ._rows import Accumulator
+from ._sklearn import is_constant_feature
+
+# Values that differ by fewer units in the last place are equal up to rounding.
+_ROUNDING_ULPS = 100
+
+
+class Moments(Accumulator):
+    """Accumulator of the weighted mean and variance of each column.
+
+    A batch is shifted by its first row before it is squared. Sums of batches are merged as in
+    Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983).
+
+    Parameters
+    ----------
+    n_columns : int
+        Number of columns.
+
+    Attributes
+    ----------
+    mean, variance : Tensor of shape (n_columns,), float64
+        Moments of the rows so far.
+    """
+
+    def __init__(self, n_columns):
+        self._n_rows, self._weight = 0, 0.0
+        self.mean, self._squares = torch.zeros(2, n_columns, dtype=torch.float64)
+
+    def add(self, x, weight=None):
+        """Add rows, a floating tensor (n, n_columns), with weights (n,), all 1 for None."""
+        shift = x[0]
+        x = x - shift
+        if weight is None:
+            total, sums, squares = len(x), x.sum(dim=0), x.square_().sum(dim=0)
+        else:
+            total, weight = float(weight.sum(dtype=torch.float64)), weight.to(x)
+            sums, squares = weight @ x, weight @ x.square_()
+        if total:
+            sums = sums.double()
+            mean = sums / total
+            self.merge(len(x), total, shift.double() + mean, squares.double() - sums * mean)
+
+    def merge(self, n_rows, weight, mean, squares):
+        """Add rows of known weight, mean and weighted sum of squared deviations from the mean."""
+        self._n_rows, total = self._n_rows + n_rows, self._weight + weight
+        difference = mean.to(self.mean) - self.mean
+        self.mean = self.mean + difference * (weight / total)
+        between = difference.square() * (self._weight * weight / total)
+        self._squares = self._squares + squares.to(self.mean) + between
+        self._weight = total
+
+    def __add__(self, other):
+        both = Moments(len(self.mean))
+        for part in (self, other):
+            if part._weight:
+                both.merge(part._n_rows, part._weight, part.mean, part._squares)
+        return both
+
+    @property
+    def variance(self):
+        """Weighted variance of each column."""
+        return (self._squares / self._weight).clamp(min=0)
+
+    def deviation(self, dtype):
+        """Return standard deviations, infinity for columns that are constant.
+
+        A column is constant if scikit-learn finds it so, or if it varies by rounding errors of
+        values of the torch dtype `dtype` only.
+        """
+        mean, deviation = self.mean.cpu(), self.variance.cpu().sqrt()
+        is_constant = is_constant_feature(deviation.numpy() ** 2, mean.numpy(), self._n_rows)
+        is_constant |= _is_rounding(deviation, mean.abs(), torch.finfo(dtype).eps).numpy()
+        return torch.where(torch.from_numpy(is_constant), torch.inf, deviation)
+
+
+def constant_columns(X):
+    """Return which columns of an array (n, n_columns) vary by rounding errors only."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return _is_rounding(high - low, np.maximum(-low, high), np.finfo(X.dtype).eps)
+
+
+def _is_rounding(spread, magnitude, eps):
+    return spread <= _ROUNDING_ULPS * eps * magnitude
