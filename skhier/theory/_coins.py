@@ -13,7 +13,7 @@ def log_tail(sums, coins, is_fair):
     """Return the log of a bound on the probability of a |S|^2 at least as large, for each row.
 
     Chernoff's bound, with E exp(u |S|^2) <= prod (1 - 2 u m)^(-1/2) for u < 1 / (2 max m). Every
-    u in this range gives a valid bound. A few steps of Newton's method make the bound nearly the least.
+    u in this range gives a valid bound. A few steps of Newton's method make it nearly the least.
     """
     m2 = np.einsum("ij,ij->i", coins, coins)
     m2[m2 == 0] = 1
