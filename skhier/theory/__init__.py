@@ -1,4 +1,4 @@
-"""The paper's guarantees as functions: bounds, and certificates of what was learned."""
+"""The guarantees of the paper as functions: bounds, and certificates of learned layers."""
 
 from ._certificates import certify_classifier, certify_clusters, certify_embedder
 from ._layer_certificate import Certificate, LayerCertificate, class_distances
@@ -9,8 +9,8 @@ from ._lemmas import (
     lemma7_success_probability,
     perceptron_iterations,
 )
-from ._moments import coverage_probability, embedding_moments
-from ._samples import necessary_samples, required_samples, rhm_sample_complexity
+from ._moments import coverage_probability, embedding_moments, rhm_sample_complexity
+from ._samples import necessary_samples, required_samples
 from ._separation import Separation, code_counts, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
 from ._theorem2 import theorem2_params, theorem2_runtime

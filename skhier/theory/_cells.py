@@ -1,4 +1,4 @@
-"""Where the classes of a level are shown: the cells in which codes are counted."""
+"""Cells, pairs of a label and a position: the probability that an image shows a class there."""
 
 from __future__ import annotations
 
@@ -12,63 +12,67 @@ if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
 
-class Cells(NamedTuple):
-    """The classes of a level, by label and position.
+class CellProbabilities(NamedTuple):
+    """Table of the classes of a level: probability of each class in each cell.
 
     Attributes
     ----------
     k : int
         Number of patches of each class.
 
-    shown : ndarray of shape (n_classes, n_labels, n_positions)
+    probabilities : ndarray of shape (n_classes, n_labels, n_positions)
         Probability that an image has this label and shows the class at this position.
     """
 
     k: int
-    shown: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def n_classes(self):
+        return self.probabilities.shape[0]
 
     @property
     def n_labels(self):
-        return self.shown.shape[1]
+        return self.probabilities.shape[1]
 
     @property
     def n_codes(self):
-        return self.k * len(self.shown)
+        return self.k * self.n_classes
 
     @property
-    def centred(self):
-        """The labeled frequencies F, one channel for each label, also for two labels."""
-        return self.shown - self.shown.mean(axis=1, keepdims=True)
+    def labeled_frequencies(self):
+        """The labeled frequencies F, with one channel for each label, also for two labels."""
+        return self.probabilities - self.probabilities.mean(axis=1, keepdims=True)
 
     @property
     def pairs(self):
-        """Indices (c, e) of all pairs of classes; ValueError if there are none."""
-        if len(self.shown) == 1:
+        """Indices (c, e) of all pairs of classes; ValueError if there is a single class."""
+        if self.n_classes == 1:
             raise ValueError(
-                "the level of this sampler has a single class: there are no patches to be told "
-                "apart."
+                "the level of this sampler has a single class, but separating patches of "
+                "different classes takes at least two: choose another level or sampler."
             )
-        return np.triu_indices(len(self.shown), k=1)
+        return np.triu_indices(self.n_classes, k=1)
 
 
-def read_cells(sampler: HierarchicalSampler, level: int) -> Cells:
-    """The Cells of a level of a fitted sampler."""
+def cell_probabilities(sampler: HierarchicalSampler, level: int) -> CellProbabilities:
+    """Compute the cell probabilities of the classes of a level of a fitted sampler."""
     frequencies = sampler.statistics().levels[level].class_frequencies  # given the label
     n_labels, n_classes = frequencies.shape[:2]
-    shown = frequencies.swapaxes(0, 1).reshape(n_classes, n_labels, -1) / n_labels
-    return Cells(sampler.patches_[level].shape[1], shown)
+    joint = frequencies.swapaxes(0, 1).reshape(n_classes, n_labels, -1) / n_labels
+    return CellProbabilities(sampler.patches_[level].shape[1], joint)
 
 
 def check_level(sampler: HierarchicalSampler, level: int) -> int:
-    """The level; an error unless the sampler is fitted and has it."""
+    """Return the level; an error unless the sampler is fitted and has this level."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     return check_count(level, "level", 0, sampler.n_levels - 1)
 
 
-def check_equal_codes(
-    sampler: HierarchicalSampler, levels: list[int], *, asks: str, has_head: bool = False
+def check_exchangeable_codes(
+    sampler: HierarchicalSampler, levels: list[int], *, caller: str, has_head: bool = False
 ) -> None:
-    """ValueError unless codes of a class are exchangeable, and codes of two classes are not.
+    """Raise ValueError unless codes are exchangeable within classes and differ between classes.
 
     Parameters
     ----------
@@ -76,14 +80,14 @@ def check_equal_codes(
         A fitted sampler.
 
     levels : list of int
-        The levels whose codes are grouped.
+        The levels whose codes are grouped into classes.
 
-    asks : str
-        The function that asks.
+    caller : str
+        Name of the function or theorem that needs the assumptions, for the message.
 
     has_head : bool, default=False
-        Whether there is to be a linear head without error, for which patches of all levels are
-        to be seen.
+        Whether a linear head without error is learned too. It needs a separable root, and
+        all classes of all levels have to occur.
     """
     reasons = []
     if has_head and sampler.margin_ == 0:
@@ -91,20 +95,24 @@ def check_equal_codes(
     if not sampler.check_assumptions()[1].holds:
         reasons.append("sets of patches share patches (assumption 2)")
     if any(np.ptp(weights) > 0 for weights in sampler.rule_weights_):
-        reasons.append("patches of a class are not equally likely")
+        reasons.append("patches of a class are not equally likely (rule_weights)")
     if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
-        reasons.append("it is noisy")
-    exact = sampler.statistics().levels
-    occurring = range(sampler.n_levels) if has_head else levels
-    reasons += [f"a class of level {i} never occurs" for i in occurring if not _occur(exact[i])]
+        reasons.append("it is noisy (label_noise, pixel_noise or symbol_noise)")
+    statistics = sampler.statistics().levels
+    checked = range(sampler.n_levels) if has_head else levels
+    reasons += [
+        f"a class of level {i} never occurs"
+        for i in checked
+        if not _all_classes_occur(statistics[i])
+    ]
     reasons += [
         f"classes of level {i} have the same labeled frequencies"
         for i in levels
-        if exact[i].delta_min < 1e-12
+        if statistics[i].delta_min < 1e-12
     ]
     if reasons:
-        raise ValueError(f"{asks} does not hold for this sampler: {'; '.join(reasons)}.")
+        raise ValueError(f"{caller} does not hold for this sampler: {'; '.join(reasons)}.")
 
 
-def _occur(level):
-    return level.class_frequencies.sum(axis=(0, 2, 3)).min() > 0
+def _all_classes_occur(statistics):
+    return statistics.class_frequencies.sum(axis=(0, 2, 3)).min() > 0

@@ -1,4 +1,4 @@
-"""Certificates: whether what was learned is what the theorems promise."""
+"""Certificates: compare learned layers with the promises of the theorems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._base._images import validate_images
 from .._base._params import check_count, check_fitted, value_at
 from .._base._validation import to_floats
 from ._checks import check_probability
-from ._layer_certificate import Certificate, certified
+from ._layer_certificate import Certificate, certify_layer
 from ._separation import code_counts, separate_codes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def certify_embedder(
     sigma: float,
     gamma: float,
 ) -> Certificate:
-    r"""Check theorem 1 on an embedder of the codes of a level's patches.
+    r"""Check theorem 1 on an embedder of the codes of the patches of a level.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def certify_embedder(
         A fitted sampler.
 
     embedder : TwoLayerConvEmbedder
-        Fitted on codes with one channel for each patch of `level`, ordered as in
+        A fitted embedder. Its codes have one channel for each patch of `level`, in the order of
         :meth:`~skhier.HierarchicalSampler.code_moments`.
 
     level : int
@@ -52,7 +52,7 @@ def certify_embedder(
     Returns
     -------
     certificate : Certificate
-        Of one layer.
+        Certificate of one layer.
 
     Examples
     --------
@@ -76,9 +76,9 @@ def certify_embedder(
     if len(embedder.kernels_) != n_classes * k:
         raise ValueError(
             f"embedder was fitted on codes with {len(embedder.kernels_)} channels, but level "
-            f"{level} has {n_classes * k} patches."
+            f"{level} has {n_classes * k} patches: there has to be one channel for each patch."
         )
-    found = certified(
+    layer = certify_layer(
         embedder.kernels_,
         np.arange(n_classes * k) // k,
         sigma,
@@ -88,7 +88,7 @@ def certify_embedder(
         n_clusters=n_classes * k,
         is_patch_mapping=True,
     )
-    return Certificate([found])
+    return Certificate([layer])
 
 
 def certify_classifier(
@@ -102,7 +102,7 @@ def certify_classifier(
     sigma: float | None = None,
     gamma: float | None = None,
 ) -> Certificate:
-    r"""Certify what every layer of a classifier learned, from data alone or against a model.
+    r"""Certify every layer of a fitted classifier, from data alone or against a model.
 
     Parameters
     ----------
@@ -110,33 +110,34 @@ def certify_classifier(
         A fitted classifier.
 
     X : array-like of images
-        Images, best others than it was fitted on.
+        Images. The test is exact only for images that the classifier was not fitted on.
 
     y : array-like of shape (n,)
-        Their labels.
+        Labels of the images.
 
     delta : float, default=0.05
         Probability that two clusters of one class are certified to be different, in any
         layer.
 
     n_groups : int, list of int or None, or None, default=None
-        Number of classes that the patches of each layer have, the first for the first layer,
-        if it is known; None is that of the `sampler`.
+        Number of classes of the patches of each layer, the first for the first layer,
+        if it is known. None: the number of the `sampler`, if there is one.
 
     sampler : HierarchicalSampler or None, default=None
-        The model of the images, fitted, without noise and of disjoint sets of patches: then
-        clusters are compared with its patches (lemma 8) and distances are those of its
-        classes (theorem 1). The classifier has as many layers as the sampler has levels, and
+        The model of the images, fitted, without noise, and with disjoint sets of patches. Then
+        clusters are compared with its patches (lemma 8), and distances are within and between its
+        classes (theorem 1). The classifier has one layer for each level of the sampler, and
         patches that do not overlap, as by :func:`~skhier.theory.theorem2_params`. If None,
         the data alone say which clusters are of different classes.
 
     sigma : float or None, default=None
-        Largest distance allowed within a class. If None, any below `between`: on
-        samples, distances grow with T, as the mean of :math:`y X` is not quite that of
-        the population.
+        Largest distance allowed within a class. If None, any distance below `between` is
+        allowed: on samples, distances grow with T, as the mean of :math:`y X` differs from its
+        expectation.
 
     gamma : float or None, default=None
-        Smallest distance allowed between classes. If None, any above `within`.
+        Smallest distance allowed between classes. If None, any distance above `within` is
+        allowed.
 
     Returns
     -------
@@ -150,14 +151,14 @@ def certify_classifier(
 
     See Also
     --------
-    separate_codes : The test of clusters, which is proved for patches of the model.
+    separate_codes : The test of clusters, with its proof for patches of the model.
 
     Notes
     -----
     The test is exact if patches are drawn as in the generative model and clusters do not
-    depend on `X`. Photographs have no such patches. Where patches overlap, neighbours share
-    pixels, and even clusters of one class need not be independent of each other: the certificate
-    says so.
+    depend on `X`. Photographs do not meet this condition. Where patches overlap, neighbours share
+    pixels, and even clusters of one class may depend on each other. The printed certificate then
+    has a remark.
 
     Examples
     --------
@@ -181,9 +182,9 @@ def certify_classifier(
         if n_layers != sampler.n_levels:
             raise ValueError(
                 f"classifier has {n_layers} layers, but the sampler has {sampler.n_levels} "
-                "levels: certificates compare them one to one."
+                "levels: there has to be one layer for each level."
             )
-        truth = sampler.parse_patches(X)
+        drawn = sampler.parse_patches(X)
     images = validate_images(classifier, X, reset=False).collect()
     certificates, overlap = [], False
     for i, (phi, embedder) in enumerate(classifier.layers_):
@@ -191,21 +192,22 @@ def certify_classifier(
         n_classes = value_at(n_groups, "n_groups", i, "n_layers", n_layers)
         match = None
         if sampler is not None:
-            match = _match(sampler, n_layers - 1 - i, truth[n_layers - 1 - i], clusters)
+            level = n_layers - 1 - i
+            match = _match_clusters(sampler, level, drawn[level], clusters)
             n_classes = match.n_classes if n_classes is None else n_classes
         counts = code_counts(clusters, y, n_codes=phi.n_clusters_)
         separation = separate_codes(counts, delta=delta / n_layers, n_groups=n_classes)
         grid = phi._plan(phi.image_shape_).grid
         overlap = overlap or any(s < p for s, p in zip(grid.stride, grid.patch_size))
-        facts = {"n_clusters": phi.n_clusters_, "separation": separation}
-        facts["patches_overlap"] = overlap
+        fields = {"n_clusters": phi.n_clusters_, "separation": separation}
+        fields["patches_overlap"] = overlap
         # The embedding of a patch is a row of kernels where its code is one-hot.
         embedded = embedder.kernels_ if embedder and phi.encoding == "one_hot" else None
         if match is None:
-            owner = separation.groups if separation.complete else None
-            certificates.append(certified(embedded, owner, sigma, gamma, **facts))
+            classes = separation.groups if separation.complete else None
+            certificates.append(certify_layer(embedded, classes, sigma, gamma, **fields))
         else:
-            certificates.append(match.certified(embedded, sigma, gamma, **facts))
+            certificates.append(match.certify(embedded, sigma, gamma, **fields))
         images = as_array(classifier.layers_[i].layer(computing_dtype(images))(images))
     return Certificate(certificates)
 
@@ -213,19 +215,20 @@ def certify_classifier(
 def certify_clusters(
     sampler: HierarchicalSampler, labels: ArrayLike, X: ArrayLike, level: int
 ) -> Certificate:
-    r"""Check lemma 8 on clusters of patches: whether they are the patches of a level.
+    r"""Check whether clusters of patches are the patches of a level (lemma 8).
 
     Parameters
     ----------
     sampler : HierarchicalSampler
-        A fitted sampler without noise, of disjoint sets of patches.
+        A fitted sampler without noise and with disjoint sets of patches.
 
     labels : array-like of shape (n, height, width)
-        The cluster of each patch of the images: at every pixel of :math:`X^{(i)}`, that of
-        the patch drawn for it, as :meth:`~skhier.PatchKMeansOrthogonalizer.predict` gives it.
+        The cluster of each patch of the images, as
+        :meth:`~skhier.PatchKMeansOrthogonalizer.predict` gives it: one number for each pixel of
+        :math:`X^{(i)}`, the cluster of the patch that was drawn for this pixel.
 
     X : array-like of images
-        The images, n of them.
+        The n images.
 
     level : int
         Level i of the model.
@@ -233,12 +236,12 @@ def certify_clusters(
     Returns
     -------
     certificate : Certificate
-        Of one layer.
+        Certificate of one layer.
 
     Raises
     ------
     ValueError
-        If labels are not given at every pixel of the level.
+        If `labels` does not have one number for each pixel of the level.
 
     Examples
     --------
@@ -253,39 +256,42 @@ def certify_clusters(
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_count(level, "level", 0, sampler.n_levels - 1)
     labels = to_floats(labels, "labels")
-    match = _match(sampler, level, sampler.parse_patches(X)[level], labels)
-    return Certificate([match.certified(None, None, None, n_clusters=len(np.unique(labels)))])
+    match = _match_clusters(sampler, level, sampler.parse_patches(X)[level], labels)
+    return Certificate([match.certify(None, None, None, n_clusters=len(np.unique(labels)))])
 
 
-class _Match(NamedTuple):
-    """The patches of a level beside clusters: patch r is in cluster `cluster_of[r]`."""
+class _ClusterMatch(NamedTuple):
+    """Matching of the patches of a level with clusters: patch r is in cluster `cluster_of[r]`.
+
+    `cluster_of` is None unless patches and clusters match one to one.
+    """
 
     level: int
     n_classes: int
     k: int
-    cluster_of: np.ndarray | None  # if clusters are the patches one to one
+    cluster_of: np.ndarray | None
 
-    def certified(self, embedded, sigma, gamma, **facts):
-        """The certificate of a layer with these embedded clusters, or None."""
+    def certify(self, embedded, sigma, gamma, **fields):
+        """Return the certificate of a layer; `embedded` has a row for each cluster, or is None."""
         n_patches = self.n_classes * self.k
         is_mapping = self.cluster_of is not None
-        facts |= {"level": self.level, "n_patches": n_patches, "is_patch_mapping": is_mapping}
+        fields |= {"level": self.level, "n_patches": n_patches, "is_patch_mapping": is_mapping}
         if embedded is not None and is_mapping:
             embedded = embedded[self.cluster_of]
-        owner = np.arange(n_patches) // self.k if is_mapping else None
-        return certified(embedded, owner, sigma, gamma, **facts)
+        classes = np.arange(n_patches) // self.k if is_mapping else None
+        return certify_layer(embedded, classes, sigma, gamma, **fields)
 
 
-def _match(sampler, level, truth, clusters):
-    """How clusters of patches match the patches of a level that were drawn in truth."""
-    if clusters.shape != truth.shape:
+def _match_clusters(sampler, level, drawn, clusters):
+    """Match clusters with the patches of a level that were drawn at the same places."""
+    if clusters.shape != drawn.shape:
         raise ValueError(
-            f"labels: for level {level} there are clusters in an array of "
-            f"shape {clusters.shape}, but the sampler draws patches at {truth.shape[1:]} places "
-            f"of {len(truth)} images: stride and patch_size must be those of the model."
+            f"labels: for level {level} there are clusters in an array of shape {clusters.shape}, "
+            f"but the sampler draws patches in one of shape {drawn.shape}: use the patch_size of "
+            "the model, and a stride equal to it."
         )
     n_classes, k = sampler.patches_[level].shape[:2]
-    pairs = np.unique(np.stack([truth.ravel(), clusters.ravel()], axis=1), axis=0)
-    patches, of_patches = pairs.T
-    sizes = {len(pairs), len(set(patches)), len(set(of_patches)), n_classes * k}
-    return _Match(level, n_classes, k, of_patches if len(sizes) == 1 else None)
+    pairs = np.unique(np.stack([drawn.ravel(), clusters.ravel()], axis=1), axis=0)
+    patches, cluster_of = pairs.T
+    sizes = {len(pairs), len(set(patches)), len(set(cluster_of)), n_classes * k}
+    return _ClusterMatch(level, n_classes, k, cluster_of if len(sizes) == 1 else None)

@@ -1,4 +1,4 @@
-"""Checks of the arguments of bounds. They return what they checked as Python's numbers."""
+"""Checks of the arguments of bounds. A check returns its argument as a Python number."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable)
 
 
 def within_floats(bound: F) -> F:
-    """Make a bound raise ValueError where a number is beyond the range of floats."""
+    """Decorate a bound: numbers beyond the range of floats raise ValueError."""
 
     @wraps(bound)
     def checked(*args, **kwargs):
@@ -21,27 +21,27 @@ def within_floats(bound: F) -> F:
             with np.errstate(all="raise", under="ignore"):
                 return bound(*args, **kwargs)
         except ArithmeticError as error:
-            given = signature(bound).bind(*args, **kwargs).arguments
+            arguments = signature(bound).bind(*args, **kwargs).arguments
             raise ValueError(
-                f"{', '.join(f'{name}={value!r}' for name, value in given.items())} are not valid "
-                f"for {bound.__name__}: a number is beyond the range of floats ({error})."
+                f"{', '.join(f'{name}={value!r}' for name, value in arguments.items())} are not "
+                f"valid for {bound.__name__}: a number is beyond the range of floats ({error})."
             ) from error
 
     return checked  # type: ignore[return-value]
 
 
 def check_positive(**values):
-    """The values; ValueError unless all are finite numbers > 0."""
+    """Return the values; ValueError unless all are finite numbers > 0."""
     return [check_real(value, name, 0, or_equal=False) for name, value in values.items()]
 
 
 def check_counts(**values):
-    """The values; ValueError unless all are ints >= 1."""
+    """Return the values; ValueError unless all are ints >= 1."""
     return [check_count(value, name, 1) for name, value in values.items()]
 
 
 def check_probability(value, name):
-    """The value; ValueError unless 0 < value < 1."""
+    """Return the value; ValueError unless 0 < value < 1."""
     value = check_real(value, name, 0, maximum=1, or_equal=False)
     if value == 1:
         raise ValueError(f"{name}={value!r} is not valid: it takes a number between 0 and 1.")
@@ -49,13 +49,13 @@ def check_probability(value, name):
 
 
 def check_choice(value, name, allowed):
-    """ValueError unless value is one of those allowed."""
+    """Raise ValueError unless the value is one of the allowed strings."""
     if not (isinstance(value, str) and value in allowed):
         raise ValueError(f"{name}={value!r} is not valid: it takes one of {allowed}.")
 
 
-def check_given(reason, **values):
-    """The values, in order; ValueError unless all are given, and positive."""
+def check_required(reason, **values):
+    """Return the values, in order; ValueError if one is None or not positive."""
     missing = [name for name, value in values.items() if value is None]
     if missing:
         raise ValueError(f"{reason} needs {' and '.join(missing)}.")
@@ -63,11 +63,11 @@ def check_given(reason, **values):
 
 
 def n_pairs(n_classes):
-    """Number of pairs of classes; ValueError unless there are two classes or more."""
+    """Return the number of pairs of classes; ValueError unless there are at least two classes."""
     n_classes = check_count(n_classes, "n_classes", 2)
     return n_classes * (n_classes - 1) // 2
 
 
 def check_width(n_components):
-    """The width of the network, or None; ValueError unless it is an int >= 1."""
+    """Return the width of the network or None; ValueError unless it is None or an int >= 1."""
     return None if n_components is None else check_count(n_components, "n_components", 1)

@@ -1,4 +1,4 @@
-"""What certificates hold, how they are printed, and the distances that they compare."""
+"""Records of certificates, their table, and the distances that they compare."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._separation import Separation
 
 
 class LayerCertificate(NamedTuple):
-    """What one layer learned of one level of the model.
+    """Certificate of one layer: its clusters and distances, compared with a level of the model.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class LayerCertificate(NamedTuple):
         Level i of the model whose patches the layer clusters. None without a sampler.
 
     n_patches : int or None
-        Number of patches of that level.
+        Number of patches of the level.
 
     n_clusters : int
         Number of clusters.
@@ -31,24 +31,25 @@ class LayerCertificate(NamedTuple):
         images seen: the orthonormal patch mapping of lemma 8.
 
     within, between : float or None
-        Largest distance of embedded patches of one class, smallest of different classes.
-        None for a layer without an embedding of one-hot codes, or where classes are not known:
-        clusters are not the patches or, without a sampler, the separation is not complete.
+        Largest distance of embedded patches of one class, and smallest distance of embedded
+        patches of different classes. None for a layer without an embedding of one-hot codes, or
+        where classes are not known: clusters are not the patches or, without a sampler, the
+        separation is not complete.
 
     sigma, gamma : float or None
-        What they are compared with.
+        Limits of `within` and `between`.
 
     separation : Separation or None
-        What labels and positions alone certify of the clusters.
+        Certificate from labels and positions alone that clusters are of different classes.
 
     patches_overlap : bool or None
-        Whether the layer's patches share pixels. Then its separation is that of a model in
-        which they do not.
+        Whether the layer's patches share pixels. The separation is then valid only in a model
+        whose patches do not.
 
     holds : bool
-        Whether clusters are patches or, without a sampler, the separation is complete; and
-        `within` is less than `between`, at most `sigma` and `between` at least `gamma`, where
-        these are given.
+        Whether clusters are patches or, without a sampler, the separation is complete; and,
+        where distances are known, `within` is less than `between`, `within` is at most `sigma`
+        and `between` at least `gamma`. A limit that is None is not checked.
 
     Examples
     --------
@@ -76,12 +77,12 @@ class LayerCertificate(NamedTuple):
 
 
 class Certificate(tuple):
-    """LayerCertificates from the first layer to the last, printed as a table.
+    """Certificate of all layers, from the first to the last; it is printed as a table.
 
     Attributes
     ----------
     holds : bool
-        Whether all hold.
+        Whether the certificates of all layers hold.
 
     Examples
     --------
@@ -107,7 +108,7 @@ class Certificate(tuple):
             lines.append([_or_dash(layer.level), _or_dash(layer.n_patches), layer.n_clusters])
             is_mapping = layer.is_patch_mapping
             lines[-1] += ["-" if is_mapping is None else "yes" if is_mapping else "NO"]
-            lines[-1] += _summary(layer.separation)
+            lines[-1] += _separation_summary(layer.separation)
             lines[-1] += [*numbers, "yes" if layer.holds else "NO"]
         table = ["".join(f"{cell!s:>12}" for cell in line) for line in lines]
         return "\n".join(table + self._remarks())
@@ -117,8 +118,8 @@ class Certificate(tuple):
         if not overlapping:
             return []
         return [
-            f"Patches of layer {', '.join(overlapping)} overlap: what is certified as different "
-            "there holds in a model whose patches do not."
+            f"Patches of layer {', '.join(overlapping)} overlap: there, certified differences are "
+            "valid only in a model whose patches do not."
         ]
 
 
@@ -126,8 +127,8 @@ def _or_dash(value):
     return "-" if value is None else value
 
 
-def _summary(separation):
-    """The share of pairs of clusters that are certified to be different, and groups."""
+def _separation_summary(separation):
+    """Return the share of pairs of clusters certified as different and the number of groups."""
     if separation is None:
         return ["-", "-"]
     n_pairs = separation.log_p.size - len(separation.log_p)
@@ -137,12 +138,12 @@ def _summary(separation):
 
 
 def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
-    """Largest distance within a class and smallest between classes.
+    """Compute the largest distance within a class and the smallest between classes.
 
     Parameters
     ----------
     embedded : array-like of shape (n_classes * k, n_components)
-        Embedded patches, k of each class in turn: `kernels_` of an embedder of codes.
+        Embedded patches, k of each class in turn, as `kernels_` of an embedder of codes.
 
     n_classes : int
         Number of classes.
@@ -171,36 +172,37 @@ def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
     if rest or k == 0:
         raise ValueError(
             f"embedded holds {len(embedded)} patches: not the same number for each of "
-            f"n_classes={n_classes} classes."
+            f"n_classes={n_classes} classes. It takes k patches of each class."
         )
     return _distances(embedded, np.arange(len(embedded)) // k)
 
 
-def _distances(embedded, owner):
-    """Largest distance within a class and smallest between, of patches of these classes."""
+def _distances(embedded, classes):
+    """Compute the largest distance within and the smallest between the given classes."""
     within, between = 0.0, np.inf
-    for c, patch in zip(owner, embedded):
+    for c, patch in zip(classes, embedded):
         distances = np.linalg.norm(embedded - patch, axis=1)
-        within = max(within, distances[owner == c].max())
-        between = min(between, distances[owner != c].min(initial=np.inf))
+        within = max(within, distances[classes == c].max())
+        between = min(between, distances[classes != c].min(initial=np.inf))
     return float(within), float(between)
 
 
-def certified(embedded, owner, sigma, gamma, **facts):
-    """The certificate of a layer with these embedded patches, or None, of these classes.
+def certify_layer(embedded, classes, sigma, gamma, **fields):
+    """Return the certificate of a layer.
 
-    Where the classes are not known, `owner` is None, and it does not hold.
+    `embedded` has a row for each patch, or is None without an embedding. `classes` holds the class
+    of each patch. It is None if the classes are not known; then the certificate does not hold.
     """
     sigma = None if sigma is None else check_real(sigma, "sigma", 0)
     gamma = None if gamma is None else check_real(gamma, "gamma", 0)
     within = between = None
-    holds = owner is not None
+    holds = classes is not None
     if embedded is None:
         sigma = gamma = None
     elif holds:
-        within, between = _distances(embedded, owner)
+        within, between = _distances(embedded, classes)
         holds = within < between
         holds = holds and (sigma is None or within <= sigma) and (gamma is None or between >= gamma)
     return LayerCertificate(
-        within=within, between=between, sigma=sigma, gamma=gamma, holds=bool(holds), **facts
+        within=within, between=between, sigma=sigma, gamma=gamma, holds=bool(holds), **fields
     )

@@ -1,4 +1,4 @@
-"""Lemmas 1, 5 and 7: margin, projections of opposite signs, seeds of k-means."""
+"""Lemmas 1, 5 and 7: margin, projections with opposite signs, seeds of k-means."""
 
 from math import ceil, erf, exp, expm1, log, log1p, pi, sqrt
 
@@ -20,13 +20,14 @@ from ._checks import (
 
 @within_floats
 def lemma1_margin(separator_norm: float, k: int) -> float:
-    r"""Margin of the observed images: :math:`1 / (\sqrt k\, \|W^*\|)` (lemma 1).
+    r"""Compute the margin of the observed images: :math:`1 / (\sqrt k\, \|W^*\|)` (lemma 1).
 
-    If the separator of :math:`G_0` of smallest norm is :math:`W^*`, images made of
-    orthonormal patches, k for each class, are separated with this margin. No larger one
+    Let :math:`W^*` be the separator of :math:`G_0` with the smallest norm. Images of
+    orthonormal patches, k for each class, are then separated with this margin. No larger margin
     is possible: by symmetry the best separator treats the patches of a class alike.
-    For more than two labels, W has a part for each, and the margin of an image is what the
-    product of its label is larger by than any other, for W of norm 1.
+    For more than two labels, W has a part for each label. The margin of an image is then the
+    product with the part of its label minus the largest product with another part, for W of
+    norm 1.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
 def perceptron_iterations(
     separator_norm: float, k: int, n_positions: int, *, n_labels: int = 2
 ) -> int:
-    r"""Bound on the mistakes of a perceptron, :math:`(R / margin)^2 = P k \|W^*\|^2`.
+    r"""Bound the mistakes of a perceptron by :math:`(R / margin)^2 = P k \|W^*\|^2`.
 
     The codes of an image have norm :math:`R = \sqrt P`, with P pixels in its semantic
     image. Theorem 2 gives the support vector machine :math:`O(k \|W^*\|^2)` iterations, the
@@ -79,13 +80,14 @@ def perceptron_iterations(
     Returns
     -------
     iterations : int
-        After so many corrections every image is classified without error.
+        Largest number of corrections. After it every image is classified without error.
 
     Notes
     -----
-    For two labels this is Novikoff's theorem :cite:p:`novikoff1962`. For more, a correction
-    adds the codes to the part of the right label and subtracts them from that of another
-    whose product is not smaller (Kesler's construction): a vector of norm :math:`\sqrt{2 P}`.
+    For two labels this is Novikoff's theorem :cite:p:`novikoff1962`. For more labels, a
+    correction adds the codes to the part of the right label and subtracts them from the part of
+    another label whose product is not smaller (Kesler's construction): a vector of norm
+    :math:`\sqrt{2 P}`.
 
     Examples
     --------
@@ -102,7 +104,7 @@ def perceptron_iterations(
 
 @within_floats
 def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
-    r"""P(two projections are at least half their length, and of opposite signs).
+    r"""Compute the probability of two long projections with opposite signs (lemma 5).
 
     For w with N(0, 1) entries and unit vectors u, v at an angle :math:`\theta`:
     :math:`P(|w \cdot u| > 1/2, |w \cdot v| > 1/2, (w \cdot u)(w \cdot v) < 0)`.
@@ -113,20 +115,26 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
         Angle in radians, from 0 to pi.
 
     bound : {'exact', 'paper'}, default='exact'
-        'paper' is what lemma 5 says: at least :math:`0.23\, \theta / \pi`. Its proof
-        multiplies the probabilities of dependent events; for small angles the
+        'exact': the probability. 'paper': the lower bound of lemma 5, :math:`0.23\, \theta /
+        \pi`. Its proof multiplies the probabilities of dependent events. For small angles the
         probability is far smaller, 8e-9 in place of 0.0146 at 0.2.
 
     Returns
     -------
     probability : float
-        Probability, or the bound that is printed.
+        The probability, or the printed bound.
 
     Examples
     --------
+    At a right angle the projections are independent, and half of the pairs have opposite signs.
+    At an angle of 0.5 the printed bound does not hold:
+
+    >>> from math import erfc, pi, sqrt
     >>> from skhier.theory import lemma5_probability
-    >>> round(lemma5_probability(0.5), 4), round(lemma5_probability(0.5, bound="paper"), 4)
-    (0.0032, 0.0366)
+    >>> round(lemma5_probability(pi / 2) / erfc(0.5 / sqrt(2)) ** 2, 6)
+    0.5
+    >>> lemma5_probability(0.5) < lemma5_probability(0.5, bound="paper")
+    True
     """
     check_choice(bound, "bound", ("exact", "paper"))
     theta = check_real(theta, "theta", 0, maximum=pi)
@@ -136,7 +144,7 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
         return 1 - erf(0.5 / sqrt(2))
     if theta == 0:
         return 0.0
-    # w.v = cos(theta) w.u + sin(theta) g; integrate over w.u = x > 1/2, and double.
+    # w.v = cos(theta) w.u + sin(theta) g; integrate over x = w.u > 1/2. By symmetry, double it.
     cosine, sine = np.cos(theta), np.sin(theta)
     value, _ = quad(
         lambda x: norm.pdf(x) * norm.cdf((-0.5 - cosine * x) / sine), 0.5, 12, limit=200
@@ -153,12 +161,12 @@ def lemma7_success_probability(
     size_ratio: float = 1.0,
     n_trials: int = 1,
 ) -> float:
-    r"""Probability that k-means++ puts one seed in each of well separated clusters.
+    r"""Bound the probability that k-means++ puts one seed in each of well separated clusters.
 
-    At least :math:`\prod_{i=1}^{C-1} \left(1 - \frac{i r d^2}{i r d^2 + (C - i)
-    s^2}\right)`: having hit i clusters, the next seed is drawn with probability
-    proportional to squared distances, at most d to hit clusters and at least s to the
-    others.
+    The probability is at least :math:`\prod_{i=1}^{C-1} \left(1 -
+    \frac{i r d^2}{i r d^2 + (C - i) s^2}\right)`. Once i clusters are hit, the next seed is drawn
+    with probability proportional to the squared distance to the nearest seed. This distance is at
+    most d in hit clusters and at least s in the others.
 
     Parameters
     ----------
@@ -172,11 +180,11 @@ def lemma7_success_probability(
         Largest distance d of points of one cluster.
 
     size_ratio : float, default=1.0
-        Number of points of the largest cluster over that of the smallest, r. The paper
+        Ratio r of the numbers of points in the largest and the smallest cluster. The paper
         has equal sizes.
 
     n_trials : int, default=1
-        Number of candidates from which each seed after the first is chosen, by whatever rule.
+        Number of candidates from which each seed after the first is chosen, by any rule.
 
     Returns
     -------
@@ -185,21 +193,22 @@ def lemma7_success_probability(
 
     See Also
     --------
-    lemma7_separation : The separation that a probability needs.
+    lemma7_separation : The separation at which the bound is a given probability.
 
     Notes
     -----
-    The seeding is that of Arthur and Vassilvitskii :cite:p:`arthur2007`. A greedy one, such
-    as that of :class:`sklearn.cluster.KMeans` with :math:`2 + \lfloor \log C \rfloor`
-    candidates, may choose the one in a hit cluster, if that is far larger than the others. No
-    candidate is there with the probability of one raised to the power `n_trials`, and so is
-    the bound.
+    The seeding is by Arthur and Vassilvitskii :cite:p:`arthur2007`. Greedy seeding, as in
+    :class:`sklearn.cluster.KMeans` with :math:`2 + \lfloor \log C \rfloor` candidates, may
+    choose a candidate in a hit cluster, if this cluster is far larger than the others. All
+    candidates avoid the hit clusters with the probability for one candidate, raised to the power
+    `n_trials`. So the bound is raised to this power.
 
     Examples
     --------
-    >>> from skhier.theory import lemma7_success_probability
-    >>> round(lemma7_success_probability(10, separation=20.0), 4)
-    0.9532
+    >>> from skhier.theory import lemma7_separation, lemma7_success_probability
+    >>> separation = lemma7_separation(10, delta=0.05)
+    >>> round(lemma7_success_probability(10, separation), 6)
+    0.95
     """
     n_clusters, n_trials = check_counts(n_clusters=n_clusters, n_trials=n_trials)
     (separation,) = check_positive(separation=separation)
@@ -212,7 +221,7 @@ def lemma7_success_probability(
 
 
 def _lemma7_odds(n_clusters, size_ratio):
-    """i r / (C - i): of a seed in one of i hit clusters, if distances were all the same."""
+    """Compute i r / (C - i), the odds of a seed in i hit clusters if all distances were equal."""
     i = np.arange(1, n_clusters)
     return i * float(size_ratio) / (n_clusters - i)
 
@@ -227,7 +236,7 @@ def lemma7_separation(
     n_trials: int = 1,
     bound: Bound = "exact",
 ) -> float:
-    r"""The separation of clusters at which k-means++ finds all, except with `delta`.
+    r"""Compute the separation at which k-means++ seeds every cluster, except with `delta`.
 
     Parameters
     ----------
@@ -241,7 +250,7 @@ def lemma7_separation(
         Largest distance within a cluster.
 
     size_ratio : float, default=1.0
-        Largest over smallest number of points of a cluster; 1 for 'paper'.
+        Ratio of the largest and the smallest number of points of a cluster; 1 for 'paper'.
 
     n_trials : int, default=1
         Number of candidates for each seed; 1 for 'paper'.
@@ -259,13 +268,15 @@ def lemma7_separation(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or 'paper' is asked about what it does not cover.
+        If a parameter is out of range, or `size_ratio` or `n_trials` is not 1 for 'paper'.
 
     Examples
     --------
     >>> from skhier.theory import lemma7_separation
-    >>> lemma7_separation(100, 0.01, bound="paper"), round(lemma7_separation(100, 0.01), 1)
-    (1000.0, 204.1)
+    >>> lemma7_separation(100, 0.01, bound="paper")  # 100 / sqrt(0.01)
+    1000.0
+    >>> lemma7_separation(100, 0.01) < 1000
+    True
     """
     check_choice(bound, "bound", ("exact", "paper"))
     n_clusters, n_trials = check_counts(n_clusters=n_clusters, n_trials=n_trials)
@@ -286,6 +297,6 @@ def lemma7_separation(
     def excess(log_s2):
         return log(np.log1p(odds * exp(-log_s2)).sum()) - log(failure)
 
-    # One term alone is enough to fail, and no term is more than its argument.
+    # The sum is at least its largest term, and at most the sum of the arguments of log1p.
     low, high = log(odds.max() / expm1(failure)), log(odds.sum() / failure)
     return exp(brentq(excess, low - 1e-6, high + 1e-6, xtol=1e-14) / 2) * diameter

@@ -1,4 +1,4 @@
-"""What N images show of a patch: second moments of code means, coverage."""
+"""Moments of code means on N images, and the probability that N images show a patch."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ._cells import check_level, read_cells
-from ._checks import check_counts
+from .._base._params import check_count
+from ._cells import cell_probabilities, check_level
+from ._checks import check_counts, within_floats
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
 
 def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
-    r"""Expected squared distances of the means of codes on N images, exactly.
+    r"""Compute the expected squared distances of code means on N images, exactly.
 
-    Let :math:`M_a = \frac1N \sum_i y_i f_{a,i}`, where :math:`f_{a,i} \in \{0, 1\}^P` tells which
-    positions of image i show the patch a: the row of :math:`\frac1N \sum_i y_i X_i` that
-    embeds a (lemma 3). Patches of one class should be close, of different classes far apart.
+    Let :math:`M_a = \frac1N \sum_i y_i f_{a,i}`, where :math:`f_{a,i} \in \{0, 1\}^P` is 1 at the
+    positions of image i that show the patch a. This is the row of :math:`\frac1N \sum_i y_i X_i`
+    that embeds a (lemma 3). Patches of one class should be close, patches of different classes far
+    apart.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     Raises
     ------
     ValueError
-        If the level does not exist or the number is none.
+        If `level` is not a level of the sampler, or `n_samples` is not an int >= 1.
 
     See Also
     --------
@@ -55,9 +57,9 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
 
     as :math:`\|y_i (f_{a,i} - f_{b,i})\|^2` counts the positions that show a or b: no position
     shows both. For more than two labels, y is the centred one-hot label, and the second term has
-    a factor :math:`1 - 1 / n_{labels}`. By :math:`W_0` and :math:`K_0`, T steps of
-    size :math:`\eta` make it :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\, E \|M_a - M_b\|^2`
-    with K patches: T is only a scale.
+    a factor :math:`1 - 1 / n_{labels}`. The mean over :math:`W_0` and :math:`K_0` of the squared
+    distance after T steps of size :math:`\eta` is :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\,
+    E \|M_a - M_b\|^2` with K patches: T is only a scale.
 
     Examples
     --------
@@ -65,24 +67,24 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     >>> from skhier.theory import embedding_moments
     >>> sampler = HierarchicalSampler(patches_per_class=4, random_state=0).fit()
     >>> moments = embedding_moments(sampler, 1, n_samples=1000)
-    >>> moments[0, [1, 4]].round(4)  # to a patch of its class, and to one of another
-    array([0.0112, 0.0993])
+    >>> bool(moments[0, 1] < moments[0, 4])  # patch 1 is of the class of patch 0, patch 4 is not
+    True
     """
     level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
-    cells = read_cells(sampler, level)
+    cells = cell_probabilities(sampler, level)
     p = sampler.rule_weights_[level]
-    F = cells.centred.reshape(len(p), 1, -1)
+    F = cells.labeled_frequencies.reshape(len(p), 1, -1)
     means = (p[:, :, None] * F).reshape(p.size, -1)
-    counts = (p * cells.shown.sum(axis=(1, 2))[:, None]).ravel()
+    mu = (p * cells.probabilities.sum(axis=(1, 2))[:, None]).ravel()
     squared = cdist(means, means, "sqeuclidean")
-    noise = (1 - 1 / cells.n_labels) * (counts[:, None] + counts)
+    noise = (1 - 1 / cells.n_labels) * (mu[:, None] + mu)
     moments = (1 - 1 / n_samples) * squared + noise / n_samples
     np.fill_diagonal(moments, 0)
-    return 2 * moments if cells.n_labels == 2 else moments  # y = 1 is (-1, 1) / 2 there
+    return 2 * moments if cells.n_labels == 2 else moments  # there y = 1 is (-1, 1) / 2
 
 
 def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
-    r"""Probability that N images show a patch, exactly.
+    r"""Compute the probability that N images show a patch, exactly.
 
     Parameters
     ----------
@@ -98,55 +100,138 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     Returns
     -------
     probability : ndarray of shape (n_semantic_classes, patches_per_class)
-        Of each patch of each class.
+        Probability of each patch of each class.
 
     Raises
     ------
     ValueError
-        If the level does not exist or the number is none.
+        If `level` is not a level of the sampler, or `n_samples` is not an int >= 1.
 
     See Also
     --------
-    skhier.HierarchicalSampler.expected_product : Of which it is a case.
+    skhier.HierarchicalSampler.expected_product : The expectation that this is computed from.
 
     Notes
     -----
-    An image with :math:`n_c` pixels of class c does not show a patch of probability p with
-    probability :math:`(1 - p)^{n_c}`, so N images do not with :math:`g^N`, :math:`g = E[(1 -
-    p)^{n_c}]`. Images are independent; the pixels of one are not, and g is computed level by
-    level. No algorithm knows the class of a patch that it has not seen, but for a guess.
+    An image with :math:`n_c` pixels of class c misses a patch of probability p with probability
+    :math:`(1 - p)^{n_c}`. So N images miss it with probability :math:`g^N`, :math:`g = E[(1 -
+    p)^{n_c}]`. Images are independent. The pixels of one image are not, and g is computed level by
+    level. No algorithm knows the class of a patch that it has not seen: it can only guess.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skhier import HierarchicalSampler
     >>> from skhier.theory import coverage_probability
     >>> sampler = HierarchicalSampler(random_state=0).fit()
-    >>> coverage_probability(sampler, 0, n_samples=50)[:, 0].round(2)
-    array([0.98, 0.97, 0.92, 0.99])
+    >>> few, many = (coverage_probability(sampler, 0, n_samples=n) for n in (50, 100))
+    >>> few.shape  # classes, patches
+    (4, 30)
+    >>> np.allclose(1 - many, (1 - few) ** 2)  # images are independent
+    True
     """
     level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
     return 1 - unseen_probability(sampler, level) ** n_samples
 
 
 def unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
-    """P(an image does not show a patch): (n_classes, k)."""
+    """Compute P(an image does not show a patch) for each patch: (n_classes, k)."""
     weights = sampler.rule_weights_[level]
-    return np.array([_unseen(sampler, level, c, p) for c, p in enumerate(weights)])
+    return np.array([_unseen_of_class(sampler, level, c, p) for c, p in enumerate(weights)])
 
 
-def _unseen(sampler, level, c, probabilities):
-    different, which = np.unique(probabilities, return_inverse=True)
+def _unseen_of_class(sampler, level, c, probabilities):
+    different, index = np.unique(probabilities, return_inverse=True)
     factors = np.ones((len(different), len(sampler.patches_[level]), 1, 1))
     factors[:, c, 0, 0] = 1 - different
-    return sampler.expected_product(level, factors).mean(axis=0)[which]
+    return sampler.expected_product(level, factors).mean(axis=0)[index]
 
 
-def pair_unseen(sampler: HierarchicalSampler, level: int) -> np.ndarray:
-    """P(an image shows none of two patches), of classes c and e: (n_classes, n_classes).
+def pair_unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
+    """Compute P(an image shows neither of two patches), of classes c and e: (n_classes, n_classes).
 
-    For equally likely patches; on the diagonal two patches of one class.
+    Patches of a class have to be equally likely. The diagonal is for two patches of one class.
     """
     n_classes, k = sampler.rule_weights_[level].shape
-    shown = np.eye(n_classes) / k
-    factors = 1 - (shown[:, None] + shown)
+    shares = np.eye(n_classes) / k
+    factors = 1 - (shares[:, None] + shares)
     return sampler.expected_product(level, factors[..., None, None]).mean(axis=0)
+
+
+@within_floats
+def rhm_sample_complexity(
+    n_classes: int, vocabulary_size: int, n_synonyms: int, tuple_size: int, depth: int
+) -> float:
+    r"""Compute the number of images N_1 at which synonyms of a Random Hierarchy Model stand out.
+
+    :math:`N_1 = n_c m^L (1 - 1/v)\, \rho^{-(L-1)}` with :math:`\rho = v^{s-1} (v - 1) / (v^s - 1)`:
+    the :math:`P^* = n_c m^L` of :cite:t:`cagnetta2024`, with its constant.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of labels :math:`n_c`.
+
+    vocabulary_size : int
+        Number of symbols v.
+
+    n_synonyms : int
+        Number of tuples m for each symbol.
+
+    tuple_size : int
+        Length s of a tuple.
+
+    depth : int
+        Number of levels L.
+
+    Returns
+    -------
+    n_samples : float
+        The number :math:`N_1`. At this number, the mean squared distance between the means of
+        tuples of the last level is twice as large for different symbols as for synonyms.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not an int in its range, or `n_synonyms` tuples for each symbol are
+        more than there are.
+
+    See Also
+    --------
+    skhier.datasets.make_random_hierarchy : Samples of the model.
+    required_samples : The same ratio for a given model ('snr').
+
+    Notes
+    -----
+    Exact for the ratio of means over all models. Let :math:`A_i = \sum_c E |F_c(j)|^2` at
+    a position of level i. At level 0 it is :math:`(1 - 1/n_c) / n_c`. A level down, :math:`F_b(j,
+    u) = \sum_c F_c(j) n_{cb} / m`, with :math:`n_{cb}` the number of tuples of c with b at u.
+    Two different tuples agree at u with probability :math:`\kappa = (v^{s-1} - 1) / (v^s - 1)
+    = 1 - \rho`, so :math:`E \sum_b n_{cb} n_{c'b} = m^2 \kappa + m \rho 1\{c = c'\}`. As
+    :math:`\sum_c F_c = 0`, :math:`A_{i+1} = A_i \rho / m`. With :math:`\sum_b F_b = 0` again,
+    :math:`E \|\Delta\|^2 = 2 P A_{L-1} / (v - 1)`, and :math:`N_1 = k^2 (\mu_a + \mu_b) (1 -
+    1/n_c) / E \|\Delta\|^2` with k = m and :math:`\mu_a = P / (v m)`.
+
+    With depth 1 the symbols are the labels, and v is :math:`n_c`.
+
+    Examples
+    --------
+    Here :math:`\rho = 8/9`, so :math:`N_1 = 8 \cdot 4^3 \cdot \frac78 \cdot (9/8)^2`:
+
+    >>> from skhier.theory import rhm_sample_complexity
+    >>> round(rhm_sample_complexity(8, 8, 4, tuple_size=2, depth=3))
+    567
+    """
+    n_classes, v = check_counts(n_classes=n_classes, vocabulary_size=vocabulary_size)
+    m, s = check_counts(n_synonyms=n_synonyms, tuple_size=tuple_size)
+    (depth,) = check_counts(depth=depth)
+    check_count(v, "vocabulary_size", 2)
+    symbols = n_classes if depth == 1 else v  # of the level whose tuples are counted
+    largest = n_classes if depth == 1 else max(n_classes, v)
+    if largest * m > v**s:
+        raise ValueError(
+            f"n_synonyms={m} tuples for each of {largest} symbols are more than there are: "
+            f"vocabulary_size ** tuple_size = {v**s}."
+        )
+    rho = float(v) ** (s - 1) * (v - 1) / (float(v) ** s - 1)
+    return n_classes * float(m) ** depth * (1 - 1 / symbols) * rho ** (1 - depth)

@@ -1,65 +1,97 @@
-"""The proved number of images: when the certificate of a level is complete."""
+"""Number of images at which the certificate of a level is complete: proved and predicted."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from math import log, prod, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from ._search import smallest_count
+from scipy.stats import norm
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
-    from ._cells import Cells
+    from ._cells import CellProbabilities
 
 
-def certified_samples(sampler: HierarchicalSampler, level: int, cells: Cells, delta: float) -> int:
-    """N of the theorem of the page 'How many images': names are those of its proof."""
+def smallest_count(holds: Callable[[int], bool]) -> int:
+    """Return the smallest n >= 1 for which holds(n), which has to be true for all larger n too."""
+    high = 1
+    while not holds(high):
+        high *= 2
+        if high > 2**60:
+            raise OverflowError("the number of images is too large")
+    return bisect_left(range(high), True, lo=high // 2 + 1, key=holds)
+
+
+def proved_samples(
+    sampler: HierarchicalSampler, level: int, cells: CellProbabilities, delta: float
+) -> int:
+    """Compute N of the theorem on the page 'How many images', in the notation of its proof."""
     k, (c, e) = cells.k, cells.pairs
-    shown = (cells.shown[c] + cells.shown[e]).reshape(len(c), -1)
-    n_pairs, n_cells = shown.shape
+    r = (cells.probabilities[c] + cells.probabilities[e]).reshape(len(c), -1)
+    n_pairs, n_cells = r.shape
     n_events = n_pairs * (k**2 * (n_cells + 3) + n_cells + 1)
     x = log(cells.n_codes * (cells.n_codes - 1) / delta)
     t = log(2 * n_events / delta)
     log_moments, rates = _log_moments(sampler, level, cells)
 
-    def is_complete(n):
-        B = ((-n * log_moments - t) / rates).max(axis=1) / k
-        n_of_classes, m = _upper(n * shown, t), _upper(n * shown / k, t)
-        V = n_of_classes / k * (1 - 1 / k)
-        mu = n_of_classes.sum(axis=1) / k
+    def is_complete(N):
+        B = ((-N * log_moments - t) / rates).max(axis=1) / k
+        n, w = _upper_bound(N * r, t), _upper_bound(N * r / k, t)
+        V = n / k * (1 - 1 / k)
+        mu = n.sum(axis=1) / k
         h = np.sqrt(2 * t * V.max(axis=1)) + t / 3
-        rejects = 2 * np.sqrt(x * (m**2).sum(axis=1)) + 2 * x * m.max(axis=1)
-        loses = mu / k + np.sqrt(2 * t * mu) + t / 3
-        loses += np.sqrt(2 * t * (3 * V**2 + V).sum(axis=1))
-        return bool(np.all((h <= B) & (B * (B - 2 * h) >= loses + rejects)))
+        threshold = 2 * np.sqrt(x * (w**2).sum(axis=1)) + 2 * x * w.max(axis=1)
+        loss = mu / k + np.sqrt(2 * t * mu) + t / 3
+        loss += np.sqrt(2 * t * (3 * V**2 + V).sum(axis=1))
+        return bool(np.all((h <= B) & (B * (B - 2 * h) >= loss + threshold)))
 
     return smallest_count(is_complete)
 
 
-def _upper(mean, t):
-    """What a sum of independent indicators of this mean exceeds with probability exp(-t)."""
+def predicted_samples(cells: CellProbabilities, delta: float) -> int:
+    """Predict N as if the S of a pair of codes were normal."""
+    k, (c, e) = cells.k, cells.pairs
+    d = (cells.probabilities[c] - cells.probabilities[e]).reshape(len(c), -1) / k
+    v = (cells.probabilities[c] + cells.probabilities[e]).reshape(len(c), -1) / k
+    # A negative quantile, at delta / k^2 > 1/2, would let N be so small that only a normal S could
+    # reach the threshold.
+    x, z = log(cells.n_codes**2 / (2 * delta)), max(norm.isf(delta / k**2), 0.0)
+    d2, norm_v, slope = (d**2).sum(axis=1), np.linalg.norm(v, axis=1), (d**2 * v).sum(axis=1)
+    threshold = 2 * sqrt(x) * norm_v + 2 * x * v.max(axis=1)
+
+    def is_complete(n):
+        spread = np.sqrt(2 * (norm_v / n) ** 2 + 4 * slope / n)
+        return bool(np.all(d2 >= threshold / n + z * spread))
+
+    return smallest_count(is_complete)
+
+
+def _upper_bound(mean, t):
+    """Bound a sum of independent indicators of this mean, except with probability exp(-t)."""
     return mean + np.sqrt(2 * t * mean) + t / 3
 
 
 def _log_moments(sampler, level, cells):
-    """log E exp(-rate <Y, u>) of each pair of classes for several rates, and the rates.
+    """Compute log E exp(-rate <Y, u>) for each pair of classes and several rates, and the rates.
 
-    Y is 1 in the cells that show the one and -1 in those that show the other, u the direction of
-    its mean.
+    Y is 1 in cells that show the first class, -1 in cells that show the second. The vector u is the
+    direction of its mean.
     """
     shape, (first, second) = sampler.level_shapes_[level], cells.pairs
-    mean = (cells.shown[first] - cells.shown[second]).reshape(-1, cells.n_labels, *shape)
+    mean = cells.probabilities[first] - cells.probabilities[second]
+    mean = mean.reshape(-1, cells.n_labels, *shape)
     length = np.sqrt((mean**2).sum(axis=(1, 2, 3), keepdims=True))
-    # Any rates are right; the best are below the length of the mean.
+    # Every rate gives a valid bound; the best rates are below the length of the mean.
     rates = length[:, 0, 0] * np.geomspace(1e-3, 10, 30)
     rates = np.minimum(rates, 300 / sqrt(prod(shape)))
     moments = np.zeros(rates.shape)
     for i, (c, e) in enumerate(zip(first, second)):
         for label, u in enumerate(mean[i] / length[i]):
             exponents = rates[i, :, None, None] * u
-            factors = np.ones((rates.shape[1], len(cells.shown), *shape))
+            factors = np.ones((rates.shape[1], cells.n_classes, *shape))
             factors[:, c], factors[:, e] = np.exp(-exponents), np.exp(exponents)
             moments[i] += sampler.expected_product(level, factors)[label] / cells.n_labels
-    return np.log(moments) + 1e-14, rates  # rounding errors are on the safe side
+    return np.log(moments) + 1e-14, rates  # rounding errors stay on the safe side

@@ -1,19 +1,18 @@
-"""How many images suffice, and how many are needed."""
+"""Numbers of images that suffice to learn the classes of patches, and numbers that are needed."""
 
 from __future__ import annotations
 
-from math import ceil, log, sqrt
+from math import ceil, log
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
 
-from .._base._params import check_count, check_fitted
-from ._cells import check_equal_codes, check_level, read_cells
-from ._checks import check_choice, check_counts, check_probability, within_floats
-from ._moments import pair_unseen, unseen_probability
-from ._power import certified_samples
-from ._search import smallest_count
+from .._base._params import check_fitted
+from ._cells import cell_probabilities, check_exchangeable_codes, check_level
+from ._checks import check_choice, check_probability, within_floats
+from ._moments import pair_unseen_probability, unseen_probability
+from ._power import predicted_samples, proved_samples, smallest_count
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
@@ -27,18 +26,18 @@ def required_samples(
     *,
     level: int | None = None,
 ) -> int:
-    r"""Number of images from which classes are learned without error, but for `delta`.
+    r"""Compute the number of images that suffice to learn all classes, except with `delta`.
 
     Layerwise learning groups the patches of a level, last level first, by how often N
     images of each label show them at each position: patches of one class have the same
     expectations. The method says how they are grouped:
 
-    - 'rigorous': **proved.** By the certificate, that a and b are not of one class where
-      :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. In each cell, a label
-      and a position, S is the number of images that show a less those that show b, and m is
-      their sum; x is a logarithm. It is to separate all patches of different classes, and no
-      others.
-    - 'certificate': the same; a **prediction**, as if S were normal.
+    - 'rigorous': **proved.** By the certificate that a and b are not of one class, which holds
+      where :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. A cell is a label and a
+      position. In each cell, S is the number of images that show a minus the number that show
+      b, m is the sum of the two numbers, and x is a logarithm. The certificate has to separate
+      all patches of different classes, and no others.
+    - 'certificate': by the same certificate; a **prediction**, as if S were normal.
     - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
       **prediction**.
     - 'snr': by algorithm 1, k-means of embedded patches; a rough **prediction**, which does
@@ -53,11 +52,11 @@ def required_samples(
         Probability of failure.
 
     method : {'rigorous', 'certificate', 'cluster', 'snr'}, default='certificate'
-        What is to succeed, as above.
+        The method that has to succeed, as above.
 
     level : int or None, default=None
-        The level whose patches are grouped, given those of the levels below. None: the whole
-        algorithm, up to a linear head without error.
+        The level whose patches are grouped, given the patches of the levels below. None: the
+        whole algorithm, up to a linear head without error.
 
     Returns
     -------
@@ -77,15 +76,15 @@ def required_samples(
 
     Notes
     -----
-    Of two classes, let q be the mean of the probabilities that a position shows the one and the
+    For two classes, let q be the mean of the probabilities that a position shows the one and the
     other, :math:`\Delta = F_c - F_{c'}`, and K the number of patches; d and v are the
-    expectations of S and m of two patches in an image. The number is that of the worst pair:
+    expectations of S and m for one image. The number is that of the worst pair:
 
     - 'rigorous': the theorem in :ref:`how-many-images`.
     - 'certificate': :math:`\|d\|^2 = \frac{2 \sqrt x \|v\| + 2 x \max v}{N} + z \sqrt{\frac{2
       \|v\|^2}{N^2} + \frac{4 \sum d^2 v}{N}}`, :math:`x = \log(K^2 / 2 \delta)`, z the
-      normal quantile at :math:`\delta / k^2`, but not below 0: at large `delta` too S is to
-      separate in the mean.
+      normal quantile at :math:`\delta / k^2`, but not below 0: S has to separate in the mean
+      even if `delta` is large.
     - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + P_e / (k l)}) / \|\Delta\|^2`,
       :math:`l = \log(2 k / \delta)`, :math:`\bar q = \sum_j \Delta_j^2 q_j / \|\Delta\|^2`,
       :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud :cite:p:`ndaoud2018` for 2 k
@@ -96,39 +95,38 @@ def required_samples(
     For more than two labels, :math:`q / n_{labels}` takes the place of q in the last two, in
     :math:`n_{labels} - 1` directions for each position.
 
-    The whole algorithm splits `delta` evenly between levels and what remains: that N images
-    show all patches, by the sum of :func:`coverage_probability`'s complements, and that they
-    determine the head. 'rigorous' and 'certificate' group the patches of all levels and need
-    every root image once; a linear head on classes of level 0 is then without error. With
-    'cluster' and 'snr' the head is on patches of level 0, and is predicted to need each of them
-    once at every position at which it occurs.
+    The whole algorithm splits `delta` evenly between the levels and one last share. The last
+    share is for the events that N images miss a patch, by the sum of the complements of
+    :func:`coverage_probability`, or do not determine the head. 'rigorous' and 'certificate' group
+    the patches of all levels and need every root image once; a linear head on classes of level
+    0 is then without error. With 'cluster' and 'snr' the head is on patches of level 0. The
+    prediction is that it needs each of them once at every position at which it occurs.
 
     Examples
     --------
     >>> from skhier import HierarchicalSampler
     >>> from skhier.theory import required_samples
     >>> sampler = HierarchicalSampler(patches_per_class=4, random_state=0).fit()
-    >>> for method in ["snr", "cluster", "certificate", "rigorous"]:
-    ...     print(method, required_samples(sampler, 0.01, method, level=1))
-    snr 227
-    cluster 64
-    certificate 97
-    rigorous 455
+    >>> proved = required_samples(sampler, 0.01, "rigorous", level=1)
+    >>> predicted = required_samples(sampler, 0.01, "certificate", level=1)
+    >>> predicted < proved < required_samples(sampler, 0.0001, "rigorous", level=1)
+    True
     """
     check_choice(method, "method", tuple(_METHODS))
     delta = check_probability(delta, "delta")
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     if level is not None:
         level = check_level(sampler, level)
-        check_equal_codes(sampler, [level], asks="required_samples")
+        check_exchangeable_codes(sampler, [level], caller="required_samples")
         return _METHODS[method](sampler, level, delta)
     groups_all = method in ("rigorous", "certificate")
     levels = list(range(0 if groups_all else 1, sampler.n_levels))
-    check_equal_codes(sampler, levels, asks="required_samples", has_head=True)
+    check_exchangeable_codes(sampler, levels, caller="required_samples", has_head=True)
     share = delta / (len(levels) + 1)
     numbers = [_METHODS[method](sampler, level, share) for level in levels]
-    missing = _coverage_failures(sampler, _root_images if groups_all else _patches_at_positions)
-    return max([*numbers, smallest_count(lambda n: missing(n) <= share)])
+    head = _root_image_probabilities if groups_all else _patch_probabilities_by_position
+    failure = _coverage_failure(sampler, head(sampler))
+    return max([*numbers, smallest_count(lambda n: failure(n) <= share)])
 
 
 @within_floats
@@ -139,7 +137,9 @@ def necessary_samples(
     *,
     level: int | None = None,
 ) -> int:
-    r"""Number of images without which classes are not learned, but with errors beyond `delta`.
+    r"""Compute a lower bound on the number of images from which classes are learned.
+
+    With fewer images, the probability of failure is more than `delta`.
 
     Parameters
     ----------
@@ -150,20 +150,21 @@ def necessary_samples(
         Probability of failure.
 
     method : {'coverage', 'pixels', 'gaussian'}, default='coverage'
-        Of whom fewer images ask too much:
+        The algorithms that need at least this number of images:
 
-        - 'coverage': any algorithm that is to know all patches. **Proved.**
-        - 'pixels': any algorithm that sees positions, labels and patches of pixels each from
-          an image of its own, as many as N images have. **Proved.**
-        - 'gaussian': one that knows all :math:`F_c` and sees :math:`M_a`, as if it were
+        - 'coverage': all algorithms that have to know all patches. **Proved.**
+        - 'pixels': all algorithms that see as many pixels as N images have, with position, label
+          and patch, but every pixel from a different image. **Proved.**
+        - 'gaussian': an oracle that knows all :math:`F_c` and sees :math:`M_a`, as if it were
           normal. A **prediction**.
 
-        The last two do not bound who looks at neighboring patches: one image may tell the
-        class of a patch by its context.
+        The last two do not bound algorithms that use neighboring patches: a single image may
+        show the class of a patch by its context.
 
     level : int or None, default=None
         The level whose patches are grouped. None: the largest number of all levels; for
-        'pixels' and 'gaussian' not of level 0 if there are others, as a head takes its patches.
+        'pixels' and 'gaussian' level 0 is left out if there are others, as a head takes its
+        patches.
 
     Returns
     -------
@@ -182,31 +183,32 @@ def necessary_samples(
     Notes
     -----
     'coverage': with :math:`p_a` the probability that N images do not show a, and
-    :math:`p_{ab}` that they show neither a nor b (:func:`coverage_probability`), some patch
+    :math:`p_{ab}` that they show neither a nor b (:func:`coverage_probability`), a patch
     is missing with probability at least :math:`\sum_a p_a^2 / \sum_b p_{ab}`
     :cite:p:`decaen1997`;
-    the smallest N at which this is at most `delta`.
+    the number is the smallest N at which this is at most `delta`.
 
-    'pixels': of two hypotheses that differ in a and b of classes c and c' changing places, the
+    'pixels': take two hypotheses that differ by an exchange of a and b, of classes c and c'. The
     affinity of one pixel is :math:`\rho = 1 - h / P`, :math:`h = \frac1k \sum_{j,l} (\sqrt{q_c} -
     \sqrt{q_{c'}})^2`, :math:`q_c` the probability of class c at j and label l. A test of NP
     pixels with errors of at most :math:`\delta` needs :math:`\rho^{2 N P} \le 4 \delta`. With a
-    single patch in each class nothing is to be grouped, and the number is 1.
+    single patch in each class there is nothing to group, and the number is 1.
 
     'gaussian': the oracle errs on a patch with probability :math:`\Phi(-\sqrt N
-    \|\Sigma^{-1/2} \Delta / k\| / 2)`, :math:`\Sigma = diag(q / k)`; the N at which it errs on
-    none of 2 k, by the sum of probabilities, but for `delta`.
+    \|\Sigma^{-1/2} \Delta / k\| / 2)`, :math:`\Sigma = diag(q / k)`. At this N the sum of the
+    probabilities of 2 k patches is `delta`.
 
     Examples
     --------
     >>> from skhier import HierarchicalSampler
-    >>> from skhier.theory import necessary_samples
+    >>> from skhier.theory import necessary_samples, required_samples
     >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
+    >>> proved = required_samples(sampler, 0.01, "rigorous", level=1)
     >>> for method in ["coverage", "pixels", "gaussian"]:
-    ...     print(method, necessary_samples(sampler, 0.01, method, level=1))
-    coverage 14
-    pixels 82
-    gaussian 2115
+    ...     print(method, necessary_samples(sampler, 0.01, method, level=1) <= proved)
+    coverage True
+    pixels True
+    gaussian True
     """
     check_choice(method, "method", tuple(_LOWER_BOUNDS))
     delta = check_probability(delta, "delta")
@@ -214,97 +216,20 @@ def necessary_samples(
     first = 0 if method == "coverage" else min(1, sampler.n_levels - 1)
     every = range(first, sampler.n_levels)
     levels = list(every) if level is None else [check_level(sampler, level)]
-    check_equal_codes(sampler, levels, asks="necessary_samples")
+    check_exchangeable_codes(sampler, levels, caller="necessary_samples")
     return max(_LOWER_BOUNDS[method](sampler, level, delta) for level in levels)
 
 
-@within_floats
-def rhm_sample_complexity(
-    n_classes: int, vocabulary_size: int, n_synonyms: int, tuple_size: int, depth: int
-) -> float:
-    r"""Number of images at which synonyms of a Random Hierarchy Model stand out, N_1.
-
-    :math:`n_c m^L (1 - 1/v)\, \rho^{-(L-1)}` with :math:`\rho = v^{s-1} (v - 1) / (v^s - 1)`: the
-    :math:`P^* = n_c m^L` of :cite:t:`cagnetta2024`, with its constant.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of labels :math:`n_c`.
-
-    vocabulary_size : int
-        Number of symbols v.
-
-    n_synonyms : int
-        Number of tuples m for each symbol.
-
-    tuple_size : int
-        Length s of a tuple.
-
-    depth : int
-        Number of levels L.
-
-    Returns
-    -------
-    n_samples : float
-        The number :math:`N_1` at which the mean squared distance between means of tuples of
-        different symbols is twice that of synonyms, at the last level.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is no number of the kind, or there are not as many tuples.
-
-    See Also
-    --------
-    skhier.datasets.make_random_hierarchy : Samples of the model.
-    required_samples : The same ratio for a given model ('snr').
-
-    Notes
-    -----
-    Exact for the ratio of means over all models. Let :math:`A_i = \sum_c E |F_c(j)|^2` at
-    a position of level i. At level 0 it is :math:`(1 - 1/n_c) / n_c`. A level down, :math:`F_b(j,
-    u) = \sum_c F_c(j) n_{cb} / m`, with :math:`n_{cb}` the number of tuples of c with b at u.
-    Two different tuples agree at u with probability :math:`\kappa = (v^{s-1} - 1) / (v^s - 1)
-    = 1 - \rho`, so :math:`E \sum_b n_{cb} n_{c'b} = m^2 \kappa + m \rho 1\{c = c'\}`. As
-    :math:`\sum_c F_c = 0`, :math:`A_{i+1} = A_i \rho / m`. With :math:`\sum_b F_b = 0` again,
-    :math:`E \|\Delta\|^2 = 2 P A_{L-1} / (v - 1)`, and :math:`N_1 = k^2 (\mu_a + \mu_b) (1 -
-    1/n_c) / E \|\Delta\|^2` with k = m and :math:`\mu_a = P / (v m)`.
-
-    With depth 1 the symbols are the labels, and v is :math:`n_c`.
-
-    Examples
-    --------
-    >>> from skhier.theory import rhm_sample_complexity
-    >>> n = rhm_sample_complexity(8, 8, 4, tuple_size=2, depth=3)
-    >>> round(n), round(n / (8 * 4**3), 2)
-    (567, 1.11)
-    """
-    n_classes, v = check_counts(n_classes=n_classes, vocabulary_size=vocabulary_size)
-    m, s = check_counts(n_synonyms=n_synonyms, tuple_size=tuple_size)
-    (depth,) = check_counts(depth=depth)
-    check_count(v, "vocabulary_size", 2)
-    symbols = n_classes if depth == 1 else v  # of the level whose tuples are counted
-    largest = n_classes if depth == 1 else max(n_classes, v)
-    if largest * m > v**s:
-        raise ValueError(
-            f"n_synonyms={m} tuples for each of {largest} symbols are more than there are: "
-            f"vocabulary_size ** tuple_size = {v**s}."
-        )
-    rho = float(v) ** (s - 1) * (v - 1) / (float(v) ** s - 1)
-    return n_classes * float(m) ** depth * (1 - 1 / symbols) * rho ** (1 - depth)
-
-
-class _Pairs(NamedTuple):
-    """Of all pairs of classes of a level: what a learner of code means has to tell apart.
+class _PairStatistics(NamedTuple):
+    """Signal and noise of code means, for all pairs of classes of a level.
 
     Attributes
     ----------
     k : int
         Number of patches of each class.
 
-    squared : ndarray of shape (n_pairs, n_positions)
-        Squares of Delta at each position, with one channel for each label.
+    signal : ndarray of shape (n_pairs, n_positions)
+        Squares of Delta at each position, summed over one channel for each label.
 
     variances : ndarray of shape (n_pairs, n_positions)
         k times the variance of a code in each of n_dims directions at a position, the mean
@@ -315,56 +240,43 @@ class _Pairs(NamedTuple):
     """
 
     k: int
-    squared: np.ndarray
+    signal: np.ndarray
     variances: np.ndarray
     n_dims: int
 
     @property
-    def size(self):
-        return self.squared.sum(axis=1)
+    def squared_distances(self):
+        return self.signal.sum(axis=1)
 
 
-def _read_pairs(sampler, level):
-    cells = read_cells(sampler, level)
-    c, e = cells.pairs
-    squared = ((cells.centred[c] - cells.centred[e]) ** 2).sum(axis=1)
-    q = (cells.shown[c] + cells.shown[e]).sum(axis=1) / 2
-    return _Pairs(cells.k, squared, q / cells.n_labels, cells.n_labels - 1)
+def _pair_statistics(sampler, level):
+    cells = cell_probabilities(sampler, level)
+    F, (c, e) = cells.labeled_frequencies, cells.pairs
+    signal = ((F[c] - F[e]) ** 2).sum(axis=1)
+    q = (cells.probabilities[c] + cells.probabilities[e]).sum(axis=1) / 2
+    return _PairStatistics(cells.k, signal, q / cells.n_labels, cells.n_labels - 1)
 
 
 def _rigorous(sampler, level, delta):
-    return certified_samples(sampler, level, read_cells(sampler, level), delta)
+    return proved_samples(sampler, level, cell_probabilities(sampler, level), delta)
 
 
 def _certificate(sampler, level, delta):
-    cells = read_cells(sampler, level)
-    k, (c, e) = cells.k, cells.pairs
-    d = (cells.shown[c] - cells.shown[e]).reshape(len(c), -1) / k
-    v = (cells.shown[c] + cells.shown[e]).reshape(len(c), -1) / k
-    # With less than 1/2 a pair, a normal S would reach far beyond its least value.
-    x, z = log(cells.n_codes**2 / (2 * delta)), max(norm.isf(delta / k**2), 0.0)
-    size, norm_v, slope = (d**2).sum(axis=1), np.linalg.norm(v, axis=1), (d**2 * v).sum(axis=1)
-    null = 2 * sqrt(x) * norm_v + 2 * x * v.max(axis=1)
-
-    def is_complete(n):
-        spread = np.sqrt(2 * (norm_v / n) ** 2 + 4 * slope / n)
-        return bool(np.all(size >= null / n + z * spread))
-
-    return smallest_count(is_complete)
+    return predicted_samples(cell_probabilities(sampler, level), delta)
 
 
 def _cluster(sampler, level, delta):
-    k, squared, variances, n_dims = pairs = _read_pairs(sampler, level)
+    k, signal, variances, n_dims = pairs = _pair_statistics(sampler, level)
     logarithm = log(2 * k / delta)
-    mean = (squared * variances).sum(axis=1) / pairs.size
+    mean = (signal * variances).sum(axis=1) / pairs.squared_distances
     effective = n_dims * (variances**2).sum(axis=1) / mean**2
     root = np.sqrt(1 + effective / (k * logarithm))
-    return ceil((4 * k * mean * logarithm * (1 + root) / pairs.size).max())
+    return ceil((4 * k * mean * logarithm * (1 + root) / pairs.squared_distances).max())
 
 
 def _snr(sampler, level, delta):
-    k, _, variances, n_dims = pairs = _read_pairs(sampler, level)
-    return ceil((4 * k * n_dims * variances.sum(axis=1) / pairs.size).max())
+    k, _, variances, n_dims = pairs = _pair_statistics(sampler, level)
+    return ceil((4 * k * n_dims * variances.sum(axis=1) / pairs.squared_distances).max())
 
 
 _METHODS = {
@@ -375,55 +287,60 @@ _METHODS = {
 }
 
 
-def _coverage_failures(sampler, of_head):
-    """The sum of probabilities that N images miss a patch of a level or what the head needs."""
+def _coverage_failure(sampler, head_probabilities):
+    """Return a function that bounds the probability of failure with N images.
+
+    A failure is a patch that no image shows, or an event of the head that does not occur. Each
+    event, such as a root image, has one entry in `head_probabilities`.
+    """
     levels = range(sampler.n_levels)
     patches = [unseen_probability(sampler, level).ravel() for level in levels]
-    miss = np.concatenate([*patches, 1 - of_head(sampler)])
-    return lambda n: (miss**n).sum()
+    unseen = np.concatenate([*patches, 1 - head_probabilities])
+    return lambda n: (unseen**n).sum()
 
 
-def _root_images(sampler):
-    """Probability of each semantic image."""
+def _root_image_probabilities(sampler):
+    """Compute the probability of each semantic image."""
     root = sampler.root_images_.reshape(len(sampler.root_images_), -1)
     _, label, size = np.unique(sampler.root_labels_, return_inverse=True, return_counts=True)
-    _, which = np.unique(root, axis=0, return_inverse=True)
-    return np.bincount(which.ravel(), 1 / (len(size) * size[label]))
+    _, index = np.unique(root, axis=0, return_inverse=True)
+    return np.bincount(index.ravel(), 1 / (len(size) * size[label]))
 
 
-def _patches_at_positions(sampler):
-    """Probability of each patch of level 0 at each position at which it occurs."""
+def _patch_probabilities_by_position(sampler):
+    """Compute the probability of each patch of level 0 at each position at which it occurs."""
     k = sampler.patches_[0].shape[1]
-    shown = sampler.statistics().levels[0].class_frequencies.mean(axis=0)
-    return np.repeat(shown[shown > 0] / k, k)
+    frequencies = sampler.statistics().levels[0].class_frequencies.mean(axis=0)
+    return np.repeat(frequencies[frequencies > 0] / k, k)
 
 
 def _coverage_bound(sampler, level, delta):
-    one, two = unseen_probability(sampler, level)[:, 0], pair_unseen(sampler, level)
+    one = unseen_probability(sampler, level)[:, 0]
+    both = pair_unseen_probability(sampler, level)
     k = sampler.patches_[level].shape[1]
-    n_others = np.full(two.shape, k) - np.eye(len(two))
+    n_others = np.full(both.shape, k) - np.eye(len(both))
 
-    def is_likely_covered(n):
+    def is_below_delta(n):
         p = one**n
-        p, other = p[p > 0], (n_others * two**n).sum(axis=1)[p > 0]
-        return (k * p**2 / (p + other)).sum() <= delta
+        p, others = p[p > 0], (n_others * both**n).sum(axis=1)[p > 0]
+        return (k * p**2 / (p + others)).sum() <= delta
 
-    return smallest_count(is_likely_covered)
+    return smallest_count(is_below_delta)
 
 
 def _pixel_bound(sampler, level, delta):
-    k, shown = cells = read_cells(sampler, level)
+    k, q = cells = cell_probabilities(sampler, level)
     c, e = cells.pairs
     if k == 1:  # both hypotheses have the same groups
         return 1
-    h = ((np.sqrt(shown[c]) - np.sqrt(shown[e])) ** 2).sum(axis=(1, 2)).min() / k
-    n_pixels = shown.shape[2]
+    h = ((np.sqrt(q[c]) - np.sqrt(q[e])) ** 2).sum(axis=(1, 2)).min() / k
+    n_pixels = q.shape[2]
     return max(1, ceil(log(1 / (4 * delta)) / (-2 * n_pixels * np.log1p(-h / n_pixels))))
 
 
 def _gaussian_bound(sampler, level, delta):
-    k, squared, variances, _ = _read_pairs(sampler, level)
-    separation = (squared / np.where(variances > 0, k * variances, 1)).sum(axis=1).min()
+    k, signal, variances, _ = _pair_statistics(sampler, level)
+    separation = (signal / np.where(variances > 0, k * variances, 1)).sum(axis=1).min()
     return ceil(4 * norm.isf(delta / (2 * k)) ** 2 / separation)
 
 

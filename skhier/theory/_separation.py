@@ -1,4 +1,4 @@
-"""Which codes are certainly of different classes: a certificate from data alone."""
+"""A certificate from data alone that codes are of different classes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from ._coins import log_evidence, log_tail
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """Which codes are certified to be of different classes.
-
-    It is what :func:`~skhier.theory.separate_codes` returns.
+    """Certificate that codes are of different classes, from `separate_codes`.
 
     Attributes
     ----------
     counts : ndarray of shape (n_codes, n_cells)
-        How often each code was seen in each cell.
+        Number of times that each code was seen in each cell.
 
     log_p : ndarray of shape (n_codes, n_codes)
         Natural logarithms of the p-values of all pairs of codes; 0 on the diagonal.
@@ -34,13 +32,13 @@ class Separation:
         Probability that any pair of one class is certified to be different.
 
     n_groups : int or None
-        Number of classes that the codes have, if it is known.
+        Number of classes of the codes, if it is known.
 
     anytime : bool
-        Whether the certificate is valid however the number of images was chosen.
+        Whether the certificate is valid for any choice of the number of images.
 
     equally_likely : bool
-        Whether codes of a class are taken to be equally likely.
+        Whether codes of a class are assumed to be equally likely.
 
     Examples
     --------
@@ -75,16 +73,16 @@ class Separation:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """The number of each code's group: codes are linked if they may be of one class."""
+        """The number of each code's group: codes that may be of one class are linked."""
         return connected_components(~self.different, directed=False)[1]
 
     @property
     def complete(self) -> bool:
-        """Whether there are `n_groups` groups, which are the classes; else one cannot tell yet."""
+        """Whether there are `n_groups` groups: then the groups are the classes."""
         return self.n_groups is not None and bool(self.groups.max() + 1 == self.n_groups)
 
     def update(self, counts: ArrayLike) -> Separation:
-        """Add what was seen in new images.
+        """Add the counts of new images.
 
         Parameters
         ----------
@@ -94,12 +92,12 @@ class Separation:
         Returns
         -------
         separation : Separation
-            That of all images, with the least p-value so far for each pair.
+            The certificate of all images, with the least p-value so far for each pair.
 
         Raises
         ------
         ValueError
-            If the certificate is not valid at any time.
+            If `anytime` is False, or `counts` has other codes or cells.
 
         Examples
         --------
@@ -114,40 +112,43 @@ class Separation:
         """
         if not self.anytime:
             raise ValueError(
-                "separate_codes(..., anytime=False) is valid for one number of images that was "
-                "chosen before: update takes a Separation with anytime=True."
+                "separate_codes(..., anytime=False) is valid for one number of images, chosen "
+                "before they were seen: update takes a Separation with anytime=True."
             )
-        new = _checked_counts(counts)
+        new = _count_table(counts)
         if new.shape != self.counts.shape:
             raise ValueError(
-                f"counts of {len(new)} codes in {new.shape[1]} cells cannot be added to those of "
+                f"counts of {len(new)} codes in {new.shape[1]} cells cannot be added to counts of "
                 f"{len(self.counts)} codes in {self.counts.shape[1]} cells."
             )
-        return self._of_all(self.counts + new)
+        return self._with_counts(self.counts + new)
 
-    def _of_all(self, counts: np.ndarray) -> Self:
-        """The certificate for these counts, of the images so far and new ones."""
+    def _with_counts(self, counts: np.ndarray) -> Self:
+        """Return the certificate for the counts of all images; p-values never grow."""
         log_p = self.log_p.copy()
         for a, row in enumerate(counts[:-1]):
-            coins = row - counts[a + 1 :], row + counts[a + 1 :], self.equally_likely
-            now = -log_evidence(*coins) if self.anytime else log_tail(*coins)
-            log_p[a, a + 1 :] = np.minimum(log_p[a, a + 1 :], now)
+            sums, coins = row - counts[a + 1 :], row + counts[a + 1 :]
+            if self.anytime:
+                new_log_p = -log_evidence(sums, coins, self.equally_likely)
+            else:
+                new_log_p = log_tail(sums, coins, self.equally_likely)
+            log_p[a, a + 1 :] = np.minimum(log_p[a, a + 1 :], new_log_p)
         log_p = np.triu(log_p, 1)
         return replace(self, counts=counts, log_p=log_p + log_p.T)
 
     def __repr__(self):
-        n_codes, n_found = len(self.counts), self.groups.max() + 1
+        n_codes, n_linked = len(self.counts), self.groups.max() + 1
         n_pairs, n_certified = n_codes * (n_codes - 1) // 2, self.different.sum() // 2
-        groups = f"{n_found} group{'s' if n_found > 1 else ''}"
+        groups = f"{n_linked} group{'s' if n_linked > 1 else ''}"
         if self.complete:
             groups += f" of {self.n_groups}, complete"
         elif self.n_groups is None:
-            groups += f", so at least {n_found} class{'es' if n_found > 1 else ''}"
-        elif n_found < self.n_groups:
+            groups += f", so at least {n_linked} class{'es' if n_linked > 1 else ''}"
+        elif n_linked < self.n_groups:
             groups += f" of {self.n_groups}, cannot tell yet"
         else:
             groups += f", more than n_groups={self.n_groups}: an assumption does not hold"
-        members = [np.flatnonzero(self.groups == group) for group in range(n_found)]
+        members = [np.flatnonzero(self.groups == group) for group in range(n_linked)]
         codes = " | ".join(" ".join(map(str, codes)) for codes in members)
         codes = codes if len(codes) <= 60 else codes[:60].rsplit(" ", 1)[0] + " ..."
         return (
@@ -164,38 +165,38 @@ def separate_codes(
     anytime: bool = False,
     equally_likely: bool = False,
 ) -> Separation:
-    r"""Certify which codes are of different classes, from data alone, for any number of images.
+    r"""Certify that codes are of different classes, from data alone, for any number of images.
 
     Parameters
     ----------
     counts : array-like of shape (n_codes, ...)
-        How often each code was seen in each cell, as :func:`code_counts` gives it: a cell is
-        a position and a label, or what is next to the code.
+        Number of times that each code was seen in each cell, as :func:`code_counts` returns it.
+        A cell is a position and a label, or the code of a neighbour.
 
     delta : float
         Probability that any pair of codes of one class is certified to be different.
 
     n_groups : int or None, default=None
-        Number of classes that the codes have, if it is known.
+        Number of classes of the codes, if it is known.
 
     anytime : bool, default=False
-        Whether the number of images may depend on what was seen, as when one stops as soon
-        as the certificate is complete. Then :meth:`Separation.update` adds images. If False,
-        the number of images was chosen before, and fewer are needed.
+        Whether the number of images may depend on the counts, for example if sampling stops as
+        soon as the certificate is complete. Then :meth:`Separation.update` adds images. If False,
+        the number of images was chosen before they were seen, and fewer are needed.
 
     equally_likely : bool, default=False
-        Whether codes of one class are known to be equally likely, as the paper's are. If
-        False, codes whose counts differ by a common factor are not told apart.
+        Whether codes of one class are known to be equally likely, as in the paper. If
+        False, codes whose counts differ by a common factor are not separated.
 
     Returns
     -------
     separation : Separation
-        The p-values of all pairs, those certified to be different, and groups.
+        The p-values of all pairs, the pairs certified to be different, and groups.
 
     Raises
     ------
     ValueError
-        If counts are not counts.
+        If `counts` does not hold whole numbers >= 0, or another parameter is out of range.
 
     See Also
     --------
@@ -204,11 +205,11 @@ def separate_codes(
 
     Notes
     -----
-    Let a and b be patches of one class. In the generative model, given the labels, the
-    classes, and where one of the two is seen, which of them it is at each place is an
-    independent coin, worth 1 or -1, of the same bias :math:`\beta`, which is 0 if they are
-    equally likely, whatever the dependence between places. In a cell with m of them, let S be
-    their sum. Then :math:`E \exp(\theta (S - \beta m)) \le \exp(\theta^2 m / 2)`, and
+    Let a and b be patches of one class, in the generative model. Given are the labels, the
+    classes, and the places where a or b is seen; places may depend on each other. At each of these
+    places an independent coin, worth 1 for a and -1 for b, decides between them. All coins have
+    the same bias :math:`\beta`, which is 0 if a and b are equally likely. In a cell with m coins,
+    let S be their sum. Then :math:`E \exp(\theta (S - \beta m)) \le \exp(\theta^2 m / 2)`, and
 
     - at a number of images chosen before, :math:`P(\|S - \beta m\|^2 \ge t) \le \inf_u e^{-ut}
       \prod (1 - 2 u m)^{-1/2}`, over cells, a form of the bound of Laurent and Massart
@@ -217,14 +218,14 @@ def separate_codes(
       m)^{-1/2} \exp(\rho (S - \beta m)^2 / (2 (1 + \rho m)))` exceeds 1 / p with probability
       at most p, by Ville's inequality :cite:p:`ville1939`.
 
-    Where :math:`\beta` is not known, the least favourable number takes its place. Holm's
-    method makes `delta` hold for all pairs together. If there are `n_groups` groups with no
+    Where :math:`\beta` is not known, the value with the largest p takes its place. By Holm's
+    method `delta` holds for all pairs together. If there are `n_groups` groups with no
     link between them, they are the classes, except with probability `delta`. The page on
     theory has the proofs.
 
-    Codes have to be those of a map that was not chosen by the coins: of known patches, or
-    learned on other images. On photographs, whose patches overlap and have no classes, the
-    test is a model: it tells codes apart that do not occur in one proportion everywhere.
+    The map from patches to codes must not depend on the coins: the patches are known, or the map
+    was learned on other images. Patches of photographs overlap and have no classes. There, the
+    test separates codes that do not occur in the same proportion in all cells.
 
     Examples
     --------
@@ -239,15 +240,15 @@ def separate_codes(
     >>> separate_codes(counts, delta=0.01, n_groups=4).complete
     True
     """
-    table = _checked_counts(counts)
+    table = _count_table(counts)
     delta = check_probability(delta, "delta")
     if n_groups is not None:
         n_groups = check_count(n_groups, "n_groups", 1, len(table))
     check_flag(anytime, "anytime")
     check_flag(equally_likely, "equally_likely")
-    nothing = np.zeros((len(table), len(table)))
-    start = Separation(table, nothing, delta, n_groups, bool(anytime), bool(equally_likely))
-    return start._of_all(table)
+    log_p = np.zeros((len(table), len(table)))  # all p-values start at 1
+    start = Separation(table, log_p, delta, n_groups, bool(anytime), bool(equally_likely))
+    return start._with_counts(table)
 
 
 def code_counts(
@@ -264,31 +265,32 @@ def code_counts(
     ----------
     codes : array-like of shape (n, height, width)
         The code at each position of each image, as
-        :meth:`~skhier.PatchKMeansOrthogonalizer.predict` gives it.
+        :meth:`~skhier.PatchKMeansOrthogonalizer.predict` returns it.
 
     y : array-like of shape (n,) or None, default=None
-        Labels of the images. If None, they have none: cells are positions, or contexts.
+        Labels of the images. None: there are no labels, and cells are positions or contexts.
 
     n_codes : int or None, default=None
-        Number of codes; None is one more than the largest.
+        Number of codes. None: the largest code plus one.
 
     classes : array-like or None, default=None
-        All labels, in order; None is those of `y`. Batches that are added need it.
+        All labels, in order. None: the labels in `y`. Pass it if counts of several batches are
+        added.
 
     context : (int, int) or None, default=None
-        Steps down and to the right, to a neighbour. Then a cell is the neighbour's code in
-        place of the position, and every second position is a neighbour only: what is
-        counted is never also the context of what is counted.
+        Offset (down, right) of a neighbour. Then a cell is the neighbour's code in place of the
+        position. Every second position is used as a neighbour only, so that no code is both
+        counted and the neighbour of a counted code.
 
     Returns
     -------
     counts : ndarray of shape (n_codes, n_labels, height, width) or (n_codes, n_labels, n_codes)
-        How often each code was seen in each cell. `n_labels` is 1 without labels.
+        Number of times that each code was seen in each cell. `n_labels` is 1 without labels.
 
     Raises
     ------
     ValueError
-        If codes, labels or the context do not fit.
+        If a parameter is out of range, or `y` or `context` does not fit `codes`.
 
     Examples
     --------
@@ -305,51 +307,56 @@ def code_counts(
            [0, 1, 0],
            [0, 0, 0]])
     """
-    shown = to_array(codes, "codes")
-    if shown.ndim != 3 or shown.size == 0 or shown.dtype.kind not in "iu" or shown.min() < 0:
+    code = to_array(codes, "codes")
+    if code.ndim != 3 or code.size == 0 or code.dtype.kind not in "iu" or code.min() < 0:
         raise ValueError(
-            f"codes of shape {shown.shape} and dtype {shown.dtype} are not valid: it takes ints "
+            f"codes of shape {code.shape} and dtype {code.dtype} are not valid: it takes ints "
             ">= 0 of shape (n, height, width)."
         )
-    largest = int(shown.max())
+    largest = int(code.max())
     n_codes = largest + 1 if n_codes is None else check_count(n_codes, "n_codes", largest + 1)
-    n_labels, label = _numbered(y, classes, len(shown))
-    shown = shown.astype(np.int64)
+    n_labels, label = _label_indices(y, classes, len(code))
+    code = code.astype(np.int64)
     if context is None:
-        shape = shown.shape[1:]
-        cell = np.arange(shown[0].size).reshape(shape)
+        shape = code.shape[1:]
+        cell = np.arange(code[0].size).reshape(shape)
     else:
         shape = (n_codes,)
-        shown, cell = _with_neighbours(shown, context)
+        code, cell = _codes_and_neighbours(code, context)
     n_cells = int(np.prod(shape))
-    index = (shown * n_labels + label[:, None, None]) * n_cells + cell
+    index = (code * n_labels + label[:, None, None]) * n_cells + cell
     counts = np.bincount(index.ravel(), minlength=n_codes * n_labels * n_cells)
     return counts.reshape(n_codes, n_labels, *shape)
 
 
-def _numbered(y, classes, n_images):
-    """The number of labels, and the number of each image's."""
+def _label_indices(y, classes, n_images):
+    """Return the number of labels and the index of the label of each image."""
     if y is None:
         return 1, np.zeros(n_images, np.int64)
     y = to_array(y, "y")
     if y.shape != (n_images,):
-        raise ValueError(f"y of shape {y.shape} is not valid: it takes ({n_images},), as codes.")
+        raise ValueError(
+            f"y of shape {y.shape} is not valid: it takes one label for each image of codes, "
+            f"shape ({n_images},)."
+        )
     classes = np.unique(y if classes is None else to_array(classes, "classes"))
     label = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     if not np.array_equal(classes[label], y):
         unknown = y[classes[label] != y][0]
-        raise ValueError(f"y has the label {unknown!r}, which is not in classes={classes}.")
+        raise ValueError(
+            f"y has the label {unknown!r}, which is not in classes={classes}: pass all labels."
+        )
     return len(classes), label
 
 
-def _with_neighbours(codes, context):
-    """Codes of every second position and of their neighbours, which are the others."""
+def _codes_and_neighbours(codes, context):
+    """Return the codes at every second position, and the codes of their neighbours."""
     steps = tuple(context) if np.shape(context) == (2,) else ()
     height, width = codes.shape[1:]
     if not steps or not any(steps) or abs(steps[0]) >= height or abs(steps[1]) >= width:
         raise ValueError(
-            f"context={context!r} is not valid: it takes two ints, not both 0, that lead from "
-            f"one of {height} x {width} positions to another."
+            f"context={context!r} is not valid: it takes two ints (down, right), not both 0, "
+            f"with |down| < {height} and |right| < {width}."
         )
     down, right = steps
     rows, columns = np.mgrid[
@@ -357,12 +364,11 @@ def _with_neighbours(codes, context):
     ]
     counted = (rows // abs(down) if down else columns // abs(right)) % 2 == 0
     rows, columns = rows[counted], columns[counted]
-    # One row of positions for each image.
     return codes[:, None, rows, columns], codes[:, None, rows + down, columns + right]
 
 
-def _checked_counts(counts):
-    """Counts as an array (n_codes, n_cells)."""
+def _count_table(counts):
+    """Return counts as an array (n_codes, n_cells); ValueError unless whole numbers >= 0."""
     counts = to_floats(counts, "counts")
     if counts.ndim < 2 or counts.size == 0 or (counts < 0).any() or (counts % 1).any():
         raise ValueError(

@@ -13,19 +13,20 @@ from .._base._validation import to_floats
 from ._checks import (
     check_choice,
     check_counts,
-    check_given,
     check_positive,
     check_probability,
+    check_required,
     check_width,
     n_pairs,
     within_floats,
 )
 
-_LEMMA_5 = 0.23  # P(two projections are long and of opposite signs) per theta / pi, as printed
+# As printed, P(two projections are long and have opposite signs) is at least this times theta / pi.
+_LEMMA_5 = 0.23
 
 
 class TrainingParams(NamedTuple):
-    r"""Width of the network, number of gradient steps and their size.
+    r"""Parameters of gradient descent: width of the network, number of steps, step size.
 
     Attributes
     ----------
@@ -36,14 +37,14 @@ class TrainingParams(NamedTuple):
         Number T of gradient steps.
 
     learning_rate : float
-        Their size :math:`\eta`.
+        Step size :math:`\eta`.
 
     Examples
     --------
     >>> from skhier.theory import theorem1_params
-    >>> params = theorem1_params(30, 4, delta_min=0.28, n_components=64)
-    >>> params.max_iter
-    28888
+    >>> n, T, eta = theorem1_params(30, 4, delta_min=0.28, n_components=64)
+    >>> n, eta
+    (64, 0.001)
     """
 
     n_components: int
@@ -66,10 +67,10 @@ def theorem1_params(
     lambda_: float | None = None,
     bound: Bound = "exact",
 ) -> TrainingParams:
-    r"""Width n and number of steps T for which theorem 1 promises separation.
+    r"""Compute the width n and number of steps T for which theorem 1 promises separation.
 
-    The codes are those of patches that are drawn uniformly from disjoint sets, k for
-    each class (assumption 2), orthonormal (assumption 4), as one-hot codes are. After T
+    The patches are drawn uniformly from disjoint sets, k for each class (assumption 2). Their
+    codes are orthonormal (assumption 4), as one-hot codes are. After T
     steps of size :math:`\eta` along the population gradient, with probability at least
     1 - `delta` over :math:`W_0`,
 
@@ -100,8 +101,8 @@ def theorem1_params(
 
     n_components : int or None, default=None
         Width n. If None: for 'exact', :math:`\lceil 16 \log(M / \delta) \rceil` with M
-        the number of pairs of classes, from which on T hardly falls; for 'paper', the
-        smallest that it allows.
+        the number of pairs of classes (a larger n hardly lowers T); for 'paper', the
+        smallest width that it allows.
 
     delta_min : float or None, default=None
         Smallest :math:`\|F_{c_1} - F_{c_2}\|`, for 'exact'; see
@@ -124,20 +125,20 @@ def theorem1_params(
     Raises
     ------
     ValueError
-        If a parameter is out of range, one that `bound` needs is missing, or
+        If a parameter is out of range, a parameter that `bound` needs is missing, or
         `n_components` is below what 'paper' allows.
 
     See Also
     --------
-    theorem1_failure_probability : The bound on it for a given width and T.
+    theorem1_failure_probability : Bound on the failure probability for a given width and T.
 
     Notes
     -----
     As printed: :math:`n > \frac{\pi}{0.23\, \theta} \log \frac{|C|}{\delta}` and
-    :math:`T > \frac{k (\gamma + 2 \sigma)}{\eta \lambda}`, under assumption 3. Its proof
-    takes three dependent events of lemma 5 for independent, and pays a factor
+    :math:`T > \frac{k (\gamma + 2 \sigma)}{\eta \lambda}`, under assumption 3. The proof
+    treats three dependent events of lemma 5 as independent, and has a factor
     :math:`|C|` for a union over pairs. At :math:`\theta = 0.005`, :math:`|C| = 4`,
-    :math:`\delta = 0.05` and equal norms, it asks for n = 12,000 where 40,000 are needed:
+    :math:`\delta = 0.05` and equal norms, it requires n = 12,000 where 40,000 are needed:
     the classes are almost surely not separated.
 
     'exact': by lemma 3, :math:`K_T^\top x = K_0^\top x + \frac{\eta T}{k} W_0^\top F_c`.
@@ -153,9 +154,13 @@ def theorem1_params(
 
     Examples
     --------
-    >>> from skhier.theory import theorem1_params
-    >>> theorem1_params(30, 4, delta_min=0.28, n_components=64)
-    TrainingParams(n_components=64, max_iter=28888, learning_rate=0.001)
+    >>> from skhier.theory import theorem1_failure_probability, theorem1_params
+    >>> T = theorem1_params(30, 4, delta_min=0.28, n_components=64).max_iter
+    >>> bool(theorem1_failure_probability(T, 30, [0.28] * 6, n_components=64) <= 0.05)
+    True
+
+    As printed, n > 41.3 and T > 30 (1 + 2) / (0.001 * 0.18) = 500,000:
+
     >>> theorem1_params(30, 4, theta=1.45, lambda_=0.18, bound="paper")
     TrainingParams(n_components=42, max_iter=500001, learning_rate=0.001)
     """
@@ -166,11 +171,11 @@ def theorem1_params(
     delta, M = check_probability(delta, "delta"), n_pairs(n_classes)
     n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
-        theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
+        theta, lambda_ = check_required("bound='paper'", theta=theta, lambda_=lambda_)
         n = printed_width(_LEMMA_5, theta, n_classes, delta, n_components)
         T = floor(k * (gamma + 2 * sigma) / (learning_rate * lambda_)) + 1
         return TrainingParams(n, T, learning_rate)
-    (delta_min,) = check_given("bound='exact'", delta_min=delta_min)
+    (delta_min,) = check_required("bound='exact'", delta_min=delta_min)
     n = n_components or default_width(M, delta)
     q = chi2.ppf(delta / M, n)
     T = ceil(k * (gamma + sigma / sqrt(2)) / (learning_rate * delta_min * sqrt(q)))
@@ -178,17 +183,17 @@ def theorem1_params(
 
 
 def default_width(n_pairs, delta):
-    """A width at which q, the chi-square quantile at delta / n_pairs, is at least n / 2.
+    """Return a width n at which q, the chi-square quantile at delta / n_pairs, is at least n / 2.
 
     By Laurent and Massart (2000), q >= n - 2 sqrt(n log(n_pairs / delta)).
     """
     return ceil(16 * log(n_pairs / delta))
 
 
-def printed_width(chance, theta, n_classes, delta, n_components):
-    """The width n > pi / (chance theta) log(|C| / delta), or a larger one that is asked for."""
+def printed_width(constant, theta, n_classes, delta, n_components):
+    """Return the least n > pi / (constant theta) log(|C| / delta), or a larger `n_components`."""
     check_real(theta, "theta", 0, maximum=pi, or_equal=False)
-    n = floor(pi / (chance * theta) * log(n_classes / delta)) + 1
+    n = floor(pi / (constant * theta) * log(n_classes / delta)) + 1
     if n_components is not None and n_components < n:
         raise ValueError(
             f"n_components={n_components} is below {n}, the smallest width that "
@@ -208,11 +213,11 @@ def theorem1_failure_probability(
     sigma: float = 1.0,
     gamma: float = 1.0,
 ) -> np.ndarray:
-    r"""Bound on the probability that classes are not `gamma` apart after T steps.
+    r"""Bound the probability that classes are less than `gamma` apart after T steps.
 
-    :math:`\sum_{c_1 < c_2} P\left(\chi^2_n < \left(\frac{k (\gamma + \sigma / \sqrt 2)}
-    {\eta T \|F_{c_1} - F_{c_2}\|}\right)^2\right)`, the union bound with each pair's own
-    distance; see :func:`theorem1_params`. For a single pair of patches without
+    The union bound is :math:`\sum_{c_1 < c_2} P\left(\chi^2_n < \left(\frac{k (\gamma +
+    \sigma / \sqrt 2)} {\eta T \|F_{c_1} - F_{c_2}\|}\right)^2\right)`, with the distance of
+    each pair; see :func:`theorem1_params`. For a single pair of patches without
     :math:`K_0` (`sigma` = 0) it is the probability itself.
 
     Parameters
@@ -246,13 +251,17 @@ def theorem1_failure_probability(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or distances are not those of pairs.
+        If a parameter is out of range, or `distances` does not hold one number >= 0 for each
+        pair.
 
     Examples
     --------
+    The bound falls with the number of steps, from 1 on:
+
     >>> from skhier.theory import theorem1_failure_probability
-    >>> theorem1_failure_probability([20_000, 30_000], 30, [0.28] * 6, n_components=64).round(4)
-    array([1.    , 0.0175])
+    >>> p = theorem1_failure_probability([0, 20_000, 30_000], 30, [0.28] * 6, n_components=64)
+    >>> bool(p[0] == 1 and p[0] >= p[1] > p[2])
+    True
     """
     k, n_components = check_counts(k=k, n_components=n_components)
     gamma, learning_rate = check_positive(gamma=gamma, learning_rate=learning_rate)
@@ -265,7 +274,7 @@ def theorem1_failure_probability(
         )
     if steps.size and steps.min() < 0:
         raise ValueError(f"max_iter={max_iter!r} is not valid: it takes numbers >= 0.")
-    # Infinite ratios are those of a probability of 1, infinite signals of 0.
+    # An infinite ratio gives a probability of 1, an infinite signal a probability of 0.
     with np.errstate(divide="ignore", over="ignore"):
         signal = learning_rate * steps[..., None] * distances / k
         ratio = (gamma + sigma / sqrt(2)) / signal

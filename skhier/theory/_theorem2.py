@@ -13,7 +13,7 @@ from .._base._params import check_fitted
 from .._base._parts import changed_params
 from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
-from ._cells import check_equal_codes
+from ._cells import check_exchangeable_codes
 from ._checks import (
     check_choice,
     check_counts,
@@ -26,10 +26,11 @@ from ._checks import (
 from ._lemmas import lemma1_margin, lemma7_separation, perceptron_iterations
 from ._theorem1 import default_width, theorem1_params
 
-_RARE = 1000  # that images do not show all patches takes next to nothing of delta
-
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
+
+# Drawing patches for k-means may fail with 1/1000 of a share of delta, which is negligible.
+_DRAW_DIVISOR = 1000
 
 
 @within_floats
@@ -59,7 +60,7 @@ def theorem2_params(
         Width n of all layers; None as in :func:`theorem1_params`.
 
     bound : {'exact', 'paper'}, default='exact'
-        'exact': as below. 'paper': as printed, including its error.
+        'exact': as derived below. 'paper': as printed, including the error of the paper.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def theorem2_params(
     See Also
     --------
     required_samples : Numbers of images with which layerwise learning succeeds.
-    certify_classifier : Checks what was learned.
+    certify_classifier : A check of the layers that were learned.
 
     Notes
     -----
@@ -84,28 +85,27 @@ def theorem2_params(
     each patch, :math:`k_i = k |C_{i-1}|`, at every level: with :math:`k_1 = |C_0|`,
     accuracy on appendix D stays at 0.65.
 
-    'exact': one cluster for each patch, and :math:`\delta' = \delta / (3 d)`, one share of
-    each level for :math:`W_0`, for k-means and for sampling. Patches of one class at each
-    place are embedded with distances of at most :math:`\sigma / \sqrt 2` from gradient
-    descent on the population, and as much again from sampling, for which
-    :math:`\sigma = 1 / \sqrt{2 p q}` gives clusters of diameter 1. Their separation is
-    that of lemma 7 (exact) at :math:`\delta'`, for the number of candidates of scikit-learn's
-    greedy seeding, and for sizes that differ by four times the ratio of the model's, as those
-    in a sample of `n_patches` may. It is more than two diameters, so Lloyd's algorithm keeps
-    the clusters that have a seed each. n and T are the largest that a layer needs, by
-    theorem 1 (exact) for half of the distance of frequencies; sampling may take the other
-    half.
+    'exact': one cluster for each patch, and :math:`\delta' = \delta / (3 d)`: each level has one
+    share for :math:`W_0`, one for k-means and one for sampling. At each place, embedded patches of
+    one class are at most :math:`\sigma / \sqrt 2` apart after gradient descent on the population.
+    Sampling adds at most the same distance. So :math:`\sigma = 1 / \sqrt{2 p q}` gives
+    clusters of diameter 1. Their separation is the one of lemma 7 (exact) at :math:`\delta'`, for
+    the number of candidates of scikit-learn's greedy seeding. Cluster sizes may differ by four
+    times the ratio in the model, as in a sample of `n_patches`. The separation is more than two
+    diameters, so Lloyd's algorithm keeps clusters that have a seed each. n and T are the largest
+    values that a layer needs, by theorem 1 (exact) for half of the distance of frequencies.
+    Sampling may take the other half.
 
-    The codes are then those of lemma 1, separated with margin m, and the support vector
-    machine with :math:`C = 1 / m^2` is right on all images that it learns from: the sum of its
-    slacks, or of their squares, is at most :math:`\frac{1}{2 m^2} / C < 1`. With the C = 0.01 of
-    :meth:`~skhier.LayerwiseCNNClassifier.algorithm_1` it is not, for small margins. For more
-    than two labels it has to be that of Crammer and Singer :cite:p:`crammer2001`, as one label
-    against the rest need not be separable. That it errs on no image outside of N is not proved.
+    By lemma 1 the codes are then separated with a margin m. The support vector machine with
+    :math:`C = 1 / m^2` is right on all images that it learns from: the sum of its slacks, or of
+    their squares, is at most :math:`\frac{1}{2 m^2} / C < 1`. With the C = 0.01 of
+    :meth:`~skhier.LayerwiseCNNClassifier.algorithm_1` it may err, for small margins. For more
+    than two labels, the machine of Crammer and Singer :cite:p:`crammer2001` is needed, as one label
+    against the rest need not be separable. It is not proved that the head is right on other images.
 
-    Lemma 7 is about Euclidean distances, and algorithm 1 is printed with the cosine
-    distance, under which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0,
-    coincide as T grows. These parameters cluster by :class:`sklearn.cluster.KMeans`.
+    Lemma 7 is about Euclidean distances. Algorithm 1 is printed with the cosine distance, under
+    which patches of classes with :math:`F_{c_2} = a F_{c_1}`, a > 0, coincide as T grows. These
+    parameters cluster by :class:`sklearn.cluster.KMeans`.
 
     Examples
     --------
@@ -120,15 +120,15 @@ def theorem2_params(
     check_choice(bound, "bound", ("exact", "paper"))
     delta, n_components = check_probability(delta, "delta"), check_width(n_components)
     (learning_rate,) = check_positive(learning_rate=learning_rate)
-    levels = _levels_from_the_last(sampler)
-    plan = _plan if bound == "exact" else _printed_plan
+    levels = _levels_from_pixels(sampler)
+    plan = _exact_plan if bound == "exact" else _printed_plan
     share = delta / ((3 if bound == "exact" else 2) * len(levels))  # delta'
     n, T, sigmas = plan(levels, share, n_components, learning_rate)
-    first, *others = levels
-    n_clusters = [first.n_patches] + [
+    pixels, *others = levels
+    n_clusters = [pixels.n_patches] + [
         level.n_patches if bound == "exact" else level.n_classes for level in others
     ]
-    ours = LayerwiseCNNClassifier.algorithm_1(
+    clf = LayerwiseCNNClassifier.algorithm_1(
         n_clusters,
         [level.patch_size for level in levels],
         n_layers=len(levels),
@@ -137,14 +137,14 @@ def theorem2_params(
         embedder__max_iter=T,
         embedder__learning_rate=learning_rate,
     )
-    embedders = [clone(ours.embedder).set_params(init_scale=sigma) for sigma in sigmas]
-    return changed_params(ours) | {
+    embedders = [clone(clf.embedder).set_params(init_scale=sigma) for sigma in sigmas]
+    return changed_params(clf) | {
         "orthogonalizer": [
-            clone(ours.orthogonalizer).set_params(n_patches=level.n_draws(share / _RARE))
+            clone(clf.orthogonalizer).set_params(n_patches=level.n_draws(share / _DRAW_DIVISOR))
             for level in levels
         ],
         "embedder": [*embedders, None],
-        "head": _head(sampler, levels[-1].k) if bound == "exact" else ours.head,
+        "head": _hard_margin_head(sampler, levels[-1].k) if bound == "exact" else clf.head,
     }
 
 
@@ -157,9 +157,9 @@ def theorem2_runtime(
     separator_norm: float,
     n_positions: int = 1,
 ) -> int:
-    r"""Number of iterations of algorithm 1, :math:`d (C^2 k^2 + T) + P k \|W^*\|^2`.
+    r"""Count the iterations of algorithm 1, :math:`d (C^2 k^2 + T) + P k \|W^*\|^2`.
 
-    The :math:`O(d (C^2 k^2 + T) + k \|W^*\|^2)` of theorem 2 without constants: k-means
+    Theorem 2 has :math:`O(d (C^2 k^2 + T) + k \|W^*\|^2)`; here all constants are 1. K-means
     seeds C k clusters in a set of C k patches, gradient descent takes T steps, and the
     linear classifier makes at most :func:`perceptron_iterations` corrections. With the
     'exact' solver, the T steps of a level are one pass over the data.
@@ -182,18 +182,18 @@ def theorem2_runtime(
         Norm of :math:`W^*`.
 
     n_positions : int, default=1
-        Number of pixels of the semantic image, P; the paper has it as a constant.
+        Number of pixels of the semantic image, P; a constant in the paper.
 
     Returns
     -------
     iterations : int
-        Their number.
+        Number of iterations.
 
     Examples
     --------
     >>> from skhier.theory import theorem2_runtime
-    >>> theorem2_runtime(2, 4, 30, 10_000, 1.0)
-    48830
+    >>> theorem2_runtime(2, 4, 30, 10_000, 1.0) == 2 * (4**2 * 30**2 + 10_000) + 30
+    True
     """
     n_levels, n_classes = check_counts(n_levels=n_levels, n_classes=n_classes)
     k, max_iter = check_counts(k=k, max_iter=max_iter)
@@ -202,7 +202,7 @@ def theorem2_runtime(
 
 
 class _Level(NamedTuple):
-    """What the theorem uses of one level of a sampler."""
+    """Sizes and exact statistics of one level of a sampler."""
 
     n_classes: int
     k: int
@@ -215,41 +215,41 @@ class _Level(NamedTuple):
         return self.n_classes * self.k
 
     @property
-    def cells(self):
+    def patch_area(self):
         return self.patch_size[0] * self.patch_size[1]
 
     @property
-    def shown(self):
-        """Expected number of pixels that show each patch, for each class."""
+    def patch_frequencies(self):
+        """Expected number of pixels of an image that show a patch of each class."""
         return self.statistics.class_frequencies.mean(axis=0).sum(axis=(1, 2)) / self.k
 
     @property
     def size_ratio(self):
-        return float(self.shown.max() / self.shown.min())
+        return float(self.patch_frequencies.max() / self.patch_frequencies.min())
 
     def separation(self, delta):
-        """Distance of patches, in diameters, at which k-means seeds each of them."""
+        """Return the distance of patches, in diameters, at which k-means seeds each of them."""
         n_trials = 2 + int(log(self.n_patches))  # of KMeans
         return lemma7_separation(
             self.n_patches, delta, size_ratio=4 * self.size_ratio, n_trials=n_trials
         )
 
     def n_draws(self, delta):
-        """Number of draws from images such that numbers differ by 4 times `size_ratio`.
+        """Return a number of draws for which cluster sizes differ by at most 4 `size_ratio`.
 
-        Images show each patch 4/5 to 6/5 times as often as expected, if there are enough. It is
-        then drawn 3/5 to 8/5 times as often as expected of them, by Chernoff's bounds,
-        exp(-m / 11) for m expected, which hold without replacement too.
+        Enough images show each patch 4/5 to 6/5 times as often as expected. Each patch is then
+        drawn 3/5 to 8/5 times as often as expected from these images, by Chernoff's bounds,
+        exp(-m / 11) for m expected draws, which hold without replacement too.
         """
-        p = self.shown.min() / self.n_positions
+        p = self.patch_frequencies.min() / self.n_positions
         return ceil(14 * log(2 * self.n_patches / delta) / p)
 
 
-def _levels_from_the_last(sampler):
-    """The levels of a sampler, that of the pixels first; ValueError if assumptions fail."""
+def _levels_from_pixels(sampler):
+    """Return the levels of a sampler, the pixels' level first; ValueError if assumptions fail."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     others = list(range(1, sampler.n_levels))
-    check_equal_codes(sampler, others, asks="theorem 2", has_head=True)
+    check_exchangeable_codes(sampler, others, caller="theorem 2", has_head=True)
     levels = [
         _Level(*table.shape[:2], table.shape[2:4], height * width, level)
         for table, (height, width), level in zip(
@@ -259,8 +259,8 @@ def _levels_from_the_last(sampler):
     return levels[::-1]
 
 
-def _head(sampler, k):
-    """A support vector machine whose slacks are too small for an error on what it learns from."""
+def _hard_margin_head(sampler, k):
+    """Return a support vector machine with a C so large that no training image is misclassified."""
     C = lemma1_margin(1 / sampler.margin_, k) ** -2
     if len(sampler.classes_) == 2:
         return LinearSVC(C=C)
@@ -268,20 +268,21 @@ def _head(sampler, k):
 
 
 class _Plan(NamedTuple):
-    """How the classes of all levels are to be embedded; lists are from the last level on."""
+    """Parameters of the embeddings of all levels; the list starts with the last level."""
 
     n_components: int
     max_iter: int
     sigmas: list
 
 
-def _plan(levels, delta, n_components, learning_rate):
+def _exact_plan(levels, delta, n_components, learning_rate):
     uppers, lowers = levels[1:], levels[:-1]
-    n_of_pairs = max([n_pairs(lower.n_patches) for lower in lowers], default=1)
-    n = n_components or default_width(n_of_pairs, delta)
-    # Half of the distance within a class is K_0's and half is sampling's, which may take half of
-    # the distance of frequencies too; from patch to patch, so pairs of patches count.
-    sigmas = [1 / sqrt(2 * upper.cells) for upper in uppers]
+    largest_n_pairs = max([n_pairs(lower.n_patches) for lower in lowers], default=1)
+    n = n_components or default_width(largest_n_pairs, delta)
+    # Within a class, half of the distance is for K_0 and half for sampling. Sampling may also take
+    # half of the distance of frequencies. Its error differs from patch to patch, so theorem 1 is
+    # applied to pairs of patches, not of classes.
+    sigmas = [1 / sqrt(2 * upper.patch_area) for upper in uppers]
     steps = [
         theorem1_params(
             lower.k,
@@ -299,12 +300,12 @@ def _plan(levels, delta, n_components, learning_rate):
 
 
 def _printed_plan(levels, delta, n_components, learning_rate):
-    promised = [
+    params = [
         theorem1_params(
             lower.k,
             lower.n_classes,
             delta=delta,
-            sigma=1 / sqrt(upper.cells),
+            sigma=1 / sqrt(upper.patch_area),
             gamma=upper.n_classes / sqrt(delta),
             learning_rate=learning_rate,
             n_components=n_components,
@@ -315,7 +316,7 @@ def _printed_plan(levels, delta, n_components, learning_rate):
         for upper, lower in zip(levels[1:], levels)
     ]
     return _Plan(
-        max([params.n_components for params in promised], default=1),
-        max([params.max_iter for params in promised], default=1),
-        [1 / sqrt(upper.cells) for upper in levels[1:]],
+        max([layer.n_components for layer in params], default=1),
+        max([layer.max_iter for layer in params], default=1),
+        [1 / sqrt(upper.patch_area) for upper in levels[1:]],
     )

@@ -9,15 +9,16 @@ from .._base._typing import Bound
 from ._checks import (
     check_choice,
     check_counts,
-    check_given,
     check_positive,
     check_probability,
+    check_required,
     check_width,
     n_pairs,
     within_floats,
 )
 from ._theorem1 import TrainingParams, default_width, printed_width
 
+# As printed, lemma 6 has this in place of the 0.23 of lemma 5.
 _LEMMA_6 = 0.12
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
 
@@ -37,10 +38,10 @@ def theorem3_params(
     lambda_: float | None = None,
     bound: Bound = "exact",
 ) -> TrainingParams:
-    r"""Width n and number of steps T for which theorem 3 promises separation by SGD.
+    r"""Compute the width n and number of steps T for which theorem 3 promises separation by SGD.
 
-    SGD with batches of one image, each drawn anew, step size :math:`\eta = T^{-3/4}`,
-    and the columns of W on the unit sphere (`readout_init='sphere'`), for two labels.
+    SGD has batches of one image, each drawn anew, step size :math:`\eta = T^{-3/4}`,
+    the columns of W on the unit sphere (`readout_init='sphere'`), and two labels.
     With probability at least 1 - 2 `delta`, patches of one class are within
     :math:`2 \sigma` and patches of different classes at least :math:`\gamma` apart.
 
@@ -53,8 +54,8 @@ def theorem3_params(
         Number of classes, at least 2.
 
     n_positions : int, default=9
-        Number of pixels P of the semantic image, :math:`m_0^2` in the paper, which fixes
-        it to 9.
+        Number of pixels P of the semantic image, :math:`m_0^2` in the paper, where it is
+        always 9.
 
     delta, sigma, gamma : float
         As in :func:`theorem1_params`. The defaults are 0.05, 1.0 and 1.0.
@@ -69,38 +70,38 @@ def theorem3_params(
         Smallest angle (radians) and norm of labeled frequency matrices, for 'paper'.
 
     bound : {'exact', 'paper'}, default='exact'
-        'exact': as derived below. 'paper': as printed, with the Hoeffding step of the
-        print.
+        'exact': as derived below. 'paper': as printed, with the printed form of Hoeffding's
+        inequality.
 
     Returns
     -------
     params : TrainingParams
-        Named tuple (n_components, max_iter, learning_rate); the number of images that it
-        takes is `max_iter`.
+        Named tuple (n_components, max_iter, learning_rate). The number of images is
+        `max_iter`.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, one that `bound` needs is missing, or
+        If a parameter is out of range, a parameter that `bound` needs is missing, or
         `n_components` is below what 'paper' allows.
 
     Notes
     -----
-    Two labels are one number for each image, -1 or 1. With an output for each of several
-    labels, :math:`\|W^\top \Delta\|^2` is no sum of the variables below, and nothing is
+    Two labels are one number for each image, -1 or 1. With several labels and an output for each,
+    :math:`\|W^\top \Delta\|^2` is not a sum of the variables below, and nothing is
     promised.
 
     The projection of a step on a patch x is :math:`\eta y \langle w_i, f_x(X) \rangle`,
-    where :math:`f_x` tells the pixels that show x. It lies in :math:`[-\eta \sqrt P, \eta
-    \sqrt P]`, a range of :math:`2 \eta \sqrt P`; the print takes half of it, which
-    makes its exponent four times too large. Hoeffding's inequality
+    where :math:`f_x` is 1 at the pixels that show x and 0 elsewhere. It lies in :math:`[-\eta
+    \sqrt P, \eta \sqrt P]`, a range of :math:`2 \eta \sqrt P`. The paper has half of this
+    range, so that its exponent is four times too large. Hoeffding's inequality
     :cite:p:`hoeffding1963` and a union over :math:`n |C| k` projections give deviations of
     at most :math:`\alpha = \sigma / (2 \sqrt n)` if
 
     .. math:: T \ge \left(\frac{2 P}{\alpha^2} \log \frac{2 n |C| k}{\delta}\right)^2,
 
-    so distances are those of theorem 1, up to :math:`2 \alpha \sqrt n = \sigma`: within
-    a class at most :math:`(1 + 1 / \sqrt 2) \sigma`. Between classes,
+    so distances differ from the distances of theorem 1 by at most :math:`2 \alpha \sqrt n =
+    \sigma`. Within a class they are at most :math:`(1 + 1 / \sqrt 2) \sigma`. Between classes,
     :math:`\|W^\top \Delta\|^2 = \|\Delta\|^2 \sum_i b_i` with independent :math:`b_i \sim
     Beta(1/2, (P - 1)/2)`. If s is such that :math:`P(\sum_i b_i < s) \le \delta / M`, by
     Chernoff's bound, M the number of pairs,
@@ -108,15 +109,18 @@ def theorem3_params(
     .. math:: T \ge \left(\frac{k (\gamma + (1 + 1 / \sqrt 2) \sigma)}
               {\Delta_{min} \sqrt s}\right)^4
 
-    is enough. The print has :math:`T > ((\gamma + 4 \sigma) k / (0.4 \lambda))^4` and
+    is enough. As printed: :math:`T > ((\gamma + 4 \sigma) k / (0.4 \lambda))^4` and
     :math:`n > \frac{\pi}{0.12\, \theta} \log \frac{|C|}{\delta}`, with the errors of
     theorem 1.
 
     Examples
     --------
     >>> from skhier.theory import theorem3_params
-    >>> theorem3_params(2, 2, delta_min=1.0, n_components=4).max_iter
-    3462960
+    >>> n, T, eta = theorem3_params(2, 2, delta_min=1.0, n_components=4)
+    >>> eta == T**-0.75
+    True
+    >>> T < theorem3_params(2, 2, n_positions=16, delta_min=1.0, n_components=4).max_iter
+    True
     """
     check_choice(bound, "bound", ("exact", "paper"))
     k, n_positions = check_counts(k=k, n_positions=n_positions)
@@ -124,12 +128,12 @@ def theorem3_params(
     delta, M = check_probability(delta, "delta"), n_pairs(n_classes)
     n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
-        theta, lambda_ = check_given("bound='paper'", theta=theta, lambda_=lambda_)
+        theta, lambda_ = check_required("bound='paper'", theta=theta, lambda_=lambda_)
         n = printed_width(_LEMMA_6, theta, n_classes, delta, n_components)
         separation = ((gamma + 4 * sigma) * k / (0.4 * lambda_)) ** 4
         range_of_steps = sqrt(n_positions)
     else:
-        (delta_min,) = check_given("bound='exact'", delta_min=delta_min)
+        (delta_min,) = check_required("bound='exact'", delta_min=delta_min)
         n = n_components or default_width(M, delta)
         s = sum_of_betas_quantile(delta / M, n, n_positions)
         separation = (k * (gamma + (1 + 1 / sqrt(2)) * sigma) / (delta_min * sqrt(s))) ** 4
@@ -142,40 +146,41 @@ def theorem3_params(
 
 
 def sum_of_betas_quantile(probability, n, n_positions):
-    r"""A number s with P(b_1 + ... + b_n < s) <= probability, b_i ~ Beta(1/2, (P - 1)/2).
+    r"""Compute s with P(b_1 + ... + b_n < s) <= probability, b_i ~ Beta(1/2, (P - 1)/2).
 
-    By Chernoff's bound, :math:`\min_t e^{t s} E[e^{-t b}]^n`. The best t for s is the one
-    whose tilted mean of the sum is s, and the bound falls with t. For P = 1, b is 1.
+    Chernoff's bound is :math:`\min_t e^{t s} E[e^{-t b}]^n`. At the best t for s, the tilted mean
+    of the sum is s. The bound falls with t. For P = 1, b is 1.
     """
     if n_positions == 1:
         return float(n)
 
     def tilted(log_t):
-        """The s that t is best for, and the logarithm of the bound there."""
+        """Return the s for which t is the best, and the logarithm of the bound there."""
         t = exp(log_t)
         log_mean, mean = _tilted_beta(t, n_positions)
         return n * mean, n * (t * mean + log_mean)
 
-    goal = min(log(probability), -1e-9 * n)  # less than that is lost in rounding
-    start = log(n_positions)  # about where the bound begins to fall
+    target = min(log(probability), -1e-9 * n)  # closer to 0, rounding errors are as large
+    start = log(n_positions)  # the bound begins to fall near here
     low, high = start - 20, start + 1
-    while tilted(high)[1] > goal:
+    while tilted(high)[1] > target:
         high += 10  # beyond the largest float, exp raises OverflowError
-    best = brentq(lambda log_t: tilted(log_t)[1] - goal, low, high)
+    best = brentq(lambda log_t: tilted(log_t)[1] - target, low, high)
     return tilted(best)[0] * (1 - 1e-5)
 
 
 def _tilted_beta(t, n_positions):
-    """log E[exp(-t b)], and the mean of b under the density that is exp(-t b) times its own."""
-    (b, mass), (_, whole) = (_squared_sines(tilt, n_positions) for tilt in (t, 0))
-    return log(mass.sum() / whole.sum()), mass / mass.sum() @ b
+    """Return log E[exp(-t b)] and the mean of b under its density times exp(-t b), normalized."""
+    (b, mass), (_, total) = (_squared_sines(tilt, n_positions) for tilt in (t, 0))
+    return log(mass.sum() / total.sum()), mass / mass.sum() @ b
 
 
 def _squared_sines(t, n_positions):
-    """Values b and weights that integrate exp(-t b) over angles with density cos^(P - 2).
+    """Return nodes b and weights that integrate exp(-t b) over angles with density cos^(P - 2).
 
-    b, the squared sine of such an angle in (0, pi/2), has the law Beta(1/2, (P - 1)/2). All
-    but exp(-90) of the integral is where the Gauss-Legendre rule looks.
+    The squared sine b of an angle in (0, pi/2) with this density has the distribution
+    Beta(1/2, (P - 1)/2). The interval of the Gauss-Legendre rule has all but exp(-90) of the
+    integral.
     """
     largest = min(pi / 2, 15 / sqrt(t + n_positions / 2))
     angle = largest / 2 * (_NODES + 1)

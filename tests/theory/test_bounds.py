@@ -1,3 +1,5 @@
+"""Bounds of theorems and lemmas, certificates of layers, and the arguments that are refused."""
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -31,14 +33,14 @@ def test_theorem_1_meets_its_probability_at_the_smallest_T():
 
 
 @pytest.mark.parametrize("delta", [1e-9, 0.01, 0.5])
-def test_the_default_width_concentrates(delta):
+def test_at_the_default_width_the_quantile_is_at_least_half_of_the_width(delta):
     for n_classes in (2, 10, 100):
         n = theorem1_params(1, n_classes, delta=delta, delta_min=1.0).n_components
         M = n_classes * (n_classes - 1) / 2
         assert chi2.ppf(delta / M, n) >= n / 2
 
 
-def test_theorem_1_as_printed():
+def test_theorem_1_as_printed_is_the_formula_of_the_paper():
     n, T, eta = theorem1_params(
         30, 4, delta=0.05, sigma=0.2, gamma=3.0, learning_rate=0.1, theta=1.5, lambda_=0.2,
         bound="paper",
@@ -69,27 +71,27 @@ def test_the_quantile_of_a_beta_is_a_lower_bound_at_any_probability(probability,
 
 
 @pytest.mark.parametrize(("n", "delta"), [(1, 1e-3), (2, 1e-9), (3, 1e-9)])
-def test_theorem_3_is_not_afraid_of_small_probabilities(n, delta):
-    far, near = (
+def test_at_small_probabilities_theorem_3_follows_the_tail_of_a_beta(n, delta):
+    whole, half = (
         theorem3_params(3, 2, delta=delta / i, delta_min=1.0, n_components=n) for i in (1, 2)
     )
-    # Chernoff's bound is close to s^(n / 2) then, and T to s^-2.
-    assert_allclose(near.max_iter / far.max_iter, 2 ** (4 / n), rtol=1e-2)
+    # There, Chernoff's bound is nearly proportional to s^(n / 2), and T to s^-2.
+    assert_allclose(half.max_iter / whole.max_iter, 2 ** (4 / n), rtol=1e-2)
 
 
 @pytest.mark.parametrize("bound", ["exact", "paper"])
-def test_theorem_1_without_K_0(bound):
-    given = {"delta_min": 0.3, "theta": 1.0, "lambda_": 0.3, "bound": bound}
-    T, wide = (theorem1_params(5, 4, sigma=sigma, **given).max_iter for sigma in (0, 1))
-    assert 0 < T < wide
+def test_theorem_1_without_K_0_needs_fewer_steps(bound):
+    params = {"delta_min": 0.3, "theta": 1.0, "lambda_": 0.3, "bound": bound}
+    T, T_with_K_0 = (theorem1_params(5, 4, sigma=sigma, **params).max_iter for sigma in (0, 1))
+    assert 0 < T < T_with_K_0
     if bound == "exact":
-        n = theorem1_params(5, 4, **given).n_components
+        n = theorem1_params(5, 4, **params).n_components
         limits = {"n_components": n, "sigma": 0}
         at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **limits) for t in (T, T - 1))
         assert at <= 0.05 < before
 
 
-def test_distances_within_a_class_are_sigma_over_sqrt_2K_on_average():
+def test_the_mean_squared_distance_within_a_class_is_sigma_squared_over_2K():
     sampler = HierarchicalSampler(1, patches_per_class=5, random_state=0).fit()
     K = np.array([
         TwoLayerConvEmbedder(30, max_iter=0, scale_channels=False, random_state=seed)
@@ -103,15 +105,14 @@ def test_distances_within_a_class_are_sigma_over_sqrt_2K_on_average():
     assert abs(squares.mean() - 1 / (2 * 20)) < 5 * error
 
 
-def test_bounds_on_appendix_D():
-    # The paper's T is larger than ours there, at the same width.
-    exact = HierarchicalSampler(random_state=0).fit().statistics()
-    n, T, _ = theorem1_params(30, 4, theta=exact.theta, lambda_=exact.lambda_, bound="paper")
-    ours = theorem1_params(30, 4, delta_min=exact.delta_min, n_components=n)
-    assert ours.max_iter < T / 10
+def test_on_appendix_D_the_exact_T_is_less_than_a_tenth_of_the_printed_T():
+    model = HierarchicalSampler(random_state=0).fit().statistics()
+    n, T, _ = theorem1_params(30, 4, theta=model.theta, lambda_=model.lambda_, bound="paper")
+    exact = theorem1_params(30, 4, delta_min=model.delta_min, n_components=n)
+    assert exact.max_iter < T / 10
 
 
-def test_class_distances():
+def test_class_distances_are_the_largest_within_and_the_smallest_between_classes():
     points = np.array([[0, 0], [3, 4], [0, 12], [0, 13]])
     assert class_distances(points, 2) == (5, np.hypot(3, 8))
     assert class_distances(points[:2], 1) == (5, np.inf)
@@ -119,21 +120,21 @@ def test_class_distances():
         class_distances(points, 3)
 
 
-def test_certificates_say_what_fails():
+def test_the_certificate_of_an_untrained_embedder_does_not_hold():
     sampler = HierarchicalSampler(patches_per_class=3, patch_size=2, random_state=0).fit()
     embedder = TwoLayerConvEmbedder(8, max_iter=0, scale_channels=False, random_state=0)
     embedder.fit_population(sampler.code_moments(1), sampler.classes_)
     certificate = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=5.0)
-    assert not certificate.holds  # not trained
+    assert not certificate.holds
     assert certificate[0].within <= 1
     assert "NO" in repr(certificate)
-    with pytest.raises(ValueError, match=r"codes with 12 channels, but level 1 has 12|has 12"):
+    with pytest.raises(ValueError, match=r"codes with 5 channels, but level 1 has 12 patches"):
         certify_embedder(
             sampler, TwoLayerConvEmbedder().fit(np.eye(5), [0, 1] * 2 + [1]), 1, sigma=1, gamma=1
         )
 
 
-def test_certificates_of_classifiers():
+def test_a_classifier_is_certified_against_its_sampler():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     X, y = sampler.sample(4000)
     params = theorem2_params(sampler)
@@ -167,7 +168,7 @@ def test_theorem_2_names_the_assumption_that_fails(params, reason):
         theorem2_params(sampler)
 
 
-def test_more_is_asked_for_more():
+def test_a_smaller_risk_and_a_larger_depth_need_more():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
     assert loose["embedder"][0].max_iter < strict["embedder"][0].max_iter
@@ -210,12 +211,12 @@ def test_more_is_asked_for_more():
         (lambda: lemma7_success_probability(3, -1.0), "separation=-1.0 is not valid"),
     ],
 )
-def test_bad_arguments(call, message):
+def test_arguments_out_of_range_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def sampler():
+def small_sampler():
     return HierarchicalSampler(patches_per_class=2, random_state=0).fit()
 
 
@@ -254,28 +255,31 @@ def sampler():
             lambda: theorem1_failure_probability([9, -9], 3, [0.3], n_components=2),
             r"max_iter=\[9, -9\] is not valid: it takes numbers >= 0",
         ),
-        (lambda: certify_clusters(sampler(), 3, sampler().sample(2)[0], 1), "labels: for level 1"),
+        (
+            lambda: certify_clusters(small_sampler(), 3, small_sampler().sample(2)[0], 1),
+            "labels: for level 1",
+        ),
         (lambda: class_distances([[0.0], [1.0]], 0), "n_classes=0 is not valid"),
         (lambda: class_distances([0.0, 1.0], 2), r"embedded of shape \(2,\) is not valid"),
     ],
 )
-def test_numbers_that_are_none_or_too_large(call, message):
+def test_arguments_of_a_wrong_type_or_shape_or_too_large_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_numbers_beyond_floats_are_probabilities_of_0_and_1():
+def test_ratios_beyond_floats_give_probabilities_of_0_and_1():
     p = theorem1_failure_probability([0, 1, 1e308], 3, [1e-300, 1e300], n_components=2, gamma=1e300)
     assert_allclose(p, 1)
     assert theorem1_failure_probability(1e308, 3, [1e308], n_components=2) == 0
 
 
-def test_what_is_not_a_sampler():
+def test_an_argument_that_is_no_sampler_is_refused():
     with pytest.raises(TypeError, match="sampler=3 is not valid: it takes a fitted Hierarchical"):
         theorem2_params(3)
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_numpy_numbers_give_the_same_bounds_as_python_numbers():
     assert theorem2_runtime(2, 20, 30, 100, 1.0) == theorem2_runtime(
         *(np.uint8(n) for n in (2, 20, 30, 100)), np.float16(1)
     )

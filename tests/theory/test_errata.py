@@ -1,4 +1,4 @@
-"""Where the paper's statements fail as printed, with numbers; ours hold in the same place."""
+"""Statements of the paper that fail as printed, with numbers. The exact forms hold there."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from skhier.theory import (
 
 
 def failure_rate(n, T, eta, k, F, gamma, n_runs=200):
-    """How often two classes are less than gamma apart, with K_0 = 0, over draws of W_0."""
+    """Return how often two classes are less than gamma apart, with K_0 = 0, over draws of W_0."""
     rng = np.random.default_rng(0)
     failures = 0
     for _ in range(n_runs):
@@ -34,12 +34,11 @@ def failure_rate(n, T, eta, k, F, gamma, n_runs=200):
 @pytest.mark.parametrize(
     ("theta", "probability"), [(0.1, 0.0000), (0.2, 0.0000), (0.5, 0.0032), (1.0, 0.064)]
 )
-def test_lemma_5_takes_dependent_events_for_independent(theta, probability):
+def test_lemma_5_treats_dependent_events_as_independent(theta, probability):
     rng = np.random.default_rng(0)
-    projections = rng.standard_normal((400_000, 2))
-    other = projections @ [np.cos(theta), np.sin(theta)]
-    first = projections[:, 0]
-    hits = (np.abs(first) > 0.5) & (np.abs(other) > 0.5) & (first * other < 0)
+    w = rng.standard_normal((400_000, 2))
+    first, second = w[:, 0], w @ [np.cos(theta), np.sin(theta)]
+    hits = (np.abs(first) > 0.5) & (np.abs(second) > 0.5) & (first * second < 0)
     exact = lemma5_probability(theta)
     assert abs(exact - probability) < 5e-4
     assert abs(hits.mean() - exact) < 5 * np.sqrt(exact / 400_000) + 1e-5
@@ -52,19 +51,19 @@ def test_theorem_1_fails_at_small_angles():
     F = np.array([[1.0, 0.0], [np.cos(theta), np.sin(theta)]])
     limits = {"delta": delta, "sigma": sigma, "gamma": gamma}
     n, T, eta = theorem1_params(k, 4, theta=theta, lambda_=1.0, bound="paper", **limits)
-    assert 11_000 < n < 13_000  # where about 40,000 would be needed
+    assert 11_000 < n < 13_000  # about 40,000 are needed
     assert failure_rate(n, T, eta, k, F, gamma) > 0.99
     distance = np.linalg.norm(F[1] - F[0])
     assert theorem1_failure_probability(T, k, [distance], n_components=n, sigma=0) > 0.99
-    ours = theorem1_params(k, 4, delta_min=distance, n_components=n, **limits)
-    assert failure_rate(*ours, k, F, gamma) <= delta
+    exact = theorem1_params(k, 4, delta_min=distance, n_components=n, **limits)
+    assert failure_rate(*exact, k, F, gamma) <= delta
 
 
 def test_theorem_1_needs_no_angle_between_two_classes():
-    # Assumption 3 never holds for two classes; distances grow all the same.
+    # Assumption 3 never holds for two classes, but distances grow.
     F = np.array([[1.0, 0.0], [-1.0, 0.0]])
-    ours = theorem1_params(3, 2, delta_min=2.0, n_components=5, delta=0.1)
-    assert failure_rate(*ours, 3, F, 1.0) <= 0.15
+    exact = theorem1_params(3, 2, delta_min=2.0, n_components=5, delta=0.1)
+    assert failure_rate(*exact, 3, F, 1.0) <= 0.15
 
 
 def test_theorem_2_needs_a_cluster_for_every_patch():
@@ -82,56 +81,57 @@ def test_theorem_2_needs_a_cluster_for_every_patch():
 
 
 def head_scores(images, labels):
-    """Accuracy on images of fit, of algorithm 1's head and of that of theorem 2."""
+    """Return the training accuracy with the head of algorithm 1 and with the head of theorem 2."""
     sampler = HierarchicalSampler(1, patches_per_class=2, patch_size=2, random_state=0)
     sampler.fit(images[:, None], labels)
     assert sampler.margin_ > 0
     X, y = sampler.sample(2000)
-    ours = theorem2_params(sampler)
+    params = theorem2_params(sampler)
     return [
-        LayerwiseCNNClassifier(**ours | {"head": head}, random_state=0).fit(X, y).score(X, y)
-        for head in ("svm", ours["head"])
+        LayerwiseCNNClassifier(**params | {"head": head}, random_state=0).fit(X, y).score(X, y)
+        for head in ("svm", params["head"])
     ]
 
 
 def test_a_label_against_the_rest_need_not_be_separable():
-    # The label is the number of ones: linear scores tell it, no plane has 2 on one side.
+    # The label is the number of ones. Linear scores can be right for all labels together, but no
+    # plane separates label 2 from the rest.
     images = np.array(list(np.ndindex(2, 2, 2, 2)))
-    one_against_the_rest, ours = head_scores(images, images.sum(axis=1))
+    one_against_the_rest, all_together = head_scores(images, images.sum(axis=1))
     assert one_against_the_rest < 0.8
-    assert ours == 1
+    assert all_together == 1
 
 
 def test_a_soft_margin_errs_where_the_margin_is_small():
-    # Which of two binary numbers is larger.
+    # The label says whether the first of two binary numbers is larger.
     images = np.array(list(np.ndindex(*[2] * 8)))
     labels = np.sign(images @ [8, 4, 2, 1, -8, -4, -2, -1] - 0.5)
-    soft, ours = head_scores(images, labels)
+    soft, hard = head_scores(images, labels)
     assert soft < 1
-    assert ours == 1
+    assert hard == 1
 
 
 def test_lemma_7_is_not_about_the_cosine_distance():
-    # F_2 = F_1 / 2: embedded patches of both classes point the same way.
+    # F_2 = F_1 / 2: embedded patches of both classes have the same direction.
     F = np.array([[1.0, -1.0, 0.5], [0.5, -0.5, 0.25]])
     W = np.random.default_rng(0).standard_normal((3, 20))
     patches = np.repeat(100 * F @ W, 30, axis=0)
     patches += 1e-3 * np.random.default_rng(1).standard_normal(patches.shape)
-    for kmeans, n_found in [(KMeans(), 1), (SphericalKMeans(), 2)]:
+    for kmeans, n_clusters_of_a_class in [(KMeans(), 1), (SphericalKMeans(), 2)]:
         phi = PatchKMeansOrthogonalizer(2, kmeans=kmeans, whiten_eps=None, random_state=0)
         phi.fit(patches)
         clusters = phi.predict(patches).reshape(2, 30)
-        assert max(len(set(row)) for row in clusters) == n_found
+        assert max(len(set(row)) for row in clusters) == n_clusters_of_a_class
 
 
-def test_the_range_in_theorem_3_is_twice_what_is_printed():
-    # One pixel that always shows x, so a step is -eta or eta: m_0 = 1, T steps, eta = 1.
+def test_the_range_in_theorem_3_is_twice_the_printed_range():
+    # One pixel always shows x, so a step is -eta or eta: m_0 = 1, T steps, eta = 1.
     T, alpha = 1000, 1.2 * np.sqrt(1000)
     probability = 2 * binom.sf((T + alpha) / 2, T, 0.5)
     assert probability > 2 * np.exp(-2 * alpha**2 / T)  # as printed: 0.11, and it is 0.22
     assert probability < 2 * np.exp(-(alpha**2) / (2 * T))  # Hoeffding's, with the range 2 m_0
     # The number of steps is quadratic in the squared range.
-    many = {"sigma": 1e-2, "n_components": 100_000, "gamma": 1e-9}
-    printed = theorem3_params(1, 2, theta=1.0, lambda_=1.0, bound="paper", **many)
-    ours = theorem3_params(1, 2, delta_min=1.0, **many)
-    assert_allclose(ours.max_iter / printed.max_iter, 16, rtol=1e-6)
+    params = {"sigma": 1e-2, "n_components": 100_000, "gamma": 1e-9}
+    printed = theorem3_params(1, 2, theta=1.0, lambda_=1.0, bound="paper", **params)
+    exact = theorem3_params(1, 2, delta_min=1.0, **params)
+    assert_allclose(exact.max_iter / printed.max_iter, 16, rtol=1e-6)

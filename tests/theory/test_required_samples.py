@@ -1,6 +1,6 @@
-"""How many images suffice: exact moments, and a proved number on simulated counts.
+"""Numbers of images: exact moments and coverage, and a proved number on simulated counts.
 
-Counts are simulated here, by tables of the model alone, not by the sampler's own statistics.
+Counts are simulated from the tables of the model, without the exact statistics of the sampler.
 """
 
 import re
@@ -23,6 +23,8 @@ from skhier.theory import (
     rhm_sample_complexity,
     theorem2_params,
 )
+from skhier.theory._cells import cell_probabilities
+from skhier.theory._power import _log_moments, smallest_count
 
 
 def small_model(**params):
@@ -31,11 +33,11 @@ def small_model(**params):
 
 
 def draw_codes(sampler, level, n, seed):
-    """(code at each position, label's index) of n images."""
+    """Draw n images; return the code at each position, and the index of the label."""
     rng = np.random.default_rng(seed)
     label = rng.integers(len(sampler.classes_), size=n)
-    root_of = [np.flatnonzero(sampler.root_labels_ == name) for name in sampler.classes_]
-    classes = sampler.root_images_[[rng.choice(root_of[one]) for one in label]]
+    roots_of_label = [np.flatnonzero(sampler.root_labels_ == name) for name in sampler.classes_]
+    classes = sampler.root_images_[[rng.choice(roots_of_label[index]) for index in label]]
     for i, table in enumerate(sampler.patches_):
         k = table.shape[1]
         cumulative = np.cumsum(sampler.rule_weights_[i], axis=1)[:, :-1]
@@ -47,7 +49,7 @@ def draw_codes(sampler, level, n, seed):
 
 
 def draw_counts(sampler, level, n, n_runs, seed):
-    """How many of n images of a run show a code: (run, label, code, position)."""
+    """Count the images of each run of n that show a code: (run, label, code, position)."""
     codes, label = draw_codes(sampler, level, n * n_runs, seed)
     n_labels, n_codes = len(sampler.classes_), sampler.rule_weights_[level].size
     run = np.arange(n * n_runs) // n
@@ -61,26 +63,26 @@ def draw_counts(sampler, level, n, n_runs, seed):
     ("params", "level"),
     [({}, 1), ({"n_labels": 3}, 1), ({"rule_weights": "zipf"}, 0)],
 )
-def test_b1_second_moments_are_exact(params, level):
+def test_second_moments_of_code_means_are_exact(params, level):
     sampler, n, n_runs = small_model(**params), 20, 8000
     counts = draw_counts(sampler, level, n, n_runs, seed=1)
     if counts.shape[1] == 2:
         means = (counts[:, 1] - counts[:, 0])[:, None] / n  # y is -1 or 1
     else:
         means = (counts - counts.mean(axis=1, keepdims=True)) / n
-    distances = ((means[:, :, :1] - means) ** 2).sum(axis=(1, 3))  # from the first code
+    distances = ((means[:, :, :1] - means) ** 2).sum(axis=(1, 3))  # to the first code
     exact = embedding_moments(sampler, level, n_samples=n)
     error = distances.std(axis=0) / np.sqrt(n_runs)
     assert (np.abs(distances.mean(axis=0) - exact[0]) <= 5 * error).all()
-    # The sum over codes sees a term that is 5 % off.
+    # The sum over codes is so precise that an error of 5 % in the noise term is detected.
     noise = exact[0] - embedding_moments(sampler, level, n_samples=10**9)[0] * (1 - 1 / n)
     total = distances.sum(axis=1)
     assert abs(total.mean() - exact[0].sum()) < 0.05 * noise.sum()
     assert 0.05 * noise.sum() > 5 * total.std() / np.sqrt(n_runs)
 
 
-def test_b1_one_image_has_no_signal_of_its_own():
-    # E |M_a - M_b|^2 is |d|^2 + noise on many images, and less by |d|^2 / N on few.
+def test_on_few_images_the_signal_is_less_by_one_over_N():
+    # Without the term |d|^2 / N, the expected total would be off by 10 errors and more.
     sampler, n, n_runs = small_model(patches_per_class=1, n_root_images=1), 2, 8000
     counts = draw_counts(sampler, 0, n, n_runs, seed=5)
     means = (counts[:, 1] - counts[:, 0]) / n
@@ -91,7 +93,7 @@ def test_b1_one_image_has_no_signal_of_its_own():
     assert signal / n > 10 * error
 
 
-def test_b7_coverage_is_exact():
+def test_coverage_is_exact():
     sampler, n, n_runs = small_model(patches_per_class=8), 4, 8000
     for level in (0, 1):
         counts = draw_counts(sampler, level, n, n_runs, seed=2)
@@ -99,33 +101,40 @@ def test_b7_coverage_is_exact():
         p = coverage_probability(sampler, level, n_samples=n).ravel()
         tails = binom.cdf(seen, n_runs, p), binom.sf(seen - 1, n_runs, p)
         assert np.minimum(*tails).min() > 1e-6
-        # The number of all patches that are missing sees an error of 5 % in 1 / k.
+        # The total number of missing patches is so precise that 5 % more or less of 1 / k is seen.
         missing = (~counts.any(axis=(1, 3))).sum(axis=1)
         error = missing.std() / np.sqrt(n_runs)
         assert abs(missing.mean() - (1 - p).sum()) < 4 * error
 
 
-def test_expected_products_are_those_of_samples_with_noise_and_weights():
+def test_expected_products_are_the_means_of_samples_with_noise_and_weights():
     sampler = small_model(symbol_noise=[0.1, 0.3], rule_weights="zipf")
     factors = np.random.default_rng(0).uniform(0.6, 1.4, size=(2, 4, 4, 4))
     _, y, latents = sampler.sample(20_000, return_latents=True, random_state=1)
     rows, columns = np.indices((4, 4))
     products = factors[:, latents[1], rows, columns].prod(axis=(2, 3))
     for label, expected in zip(sampler.classes_, sampler.expected_product(1, factors)):
-        ours = products[:, y == label]
-        error = ours.std(axis=1) / np.sqrt(ours.shape[1])
-        assert (np.abs(ours.mean(axis=1) - expected) < 5 * error).all()
+        drawn = products[:, y == label]
+        error = drawn.std(axis=1) / np.sqrt(drawn.shape[1])
+        assert (np.abs(drawn.mean(axis=1) - expected) < 5 * error).all()
         assert (error < 0.02 * expected).all()
 
 
 @pytest.mark.parametrize("bad", [np.ones((3, 4, 4)), np.ones((4, 4)), np.full((4, 1, 1), np.nan)])
-def test_factors_that_are_none(bad):
+def test_factors_of_a_wrong_shape_or_nan_are_refused(bad):
     with pytest.raises(ValueError, match="factors"):
         small_model().expected_product(1, bad)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 1000, 2**60])
+def test_the_smallest_count_is_the_first_that_holds(n):
+    assert smallest_count(lambda m: m >= n) == n
+    with pytest.raises(OverflowError, match="the number of images is too large"):
+        smallest_count(lambda m: m > 2**60)
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_b9_the_random_hierarchy_model_within_three_percent(n_classes):
+def test_the_closed_form_for_random_hierarchies_is_within_three_percent(n_classes):
     v, m, s, depth, n_draws = 4, 2, 2, 3, 500
     between = within = 0.0
     for seed in range(n_draws):
@@ -135,26 +144,25 @@ def test_b9_the_random_hierarchy_model_within_three_percent(n_classes):
         ).sampler  # fmt: skip
         moments = embedding_moments(sampler, depth - 1, n_samples=10**9)
         noise = embedding_moments(sampler, depth - 1, n_samples=1)
-        blocks = moments.reshape(v, m, v, m), noise.reshape(v, m, v, m)
-        pairs = np.triu_indices(v, k=1)
-        between += blocks[0][pairs[0], 0, pairs[1], 0].mean()
-        within += blocks[1][pairs[0], 0, pairs[1], 0].mean()
+        a, b = np.triu_indices(v, k=1)
+        between += moments.reshape(v, m, v, m)[a, 0, b, 0].mean()
+        within += noise.reshape(v, m, v, m)[a, 0, b, 0].mean()
     predicted = rhm_sample_complexity(n_classes, v, m, s, depth)
     assert_allclose(within / between, predicted, rtol=0.03)
 
 
-def told_apart(table, x):
-    """Which pairs of codes, rows of counts, the certificate separates at a risk of exp(-x) each."""
+def separated_pairs(table, x):
+    """Return the pairs of codes, rows of counts, that are certified, at a risk of exp(-x) each."""
     S, m = table[:, None] - table, table[:, None] + table
     bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
     return (S**2).sum(axis=2) >= bound
 
 
-def completes(sampler, counts, delta):
+def is_complete(sampler, counts, delta):
     """Whether the certificate separates all codes of different classes and no others."""
     n_codes = counts.shape[1]
     table = counts.swapaxes(0, 1).reshape(n_codes, -1)
-    different = told_apart(table, log(n_codes * (n_codes - 1) / delta))
+    different = separated_pairs(table, log(n_codes * (n_codes - 1) / delta))
     classes = np.arange(n_codes) // sampler.rule_weights_[0].shape[1]
     return (different == (classes[:, None] != classes)).all()
 
@@ -167,16 +175,16 @@ def test_the_certificate_is_complete_at_the_proved_number_and_twice_the_predicti
     assert predicted <= proved <= 12 * predicted
     for n, complete in [(proved, True), (2 * predicted, True), (predicted // 4, False)]:
         runs = draw_counts(sampler, 1, n, n_runs, seed=n)
-        failures = sum(not completes(sampler, counts, delta) for counts in runs)
-        if complete:  # at a rate of delta as many with probability 1e-4
+        failures = sum(not is_complete(sampler, counts, delta) for counts in runs)
+        if complete:  # at a rate of delta, exceeded with probability 1e-4
             assert failures <= binom.isf(1e-4, n_runs, delta)
-        else:  # at a rate of delta as many with probability 1e-6
+        else:  # at a rate of delta, exceeded with probability 1e-6
             assert failures > binom.isf(1e-6, n_runs, delta)
 
 
 @pytest.mark.parametrize("params", [{}, {"n_labels": 3}, {"patches_per_class": 2}])
 def test_at_the_predicted_number_the_certificate_misses_a_pair_as_often_as_predicted(params):
-    # With the number at which the mean of |S|^2 is enough it misses every other pair.
+    # If the mean of |S|^2 only just reached the threshold, every other pair would be missed.
     sampler, delta, n_runs = small_model(**params), 0.3, 400
     n = required_samples(sampler, delta, "certificate", level=1)
     counts = draw_counts(sampler, 1, n, n_runs, seed=6)
@@ -185,22 +193,22 @@ def test_at_the_predicted_number_the_certificate_misses_a_pair_as_often_as_predi
     x = log(n_codes**2 / (2 * delta))
     missed = np.zeros((n_codes, n_codes))
     for run in table:
-        missed += ~told_apart(run, x)
+        missed += ~separated_pairs(run, x)
     rate = missed.reshape(n_codes // k, k, -1, k).mean(axis=(1, 3)) / n_runs
     np.fill_diagonal(rate, 0)
     assert delta / k**2 / 4 < rate.max() < 2 * delta / k**2
 
 
-def test_the_proved_number_is_that_of_the_page():
-    # The theorem's condition, pair by pair, with the best of all rates in place of a grid's.
+def test_the_proved_number_is_the_least_that_meets_the_theorem():
+    # The condition of the theorem, pair by pair, with the best rate in place of a grid of rates.
     sampler, delta = small_model(n_semantic_classes=3), 0.1
     k, C, L, G = 3, 3, 2, 32
-    r_of = sampler.statistics().levels[1].class_frequencies / L  # label, class, row, column
+    cells = sampler.statistics().levels[1].class_frequencies / L  # label, class, row, column
     H = 3 * (k**2 * (G + 3) + G + 1)
     t, x = log(2 * H / delta), log(C * k * (C * k - 1) / delta)
 
     def holds(N, c, e):
-        r, Delta = r_of[:, c] + r_of[:, e], r_of[:, c] - r_of[:, e]
+        r, Delta = cells[:, c] + cells[:, e], cells[:, c] - cells[:, e]
         u = Delta / np.linalg.norm(Delta)
 
         def minus_B(log_rate):
@@ -219,23 +227,20 @@ def test_the_proved_number_is_that_of_the_page():
         right += 2 * np.sqrt(x * (w**2).sum()) + 2 * x * w.max()
         return h <= B and B * (B - 2 * h) >= right
 
-    ours = required_samples(sampler, delta, "rigorous", level=1)
+    N = required_samples(sampler, delta, "rigorous", level=1)
     pairs = [(0, 1), (0, 2), (1, 2)]
-    assert all(holds(ours, *pair) for pair in pairs)
-    assert not all(holds(int(0.995 * ours), *pair) for pair in pairs)
+    assert all(holds(N, *pair) for pair in pairs)
+    assert not all(holds(int(0.995 * N), *pair) for pair in pairs)
 
 
-def test_every_step_of_the_proof_on_simulated_counts():
-    # The bound on the counts themselves, at a small t where it must be nearly reached.
-    from skhier.theory._cells import read_cells
-    from skhier.theory._power import _log_moments
-
+def test_the_bound_on_the_mean_of_counts_holds_and_is_nearly_reached():
+    # Step c of the proof, at a small t, where the bound must be nearly reached.
     sampler, n, n_runs, t = small_model(), 60, 2000, log(20)
-    cells = read_cells(sampler, 1)
+    cells = cell_probabilities(sampler, 1)
     log_moments, rates = _log_moments(sampler, 1, cells)
     codes, label = draw_codes(sampler, 1, n * n_runs, seed=3)
     for (c, e), psi, rate in zip(np.transpose(cells.pairs), log_moments, rates):
-        mean = cells.shown[c] - cells.shown[e]
+        mean = cells.probabilities[c] - cells.probabilities[e]
         u = mean / np.linalg.norm(mean)
         classes = codes // cells.k
         Y = ((classes == c).astype(int) - (classes == e)) * u[label]
@@ -248,21 +253,21 @@ def test_every_step_of_the_proof_on_simulated_counts():
 
 
 @pytest.mark.parametrize("method", ["rigorous", "certificate", "cluster", "snr"])
-def test_the_whole_algorithm_needs_what_its_levels_need_and_coverage(method):
+def test_the_whole_algorithm_needs_at_least_the_images_of_each_level_and_coverage(method):
     sampler, delta = small_model(patches_per_class=[8, 2]), 0.05
-    ours = required_samples(sampler, delta, method)
-    assert ours >= required_samples(sampler, delta, method, level=1)
-    assert ours >= required_samples(sampler, 0.2, method)
-    unseen = sum((1 - coverage_probability(sampler, i, n_samples=ours)).sum() for i in (0, 1))
+    n = required_samples(sampler, delta, method)
+    assert n >= required_samples(sampler, delta, method, level=1)
+    assert n >= required_samples(sampler, 0.2, method)
+    unseen = sum((1 - coverage_probability(sampler, i, n_samples=n)).sum() for i in (0, 1))
     assert unseen <= delta
-    # A model of one level has no level below: only the head is left, which 'snr' predicts.
+    # With a single level, 'snr' groups no patches: the number is for coverage and the head.
     assert required_samples(small_model(n_levels=1), delta, "snr") > 1
 
 
-def test_lower_bounds_are_below_what_is_needed():
+def test_lower_bounds_are_at_most_the_numbers_that_suffice():
     sampler, delta = small_model(patches_per_class=6), 0.1
     covered = necessary_samples(sampler, delta)
-    # One image fewer: a patch of the level is missing more often than delta.
+    # With one image fewer, a patch of the level is missing more often than delta.
     level = max((0, 1), key=lambda i: necessary_samples(sampler, delta, level=i))
     n, n_runs = covered - 1, 2000
     counts = draw_counts(sampler, level, n, n_runs, seed=4)
@@ -286,36 +291,36 @@ def test_the_coverage_bound_is_below_the_exact_number_of_coupons(delta):
 
 
 def two_shown_codes():
-    """A model that always shows its two patches, at one position or the other."""
+    """Return a model of two patches: every image shows both, in an order that is the label."""
     return HierarchicalSampler(1, n_semantic_classes=2, patches_per_class=1).fit(
         [[0, 1], [1, 0]], [-1, 1]
     )
 
 
-def test_one_patch_a_class_needs_no_groups_and_is_covered_if_it_is_always_shown():
-    sampler = two_shown_codes()  # no pixel is alike for both classes
+def test_one_patch_a_class_needs_no_grouping_and_one_image_covers_what_is_always_shown():
+    sampler = two_shown_codes()  # the classes have no pixel in common
     for method in ("coverage", "pixels"):
         assert necessary_samples(sampler, 0.05, method) == 1
     one_pixel = small_model(n_levels=1, n_semantic_classes=2, patches_per_class=1,
                             root_shape=(1, 1), n_root_images=1)  # fmt: skip
     assert necessary_samples(one_pixel, 0.05, "pixels") == 1
-    n = necessary_samples(one_pixel, 0.05)  # both are seen but for 2 of 2^n samples
+    n = necessary_samples(one_pixel, 0.05)  # 2 of 2^n equally likely samples miss a patch
     assert 2 / 2**n <= 0.05 < 2 / 2 ** (n - 1)
 
 
-def test_coverage_at_any_risk():
+def test_coverage_needs_more_images_at_smaller_risks_down_to_the_least_float():
     sampler = small_model(n_levels=1)
     certain = necessary_samples(sampler, 1e-300)
     assert necessary_samples(sampler, 1e-9) < certain <= necessary_samples(sampler, 5e-324)
 
 
 def test_at_a_large_risk_the_certificate_can_be_complete_at_the_predicted_number():
-    # Of two codes. With fewer than three images it never is; a normal S might be.
+    # Two codes. With fewer than three images it is never complete, though a normal S might be.
     sampler, delta, n_runs = two_shown_codes(), 0.999, 200
     n = required_samples(sampler, delta, "certificate", level=0)
     n_complete = [
-        sum(completes(sampler, counts, delta) for counts in draw_counts(sampler, 0, n, n_runs, 1))
-        for n in (2, n)
+        sum(is_complete(sampler, counts, delta) for counts in draw_counts(sampler, 0, m, n_runs, 1))
+        for m in (2, n)
     ]
     assert n_complete[0] == 0 < n_complete[1]
     risks = [0.001, 0.05, 0.4, 0.6, 0.9, 0.999]
@@ -323,7 +328,7 @@ def test_at_a_large_risk_the_certificate_can_be_complete_at_the_predicted_number
     assert numbers == sorted(numbers, reverse=True)
 
 
-def test_a_single_class_is_named():
+def test_a_level_with_a_single_class_is_refused():
     one = HierarchicalSampler(1, n_semantic_classes=1, patches_per_class=3)
     one.fit([[0, 0], [0, 0]], [-1, 1])
     for method in ("rigorous", "certificate", "cluster", "snr"):
@@ -355,7 +360,7 @@ def test_the_gaussian_oracle_beats_k_means_and_the_certificate():
         ({"n_semantic_classes": [4, 2], "symbol_patches": [[[[[0, 1]]], [[[1, 0]]]] * 2]}, "share"),
     ],
 )
-def test_what_does_not_hold_is_named(params, reason):
+def test_the_assumption_that_fails_is_named(params, reason):
     if "symbol_patches" in params:
         params = params | {"patch_size": [(1, 2), 2], "patches_per_class": [1, 3]}
     sampler = small_model(**params)
@@ -365,7 +370,7 @@ def test_what_does_not_hold_is_named(params, reason):
             function(sampler)
 
 
-def test_classes_that_are_alike_are_named():
+def test_classes_of_equal_frequencies_are_refused():
     # Both classes of level 1 are as likely at every position.
     sampler = HierarchicalSampler(
         2, patch_size=[(1, 2), 1], patches_per_class=[2, 1], n_channels=2, root_shape=(1, 1),
@@ -381,12 +386,12 @@ def test_classes_that_are_alike_are_named():
         required_samples(xor, method="snr")
 
 
-def test_a_class_that_never_occurs_is_named():
+def test_a_class_that_never_occurs_is_refused():
     # Two root images of one pixel: no image shows a patch of the third class.
     sampler = small_model(n_semantic_classes=3, n_root_images=1, root_shape=(1, 1))
     with pytest.raises(ValueError, match="a class of level 0 never occurs"):
         theorem2_params(sampler)
-    for method in ("cluster", "snr"):  # which group no patches of level 0
+    for method in ("cluster", "snr"):  # these methods do not group patches of level 0
         with pytest.raises(ValueError, match="a class of level 0 never occurs"):
             required_samples(sampler, method=method)
 
@@ -404,12 +409,12 @@ def test_a_class_that_never_occurs_is_named():
         (lambda _: rhm_sample_complexity(2, 4, 5, 2, 2), "n_synonyms=5 tuples"),
     ],
 )
-def test_bad_arguments(call, message):
+def test_arguments_out_of_range_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(small_model())
 
 
-def test_what_is_no_sampler():
+def test_an_argument_that_is_no_sampler_is_refused():
     for function in (required_samples, necessary_samples):
         message = re.escape("sampler=3 is not valid: it takes a fitted HierarchicalSampler")
         with pytest.raises(TypeError, match=message):

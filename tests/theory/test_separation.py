@@ -1,4 +1,4 @@
-"""The certificate that codes are of different classes, and mutants of it that must fail."""
+"""The certificate that codes are of different classes, and wrong forms of it that are detected."""
 
 from dataclasses import replace
 from itertools import product
@@ -13,14 +13,14 @@ from scipy.stats import binom, norm
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier
 from skhier.datasets import make_random_hierarchy
 from skhier.theory import certify_classifier, code_counts, separate_codes, theorem2_params
-from skhier.theory._coins import _DRIFTS, log_evidence, log_tail
+from skhier.theory._coins import _DRIFT_VARIANCES, log_evidence, log_tail
 
-# Where every outcome of coins is enumerated, nothing but rounding is left to chance.
+# All outcomes of coins are enumerated, so that probabilities are exact up to rounding errors.
 EXACT = 1 + 1e-9
 
 
 def outcomes(coins, bias):
-    """All sums of cells with these coins, the coins again, and the outcomes' probabilities."""
+    """Enumerate the sums of cells with these coins; return sums, coins and probabilities."""
     heads = np.array(list(product(*(range(m + 1) for m in coins))))
     probability = binom.pmf(heads, coins, (1 + bias) / 2).prod(axis=1)
     return 2.0 * heads - coins, np.tile(np.array(coins, float), (len(heads), 1)), probability
@@ -34,68 +34,108 @@ def is_p_value(p, probability):
     return (below <= EXACT * p[order])[last_of_ties].all()
 
 
-def by_laurent_massart(excess, coins):
-    """p with |S|^2 - sum m = excess = 2 sqrt(x sum m^2) + 2 x max m, p = exp(-x)."""
+def laurent_massart_bound(excess, coins):
+    """Return p = exp(-x) with |S|^2 - sum m = excess = 2 sqrt(x sum m^2) + 2 x max m."""
     v, c = (coins**2).sum(axis=1), coins.max(axis=1)
     root = (np.sqrt(v + 2 * c * np.maximum(excess, 0)) - np.sqrt(v)) / (2 * c)
     return np.exp(-(root**2))
 
 
-def drift_evidence(sums, coins):
-    """The any-time evidence in the form of its statement, with and without the log term."""
-    gains = [(rho * sums**2 / (1 + rho * coins)).sum(axis=1) / 2 for rho in _DRIFTS]
-    prices = [np.log1p(rho * coins).sum(axis=1) / 2 for rho in _DRIFTS]
-    right = np.mean(np.exp(np.subtract(gains, prices)), axis=0)
-    return right, np.mean(np.exp(gains), axis=0)
+def least_log_tail(total, coins):
+    """Return the least log of exp(-u |S|^2) prod (1 - 2 u m)^(-1/2) over u, for one row.
+
+    It is at the root of the defining equation, sum m / (1 - 2 u m) = |S|^2 = total.
+    """
+    if total <= coins.sum():
+        return 0.0
+    # The largest cell alone gives less than the sum, so u is below its root.
+    highest = (1 - coins.max() / total) / (2 * coins.max())
+    u = brentq(lambda u: (coins / (1 - 2 * u * coins)).sum() - total, 0, highest, xtol=1e-15)
+    return -np.log1p(-2 * u * coins).sum() / 2 - u * total
+
+
+def mean_evidence(sums, coins):
+    """Compute the evidence at any time as stated, with and without the logarithmic term."""
+    gains = [(rho * sums**2 / (1 + rho * coins)).sum(axis=1) / 2 for rho in _DRIFT_VARIANCES]
+    prices = [np.log1p(rho * coins).sum(axis=1) / 2 for rho in _DRIFT_VARIANCES]
+    stated = np.mean(np.exp(np.subtract(gains, prices)), axis=0)
+    return stated, np.mean(np.exp(gains), axis=0)
 
 
 @pytest.mark.parametrize("m", range(1, 31))
-def test_the_moment_of_a_cell(m):
+def test_the_exponential_moment_of_a_cell_is_at_most_that_of_a_normal_variable(m):
     sums, _, probability = outcomes([m], 0)
     for u in np.linspace(0, 1, 20, endpoint=False) / (2 * m):
         assert probability @ np.exp(u * sums[:, 0] ** 2) <= EXACT / np.sqrt(1 - 2 * u * m)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_tails_of_fair_coins(coins):
+def test_tails_of_fair_coins_are_p_values_and_at_most_the_bound_of_laurent_and_massart(coins):
     sums, coins, probability = outcomes(coins, 0)
     p = np.exp(log_tail(sums, coins, True))
     assert is_p_value(p, probability)
     excess = (sums**2).sum(axis=1) - coins.sum(axis=1)
-    printed = by_laurent_massart(excess, coins)
-    assert is_p_value(printed, probability)
-    assert (p <= EXACT * printed).all()  # Newton's steps find at least as good a u
+    bound = laurent_massart_bound(excess, coins)
+    assert is_p_value(bound, probability)
+    assert (p <= EXACT * bound).all()  # Newton's method starts at the u of this bound
+
+
+@given(st.data(), st.booleans())
+def test_the_bound_on_a_tail_is_the_least_over_u(data, is_fair):
+    coins = np.array(data.draw(st.lists(st.integers(1, 9), min_size=2, max_size=4)), float)
+    heads = np.array([data.draw(st.integers(0, int(m))) for m in coins])
+    sums = 2 * heads - coins
+    bias = 0 if is_fair else sums @ coins / (coins @ coins)  # the least favourable
+    least = least_log_tail(((sums - bias * coins) ** 2).sum(), coins)
+    (log_p,) = log_tail(sums[None], coins[None], is_fair)
+    assert least - 1e-9 <= log_p <= least + 1e-5
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1, 1.0])
+def test_the_bound_on_a_tail_is_nearly_the_least_in_many_cells(bias):
+    # Without Newton's method, log p of these tables is up to 14 % above the least.
+    rng = np.random.default_rng(0)
+    for n_cells, largest in [(20, 50), (50, 2000), (500, 30)]:
+        coins = rng.integers(1, largest, size=n_cells).astype(float)
+        sums = 2 * rng.binomial(coins.astype(int), (1 + bias) / 2) - coins
+        sums[0] = coins[0]
+        least = least_log_tail((sums**2).sum(), coins)
+        (log_p,) = log_tail(sums[None], coins[None], True)
+        assert least - 1e-9 * abs(least) <= log_p <= 0.99 * least
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=4), st.floats(-1, 1))
-def test_tails_and_evidence_of_coins_of_one_bias(coins, bias):
+def test_tails_of_coins_of_one_bias_are_p_values_and_their_evidence_is_at_most_1(coins, bias):
     sums, coins, probability = outcomes(coins, bias)
     assert is_p_value(np.exp(log_tail(sums, coins, False)), probability)
     assert probability @ np.exp(log_evidence(sums, coins, False)) <= EXACT
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_the_evidence_of_fair_coins_is_its_statement_and_a_supermartingale(coins):
+def test_the_evidence_of_fair_coins_is_as_stated_and_a_supermartingale(coins):
     sums, coins, probability = outcomes(coins, 0)
     evidence = np.exp(log_evidence(sums, coins, True))
-    np.testing.assert_allclose(evidence, drift_evidence(sums, coins)[0])
+    np.testing.assert_allclose(evidence, mean_evidence(sums, coins)[0])
     assert probability @ evidence <= EXACT
 
 
-def test_mutants_fail():
+def test_wrong_forms_of_the_bounds_are_detected():
     sums, coins, probability = outcomes([6, 7, 8], 0)
     total = (sums**2).sum(axis=1)
-    assert not is_p_value(by_laurent_massart(total, coins), probability)  # sum m not subtracted
-    assert probability @ drift_evidence(sums, coins)[1] > 2  # without the log term
+    # sum m is not subtracted
+    assert not is_p_value(laurent_massart_bound(total, coins), probability)
+    # without the logarithmic term
+    assert probability @ mean_evidence(sums, coins)[1] > 2
+    # every image is counted twice
+    assert not is_p_value(np.exp(log_tail(2 * sums, 2 * coins, True)), probability)
+    # the bias is not subtracted
     sums, coins, probability = outcomes([6, 7, 8], 0.8)
-    assert not is_p_value(np.exp(log_tail(sums, coins, True)), probability)  # bias uncentred
+    assert not is_p_value(np.exp(log_tail(sums, coins, True)), probability)
     assert probability @ np.exp(log_evidence(sums, coins, True)) > 2
-    twice = outcomes([6, 7, 8], 0)  # every image counted twice
-    assert not is_p_value(np.exp(log_tail(2 * twice[0], 2 * twice[1], True)), twice[2])
 
 
-def test_ville():
-    # P(sup E >= 20) is about 0.01, without the log term 0.4. It may be 0.05.
+def test_the_evidence_of_fair_coins_ever_reaches_20_with_probability_at_most_5_percent():
+    # P(sup E >= 20) is about 0.01, without the logarithmic term 0.4. Ville's bound is 0.05.
     rng = np.random.default_rng(0)
     n_streams, n_steps = 400, 150
     coins = np.zeros((n_streams, 5))
@@ -104,14 +144,14 @@ def test_ville():
         shown = rng.random(coins.shape) < [0.1, 0.3, 0.5, 0.7, 0.9]
         coins += shown
         sums += shown * rng.choice([-1, 1], coins.shape)
-        ours = np.exp(log_evidence(sums, coins, True))
-        highest = np.maximum(highest, [ours, drift_evidence(sums, coins)[1]])
-    rejected, rejected_by_mutant = (highest >= 20).sum(axis=1)
-    assert rejected <= binom.isf(1e-6, n_streams, 0.05) < rejected_by_mutant
+        evidence = np.exp(log_evidence(sums, coins, True))
+        highest = np.maximum(highest, [evidence, mean_evidence(sums, coins)[1]])
+    n_rejected, n_rejected_without_term = (highest >= 20).sum(axis=1)
+    assert n_rejected <= binom.isf(1e-6, n_streams, 0.05) < n_rejected_without_term
 
 
-def null_scores(sampler, n_runs=100, n_images=100, fair=True):
-    """(|S|^2 - sum m) / its standard deviation and p of codes 0, 1 of each class, run by run."""
+def null_scores(sampler, n_runs=100, n_images=100, is_fair=True):
+    """Return standardized |S|^2 - sum m, and p, of codes 0 and 1 of each class in each run."""
     X, y = sampler.sample(n_runs * n_images, random_state=1)
     codes = sampler.parse_patches(X)[-1]
     k = sampler.patches_[-1].shape[1]
@@ -122,12 +162,12 @@ def null_scores(sampler, n_runs=100, n_images=100, fair=True):
         m = a + b
         spread = np.sqrt(2 * (m * (m - 1)).sum(axis=1))
         z.append((((a - b) ** 2).sum(axis=1) - m.sum(axis=1)) / spread)
-        p.append(np.exp(log_tail(a - b, m, fair)))
+        p.append(np.exp(log_tail(a - b, m, is_fair)))
     return np.ravel(z), np.ravel(p)
 
 
-def test_codes_of_a_class_are_coins_whatever_depends_on_what():
-    # Positions of one image depend on each other, and labels are noisy.
+def test_codes_of_a_class_are_independent_coins_even_if_positions_depend_on_each_other():
+    # Labels are noisy too.
     sampler = HierarchicalSampler(
         patch_size=2, patches_per_class=3, n_root_images=4, label_noise=0.2, random_state=0
     ).fit()
@@ -141,21 +181,21 @@ def test_codes_of_unequal_weights_are_coins_of_one_bias():
     sampler = HierarchicalSampler(
         patch_size=2, patches_per_class=3, rule_weights="zipf", random_state=0
     ).fit()
-    _, p = null_scores(sampler, fair=False)
+    _, p = null_scores(sampler, is_fair=False)
     assert (p <= 0.05).sum() <= binom.isf(1e-6, len(p), 0.05)
-    _, mutant = null_scores(sampler, fair=True)
-    assert (mutant <= 0.05).sum() > binom.isf(1e-6, len(p), 0.05)
+    _, without_bias = null_scores(sampler, is_fair=True)
+    assert (without_bias <= 0.05).sum() > binom.isf(1e-6, len(p), 0.05)
 
 
-def model(seed, k=4):
+def small_model(seed, k=4):
     return HierarchicalSampler(patch_size=2, patches_per_class=k, random_state=seed).fit()
 
 
 def predicted_images(sampler, delta):
-    """N at which the certificate of the pixels' level is expected, by a normal power."""
-    shown = sampler.statistics().levels[-1].class_frequencies / len(sampler.classes_)
+    """Predict N at which the certificate of the pixels' level is complete, as if S were normal."""
+    frequencies = sampler.statistics().levels[-1].class_frequencies / len(sampler.classes_)
     n_classes, k = sampler.patches_[-1].shape[:2]
-    q = np.moveaxis(shown, 1, 0).reshape(n_classes, -1) / k
+    q = np.moveaxis(frequencies, 1, 0).reshape(n_classes, -1) / k
     x, z = np.log((n_classes * k) ** 2 / (2 * delta)), norm.isf(delta / k**2)
 
     def missing(n, d, v):
@@ -166,12 +206,12 @@ def predicted_images(sampler, delta):
     return max(brentq(missing, 1, 1e9, args=pair) for pair in pairs)
 
 
-def test_complete_implies_equal_and_comes_when_predicted():
+def test_a_complete_certificate_has_the_true_groups_and_is_reached_as_predicted():
     delta, n_runs = 0.01, 20
     n_complete = {2.0: 0, 0.25: 0}
     for seed in range(n_runs):
-        sampler = model(seed)
-        k, needed = 4, predicted_images(model(seed), delta)
+        sampler = small_model(seed)
+        k, needed = 4, predicted_images(sampler, delta)
         for times in n_complete:
             X, y = sampler.sample(int(np.ceil(times * needed)), random_state=seed)
             codes = sampler.parse_patches(X)[-1]
@@ -184,9 +224,9 @@ def test_complete_implies_equal_and_comes_when_predicted():
     assert n_complete[0.25] <= 0.5 * n_runs
 
 
-def test_the_certificate_of_any_time_stops_by_itself():
+def test_the_anytime_certificate_is_completed_by_more_batches():
     for seed in range(10):
-        sampler, k = model(seed), 4
+        sampler, k = small_model(seed), 4
         batches = (sampler.sample(100, random_state=1000 * seed + i) for i in range(100))
         separation = None
         for X, y in batches:
@@ -202,7 +242,7 @@ def test_the_certificate_of_any_time_stops_by_itself():
         np.testing.assert_array_equal(separation.groups, np.arange(4 * k) // k)
 
 
-def test_what_is_next_to_a_code_needs_no_labels():
+def test_neighbours_of_codes_separate_classes_without_labels():
     n_classes, m = 8, 2  # complete from about 1,300 strings on
     rhm = make_random_hierarchy(
         6000, n_classes=n_classes, vocabulary_size=8, n_synonyms=m, depth=3, return_X_y=False,
@@ -213,12 +253,12 @@ def test_what_is_next_to_a_code_needs_no_labels():
     separation = separate_codes(counts, delta=0.01, n_groups=8)
     assert separation.complete
     np.testing.assert_array_equal(separation.groups, np.arange(8 * m) // m)
-    shuffled = np.random.default_rng(0).permuted(codes, axis=0)  # neighbours say nothing
+    shuffled = np.random.default_rng(0).permuted(codes, axis=0)  # neighbours are independent
     assert separate_codes(code_counts(shuffled, context=(0, 1)), delta=0.01).groups.max() == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, (0, 1), (2, 0), (-1, 2), (1, -1)]))
-def test_counts_are_counts(seed, context):
+def test_counts_equal_a_plain_loop_and_no_neighbour_is_counted(seed, context):
     rng = np.random.default_rng(seed)
     codes, y = rng.integers(3, size=(4, 5, 6)), rng.integers(2, size=4)
     found = code_counts(codes, y, n_codes=3, classes=[0, 1], context=context)
@@ -241,15 +281,15 @@ def test_counts_are_counts(seed, context):
     assert not roles["counted"] & roles["context"]
 
 
-def test_updates_keep_the_least_p_value():
+def test_an_update_keeps_the_least_p_value_of_each_pair():
     rng = np.random.default_rng(0)
     first, second = rng.poisson(3, (2, 6, 2, 3))
     options = {"delta": 0.05, "anytime": True}
     separation = separate_codes(first, **options)
     updated = separation.update(second)
-    of_all = separate_codes(first + second, **options)
-    np.testing.assert_array_equal(updated.counts, of_all.counts)
-    np.testing.assert_array_equal(updated.log_p, np.minimum(separation.log_p, of_all.log_p))
+    together = separate_codes(first + second, **options)
+    np.testing.assert_array_equal(updated.counts, together.counts)
+    np.testing.assert_array_equal(updated.log_p, np.minimum(separation.log_p, together.log_p))
     assert (updated.log_p == updated.log_p.T).all()
     with pytest.raises(ValueError, match="update takes a Separation with anytime=True"):
         separate_codes(first, delta=0.05).update(second)
@@ -258,7 +298,7 @@ def test_updates_keep_the_least_p_value():
 
 
 @given(st.lists(st.floats(-12, 0), min_size=6, max_size=6))
-def test_holm(log_p):
+def test_pairs_are_certified_by_the_method_of_holm(log_p):
     matrix = np.zeros((4, 4))
     matrix[np.triu_indices(4, 1)] = log_p
     start = separate_codes(np.ones((4, 2)), delta=0.05)
@@ -272,7 +312,7 @@ def test_holm(log_p):
     assert all(matrix[a, b] <= np.sort(log_p)[expected - 1] for a, b in np.argwhere(found) if a < b)
 
 
-def test_what_is_said_of_groups():
+def test_the_printed_certificate_says_if_groups_are_too_few_or_too_many():
     counts = [[90, 10], [80, 20], [10, 90], [0, 0]]
     assert "cannot tell yet" in repr(separate_codes(counts, delta=0.05, n_groups=2))
     assert "1 group, so at least 1 class" in repr(separate_codes(counts, delta=0.05))
@@ -304,7 +344,7 @@ def test_what_is_said_of_groups():
         (lambda: code_counts([[[4, 4]]], context=1), "context=1 is not valid"),
     ],
 )
-def test_bad_arguments(call, message):
+def test_arguments_out_of_range_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -329,10 +369,10 @@ def test_a_classifier_is_certified_without_a_sampler():
     few = certify_classifier(clf, X[:20], y[:20], n_groups=4)
     assert not few.holds  # cannot tell yet
     assert few[0].within is None
-    assert not certify_classifier(clf, X, y).holds  # nobody knows how many classes there are
+    assert not certify_classifier(clf, X, y).holds  # the number of classes is not known
 
 
-def test_of_photographs_it_says_that_the_test_is_a_model(digits):
+def test_the_certificate_of_overlapping_patches_says_so(digits):
     X, _, y, _ = digits
     clf = LayerwiseCNNClassifier(2, n_clusters=16, random_state=0).fit(X, y)
     certificate = certify_classifier(clf, X, y)
