@@ -130,6 +130,26 @@ def test_images_that_contradict_the_model_have_exact_posteriors():
     assert_inference_is_exact(sampler, mixed)
 
 
+@pytest.mark.parametrize(("left", "right"), [(35, 12), (12, 35)])
+def test_equally_distant_explanations_are_equally_likely_at_any_noise(left, right):
+    # Root image 0 misses two pixels by `left` and two by `right`; root image 1 misses the first
+    # two by 37 and no others. The sums of squares are equal, and exact in float32. At a standard
+    # deviation of 1.35 the left patch of image 0 has a relative probability of 1e-292, the one of
+    # image 1 less than the smallest float, and the right patches decide between them.
+    assert left**2 + right**2 == 37**2
+    pixels = np.array([left, 37.0, 100 + right, 100, 0]).reshape(5, 1, 1, 1)
+    symbols = np.arange(4).repeat(2).reshape(4, 1, 1, 2)
+    X = np.array([[[0.0, 0, 100, 100]]])
+    for pixel_noise in np.geomspace(0.3, 30, 400):
+        sampler = HierarchicalSampler(
+            symbol_patches=[symbols], pixel_patches=pixels, pixel_noise=pixel_noise
+        ).fit([[[0, 2]], [[1, 3]]], [0, 1])
+        assert_allclose(sampler.bayes_predict_proba(X), [[0.5, 0.5]], atol=1e-9)
+        assert_allclose(sampler.posterior(X)[0, 0, 0], [0.5, 0.5, 0, 0], atol=1e-9)
+        log_density = -(37**2) / pixel_noise**2 - 2 * np.log(2 * np.pi * pixel_noise**2)
+        assert_allclose(sampler.score_samples(X), [log_density], rtol=1e-9)
+
+
 def test_impossible_images():
     sampler = HierarchicalSampler(random_state=0).fit()
     X, _ = sampler.sample(4)
