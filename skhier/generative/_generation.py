@@ -110,7 +110,7 @@ class GenerationMixin:
         if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
             raise ValueError(
                 f"indices of shape {indices.shape} and dtype {indices.dtype} are not valid: "
-                "they take a sequence of ints >= 0."
+                "it takes a one-dimensional sequence of ints >= 0."
             )
         return self._draw(indices, self._draw_seed(random_state), return_latents)
 

@@ -84,11 +84,11 @@ def parse_level(images, index, level, first):
     classes = np.where(found < 0, -2, index.classes[found])
     if (classes < 0).any():
         image, row, column = np.argwhere(classes < 0)[0]
-        known = classes[image, row, column] == -1
-        problem = "a patch of several classes" if known else "no patch of the level"
+        is_ambiguous = classes[image, row, column] == -1
+        problem = "a patch of several classes" if is_ambiguous else "no patch of the level"
         raise ValueError(
             f"X[{first + image}] is not a clean image with one parse: at level {level}, row "
-            f"{row}, column {column} is {problem}. Method posterior answers for noisy and "
-            "ambiguous images."
+            f"{row}, column {column} is {problem}. For noisy and ambiguous images use the method "
+            "posterior."
         )
     return classes, index.rules[found]

@@ -92,8 +92,8 @@ class HierarchicalSampler(
         again until they are different and linearly separable.
 
     root_shape : pair of int or None, default=None
-        (Height, width) of semantic images. Flat X needs it, unless X holds strings: if None, a
-        row of flat X is an image of height 1, and drawn images are (3, 3).
+        (Height, width) of semantic images, needed for flat images in X. If None, drawn images
+        are (3, 3), and each row of flat X is a string: an image of height 1.
 
     label_noise : float, default=0.0
         Probability that a label is replaced by another label, drawn uniformly.

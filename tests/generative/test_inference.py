@@ -242,7 +242,7 @@ def test_parsed_patches_are_the_drawn_patches():
 
 def test_ambiguous_patches_are_not_parsed():
     sampler = HierarchicalSampler(overlap=[1.0, 0.0], random_state=0).fit()
-    with pytest.raises(ValueError, match=r"at level 0, .* a patch of several classes. Method post"):
+    with pytest.raises(ValueError, match=r"at level 0, .* a patch of several classes. For noisy"):
         sampler.parse(sampler.sample(3)[0])
 
 
