@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky, 2009) from files on this machine."""
+"""CIFAR-10 (Krizhevsky, 2009) from local files."""
 
 import pickle
 import tarfile
@@ -11,8 +11,7 @@ from sklearn.utils import Bunch
 
 from .._base._params import as_path
 from .._base._typing import PathLike
-from ._bunch import make_bunch
-from ._bytes import read_bytes
+from ._io import make_bunch, read_bytes
 from ._npz import load_npz
 
 NAMES = (
@@ -30,30 +29,30 @@ _BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 def load_cifar10(path: PathLike) -> Bunch:
     """Load CIFAR-10: color images of 32x32 pixels in ten classes.
 
-    Nothing is downloaded, and nothing in a file is run, pickles included: of them arrays and
-    plain values are read, no other objects.
+    Nothing is downloaded. No code in a file is run: only arrays and plain values are read from
+    pickles, no other objects.
 
     Parameters
     ----------
     path : path-like
-        The archive ``cifar-10-python.tar.gz`` or ``cifar-10-binary.tar.gz``; the folder
-        in it, or one that holds some of its batches (``data_batch_1``, ...,
-        ``test_batch``, of either version); or an ``.npz`` file with the arrays ``X`` and
-        ``y`` (see :func:`load_npz`).
+        The archive ``cifar-10-python.tar.gz`` or ``cifar-10-binary.tar.gz``; a folder with one
+        or more of its batches (``data_batch_1``, ..., ``test_batch``, of either version), such
+        as the folder in the archive; or an ``.npz`` file with the arrays ``X`` and ``y`` (see
+        :func:`load_npz`).
 
     Returns
     -------
     dataset : Bunch
-        With `images`, uint8 of shape (n, 32, 32, 3), the training images first;
-        `target`, integers 0 to 9; `target_names`; `n_train`, the number of training
-        images, or None if the file has no split; `name` and `DESCR`, a description.
+        With `images`, uint8 of shape (n, 32, 32, 3), training images before test images;
+        `target`, integers 0 to 9; `target_names`; `n_train`, the number of training images, or
+        None for an ``.npz`` file, which has no split; `name` and `DESCR`, a description.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or no batches in it; the message says how to get them.
+        If there is no such file, or no batches in it; the message says how to get CIFAR-10.
     ValueError
-        If a file does not hold what its name says.
+        If a file is not an archive, a batch or an ``.npz`` file of CIFAR-10, as its name says.
 
     Examples
     --------
@@ -68,8 +67,8 @@ def load_cifar10(path: PathLike) -> Bunch:
         dataset = load_npz(path)
         if dataset.images.shape[1:] != (32, 32, 3):
             raise ValueError(
-                f"{str(path)!r} holds images of shape {dataset.images.shape[1:]}; those of "
-                "CIFAR-10 are (32, 32, 3)."
+                f"{str(path)!r} holds images of shape {dataset.images.shape[1:]}; images of "
+                "CIFAR-10 have shape (32, 32, 3)."
             )
         images, target, n_train = dataset.images, dataset.target, None
     else:
@@ -78,23 +77,23 @@ def load_cifar10(path: PathLike) -> Bunch:
 
 
 def _read_batches(path):
-    """(images, target, n_train) of a folder or an archive."""
-    parts = {name: _read_batch(f"{name} of {path}", data) for name, data in _raw_batches(path)}
-    if not parts:
+    """Return (images, target, n_train) of a folder or an archive."""
+    batches = {name: _read_batch(f"{name} of {path}", data) for name, data in _raw_batches(path)}
+    if not batches:
         raise FileNotFoundError(
             f"CIFAR-10 was not found in {str(path)!r}. Get cifar-10-python.tar.gz from "
-            "www.cs.toronto.edu/~kriz/cifar.html and give its path, or the folder in it; or "
-            "use fetch_cifar10, which downloads the images from OpenML."
+            "www.cs.toronto.edu/~kriz/cifar.html and pass the path of it or of the folder in it; "
+            "or use fetch_cifar10, which downloads the images from OpenML."
         )
     images, target = (
-        np.concatenate([parts[name][i] for name in _BATCHES if name in parts]) for i in (0, 1)
+        np.concatenate([batches[name][i] for name in _BATCHES if name in batches]) for i in (0, 1)
     )
-    n_train = sum(len(part[1]) for name, part in parts.items() if name != "test_batch")
+    n_train = sum(len(labels) for name, (_, labels) in batches.items() if name != "test_batch")
     return images, target, n_train
 
 
 def _raw_batches(path):
-    """The (name, bytes) of each batch in a folder or an archive."""
+    """Yield (name, bytes) of each batch in a folder or an archive."""
     if path.is_dir():
         for name in _BATCHES:
             for file in (path / name, path / f"{name}.bin"):
@@ -113,7 +112,7 @@ def _raw_batches(path):
 
 
 def _read_batch(name, data):
-    """(images, labels) of one batch: a pickle, or one byte of label before each image."""
+    """Return (images, labels) of one batch: a pickle, or a label byte before each image."""
     try:
         if data[:1] == b"\x80":
             batch = _PlainUnpickler(BytesIO(data), encoding="bytes").load()
@@ -125,7 +124,7 @@ def _read_batch(name, data):
             raise ValueError("there are not 3072 bytes for each label")
         if min(labels) < 0 or max(labels) > 9:
             raise ValueError("there are labels other than 0 to 9")
-    except Exception as error:  # a broken pickle provokes anything
+    except Exception as error:  # a broken pickle can raise any exception
         raise ValueError(
             f"{name} is not a batch of CIFAR-10: it has {len(data)} bytes, and "
             f"{str(error) or type(error).__name__}"
@@ -135,10 +134,10 @@ def _read_batch(name, data):
 
 
 class _PlainUnpickler(pickle._Unpickler):  # in C, a pickle of 10 bytes can take all memory
-    """Reads arrays and plain values only: a pickle of anything else could run code."""
+    """Unpickler of arrays and plain values; a pickle of other objects could run code."""
 
     def find_class(self, module, name):
-        if (module, name) == ("_codecs", "encode"):  # how protocol 2 writes bytes
+        if (module, name) == ("_codecs", "encode"):  # protocol 2 writes bytes this way
             return lambda text, encoding: text.encode("latin1")
         if f"{module}.{name}" not in _ARRAY_PARTS:
             raise pickle.UnpicklingError(f"it holds {module}.{name}")

@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from a copy on this machine."""
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from local files."""
 
 import os
 from math import prod
@@ -10,8 +10,7 @@ from sklearn.utils import Bunch
 
 from .._base._params import as_path
 from .._base._typing import PathLike
-from ._bunch import make_bunch
-from ._bytes import read_bytes
+from ._io import make_bunch, read_bytes
 
 NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -26,32 +25,35 @@ _FILES = {
 def load_fashion_mnist(folder: PathLike | None = None) -> Bunch:
     """Load Fashion-MNIST: 60,000 training and 10,000 test images of clothes.
 
-    Nothing is downloaded. The four IDX files, gzipped or not, are looked for in
-    `folder`, or if it is None in the folder that the environment variable
-    ``SKHIER_FASHION_MNIST`` names, in ``fashion-mnist`` inside scikit-learn's data home,
-    in ``FashionMNIST/raw`` inside the working directory or its ``data`` (where
-    torchvision puts them), and in ``/usr/share/datasets/fashion-mnist`` (where Debian's
-    package dataset-fashion-mnist puts them).
+    Nothing is downloaded. The four IDX files, gzipped or not, are read from `folder`. If it is
+    None, they are read from the first of these folders that holds them:
+
+    - the value of the environment variable ``SKHIER_FASHION_MNIST``;
+    - ``fashion-mnist`` inside scikit-learn's data home;
+    - ``FashionMNIST/raw`` inside the working directory or its ``data``, where torchvision puts
+      the files;
+    - ``/usr/share/datasets/fashion-mnist``, where Debian's package dataset-fashion-mnist puts
+      the files.
 
     Parameters
     ----------
     folder : path-like or None, default=None
-        Folder that holds the files.
+        Folder with the files.
 
     Returns
     -------
     dataset : Bunch
-        With `images`, uint8 of shape (70000, 28, 28), the training images first;
+        With `images`, uint8 of shape (70000, 28, 28), training images before test images;
         `target`, integers 0 to 9; `target_names`; `n_train` = 60000; `name` and
         `DESCR`, a description.
 
     Raises
     ------
     FileNotFoundError
-        If no folder holds the files; the message lists the folders and says how to get
-        them.
+        If no folder holds the files; the message lists the folders and says how to get the
+        files.
     ValueError
-        If a file is damaged or holds anything else.
+        If a file is damaged, or its images or labels are not in the expected format.
 
     Examples
     --------
@@ -77,6 +79,7 @@ def load_fashion_mnist(folder: PathLike | None = None) -> Bunch:
 
 
 def _default_folders():
+    """Return the folders in which the files may be, in order of preference."""
     folders = [Path(get_data_home()) / "fashion-mnist"]
     if os.environ.get("SKHIER_FASHION_MNIST"):
         folders.insert(0, Path(os.environ["SKHIER_FASHION_MNIST"]))
@@ -85,9 +88,10 @@ def _default_folders():
 
 
 def _read(folder):
+    """Return the Bunch of the four files in a folder."""
     parts = [(_read_idx(folder / i, 28, 28), _read_idx(folder / t)) for i, t in _FILES.values()]
     if any(len(images) != len(target) for images, target in parts):
-        raise ValueError(f"{str(folder)!r} holds other numbers of images than of labels.")
+        raise ValueError(f"{str(folder)!r} holds different numbers of images and of labels.")
     images, target = (np.concatenate(arrays) for arrays in zip(*parts))
     names = np.array(NAMES)
     n_train = len(parts[0][0])
@@ -95,13 +99,13 @@ def _read(folder):
 
 
 def _read_idx(path, *shape):
-    """Unsigned bytes in the IDX format, (n, *shape): magic number, shape, values."""
+    """Return the unsigned bytes (n, *shape) of an IDX file: magic number, shape, values."""
     gzipped = path.with_name(path.name + ".gz")
     file = gzipped if gzipped.is_file() else path
     raw = read_bytes(file)
     n = int.from_bytes(raw[4:8], "big")
     header = bytes([0, 0, 8, 1 + len(shape)]) + np.array([n, *shape], ">u4").tobytes()
     if not raw.startswith(header) or len(raw) != len(header) + n * prod(shape):
-        what = "x".join(["n", *map(str, shape)])
-        raise ValueError(f"{str(file)!r} does not hold {what} bytes in the IDX format.")
+        expected = "x".join(["n", *map(str, shape)])
+        raise ValueError(f"{str(file)!r} does not hold {expected} bytes in the IDX format.")
     return np.frombuffer(raw, np.uint8, offset=len(header)).reshape(n, *shape)

@@ -1,4 +1,4 @@
-"""Ready-made generative models and samples of them."""
+"""Ready-made generative models, and samples of them."""
 
 from functools import cache
 from itertools import combinations
@@ -9,9 +9,9 @@ import numpy as np
 from .._base._params import check_count, check_flag, check_real
 from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
-from ._bunch import make_bunch
+from ._io import make_bunch
 
-# A digit is a grid of stroke classes; each is named by the box-drawing character it looks like.
+# A digit is a grid of stroke classes, each written as the box-drawing character of its shape.
 _DIGITS = {
     1: (" ┐ ", " │ ", " │ "),
     2: ("──┐", "┌─┘", "└──"),
@@ -30,7 +30,7 @@ _ARMS = {
     "├": (_UP, _DOWN, _RIGHT), "┤": (_UP, _DOWN, _LEFT),
 }  # fmt: skip
 _STROKES = "".join(_ARMS)
-_SPECK = "·"  # of level 1 only
+_SPECK = "·"  # an additional class of level 1
 _CELLS = list(np.ndindex(3, 3))
 
 
@@ -44,10 +44,10 @@ def make_digits_hierarchy(
 ) -> Any:
     """Draw digits stroke by stroke: the example of section 3.2 and figure 2.
 
-    A digit from 1 to 9 is a 3x3 grid of 9 stroke classes: blank, lines, corners and
-    junctions. Each becomes one of 4 ways to draw that stroke with smaller ones, and each
-    of those one of 4 patches of 3x3 pixels: :math:`4^{90}` images of 27x27 pixels for
-    each digit.
+    A digit from 1 to 9 is a 3x3 grid of strokes, of 9 classes: blank, lines, corners and
+    junctions. Each stroke is replaced by one of 4 drawings, a 3x3 grid of smaller strokes, and
+    each smaller stroke by one of 4 patches of 3x3 pixels. This gives :math:`4^{90}` images of
+    27x27 pixels for each digit.
 
     Parameters
     ----------
@@ -55,11 +55,10 @@ def make_digits_hierarchy(
         Number of images.
 
     target : {'parity', 'digit'}, default='parity'
-        Labels: 0 for even and 1 for odd digits, equally likely, or the digits, equally
-        likely.
+        Labels: 0 for even and 1 for odd digits, or the digits. All labels are equally likely.
 
     pixel_noise : float, default=0.0
-        Standard deviation of Gaussian noise on the pixels, whose ink is 1.
+        Standard deviation of Gaussian noise on the pixels. The value of ink is 1.
 
     return_X_y : bool, default=True
         Whether to return arrays, or a Bunch.
@@ -81,8 +80,8 @@ def make_digits_hierarchy(
     --------
     >>> from skhier.datasets import make_digits_hierarchy
     >>> digits = make_digits_hierarchy(100, return_X_y=False, random_state=0)
-    >>> digits.images.shape, digits.sampler.statistics().n_images[-1]
-    ((100, 27, 27), 13792...)
+    >>> digits.images.shape, digits.sampler.statistics().n_images[-1] == 9 * 4**90
+    ((100, 27, 27), True)
     """
     if not (isinstance(target, str) and target in ("parity", "digit")):
         raise ValueError(f"target={target!r} is not valid: it takes 'parity' or 'digit'.")
@@ -122,10 +121,10 @@ def make_appendix_d(
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of images; the paper has 50,000, the last 10,000 held out.
+        Number of images. The paper has 50,000, of which the last 10,000 are the test set.
 
     patches_per_class : int, default=30
-        Number k of patches of a class; the paper has 30, 40 and 50.
+        Number k of patches of a class. The paper has 30, 40 and 50.
 
     return_X_y : bool, default=True
         Whether to return arrays, or a Bunch.
@@ -168,9 +167,8 @@ def make_random_hierarchy(
 ) -> Any:
     """Draw strings of the Random Hierarchy Model (Cagnetta et al., 2024).
 
-    The class label is the root symbol; at each of `depth` levels every symbol is replaced
-    by one of its `n_synonyms` tuples of `tuple_size` symbols. No two symbols of a level
-    share a tuple.
+    The label is the root symbol. At each of `depth` levels every symbol is replaced by one of
+    its `n_synonyms` tuples of `tuple_size` symbols. No two symbols of a level share a tuple.
 
     Parameters
     ----------
@@ -184,7 +182,7 @@ def make_random_hierarchy(
         Number v of symbols at each level below the label.
 
     n_synonyms : int, default=4
-        Number m of tuples that a symbol may become.
+        Number m of tuples by which a symbol can be replaced.
 
     tuple_size : int, default=2
         Number s of symbols in a tuple.
@@ -193,7 +191,7 @@ def make_random_hierarchy(
         Number L of levels; strings have s ** L symbols.
 
     corruption : float, default=0.0
-        Probability that a symbol of the string is replaced by one drawn uniformly.
+        Probability that a symbol of the string is replaced by a symbol drawn uniformly.
 
     return_X_y : bool, default=True
         Whether to return arrays, or a Bunch.
@@ -219,18 +217,16 @@ def make_random_hierarchy(
     >>> rhm.images.shape, rhm.symbols.shape
     ((100, 1, 16, 8), (100, 16))
     """
-    n_classes, n_synonyms = (
-        check_count(n_classes, "n_classes", 2),
-        check_count(n_synonyms, "n_synonyms", 1),
-    )
+    n_classes = check_count(n_classes, "n_classes", 2)
+    n_synonyms = check_count(n_synonyms, "n_synonyms", 1)
     vocabulary_size = check_count(vocabulary_size, "vocabulary_size", 1)
     tuple_size, depth = check_count(tuple_size, "tuple_size", 1), check_count(depth, "depth", 1)
     corruption = check_real(corruption, "corruption", 0, maximum=1)
     n_symbols = max(n_classes, vocabulary_size) if depth > 1 else n_classes
     if n_symbols * n_synonyms > vocabulary_size**tuple_size:
         raise ValueError(
-            f"n_synonyms={n_synonyms} tuples for each of {n_symbols} symbols are more than there "
-            f"are: vocabulary_size ** tuple_size = {vocabulary_size**tuple_size}."
+            f"n_synonyms={n_synonyms} tuples for each of {n_symbols} symbols are more than the "
+            f"vocabulary_size ** tuple_size = {vocabulary_size**tuple_size} tuples that exist."
         )
     # The last level writes each symbol of the string as a one-hot pixel.
     sampler = HierarchicalSampler(
@@ -252,6 +248,7 @@ def make_random_hierarchy(
 
 
 def _draw(name, sampler, n_samples, return_X_y, **fields):
+    """Return samples of a fitted sampler as (X, y), or as a Bunch with their latents."""
     check_flag(return_X_y, "return_X_y")
     if return_X_y:
         return sampler.sample(n_samples)
@@ -260,17 +257,17 @@ def _draw(name, sampler, n_samples, return_X_y, **fields):
 
 
 def _stroke_patches():
-    """Four ways to draw each stroke on a 3x3 grid of smaller strokes."""
+    """Return four drawings of each stroke on a 3x3 grid of smaller strokes."""
     return np.array([_drawings(arms)[:4] for arms in _ARMS.values()])
 
 
 @cache
 def _drawings(arms):
-    """All drawings of a stroke, those with the fewest steps first.
+    """Return all drawings of a stroke, in order of their number of steps.
 
-    A drawing is a tree of steps between neighboring cells whose ends are the cells in the
-    middle of the sides that the stroke reaches, and whose cells look like strokes. A
-    blank has a speck in a corner, or none.
+    A stroke is given by its arms: the sides that it reaches. A drawing is a tree of steps
+    between neighboring cells. Its ends are the middle cells of these sides, and each of its
+    cells is a stroke. The drawings of a blank have one speck, or none.
     """
     if not arms:
         blanks = np.zeros((4, 3, 3), int)
@@ -303,7 +300,7 @@ def _drawings(arms):
 
 
 def _pixel_patches():
-    """Four 3x3 patches for each smaller stroke: strong or light, sharp or soft."""
+    """Return four 3x3 patches of each smaller stroke: strong or light, sharp or soft."""
     patches = np.zeros((len(_STROKES) + 1, 4, 3, 3), np.float32)
     for code, arms in enumerate(_ARMS.values()):
         ink = np.zeros((3, 3))

@@ -8,10 +8,10 @@ from sklearn.utils import Bunch
 from .._base._images import normalize_image_shape
 from .._base._params import as_path
 from .._base._typing import PathLike
-from ._bunch import make_bunch, printable
+from ._io import make_bunch, printable
 
 _MODES = {1: "L", 3: "RGB"}
-_MOST_NAMED = 10  # unreadable files that an error lists
+_MAX_LISTED = 10  # files that an error message lists
 
 
 def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
@@ -27,24 +27,24 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
 
     image_shape : tuple of int
         (H, W) for gray images, (H, W, 3) for color. Images of any size and kind are brought
-        to it: turned upright as their EXIF data say, made opaque on white, converted, and
-        resized with antialiasing, without keeping the ratio of their sides. Of a file with
-        several images the first counts; 16 bits become 8.
+        to it: turned upright by their EXIF data, made opaque on white, converted, and resized
+        with antialiasing, without keeping the ratio of their sides. The first image is read
+        from a file with several; values of 16 bits are reduced to 8.
 
     Returns
     -------
     dataset : Bunch
         With `images`, uint8 of shape (n, H, W) or (n, H, W, 3); `target`, integers;
         `target_names`, the labels in alphabetical order; `filenames`, relative to the folder,
-        in alphabetical order too; `n_train` (None: no split of its own), `name` and `DESCR`.
+        in alphabetical order; `n_train`, None: a folder has no split; `name` and `DESCR`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If it has no subfolders, or an empty one, or files beside them, or files that cannot
-        be read as images; the message names them. If `image_shape` is not valid.
+        If the folder has no subfolders, an empty subfolder, files outside subfolders, or files
+        that cannot be read as images; the message names them. If `image_shape` is not valid.
     ImportError
         If Pillow is not installed.
 
@@ -64,8 +64,8 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
     height, width, n_channels = normalize_image_shape(image_shape)
     if n_channels not in _MODES:
         raise ValueError(
-            f"image_shape={image_shape!r} has {n_channels} channels: gray images have 1, (H, W), "
-            "and color images 3, (H, W, 3)."
+            f"image_shape={image_shape!r} has {n_channels} channels: it takes (H, W) for gray "
+            "images or (H, W, 3) for color images."
         )
     _require_pillow()
     root = as_path(path, "path")
@@ -75,15 +75,15 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
     for image, file in zip(images, files):
         try:
             image[:] = _read(root / file, (width, height), _MODES[n_channels])
-        except Exception as error:  # Pillow's plugins raise whatever a broken file provokes
+        except Exception as error:  # Pillow's plugins raise any exception on broken files
             reason = [*str(error).splitlines(), type(error).__name__][0]
             unreadable.append(f"{file.as_posix()!r} ({reason})")
     if unreadable:
-        more = len(unreadable) - _MOST_NAMED
+        n_more = len(unreadable) - _MAX_LISTED
         raise ValueError(
             f"{len(unreadable)} of {len(files)} files in {str(path)!r} cannot be read as images: "
-            + ", ".join(unreadable[:_MOST_NAMED])
-            + (f" and {more} more." if more > 0 else ".")
+            + ", ".join(unreadable[:_MAX_LISTED])
+            + (f" and {n_more} more." if n_more > 0 else ".")
         )
     labels = [file.parts[0] for file in files]
     target_names, target = np.unique(labels, return_inverse=True)
@@ -98,13 +98,13 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
 
 
 def _find_files(root):
-    """The files below the subfolders of a folder, relative to it, in order."""
+    """Return the paths of all files in the subfolders of a folder, relative to it, sorted."""
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {str(root)!r}.")
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
     stray = [entry.name for entry in entries if not entry.is_dir()]
     if stray or not entries:
-        found = f"the files {stray[:_MOST_NAMED]}" if stray else "nothing"
+        found = f"the files {stray[:_MAX_LISTED]}" if stray else "nothing"
         raise ValueError(
             f"{str(root)!r} must hold one subfolder of images for each label, but {found} in it "
             f"{'are' if stray else 'is'} none."
@@ -119,7 +119,7 @@ def _find_files(root):
 
 
 def _files_below(folder):
-    """All files of a folder that are not hidden, however deep; links to folders end there."""
+    """Yield all files below a folder that are not hidden; links to folders are not followed."""
     folders = [folder]
     while folders:
         for entry in folders.pop().iterdir():
@@ -132,6 +132,7 @@ def _files_below(folder):
 
 
 def _require_pillow():
+    """Raise ImportError if Pillow is not installed."""
     try:
         import PIL  # noqa: F401
     except ImportError as error:
@@ -142,17 +143,17 @@ def _require_pillow():
 
 
 def _read(file, size, mode):
-    """The image of a file as an array (height, width, channels)."""
+    """Return the image in a file as an array (height, width, channels)."""
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is odd but can be read
+        warnings.simplefilter("ignore")  # odd files that Pillow can read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(file) as image:
-            if image.format == "EPS":  # Pillow would run Ghostscript
+            if image.format == "EPS":  # Pillow would run Ghostscript on it
                 raise ValueError("PostScript is a program")
-            image.draft("RGB", (max(size), max(size)))  # a JPEG is decoded at a fraction of size
-            upright = ImageOps.exif_transpose(_eight_bits(image))
+            image.draft("RGB", (max(size), max(size)))  # decodes a JPEG at a smaller size
+            upright = ImageOps.exif_transpose(_to_eight_bits(image))
             if upright.has_transparency_data:
                 upright = upright.convert("RGBA")
                 white = Image.new("RGBA", upright.size, "white")
@@ -161,15 +162,15 @@ def _read(file, size, mode):
     return np.asarray(resized).reshape(*size[::-1], -1)
 
 
-def _eight_bits(image):
-    """An image whose values are bytes; Pillow would clip wider ones."""
+def _to_eight_bits(image):
+    """Convert an image to values of 8 bits; Pillow would clip wider ones."""
     from PIL import Image
 
     if image.mode == "F":
         raise ValueError("floating-point values have no known range")
     if not image.mode.startswith("I"):
         return image
-    wide = np.asarray(image)
-    if wide.min() < 0 or wide.max() >= 2**16:
-        raise ValueError(f"values from {wide.min()} to {wide.max()} are not of 16 bits")
-    return Image.fromarray((wide // 256).astype(np.uint8))
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() >= 2**16:
+        raise ValueError(f"values from {values.min()} to {values.max()} are not of 16 bits")
+    return Image.fromarray((values // 256).astype(np.uint8))

@@ -11,22 +11,22 @@ from sklearn.utils import Bunch, check_scalar
 
 from .._base._params import as_path
 from .._base._typing import PathLike
-from ._bunch import make_bunch
+from ._io import make_bunch
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of NumPy
-_MOST_HEADER = 10_000  # bytes, NumPy's limit too: parsing more could take all memory
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of numpy.savez and savez_compressed
+_MAX_HEADER_BYTES = 10_000  # NumPy's limit too: parsing more could take all memory
 _KINDS = {"X": "buif", "y": "buifU"}
 
 
 def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
     """Load images and labels from an ``.npz`` file.
 
-    The file may come from anyone: nothing in it is run, and what it claims is checked before
-    it is read.
+    The file may come from anyone. No code in it is run, and the sizes that it claims are checked
+    before its arrays are read.
 
     Parameters
     ----------
@@ -36,21 +36,21 @@ def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
         shape (n,), whole numbers or strings. Other arrays in it are not read.
 
     max_bytes : int, default=4 GiB
-        The most that both arrays may take in memory. A compressed file of 1 MB can claim
-        1 GB, and a few bytes any size.
+        Maximum size of both arrays in memory. A compressed file of 1 MB can hold 1 GB, and a
+        few bytes can claim any size.
 
     Returns
     -------
     dataset : Bunch
-        With `images`, `target`, `n_train` (None: no split of its own), `name` and `DESCR`.
+        With `images`; `target`; `n_train`, None: the file has no split; `name` and `DESCR`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an ``.npz`` file, is damaged, or has not these arrays in these shapes and
-        types; if they take more than `max_bytes`.
+        If the file is not an ``.npz`` file, is damaged, or does not have these arrays in these
+        shapes and types, or if the arrays take more than `max_bytes`.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
     with path.open("rb") as file:
         try:
             X, y = _read(file, max_bytes)
-        except Exception as error:  # a broken file provokes anything in zipfile
+        except Exception as error:  # zipfile can raise any exception on a broken file
             raise ValueError(
                 f"{str(path)!r} is not an .npz file of images and labels: "
                 f"{str(error) or type(error).__name__}"
@@ -78,7 +78,7 @@ def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
 
 
 def _read(file, max_bytes):
-    """X and y of an open file; any exception if it is not as it should be."""
+    """Read X and y from an open file; any exception if the file is not valid."""
     with zipfile.ZipFile(file) as archive:
         members = {name: _find(archive, name) for name in _KINDS}
         headers = {}
@@ -89,8 +89,8 @@ def _read(file, max_bytes):
         n_bytes = sum(prod(shape) * dtype.itemsize for shape, dtype in headers.values())
         if n_bytes > max_bytes:
             raise ValueError(
-                f"X and y take {n_bytes} bytes, but max_bytes={max_bytes}; raise it if the file "
-                "comes from someone you trust."
+                f"X and y take {n_bytes} bytes, but max_bytes={max_bytes}. Pass a larger max_bytes "
+                "if you trust the source of the file."
             )
         arrays = {}
         for name, member in members.items():
@@ -101,12 +101,12 @@ def _read(file, max_bytes):
     if y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all():
         raise ValueError("y holds numbers that are not whole")
     if y.dtype.kind == "U":
-        y.tolist()  # ValueError where it holds what is no character
+        y.tolist()  # ValueError if a code is not a character
     return X, y
 
 
 def _find(archive, name):
-    """The member of an archive that holds the array `name`."""
+    """Return the member of an archive that holds the array `name`."""
     found = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
     if len(found) != 1:
         raise ValueError(f"it has {len(found) or 'no'} array{'s' * bool(found)} {name}")
@@ -116,13 +116,13 @@ def _find(archive, name):
 
 
 def _read_header(stream, member, name):
-    """(shape, dtype) of the array in a member, which must have as many bytes as they say."""
-    stream = BytesIO(stream.read(_MOST_HEADER))
+    """Return (shape, dtype) of the array in a member; ValueError if its size does not match."""
+    stream = BytesIO(stream.read(_MAX_HEADER_BYTES))
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
         raise ValueError(f"{name} is in version {version} of the .npy format, not {[*_HEADERS]}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Python 2, and of what is not Python
+        warnings.simplefilter("ignore")  # headers of Python 2 or with invalid escapes
         shape, _, dtype = _HEADERS[version](stream)
     if dtype.kind not in _KINDS[name] or dtype.itemsize == 0:
         kinds = "numbers" if name == "X" else "whole numbers or strings"
@@ -136,8 +136,9 @@ def _read_header(stream, member, name):
 
 
 def _check_shapes(X, y):
+    """Raise ValueError unless these are shapes of images and of one label for each."""
     if len(X) not in (3, 4) or y != X[:1] or prod(X) == 0:
         raise ValueError(
-            f"X has shape {X} and y {y}; images (n, H, W) or (n, H, W, C) and labels (n,) are "
-            "needed, at least one"
+            f"X has shape {X} and y {y}; X takes images (n, H, W) or (n, H, W, C) and y labels "
+            "(n,), at least one"
         )

@@ -1,33 +1,33 @@
-"""Real images from OpenML, downloaded once."""
+"""Data sets of real images from OpenML, downloaded once."""
 
 import numpy as np
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
 from .._base._typing import PathLike
-from ._bunch import make_bunch
 from ._cifar10 import NAMES as CIFAR10_NAMES
 from ._fashion_mnist import NAMES as FASHION_MNIST_NAMES
 from ._fashion_mnist import load_fashion_mnist
+from ._io import make_bunch
 
 
 def fetch_fashion_mnist(data_home: PathLike | None = None) -> Bunch:
-    """Load Fashion-MNIST from this machine, or download it from OpenML.
+    """Load Fashion-MNIST from local files, or download it from OpenML.
 
     Parameters
     ----------
     data_home : path-like or None, default=None
-        Where downloads are kept; None is scikit-learn's data home.
+        Folder for downloads; None is scikit-learn's data home.
 
     Returns
     -------
     dataset : Bunch
-        As :func:`load_fashion_mnist` returns it.
+        Same fields as :func:`load_fashion_mnist` returns.
 
     Raises
     ------
     OSError
-        If it is not on this machine and cannot be downloaded.
+        If there are no local files and the download fails.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def fetch_cifar10(data_home: PathLike | None = None) -> Bunch:
     Parameters
     ----------
     data_home : path-like or None, default=None
-        Where downloads are kept; None is scikit-learn's data home.
+        Folder for downloads; None is scikit-learn's data home.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def fetch_cifar10(data_home: PathLike | None = None) -> Bunch:
     Raises
     ------
     OSError
-        If it cannot be downloaded; :func:`load_cifar10` reads files.
+        If the download fails; :func:`load_cifar10` reads local files.
 
     Examples
     --------
@@ -76,10 +76,10 @@ def fetch_cifar10(data_home: PathLike | None = None) -> Bunch:
 
 
 def _fetch(data_id, shape, name, data_home, hint):
-    """(images, target) of a data set whose rows are images of this shape."""
+    """Download (images, target) of a data set whose rows are images of this shape."""
     try:
         X, y = fetch_openml(data_id=data_id, data_home=data_home, as_frame=False, return_X_y=True)
-    except OSError as error:  # what urllib raises when there is no connection
+    except OSError as error:  # urllib raises it without a connection
         raise OSError(
             f"{name} could not be downloaded from OpenML ({error}): is this machine offline? {hint}"
         ) from error

@@ -1,4 +1,4 @@
-"""The deep generative model of images (paper, section 3), its statistics and inference."""
+"""Deep generative model of images (paper, section 3), its statistics and inference."""
 
 from ._assumptions import AssumptionCheck, AssumptionReport
 from ._inference import BayesRisk

@@ -1,12 +1,12 @@
-"""Two ways to hold messages of belief propagation: as probabilities or as logarithms."""
+"""Two representations of belief propagation's messages: probabilities and their logarithms."""
 
 import numpy as np
 
 
 class Linear:
-    """Probabilities, scaled by the largest of each message: fast."""
+    """Probabilities, scaled to a maximum of 1 over classes: fast, but small ones underflow."""
 
-    times, plus = np.multiply, np.add
+    multiply, add = np.multiply, np.add
 
     @staticmethod
     def to_log(x):
@@ -23,21 +23,21 @@ class Linear:
 
     @staticmethod
     def scale(message):
-        """Divide by the maximum over classes, in place, and return it."""
+        """Divide by the maximum over classes, in place, and return the maximum."""
         largest = message.max(axis=0)
         message /= np.where(largest > 0, largest, 1)
         return largest
 
     @staticmethod
     def ratio(part, whole):
-        """part / whole as a probability, 0 where the whole is 0."""
+        """Return part / whole as a probability, 0 where the whole is 0."""
         return part / np.where(whole > 0, whole, np.inf)
 
 
 class Logarithmic:
-    """Logarithms of probabilities: right at any scale."""
+    """Logarithms of probabilities: right at any scale, but slower."""
 
-    times, plus = np.add, np.logaddexp
+    multiply, add = np.add, np.logaddexp
 
     @staticmethod
     def to_log(x):
@@ -54,12 +54,12 @@ class Logarithmic:
 
     @staticmethod
     def scale(message):
-        """Subtract the maximum over classes, in place, and return it."""
+        """Subtract the maximum over classes, in place, and return the maximum."""
         largest = message.max(axis=0)
         message -= np.where(largest > -np.inf, largest, 0)
         return largest
 
     @staticmethod
     def ratio(part, whole):
-        """exp(part - whole), 0 where the whole is the logarithm of 0."""
+        """Return exp(part - whole), 0 where the whole is the logarithm of 0."""
         return np.exp(part - np.where(whole > -np.inf, whole, np.inf))

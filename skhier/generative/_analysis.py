@@ -1,4 +1,4 @@
-"""What can be said exactly of a fitted sampler, without images."""
+"""Exact statistics of a fitted sampler's model; no images are drawn."""
 
 from typing import Any
 
@@ -9,46 +9,50 @@ from sklearn.utils.validation import check_is_fitted
 from .._base._params import check_count
 from .._base._validation import to_floats
 from ._assumptions import AssumptionReport, check_assumptions
-from ._products import expected_product
-from ._statistics import HierarchyStatistics, statistics
+from ._statistics import HierarchyStatistics, expected_product, statistics
 
 
 class AnalysisMixin:
-    """Statistics of the model of a fitted sampler."""
+    """Methods of a fitted sampler that compute statistics of its model."""
 
-    n_levels: int
     level_shapes_: list[tuple[int, int]]
     patches_: list[np.ndarray]
     rule_weights_: list[np.ndarray]
     _model: Any
 
     def statistics(self) -> HierarchyStatistics:
-        r"""Exact statistics of the model, in closed form: nothing is sampled.
+        r"""Compute the exact statistics of the model, in closed form.
 
         Returns
         -------
         statistics : HierarchyStatistics
             For each level, the labeled frequency matrices :math:`F_c`, class-conditional
             frequencies, :math:`\theta`, :math:`\lambda`, the smallest :math:`|\sin|` of an
-            angle and :math:`\Delta_{min}`; entropy and number of different images.
+            angle and :math:`\Delta_{min}`; entropy and number of different images. Nothing is
+            sampled.
 
         Examples
         --------
         >>> from skhier import HierarchicalSampler
         >>> statistics = HierarchicalSampler(random_state=0).fit().statistics()
-        >>> round(statistics.theta, 3), round(statistics.levels[0].lambda_, 3)
-        (1.512, 0.415)
+        >>> statistics.n_images == [8, 8 * 30**9, 8 * 30**90]  # 30 patches for each of 9, 81 pixels
+        True
+
+        Both labels are equally likely, so the matrices :math:`F_c` of a level sum to 0:
+
+        >>> bool((abs(statistics.levels[1].labeled_frequencies.sum(axis=0)) < 1e-12).all())
+        True
         """
         check_is_fitted(self)
         return statistics(self._model)
 
     def code_moments(self, level: int) -> np.ndarray:
-        r"""E[y X] of the one-hot codes of a level's patches, exactly.
+        r"""Compute E[y X] of the one-hot codes of a level's patches, exactly.
 
-        The code of the patch at a pixel of :math:`X^{(i)}` has one channel for each patch of
-        each class, those of class c from c k to (c + 1) k - 1: what
-        :math:`\varphi` of algorithm 1 maps it to. The moments of a patch are those of its
-        class, :math:`F_c`, times its probability (lemma 2).
+        The map :math:`\varphi` of algorithm 1 gives a patch of :math:`X^{(i)}` a code with one
+        channel for each patch of each class. The channels of class c are c k to (c + 1) k - 1.
+        The moments of a patch are the moments :math:`F_c` of its class times the probability
+        of the patch (lemma 2).
 
         Parameters
         ----------
@@ -73,7 +77,7 @@ class AnalysisMixin:
         (120, 20)
         """
         check_is_fitted(self)
-        check_count(level, "level", 0, self.n_levels - 1)
+        level = check_count(level, "level", 0, self._model.n_levels - 1)
         F = statistics(self._model).levels[level].labeled_frequencies
         p = self.rule_weights_[level]
         moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
@@ -81,15 +85,15 @@ class AnalysisMixin:
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])
 
     def expected_product(self, level: int, factors: ArrayLike) -> np.ndarray:
-        r"""Expectation of a product over all pixels of a level, exactly.
+        r"""Compute the expectation of a product over all pixels of a level, exactly.
 
-        The pixel j of :math:`X^{(i)}`, of class :math:`c_j`, has the factor :math:`h(c_j, j)`. The
-        pixels of an image depend on each other; the expectation of their product given
-        the label is computed from the level up to the root, in closed form. It is the
-        generating function of the numbers of pixels of each class: with :math:`h = 1 -
-        1/k` for one class and 1 for all others, it is the probability that an image
-        does not show one of the class's k patches; with exponentials it is the
-        exponential moment of a sum over pixels.
+        A pixel j of :math:`X^{(i)}`, of class :math:`c_j`, has the factor :math:`h(c_j, j)`. The
+        pixels of an image depend on each other. The expectation of the product of all factors
+        given the label is computed from the level up to the root, in closed form. It is the
+        generating function of the numbers of pixels of each class. With :math:`h = 1 - 1/k`
+        for one class and 1 for all others, it is the probability that a given patch of the
+        class's k does not occur in the image. With exponentials, it is the exponential moment
+        of a sum over pixels.
 
         Parameters
         ----------
@@ -97,8 +101,8 @@ class AnalysisMixin:
             Level i, from 0 to n_levels - 1.
 
         factors : array-like of shape (..., n_classes, height, width)
-            The factors h of each class at each pixel; (..., n_classes, 1, 1) where they
-            are the same for all pixels.
+            The factors h of each class at each pixel, or (..., n_classes, 1, 1) if they are
+            the same for all pixels.
 
         Returns
         -------
@@ -108,33 +112,41 @@ class AnalysisMixin:
         Raises
         ------
         ValueError
-            If the factors are not numbers or not those of the level's classes and pixels.
+            If the factors are not finite numbers, or their shape does not match the classes
+            and pixels of the level.
 
         Examples
         --------
-        How likely it is that an image of each label shows the first patch of class 0 nowhere:
+        Probability, for each label, that the first of the 30 patches of class 0 does not occur:
 
         >>> from skhier import HierarchicalSampler
         >>> sampler = HierarchicalSampler(random_state=0).fit()
-        >>> sampler.expected_product(0, [[[1 - 1 / 30]], [[1]], [[1]], [[1]]]).round(3)
-        array([0.919, 0.927])
+        >>> absent = sampler.expected_product(0, [[[1 - 1 / 30]], [[1]], [[1]], [[1]]])
+        >>> absent.shape
+        (2,)
+
+        Given n pixels of class 0 it is :math:`(29 / 30)^n`, so by Jensen's inequality it is at
+        least :math:`(29 / 30)^{E[n]}`:
+
+        >>> frequencies = sampler.statistics().levels[0].class_frequencies
+        >>> bool((absent >= (29 / 30) ** frequencies[:, 0].sum(axis=(1, 2)) - 1e-12).all())
+        True
         """
         check_is_fitted(self)
-        level = check_count(level, "level", 0, self.n_levels - 1)
+        level = check_count(level, "level", 0, self._model.n_levels - 1)
         factors = to_floats(factors, "factors")
-        wanted = (len(self.patches_[level]), *self.level_shapes_[level])
-        given = factors.shape[-3:]
-        if given not in (wanted, (wanted[0], 1, 1)):
+        n_classes, height, width = len(self.patches_[level]), *self.level_shapes_[level]
+        if factors.shape[-3:] not in ((n_classes, height, width), (n_classes, 1, 1)):
             raise ValueError(
                 f"factors of shape {factors.shape} are not valid at level {level}: it takes an "
-                f"array of shape (..., {', '.join(map(str, wanted))}) or (..., {wanted[0]}, 1, 1)."
+                f"array of shape (..., {n_classes}, {height}, {width}) or (..., {n_classes}, 1, 1)."
             )
-        factors = np.broadcast_to(factors, (*factors.shape[:-3], *wanted))
-        of_roots = expected_product(self._model, level, factors)
+        factors = np.broadcast_to(factors, (*factors.shape[:-3], n_classes, height, width))
+        given_root = expected_product(self._model, level, factors)
         root = self._model.root
         weights = root.probabilities * root.n_labels
         return np.array(
-            [of_roots @ (weights * (root.labels == label)) for label in range(root.n_labels)]
+            [given_root @ (weights * (root.labels == label)) for label in range(root.n_labels)]
         )
 
     def check_assumptions(self) -> AssumptionReport:
@@ -143,7 +155,7 @@ class AnalysisMixin:
         Returns
         -------
         report : AssumptionReport
-            Four checks, as a sequence and as a table to print.
+            Four checks: a sequence, which prints as a table.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The paper's assumptions, checked on a model."""
+"""Checks of the paper's assumptions on a model."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from ._statistics import statistics
 
-_ZERO = 1e-9  # sines and products below it are rounding errors
+_ZERO = 1e-9  # smaller sines and distances are rounding errors
 
 
 class AssumptionCheck(NamedTuple):
-    """One assumption: what it says, whether it holds, and how one can tell.
+    """Check of one assumption: its statement, whether it holds, and the evidence.
 
     Attributes
     ----------
@@ -18,13 +18,13 @@ class AssumptionCheck(NamedTuple):
         Number of the assumption in the paper.
 
     statement : str
-        What it says.
+        The assumption, in words.
 
     holds : bool
         Whether the model meets it.
 
     evidence : str
-        How one can tell.
+        The numbers that decide, in words.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class AssumptionCheck(NamedTuple):
 
 
 class AssumptionReport(tuple):
-    """Four AssumptionChecks, printed as a table.
+    """Tuple of four AssumptionChecks, which prints as a table.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class AssumptionReport(tuple):
 
 
 def check_assumptions(model):
-    """The AssumptionReport of a HierarchicalModel."""
+    """Return the AssumptionReport of a HierarchicalModel."""
     return AssumptionReport(
         [
             _separable(model),
@@ -135,5 +135,5 @@ def _orthonormal(rules):
         4,
         "the patches of the last level are orthonormal",
         bool(error < 1e-5),
-        f"products differ from those of orthonormal patches by at most {error:.2g}",
+        f"inner products of patches differ from orthonormal ones by at most {error:.2g}",
     )

@@ -1,4 +1,4 @@
-"""Samples as Dask arrays: each chunk is drawn where and when it is asked for."""
+"""Samples as Dask arrays: each chunk is drawn when and where it is computed."""
 
 from copy import copy
 from math import prod
@@ -20,7 +20,7 @@ _CHUNK_PIXELS = 2**24  # 64 MB
 
 
 def row_chunks(chunks, n_samples, image_shape):
-    """The number of rows of each chunk, from what the parameter `chunks` of `to_dask` takes."""
+    """Return the number of rows of each chunk for the parameter `chunks` of `to_dask`."""
     if is_auto(chunks):
         chunks = max(1, _CHUNK_PIXELS // prod(image_shape))
     if isinstance(chunks, Integral) and chunks >= 1:
@@ -37,13 +37,14 @@ def row_chunks(chunks, n_samples, image_shape):
 
 
 def lazy_samples(sampler, seed, chunks):
-    """Images and labels of samples 0, 1, ... of `seed`, in chunks of these numbers of rows.
+    """Return lazy images and labels of samples 0, 1, ... of `seed`, with these chunk sizes.
 
-    The sampler is one node of the graph. So is the pair (images, labels) of each chunk: both
-    arrays are halves of it, and it is not drawn twice.
+    The sampler is one node of the graph. The pair (images, labels) of each chunk is one node
+    too, from which both arrays take their half, so no chunk is drawn twice.
     """
     indices = da.arange(sum(chunks), chunks=(chunks,), dtype=np.int64)
-    sampler = copy(sampler).set_params(n_jobs=None)  # as it is now, in threads of Dask's
+    # A copy, so that a later fit changes no array. Dask has threads of its own.
+    sampler = copy(sampler).set_params(n_jobs=None)
     fitted = delayed(sampler, pure=True, traverse=False)
     pairs = indices.map_blocks(draw, fitted, seed, meta=np.empty(0, object))
     shape = sampler._model.image_shape
@@ -57,16 +58,19 @@ def lazy_samples(sampler, seed, chunks):
     return X, y
 
 
-# Dask calls its tasks by the names of functions.
+# Dask shows the names of these functions as names of tasks.
 
 
 def draw(indices, sampler, seed):
+    """Draw the pair (images, labels) of one chunk."""
     return sampler._draw(indices, seed, return_latents=False)
 
 
 def images(pair):
+    """Return the images of a chunk."""
     return pair[0]
 
 
 def labels(pair):
+    """Return the labels of a chunk."""
     return pair[1]

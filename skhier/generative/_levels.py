@@ -1,4 +1,4 @@
-"""What a sampler's parameters say about each level."""
+"""Settings of each level, read from the parameters of a sampler."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -12,7 +12,7 @@ from ._tables import check_pixel_table, check_symbol_table, draw_pixel_table, dr
 
 @dataclass
 class Level:
-    """The rules of one level: a table, or how to draw one."""
+    """Settings of one level: a table of patches, or the sizes with which to draw one."""
 
     index: int
     n_classes: int
@@ -24,7 +24,7 @@ class Level:
     pixels: tuple | None  # (n_channels, kind) at the last level
 
     def set_n_classes(self, n_classes, origin):
-        """Take the number of classes from the root; ValueError if patches are given for others."""
+        """Set the number of classes; ValueError if the given patches are for another number."""
         if self.table is not None and len(self.table) != n_classes:
             name = "pixel_patches" if self.pixels else f"symbol_patches[{self.index}]"
             raise ValueError(
@@ -34,7 +34,7 @@ class Level:
         self.n_classes = n_classes
 
     def draw(self, n_next, rng):
-        """Rules with the table that is given, or one drawn over `n_next` classes."""
+        """Return rules with the given table, or with one drawn over `n_next` classes."""
         table = self.table
         if table is None:
             size = self.n_classes, self.n_per_class, self.patch_size
@@ -51,19 +51,19 @@ class Level:
 
 
 def read_levels(params):
-    """The `Level` of each of `params.n_levels` levels.
+    """Return a `Level` for each of the `params.n_levels` levels.
 
     Raises
     ------
     ValueError
-        If a parameter has a value that is not valid, or too many or few values.
+        If a parameter has a value that is not valid, or the wrong number of values.
     """
     n = params.n_levels
     counts = _counts(params, "n_semantic_classes")
     sizes = [as_pair(s, "patch_size", 1) for s in _per_level(params, "patch_size", is_pair=True)]
     k, overlap = _counts(params, "patches_per_class"), read_fractions(params, "overlap")
     weights = params.rule_weights
-    is_list = isinstance(weights, (list, tuple))  # an array holds for all levels
+    is_list = isinstance(weights, (list, tuple))  # an array is one value, for all levels
     weights = _per_level(params, "rule_weights") if is_list else [weights] * n
     tables = _tables(params)
     levels = []
@@ -76,7 +76,7 @@ def read_levels(params):
 
 
 def read_fractions(params, name):
-    """A parameter that is a number from 0 to 1, or one for each level."""
+    """Return the value at each level of a parameter that takes numbers from 0 to 1."""
     values = _per_level(params, name)
     if not all(isinstance(v, Real) and 0 <= v <= 1 for v in values):
         raise ValueError(
@@ -87,12 +87,13 @@ def read_fractions(params, name):
 
 
 def _per_level(params, name, *, is_pair=False):
-    """The values of a parameter that has one for all levels, or a sequence of one for each."""
+    """Return the value at each level of a parameter: one for all levels, or a sequence."""
     n, value = params.n_levels, getattr(params, name)
     return [value_at(value, name, i, "n_levels", n, is_pair=is_pair) for i in range(n)]
 
 
 def _counts(params, name):
+    """Return the value at each level of a parameter that takes positive ints."""
     values = _per_level(params, name)
     if not all(isinstance(v, Integral) and v >= 1 for v in values):
         raise ValueError(
@@ -103,7 +104,7 @@ def _counts(params, name):
 
 
 def _tables(params):
-    """The table of each level that the user gives, None for others."""
+    """Return the table of each level, None for tables to be drawn."""
     given = params.symbol_patches
     if given is None:
         tables = [None] * (params.n_levels - 1)

@@ -1,4 +1,4 @@
-"""HierarchicalModel: everything that defines the distribution of images and labels."""
+"""Distribution of images and labels, and sampling from it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,20 +13,20 @@ from ._streams import branch_keys, draw_normals, multiply_bits, random_bits
 
 @dataclass(frozen=True, eq=False)
 class HierarchicalModel:
-    """A generative model of images, of labels and classes given by index.
+    """Generative model of images, with labels and classes as indices.
 
     Parameters
     ----------
     root : RootDistribution
-        G_0.
+        Distribution G_0 of labels and semantic images.
     rules : list of n_levels Rules
-        The sets S_c of levels 0, ..., d - 1, the last of real pixels.
+        Sets S_c of levels 0, ..., d - 1. The last level holds real pixels.
     label_noise : float
         Probability that a label is replaced by another one.
     symbol_noise : list of n_levels floats
-        Probability that a pixel's class at level i is replaced by a uniformly drawn one.
+        Probability, at each level, that a pixel's class is replaced by a uniformly drawn one.
     pixel_noise : float
-        Standard deviation of Gaussian noise added to the pixels.
+        Standard deviation of the Gaussian noise added to the pixels.
     """
 
     root: RootDistribution
@@ -49,12 +49,12 @@ class HierarchicalModel:
 
     @property
     def image_shape(self):
-        """(height, width), or (height, width, n_channels) where a pixel has channels."""
+        """(height, width), or (height, width, n_channels) if a pixel has several channels."""
         return (*self.level_shapes[-1], *self.rules[-1].patches.shape[4:])
 
     @cached_property
     def separator(self):
-        """The separator W* of the root, or None."""
+        """Separator W* of the root, or None."""
         return linear_separator(self.root.images, self.root.labels, self.rules[0].n_classes)
 
     @property
@@ -63,23 +63,26 @@ class HierarchicalModel:
         return label_channel(self.label_noise, self.root.n_labels)
 
     def draw_labels(self, roots, keys):
-        """The observed labels of the root images with these indices."""
+        """Draw the observed labels of root images, given by index."""
         labels = self.root.labels[roots]
         if self.label_noise == 0:
             return labels
         n = self.root.n_labels
-        noisy, which = _replace(branch_keys(keys, 0), 1, self.label_noise, n - 1)
-        return np.where(noisy[:, 0], (labels + 1 + which[:, 0]) % n, labels)
+        replaced, shift = _draw_noise(branch_keys(keys, 0), 1, self.label_noise, n - 1)
+        return np.where(replaced[:, 0], (labels + 1 + shift[:, 0]) % n, labels)
 
     def render(self, level, keys, images, latents=None):
-        """Draw images of semantic images `level`, into `images`; levels into `latents`."""
+        """Draw images of the semantic images `level` and write them to `images`.
+
+        If `latents` is given, the classes of each level, after symbol noise, are written to it.
+        """
         position = RootDistribution.n_draws
         for i, rules in enumerate(self.rules):
             n_pixels = prod(level.shape[1:])
             if self.symbol_noise[i] > 0:
                 branch = branch_keys(keys, 1 + i)
-                noisy, which = _replace(branch, n_pixels, self.symbol_noise[i], rules.n_classes)
-                level = np.where(noisy, which, level.reshape(noisy.shape)).reshape(level.shape)
+                replaced, by = _draw_noise(branch, n_pixels, self.symbol_noise[i], rules.n_classes)
+                level = np.where(replaced, by, level.reshape(by.shape)).reshape(level.shape)
             if latents is not None:
                 latents[i][...] = level
             chosen = rules.choose(level, random_bits(keys, position, n_pixels))
@@ -90,17 +93,17 @@ class HierarchicalModel:
             images += np.float32(self.pixel_noise) * noise.reshape(images.shape)
 
 
-def _replace(keys, n_draws, probability, n_values):
-    """With this probability a replacement: (whether, by which of n_values)."""
+def _draw_noise(keys, n_draws, probability, n_values):
+    """Draw whether each value is replaced, and by which of range(n_values)."""
     bits = random_bits(keys, 0, n_draws)
     limit = round(probability * 2**32)
-    noisy = bits < np.uint64(limit)
-    # Given that they are below the limit, the bits are uniform below it.
-    which = multiply_bits(bits, n_values) // np.uint64(max(limit, 1))
-    return noisy, which.view(np.int64)
+    replaced = bits < np.uint64(limit)
+    # The same bits choose the new value: if they are below the limit, they are uniform below it.
+    by = multiply_bits(bits, n_values) // np.uint64(max(limit, 1))
+    return replaced, by.view(np.int64)
 
 
 def label_channel(label_noise, n_labels):
-    """P(observed label | label of the image), symmetric: (n_labels, n_labels)."""
+    """Return P(observed label | label of the image), symmetric: (n_labels, n_labels)."""
     other = label_noise / (n_labels - 1)
     return np.full((n_labels, n_labels), other) + np.eye(n_labels) * (1 - label_noise - other)

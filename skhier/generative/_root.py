@@ -1,4 +1,4 @@
-"""The root distribution G_0: labeled semantic images and their linear separability."""
+"""Root distribution G_0: labeled semantic images and their linear separability."""
 
 import numpy as np
 from scipy.optimize import lsq_linear, nnls
@@ -8,17 +8,17 @@ from ._streams import draw_integers
 
 
 class RootDistribution:
-    """Labels drawn uniformly, then one of the label's semantic images, uniformly.
+    """Root distribution: a label is uniform, then one of its semantic images is uniform.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width)
         Semantic images, as indices of classes.
     labels : ndarray of shape (n,)
-        Indices of their labels, each label at least once.
+        Indices of the images' labels; each label occurs at least once.
     """
 
-    n_draws = 2  # of each key's stream
+    n_draws = 2  # that `draw` takes from each key's stream
 
     def __init__(self, images, labels):
         order = np.argsort(labels, kind="stable")
@@ -32,23 +32,23 @@ class RootDistribution:
 
     @property
     def probabilities(self):
-        """Of each image with its label."""
+        """Probability of each image with its label: (n,)."""
         return 1 / (self.n_labels * self._size[self.labels])
 
     def draw(self, keys):
-        """The index of a root image for each key."""
+        """Draw the index of a root image for each key."""
         label = draw_integers(keys, 0, 1, self.n_labels)[:, 0]
         return self._first[label] + draw_integers(keys, 1, 1, self._size[label, None])[:, 0]
 
     def frequencies(self, n_classes):
-        """P(pixel is c | label): (n_labels, n_classes, height, width)."""
+        """Compute P(pixel is c | label): (n_labels, n_classes, height, width)."""
         one_hot = self.images[:, None] == np.arange(n_classes)[:, None, None]
         is_label = self.labels == np.arange(self.n_labels)[:, None]
         weights = is_label * self.probabilities * self.n_labels
         return np.tensordot(weights, one_hot, axes=1)
 
     def log_probabilities(self, images, symbol_noise, n_classes):
-        """Logarithm of the probability of each image, after symbol noise: (n,)."""
+        """Compute the logarithm of the probability of images after symbol noise: (n,)."""
         n_pixels = images[0].size
         same = (images[:, None] == self.images).sum(axis=(2, 3))
         other = symbol_noise / n_classes
@@ -57,13 +57,13 @@ class RootDistribution:
 
 
 def draw_root_images(n_labels, n_images, shape, n_semantic_classes, rng):
-    """Draw `n_images` semantic images per label, uniformly: (images, labels)."""
+    """Draw `n_images` uniform semantic images for each label; return (images, labels)."""
     images = rng.randint(n_semantic_classes, size=(n_labels * n_images, *shape))
     return images, np.repeat(np.arange(n_labels), n_images)
 
 
 def linear_separator(images, labels, n_semantic_classes):
-    r"""The separator W* of smallest norm (assumption 1), or None if there is none.
+    r"""Compute the separator W* of smallest norm (assumption 1), or None if none exists.
 
     For two labels, :math:`y \langle W^*, onehot(X) \rangle \ge 1` with y = -1 for label 0
     and 1 for label 1. For more, :math:`\langle W^*_y - W^*_l, onehot(X) \rangle \ge 1` for
@@ -77,8 +77,8 @@ def linear_separator(images, labels, n_semantic_classes):
     Notes
     -----
     Least distance programming (Lawson and Hanson, 1974, chapter 23): the smallest w with
-    G w >= 1 comes from the residual of a non-negative least squares problem. Constraints
-    enter only when they are violated, so many images need few at a time.
+    G w >= 1 comes from the residual of a non-negative least squares problem. A constraint is
+    added only when it is violated, so the problem stays small for many images.
     """
     _, height, width = images.shape
     rows = np.unique(np.column_stack([images.reshape(len(images), -1), labels]), axis=0)
@@ -91,6 +91,7 @@ def linear_separator(images, labels, n_semantic_classes):
     blocks = 1 if n_labels == 2 else n_labels
 
     def constraint(image, other):
+        """Return the row of G that separates the label of an image from another label."""
         row = np.zeros((blocks, n_weights))
         if blocks == 1:
             row[0, columns[image]] = 2 * labels[image] - 1
@@ -118,20 +119,20 @@ def linear_separator(images, labels, n_semantic_classes):
         E = np.vstack([active.T, np.ones(len(active))])
         f = np.zeros(len(E))
         f[-1] = 1
-        Q, R = np.linalg.qr(E)  # fewer rows, the same residual
+        Q, R = np.linalg.qr(E)  # the same problem with fewer rows
         solution = _nonnegative_least_squares(R, f @ Q)
         residual = E @ solution - f
         if np.linalg.norm(residual) < 1e-5:
             return None
         w = -residual[:-1] / residual[-1]
-        w = (w / (active @ w).min()).reshape(blocks, n_weights)  # off by rounding only
+        w = (w / (active @ w).min()).reshape(blocks, n_weights)  # 1 but for rounding
 
 
 def _nonnegative_least_squares(A, b):
     """Minimize ||A x - b|| over x >= 0."""
     x, _ = nnls(A, b)
     gradient = A.T @ (A @ x - b)
-    # SciPy's nnls can stop early where columns are dependent; bvls is slower and does not.
+    # SciPy's nnls can stop early if columns are dependent. The slower bvls does not.
     if gradient.min() < -1e-10 or np.abs(gradient[x > 0]).max(initial=0) > 1e-10:
         x = lsq_linear(A, b, bounds=(0, np.inf), method="bvls", tol=1e-14).x
     return x

@@ -1,4 +1,4 @@
-"""The rules of one level: which patch a semantic class becomes, and how likely."""
+"""Rules of one level: the patches of each semantic class and their probabilities."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from ._streams import multiply_bits
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """The sets S_c of one level, with the probability of each patch.
+    """Sets S_c of one level, with the probability of each patch.
 
     A rule is a pair (class c, its patch j), numbered c * k + j.
 
@@ -18,7 +18,7 @@ class Rules:
     ----------
     patches : ndarray of shape (n_classes, k, height, width) or, of real pixels, \
             (n_classes, k, height, width, n_channels)
-        Row c holds S_c: classes of the next level, or float32 pixels.
+        Row c holds the patches of S_c: classes of the next level, or float32 pixels.
     weights : ndarray of shape (n_classes, k)
         Probability of each patch given its class.
     """
@@ -45,7 +45,7 @@ class Rules:
 
     @property
     def rows(self):
-        """The patch of each rule, flat: (n_classes * k, n_values)."""
+        """Patch of each rule, flat: (n_classes * k, n_values)."""
         return self.patches.reshape(self.n_classes * self.n_per_class, -1)
 
     @property
@@ -54,7 +54,7 @@ class Rules:
         return self._alias is None
 
     def choose(self, classes, bits):
-        """The rule that each pixel follows, given its class and 32 random bits."""
+        """Choose the rule of each pixel, given its class and 32 random bits."""
         k = self.n_per_class
         product = multiply_bits(bits, k).reshape(classes.shape)
         rules = (product >> np.uint64(32)).view(np.int64)
@@ -66,10 +66,10 @@ class Rules:
         return rules
 
     def apply(self, rules, out=None):
-        """The next level, (n, height * p, width * q[, n_channels]), written to `out` if given."""
+        """Return the next level (n, height * p, width * q[, n_channels]), in `out` if given."""
         n, height, width = rules.shape
         p, q, *channels = self.patches.shape[2:]
-        # Rows of patches are gathered in the order in which they lie in the next level.
+        # Rows of patches are gathered in their order in the memory of the next level.
         rows = self.patches.reshape(-1, *self.patches.shape[3:])
         order = (rules * p)[:, :, None, :] + np.arange(p)[:, None]
         gathered = None if out is None else out.reshape(*order.shape, *rows.shape[1:])
@@ -77,20 +77,20 @@ class Rules:
         return gathered.reshape(n, height * p, width * q, *channels)
 
     def class_frequencies(self, n_next):
-        """P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""
+        """Compute P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""
         n_classes, _, p, q = self.patches.shape
-        where = np.arange(n_classes)[:, None, None, None] * n_next + self.patches
-        where = (where * p + np.arange(p)[:, None]) * q + np.arange(q)
-        weights = np.broadcast_to(self.weights[..., None, None], where.shape)
-        counts = np.bincount(where.ravel(), weights.ravel(), n_classes * n_next * p * q)
-        return counts.reshape(n_classes, n_next, p, q)
+        entry = np.arange(n_classes)[:, None, None, None] * n_next + self.patches
+        entry = (entry * p + np.arange(p)[:, None]) * q + np.arange(q)
+        weights = np.broadcast_to(self.weights[..., None, None], entry.shape)
+        sums = np.bincount(entry.ravel(), weights.ravel(), n_classes * n_next * p * q)
+        return sums.reshape(n_classes, n_next, p, q)
 
 
 def alias_table(weights):
-    """Walker's alias method: (threshold, alias), one entry for each rule.
+    """Compute the tables (threshold, alias) of Walker's alias method, an entry for each rule.
 
-    A rule drawn uniformly in its class stays if 32 more bits are below its threshold,
-    and else becomes its alias.
+    A rule is drawn uniformly in its class. If 32 more random bits are not below its threshold,
+    it is replaced by its alias.
     """
     n_classes, k = weights.shape
     threshold = np.full(n_classes * k, 2**32, np.uint64)
@@ -109,19 +109,19 @@ def alias_table(weights):
 
 
 def rule_weights(value, n_classes, k, level):
-    """The probabilities (n_classes, k) that the parameter `rule_weights` means at one level.
+    """Return the probabilities (n_classes, k) for a value of the parameter `rule_weights`.
 
     Raises
     ------
     ValueError
-        If it is not 'uniform', 'zipf', an exponent >= 0 or weights of that shape.
+        If the value is not 'uniform', 'zipf', an exponent >= 0 or weights of a valid shape.
     """
     exponent = {"uniform": 0.0, "zipf": 1.0}.get(value) if isinstance(value, str) else value
     try:
         weights = to_floats(exponent, "rule_weights")
     except ValueError:
         weights = np.array(np.nan)
-    if weights.ndim == 0:  # of Zipf's law: the r-th patch has weight r ** -exponent
+    if weights.ndim == 0:  # Zipf's law: the r-th patch has weight r ** -exponent
         weights = np.arange(1, k + 1) ** -weights if weights >= 0 else np.array(np.nan)
     if weights.shape not in [(k,), (n_classes, k)] or not (
         np.isfinite(weights).all() and (weights >= 0).all() and weights.sum(axis=-1).all()

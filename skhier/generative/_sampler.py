@@ -1,4 +1,4 @@
-"""HierarchicalSampler: images drawn level by level from labels."""
+"""HierarchicalSampler: estimator face of the generative model."""
 
 from functools import partial
 from math import prod
@@ -28,15 +28,15 @@ from ._semantic import find_classes, name_classes, semantic_shape, validate_sema
 class HierarchicalSampler(
     AnalysisMixin, GenerationMixin, InferenceMixin, TransformerMixin, BaseEstimator
 ):
-    r"""The deep generative model of images of the paper (section 3).
+    r"""Deep generative model of images (paper, section 3).
 
     A label y is drawn uniformly, then a semantic image :math:`X^{(0)}` of that label
     (the distribution :math:`G_0`). At level i = 0, ..., d - 1 every pixel that holds a
     semantic class c is replaced by a patch drawn from the set :math:`S_c^{(i)}` of its
     class. The patches of the last level hold real pixels. The defaults are the model of
-    appendix D: disjoint sets (assumption 2), patches that are equally likely, no noise.
+    appendix D: disjoint sets (assumption 2), equally likely patches, no noise.
 
-    A parameter with one value per level takes a list; any other value holds for all.
+    Parameters with one value per level take a list; any other value is for all levels.
 
     Parameters
     ----------
@@ -44,109 +44,113 @@ class HierarchicalSampler(
         Number d of times that pixels are replaced by patches.
 
     n_semantic_classes : int or list of n_levels ints, default=4
-        Number :math:`|C_i|` of semantic classes at levels 0, ..., d - 1. Where patches
-        are given, it is the number of their sets; where `fit` is given semantic images,
-        level 0 has the classes that they hold; where `root` is 'label', the labels.
+        Number :math:`|C_i|` of semantic classes at levels 0, ..., d - 1. It is ignored at
+        levels with given patches, which have one class for each set. It is ignored at level 0
+        if `fit` gets semantic images, whose classes it takes, or if `root` is 'label', where
+        the classes are the labels.
 
     patch_size : int, pair of int, or list of n_levels of these, default=3
-        Size of the patches that levels 0, ..., d - 1 draw, in pixels. A pair is the
-        tuple (height, width). Where patches are given, they have their size.
+        Size of the patches of levels 0, ..., d - 1, in pixels. A pair is the tuple (height,
+        width). It is ignored at levels with given patches.
 
     patches_per_class : int or list of n_levels ints, default=30
-        Number k of patches in each set :math:`S_c^{(i)}`. Where patches are given, it is
-        theirs.
+        Number k of patches in each set :math:`S_c^{(i)}`. It is ignored at levels with given
+        patches.
 
     rule_weights : {'uniform', 'zipf'}, float, ndarray, or list of these, default='uniform'
-        How likely each patch of a set is. A float a >= 0 is the exponent of Zipf's law:
-        the r-th patch has a weight of :math:`r^{-a}`; 'zipf' is 1. An array of shape
-        (patches_per_class,) or (n_semantic_classes, patches_per_class) gives weights.
+        Weight of each patch of a set, proportional to its probability. A float a >= 0 is the
+        exponent of Zipf's law: the r-th patch has the weight :math:`r^{-a}`; 'zipf' is a = 1.
+        An array of shape (patches_per_class,) or (n_semantic_classes, patches_per_class) holds
+        the weights.
 
     overlap : float or list of n_levels floats, default=0.0
-        Share of each set's patches that are common to all classes of the level. The
-        others are in one set only. With more than 0, classes are ambiguous.
+        Share of each set's patches that are common to all classes of the level. All other
+        patches are in one set only. If it is positive, classes are ambiguous.
 
     symbol_patches : list of n_levels - 1 arrays or None, default=None
-        Sets of patches for levels 0, ..., d - 2, in the form of `patches_`: an array of
-        classes of the next level, 0, 1, ..., or None for sets to be drawn.
+        Sets of patches for levels 0, ..., d - 2, in the form of `patches_`: for each level an
+        array of classes of the next level, 0, 1, ..., or None to draw the sets.
 
     pixel_patches : {'gaussian', 'orthonormal', 'one_hot'} or array, default='gaussian'
-        Patches of the last level: independent N(0, 1) pixels, orthonormal vectors
-        (assumption 4), the first vectors of the standard basis, or those given, of shape
+        Patches of the last level: independent N(0, 1) pixels, orthonormal vectors (assumption
+        4), the first vectors of the standard basis, or an array of patches of shape
         (n_semantic_classes, patches_per_class, height, width) or (..., n_channels).
 
     n_channels : int, default=1
-        Number of channels of a pixel, for patches that are drawn.
+        Number of channels of a pixel, if the patches are drawn.
 
     root : {'images', 'label'}, default='images'
-        What :math:`G_0` is if `fit` gets no semantic images: `n_root_images` drawn for
-        each label (appendix D), or one pixel whose class is the label, as in the Random
+        Distribution :math:`G_0` if `fit` gets no semantic images: `n_root_images` images drawn
+        for each label (appendix D), or one pixel whose class is the label, as in the Random
         Hierarchy Model (Cagnetta et al., 2024).
 
     n_labels : int, default=2
-        Number of labels, if `fit` gets none. Two are -1 and 1, more are 0, 1, ...
+        Number of labels, if `fit` gets none. Two labels are -1 and 1, more are 0, 1, ...
 
     n_root_images : int, default=4
-        Number of semantic images of each label, if they are drawn: uniformly, again
-        until they are different and linearly separable.
+        Number of semantic images of each label, if they are drawn. They are uniform, drawn
+        again until they are different and linearly separable.
 
     root_shape : pair of int or None, default=None
-        (Height, width) of semantic images, needed if X is flat. If None, it is (3, 3)
-        for drawn ones, and flat X holds strings: images of height 1.
+        (Height, width) of semantic images, needed for flat images in X. If None, drawn images
+        are (3, 3), and each row of flat X is a string: an image of height 1.
 
     label_noise : float, default=0.0
-        Probability that a label is replaced by another one, drawn uniformly.
+        Probability that a label is replaced by another label, drawn uniformly.
 
     symbol_noise : float or list of n_levels floats, default=0.0
-        Probability that the class of a pixel, at levels 0, ..., d - 1, is replaced by
-        one drawn uniformly from all classes of the level, before its patch is drawn.
+        Probability that the class of a pixel, at levels 0, ..., d - 1, is replaced by a class
+        drawn uniformly from all classes of the level, before the pixel's patch is drawn.
 
     pixel_noise : float, default=0.0
         Standard deviation of independent Gaussian noise on the pixels of images.
 
     min_theta, min_lambda : float, default=0.0
         Smallest angle :math:`\theta` (radians) and norm :math:`\lambda` of labeled frequency
-        matrices that each level must have (section 3.1). Semantic images and symbol
-        patches are drawn again, level by level from the top, until they do.
+        matrices allowed at each level (section 3.1). Semantic images and symbol patches are
+        drawn again, level by level from the top, until all levels meet both bounds.
 
     max_draws : int, default=1000
-        How many draws of semantic images and sets of patches may be rejected.
+        Number of rejected draws of semantic images or sets of patches at which `fit` fails.
 
     n_jobs : int or None, default=None
         Number of threads for samples and inference. Results do not depend on it.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the root images and patches drawn in `fit`, the samples of
-        :meth:`sample` and the patches chosen in :meth:`transform`.
+        Determines the root images and patches drawn in `fit`, the samples of :meth:`sample` and
+        of the methods that use it, and the patches chosen in :meth:`transform`. These methods
+        read it when they are called, so a value set after `fit` changes their samples. All
+        other parameters but `n_jobs` have no effect after `fit`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The labels.
+        Labels.
 
     semantic_classes_ : ndarray of shape (n_semantic_classes,)
-        The classes :math:`C_0` that semantic images hold.
+        Classes :math:`C_0` of semantic images.
 
     root_images_ : ndarray of shape (n_images, height, width)
-        The semantic images of :math:`G_0`.
+        Semantic images of :math:`G_0`.
 
     root_labels_ : ndarray of shape (n_images,)
-        Their labels.
+        Labels of the semantic images.
 
     separator_ : ndarray of shape (n_semantic_classes, height, width), or None
-        The separator :math:`W^*` of :math:`G_0` of smallest norm (assumption 1): for two
-        labels, :math:`\langle W^*, onehot(X) \rangle` is at least 1 where y is
-        `classes_[1]` and at most -1 elsewhere. For more labels it has shape (n_labels,
-        n_semantic_classes, height, width), and the product of the image's label is
-        larger by 1 than any other. None if there is none. Computed when it is first
-        asked for, which takes seconds for hundreds of semantic images of many labels.
+        Separator :math:`W^*` of :math:`G_0` of smallest norm (assumption 1), or None if no
+        separator exists. For two labels, :math:`\langle W^*, onehot(X) \rangle` is at least 1
+        if y is `classes_[1]` and at most -1 otherwise. For more labels it has shape (n_labels,
+        n_semantic_classes, height, width), and the product with the entry of the image's label
+        is larger by at least 1 than the product with any other. It is computed at the first
+        access, which takes seconds for hundreds of semantic images of many labels.
 
     margin_ : float
-        The margin :math:`1 / \|W^*\|`, 0 if there is no separator.
+        Margin :math:`1 / \|W^*\|`, or 0 if no separator exists.
 
     patches_ : list of n_levels ndarrays
-        The sets :math:`S_c^{(i)}`, each array of shape (n_semantic_classes,
-        patches_per_class, height, width): classes of the next level, float32 pixels at
-        the last, with an axis for channels if there are several.
+        Sets :math:`S_c^{(i)}`, each array of shape (n_semantic_classes, patches_per_class,
+        height, width). They hold classes of the next level, and at the last level float32
+        pixels, with a last axis for channels if there are several.
 
     rule_weights_ : list of n_levels ndarrays
         Probability of each patch given its class, each array of shape
@@ -165,8 +169,8 @@ class HierarchicalSampler(
     -----
     Sample i depends on the seed and i only, so `sample(10)` are the first ten of
     `sample(100)` with the same seed. For a training and a test set, split one sample or
-    use two values of `random_state`. Noise does not change what it falls on: the same
-    seed without noise gives the same images, clean.
+    use two values of `random_state`. Noise has random streams of its own: without noise, the
+    same seed gives the same images, clean.
 
     Examples
     --------
@@ -179,20 +183,19 @@ class HierarchicalSampler(
     >>> semantic.shape
     (100, 3, 3)
 
-    Exact statistics of each level:
+    Exact statistics: there are 8 semantic images, and 30 patches for each of the 9 pixels of
+    level 0 and the 81 pixels of level 1.
 
-    >>> sampler.statistics()
-          level      theta     lambda  min |sin|  Delta_min    entropy     images
-              0      1.512     0.4146      0.746     0.7395      2.079          8
-              1      1.651     0.2659     0.8561     0.4229      32.69    1.57e14
-              2                                                  308.2   6.98e133
+    >>> sampler.statistics().n_images == [8, 8 * 30**9, 8 * 30**90]
+    True
 
-    With noise, the error that no classifier can go below:
+    The smallest error that any classifier can have is 0 without noise. With noise it is larger:
 
+    >>> sampler.bayes_risk(100).risk
+    0.0
     >>> noisy = HierarchicalSampler(pixel_noise=1.5, random_state=0).fit()
-    >>> risk, standard_error = noisy.bayes_risk(1000)
-    >>> round(risk, 1)
-    0.3
+    >>> 0 < noisy.bayes_risk(100).risk < 0.5
+    True
     """
 
     _parameter_constraints = {
@@ -269,13 +272,14 @@ class HierarchicalSampler(
     @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Self:
-        r"""Learn or draw :math:`G_0`, and draw the patches of every level.
+        r"""Set :math:`G_0` from X and y, or draw it, and draw the patches of every level.
 
         Parameters
         ----------
         X : array-like of shape (n, height, width) or (n, height * width), or None
-            Semantic images; each value is the name of a semantic class. :math:`G_0`
-            then draws uniformly among those of a label. If None, they are drawn.
+            Semantic images; each value is the name of a semantic class. Given a label,
+            :math:`G_0` is uniform over the semantic images of the label. If None, they are
+            drawn.
 
         y : array-like of shape (n,), or None
             Labels of the semantic images, two or more classes.
@@ -288,18 +292,20 @@ class HierarchicalSampler(
         Raises
         ------
         ValueError
-            If more patches or root images are asked for than exist, or `min_theta` and
-            `min_lambda` are not reached.
+            If the parameters ask for more patches or root images than exist, or if `min_theta`
+            and `min_lambda` are not reached.
         """
         rng = make_rng(self.random_state)
         levels = read_levels(self)
         noise = self.label_noise, read_fractions(self, "symbol_noise"), self.pixel_noise
         draw_images = (
-            self._name_root(levels[0], rng) if X is None else self._learn_root(X, y, levels[0])
+            self._set_drawn_root(levels[0], rng)
+            if X is None
+            else self._set_given_root(X, y, levels[0])
         )
         is_random = X is None and self.root == "images"
         search = Search(self.min_theta, self.min_lambda, self.max_draws)
-        self._model = search.model(draw_images, is_random, levels, noise, rng)
+        self._model = search.draw_model(draw_images, is_random, levels, noise, rng)
         root = self._model.root
         self.root_images_ = self.semantic_classes_[root.images]
         self.root_labels_ = self.classes_[root.labels]
@@ -317,8 +323,8 @@ class HierarchicalSampler(
     def margin_(self):
         return 0.0 if self.separator_ is None else float(1 / np.linalg.norm(self.separator_))
 
-    def _name_root(self, level, rng):
-        """Name labels and classes of a root without data; return what draws its images."""
+    def _set_drawn_root(self, level, rng):
+        """Set labels and classes of a root without data; return a function that draws it."""
         n_labels, n_images = int(self.n_labels), int(self.n_root_images)
         labels = np.arange(n_labels)
         if self.root == "label":
@@ -335,8 +341,8 @@ class HierarchicalSampler(
         self._holds_strings = False
         return draw_images
 
-    def _learn_root(self, X, y, level):
-        """Name labels and classes after X and y; return what gives the root images."""
+    def _set_given_root(self, X, y, level):
+        """Set labels and classes from X and y; return a function that returns the root."""
         shape, self._holds_strings = semantic_shape(X, self.root_shape)
         X, y = validate_semantic(self, X, shape, y, reset=True)
         self.classes_, labels = encode_labels(self, y)
@@ -345,7 +351,7 @@ class HierarchicalSampler(
         return partial(tuple, (images, labels))
 
     def _encode_semantic(self, X):
-        """Semantic images as indices of `semantic_classes_`."""
+        """Return semantic images as indices of `semantic_classes_`."""
         X = validate_semantic(self, X, self.level_shapes_[0], reset=False)
         return find_classes(X, self.semantic_classes_)
 

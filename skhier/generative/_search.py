@@ -1,4 +1,4 @@
-"""Drawing the parts of a model, again until its classes are told apart well enough."""
+"""Rejection sampling of models: levels are drawn again until their classes are separated."""
 
 from functools import partial
 from math import inf
@@ -9,47 +9,48 @@ from ._model import HierarchicalModel, label_channel
 from ._root import RootDistribution, linear_separator
 from ._statistics import level_statistics, next_frequencies, root_frequencies
 
-# A level may owe its failure to those above it: after so many draws, all are drawn anew.
-_PATIENCE = 20
+# A bad draw above can make a level infeasible: after 20 rejections, start again from the top.
+_MAX_DRAWS_OF_LEVEL = 20
 
 
 class Search:
-    """Draws again until theta and lambda of every level are as large as asked.
+    """Rejection sampler of models with bounds on theta and lambda of every level.
 
     Parameters
     ----------
     min_theta, min_lambda : float
-        What every level must reach.
+        Lower bounds.
     max_draws : int
-        How many draws may be rejected.
+        Number of rejected draws at which the search fails.
     """
 
     def __init__(self, min_theta, min_lambda, max_draws):
         self._min_theta, self._min_lambda = min_theta, min_lambda
         self._max_draws = max_draws
 
-    def model(self, draw_images, is_random, levels, noise, rng):
-        """A model, drawn level by level from the top.
+    def draw_model(self, draw_images, is_random, levels, noise, rng):
+        """Draw a model level by level from the top.
 
         `draw_images()` returns root images and their labels.
 
         Raises
         ------
         ValueError
-            If too many draws are rejected.
+            If `max_draws` draws are rejected, or a level that is not drawn is below the bounds.
         """
         self._n_left = self._max_draws
-        self._best = (-1, -inf, None)  # level, share of what is asked, statistics
+        self._best = (-1, -inf, None)  # level, share of the bounds, statistics
         is_given = [not is_random, *(level.table is not None for level in levels[:-1])]
-        n_given = [*is_given, False].index(False)  # from the top: they stay as they are
+        n_given = [*is_given, False].index(False)  # levels from the top that stay as they are
         while True:
             try:
-                return self._draw_model(draw_images, is_given, levels, noise, rng)
+                return self._draw_once(draw_images, is_given, levels, noise, rng)
             except _Rejected as rejected:
                 if self._n_left == 0 or rejected.level < n_given:
                     raise ValueError(self._explain(rejected.level < n_given)) from None
 
-    def _draw_model(self, draw_images, is_given, levels, noise, rng):
+    def _draw_once(self, draw_images, is_given, levels, noise, rng):
+        """Draw a model; _Rejected if a level has too many rejected draws."""
         label_noise, symbol_noise, _ = noise
         n_classes = [level.n_classes for level in levels]
 
@@ -63,22 +64,23 @@ class Search:
             root = RootDistribution(images, labels)
             return root, root_frequencies(root, n_classes[0], symbol_noise[0])
 
-        root, frequencies = self._until(0, draw_root, label_noise, is_given[0])
+        root, frequencies = self._draw_level(0, draw_root, label_noise, is_given[0])
         rules = []
         for level, n_next in zip(levels, n_classes[1:]):
             i = level.index + 1
             draw_rules = partial(_draw_rules, level, n_next, rng, frequencies, symbol_noise[i])
-            drawn, frequencies = self._until(i, draw_rules, label_noise, is_given[i])
+            drawn, frequencies = self._draw_level(i, draw_rules, label_noise, is_given[i])
             rules.append(drawn)
         rules.append(levels[-1].draw(None, rng))
         return HierarchicalModel(root, rules, *noise)
 
-    def _until(self, level, draw, label_noise, is_given):
-        """The first `draw()`, a pair (drawn, frequencies of the level), that is good enough.
+    def _draw_level(self, level, draw, label_noise, is_given):
+        """Return the first `draw()` that meets the bounds; _Rejected after too many draws.
 
-        A draw of None is not.
+        `draw()` returns a pair (root or rules, frequencies of the level), or None, which is
+        rejected.
         """
-        for _ in range(1 if is_given else _PATIENCE):
+        for _ in range(1 if is_given else _MAX_DRAWS_OF_LEVEL):
             drawn = draw()
             if drawn is not None:
                 if self._min_theta == self._min_lambda == 0:
@@ -98,25 +100,25 @@ class Search:
         raise _Rejected(level)
 
     def _explain(self, is_given):
+        """Return the message of a failed search, with the best draw of the deepest level."""
         level, _, statistics = self._best
         if statistics is None:
             return (
-                "The root images drawn were not different and linearly separable in "
-                f"max_draws={self._max_draws} draws: ask for fewer of them (n_root_images), or "
-                "larger ones (root_shape)."
+                "The root images were not different and linearly separable in any of "
+                f"max_draws={self._max_draws} draws. Set a smaller n_root_images or a larger "
+                "root_shape."
             )
-        tried = f"max_draws={self._max_draws} draws"
+        where = "the given levels" if is_given else f"max_draws={self._max_draws} draws"
         return (
             f"min_theta={self._min_theta} and min_lambda={self._min_lambda} were not reached in "
-            f"{'what is given, not drawn' if is_given else tried}: the best at level "
-            f"{level} had theta={statistics.theta:.4g} and lambda={statistics.lambda_:.4g}. "
-            "Fewer classes or patches per class, or a larger root_shape, keep classes further "
-            "apart."
+            f"{where}: the best at level {level} had theta={statistics.theta:.4g} and "
+            f"lambda={statistics.lambda_:.4g}. Fewer classes, fewer patches per class or a larger "
+            "root_shape make the classes differ more."
         )
 
 
 class _Rejected(Exception):
-    """A level was not good enough."""
+    """Rejection of a level, by its index."""
 
     def __init__(self, level):
         super().__init__(level)
@@ -124,5 +126,6 @@ class _Rejected(Exception):
 
 
 def _draw_rules(level, n_next, rng, frequencies, symbol_noise):
-    drawn = level.draw(n_next, rng)
-    return drawn, next_frequencies(frequencies, drawn, n_next, symbol_noise)
+    """Return rules of a level, and the frequencies of the level below."""
+    rules = level.draw(n_next, rng)
+    return rules, next_frequencies(frequencies, rules, n_next, symbol_noise)

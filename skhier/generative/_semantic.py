@@ -1,4 +1,4 @@
-"""Semantic images that users give: their shapes, and the names of the classes they hold."""
+"""Validation of the semantic images that users pass: their shapes and classes."""
 
 from math import prod
 
@@ -10,7 +10,7 @@ from .._base._validation import to_array, validate_data
 
 
 def semantic_shape(X, root_shape):
-    """(height, width) of the semantic images in X, and whether they are strings."""
+    """Return the shape (height, width) of the semantic images in X, and whether X is strings."""
     shape = shape_of(X)[1:]
     if len(shape) > 2:
         raise ValueError(
@@ -24,12 +24,12 @@ def semantic_shape(X, root_shape):
 
 
 def validate_semantic(sampler, X, shape, y="no_validation", *, reset):
-    """Check semantic images of an expected shape, and labels; return X as (n, height, width).
+    """Check semantic images of a given shape, and labels; return X as (n, height, width).
 
     Raises
     ------
     ValueError
-        If they have another shape, or there are no labels in `fit`.
+        If the images have another shape, or `fit` gets no labels.
     """
     if y is None:
         raise ValueError(
@@ -48,19 +48,19 @@ def validate_semantic(sampler, X, shape, y="no_validation", *, reset):
     if X.shape[1] != prod(shape):
         raise ValueError(
             f"root_shape={sampler.root_shape!r} does not match X of shape {X.shape}: a "
-            f"semantic image of that shape has {prod(shape)} pixels."
+            f"semantic image of shape {shape} has {prod(shape)} pixels."
         )
     X = X.reshape(-1, *shape)
     return (X, *rest) if rest else X
 
 
 def name_classes(X):
-    """The classes that semantic images hold, and the images as indices of them.
+    """Return the sorted classes of semantic images, and the images as indices of classes.
 
     Raises
     ------
     TypeError
-        If classes of different kinds cannot be sorted.
+        If the classes are of different kinds, which cannot be sorted.
     """
     try:
         classes, images = np.unique(X, return_inverse=True)
@@ -73,7 +73,7 @@ def name_classes(X):
 
 
 def find_classes(X, classes):
-    """Semantic images as indices of sorted classes; ValueError if they hold another."""
+    """Return semantic images as indices of sorted `classes`; ValueError for other classes."""
     semantic = np.searchsorted(classes, X).clip(max=len(classes) - 1)
     unknown = classes[semantic] != X
     if unknown.any():

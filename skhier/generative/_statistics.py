@@ -1,4 +1,4 @@
-"""Exact statistics of the generative model, without sampling."""
+"""Exact statistics of the generative model: frequencies, entropies, expected products."""
 
 from dataclasses import dataclass, field
 from math import inf, log10
@@ -12,8 +12,8 @@ class LevelStatistics:
 
     The labeled frequency matrix of class c is :math:`F_c = E[y 1\{X^{(i)} = c\}]` for
     two labels, y = -1 and 1 (paper, section 3.1). For more labels it has one channel for
-    each label l, with the centred indicator :math:`1\{y = l\} - 1 / n_{labels}` for y.
-    Symbol noise and label noise are part of the distribution.
+    each label l, with the centred indicator :math:`1\{y = l\} - 1 / n_{labels}` in the place
+    of y. Symbol noise and label noise are part of the distribution.
 
     Attributes
     ----------
@@ -21,11 +21,12 @@ class LevelStatistics:
         Probability of each class at each pixel, given the label.
 
     labeled_frequencies : ndarray of shape (n_classes, height, width)
-        The matrices :math:`F_c`; (n_classes, n_labels, height, width) for more than two
-        labels.
+        The matrices :math:`F_c`. For more than two labels the shape is (n_classes, n_labels,
+        height, width).
 
     angles : ndarray of shape (n_classes, n_classes)
-        Angles between them, in radians; 0 where one is zero.
+        Angle between the :math:`F_c` of each two classes, in radians; 0 where one of the two
+        is zero.
 
     theta : float
         Smallest angle of two classes, in radians; infinity for a single class.
@@ -34,12 +35,14 @@ class LevelStatistics:
         Smallest Frobenius norm of an :math:`F_c`.
 
     min_abs_sin : float
-        Smallest abs(sin) of an angle: 0 for parallel and for antiparallel matrices,
-        which theta does not see (:math:`\sum_c F_c = 0`, so two classes are always
-        antiparallel). Assumption 3 holds if and only if it is positive.
+        Smallest abs(sin) of an angle, 0 for parallel and for antiparallel matrices. Theta does
+        not detect antiparallel ones; the matrices of a level with two classes always are,
+        because :math:`\sum_c F_c = 0`. Assumption 3 holds if and only if min_abs_sin is
+        positive.
 
     delta_min : float
-        Smallest :math:`\|F_{c_1} - F_{c_2}\|`: what keeps classes apart in theorem 1.
+        Smallest distance :math:`\|F_{c_1} - F_{c_2}\|` of two classes, by which theorem 1
+        separates them.
 
     Examples
     --------
@@ -65,23 +68,23 @@ class HierarchyStatistics:
     Attributes
     ----------
     levels : list of n_levels LevelStatistics
-        Those of levels 0, ..., d - 1, which hold classes.
+        Statistics of levels 0, ..., d - 1, which hold classes.
 
     theta, lambda_, min_abs_sin, delta_min : float
-        The smallest over the levels.
+        Smallest value over the levels.
 
-    n_images : list of n_levels + 1 ints, or None where not known
-        Number of different images that levels 0, ..., d can be. Not known where several
-        parses give one image (shared patches) or symbols are replaced (symbol noise).
+    n_images : list of n_levels + 1 ints, or None where it is not known
+        Number of different images at levels 0, ..., d. It is not known where an image can have
+        several parses (shared patches) or where symbols are replaced (symbol noise).
 
-    entropy : list of n_levels + 1 floats, or None where not known
+    entropy : list of n_levels + 1 floats, or None where it is not known
         Entropy of the image at levels 0, ..., d, in nats, without pixel noise.
 
     Examples
     --------
     >>> from skhier import HierarchicalSampler
     >>> statistics = HierarchicalSampler(patches_per_class=2, random_state=0).fit().statistics()
-    >>> statistics.n_images[:2]  # 8 semantic images of 9 pixels
+    >>> statistics.n_images[:2]  # 8 semantic images, 2 patches for each of their 9 pixels
     [8, 4096]
     """
 
@@ -116,13 +119,13 @@ class HierarchyStatistics:
                 values = [""] * 4
             values = [f"{v:.4g}" if v != "" else v for v in values]
             values += ["?" if entropy is None else f"{entropy:.4g}"]
-            values += ["?" if n_images is None else _short(n_images)]
+            values += ["?" if n_images is None else _format_count(n_images)]
             rows.append([str(i), *values])
         return "\n".join("".join(f"{cell:>11}" for cell in row) for row in rows)
 
 
-def _short(n):
-    """A count that a person can read, of any size."""
+def _format_count(n):
+    """Format a positive int: as it is below 10 million, otherwise with three digits."""
     exponent = log10(n)
     if exponent < 7:
         return str(n)
@@ -130,7 +133,7 @@ def _short(n):
 
 
 def statistics(model):
-    """The exact statistics of a HierarchicalModel."""
+    """Compute the HierarchyStatistics of a HierarchicalModel."""
     n_classes = [rules.n_classes for rules in model.rules]
     frequencies = [root_frequencies(model.root, n_classes[0], model.symbol_noise[0])]
     for rules, n_next, noise in zip(model.rules, n_classes[1:], model.symbol_noise[1:]):
@@ -140,29 +143,30 @@ def statistics(model):
 
 
 def root_frequencies(root, n_classes, symbol_noise):
-    """P(pixel is c | label of the image) at level 0: (n_labels, n_classes, height, width)."""
+    """Compute P(class | label) of level 0: (n_labels, n_classes, height, width)."""
     return _with_noise(root.frequencies(n_classes), symbol_noise)
 
 
 def next_frequencies(frequencies, rules, n_next, symbol_noise):
-    """P(pixel is c | label of the image) at the level below.
+    """Compute P(class | label) of the next level from the frequencies of a level.
 
-    A class's frequency spreads over its patches, position by position.
+    The frequency of a class at a pixel is distributed over the pixels of its patches.
     """
     tables = rules.class_frequencies(n_next)
     n_labels, _, height, width = frequencies.shape
     p, q = rules.patch_size
-    spread = np.tensordot(frequencies, tables, axes=(1, 0))  # label, row, column, class, u, v
-    spread = spread.transpose(0, 3, 1, 4, 2, 5).reshape(n_labels, n_next, height * p, width * q)
-    return _with_noise(spread, symbol_noise)
+    below = np.tensordot(frequencies, tables, axes=(1, 0))  # label, row, column, class, u, v
+    below = below.transpose(0, 3, 1, 4, 2, 5).reshape(n_labels, n_next, height * p, width * q)
+    return _with_noise(below, symbol_noise)
 
 
 def _with_noise(frequencies, noise):
+    """Return the frequencies of classes after symbol noise."""
     return (1 - noise) * frequencies + noise / frequencies.shape[1]
 
 
 def level_statistics(frequencies, label_channel):
-    """LevelStatistics of class frequencies given the label before label noise."""
+    """Compute the LevelStatistics of class frequencies given the label before label noise."""
     frequencies = np.tensordot(label_channel, frequencies, axes=1)  # the channel is symmetric
     if len(frequencies) == 2:
         labeled = (frequencies[1] - frequencies[0]) / 2
@@ -171,10 +175,10 @@ def level_statistics(frequencies, label_channel):
     vectors = labeled.reshape(len(labeled), -1)
     vectors = np.where(np.abs(vectors) < 1e-15, 0, vectors)  # rounding of exact zeros
     norms = np.linalg.norm(vectors, axis=1)
-    unit = vectors / np.where(norms > 0, norms, 1)[:, None]
+    directions = vectors / np.where(norms > 0, norms, 1)[:, None]
     pairs = np.triu_indices(len(vectors), k=1)
-    # Half the angle from chords: exact for parallel and antiparallel vectors too.
-    chord, antichord = _distances(unit, unit), _distances(unit, -unit)
+    # Arc cosines are inexact for nearly parallel vectors; half angles from chords are not.
+    chord, antichord = _distances(directions, directions), _distances(directions, -directions)
     angles = 2 * np.arctan2(chord, antichord)
     angles = np.where(norms[:, None] * norms > 0, angles, 0.0)
     distances = _distances(vectors, vectors)
@@ -191,11 +195,12 @@ def level_statistics(frequencies, label_channel):
 
 
 def _distances(A, B):
+    """Return the distance of each row of A to each row of B."""
     return np.array([np.linalg.norm(B - row, axis=1) for row in A])
 
 
 def _counts(model, frequencies):
-    """(n_images, entropy) of levels 0, ..., d."""
+    """Return n_images and entropy, each a list over levels 0, ..., d."""
     images = model.root.images.reshape(len(model.root.images), -1)
     roots, which = np.unique(images, axis=0, return_inverse=True)
     p_root = np.bincount(which.ravel(), model.root.probabilities)
@@ -209,23 +214,24 @@ def _counts(model, frequencies):
         n_images.append(_count_images(model, roots, i + 1) if known else None)
         # Each pixel draws its patch independently, given its class.
         n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
-        of_choices = float(n_pixels_of_class @ _entropy(rules.weights))
-        entropy.append(entropy[-1] + of_choices if known else None)
+        of_patches = float(n_pixels_of_class @ _entropy(rules.weights))
+        entropy.append(entropy[-1] + of_patches if known else None)
     return n_images, entropy
 
 
 def _entropy(p):
+    """Return the entropy of each row of probabilities, in nats."""
     return -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
 
 
 def has_disjoint_sets(rules):
-    """Whether no patch belongs to two classes (assumption 2)."""
+    """Return whether no patch belongs to two classes (assumption 2)."""
     return len(np.unique(rules.rows, axis=0)) == len(rules.rows)
 
 
 def _count_images(model, roots, level):
-    """Number of different images at `level`: products over pixels of sums over patches."""
-    counts = None  # of what a pixel of each class can become at `level`
+    """Count the different images at `level`: products over pixels of sums over patches."""
+    counts = None  # number of different images at `level` below a pixel of each class
     for rules in reversed(model.rules[:level]):
         possible = rules.weights > 0
         if counts is None:
@@ -235,3 +241,45 @@ def _count_images(model, roots, level):
             below = counts[rules.patches].reshape(n_classes, k, -1).prod(axis=2)
             counts = (below * possible).sum(axis=1)
     return int(counts[roots].prod(axis=1).sum())
+
+
+def expected_product(model, level, factors):
+    """Compute the expected product over pixels j of factors[..., c_j, j], given each root image.
+
+    The recursion goes from the level up to the root. The factor of a pixel for class c is the
+    mean, over the patches of c, of the product of the factors of the patch's pixels.
+
+    Parameters
+    ----------
+    model : HierarchicalModel
+        The model.
+    level : int
+        Level of the pixels, after its symbol noise.
+    factors : ndarray of shape (..., n_classes, height, width)
+        Factor of each class at each pixel.
+
+    Returns
+    -------
+    expected : ndarray of shape (..., n_root_images)
+    """
+    factors = _before_noise(factors, model.symbol_noise[level])
+    for i in range(level - 1, -1, -1):
+        factors = _one_level_up(factors, model.rules[i])
+        factors = _before_noise(factors, model.symbol_noise[i])
+    rows, columns = np.indices(model.root.images.shape[1:])
+    return factors[..., model.root.images, rows, columns].prod(axis=(-2, -1))
+
+
+def _before_noise(factors, noise):
+    """Return the expected factor of each class as drawn, over its replacement by noise."""
+    return (1 - noise) * factors + noise * factors.mean(axis=-3, keepdims=True)
+
+
+def _one_level_up(factors, rules):
+    """Return the expected product of the factors of a patch, given the class of its pixel."""
+    p, q = rules.patch_size
+    product = 1.0
+    for u, v in np.ndindex(p, q):
+        # (..., class, patch, row, column)
+        product = product * factors[..., rules.patches[:, :, u, v], u::p, v::q]
+    return np.einsum("...ckhw,ck->...chw", product, rules.weights)

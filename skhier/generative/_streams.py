@@ -1,7 +1,7 @@
 """Random numbers addressed by (key, position): the same for any batch, order or process.
 
-Each key opens a SplitMix64 stream (Steele, Lea and Flood, 2014). A sample whose key
-depends on a seed and its index only is thus drawn without drawing those before it.
+Each key starts a SplitMix64 stream (Steele, Lea and Flood, 2014). The key of a sample depends
+on the seed and its index only, so a sample is drawn without drawing the samples before it.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ _BRANCH = np.uint64(0xD1B54A32D192ED03)
 
 
 def _mix(z):
-    """The finalizer of SplitMix64, in place: a bijection of uint64 that scatters every bit."""
+    """Apply the finalizer of SplitMix64, in place: a bijection that scatters every bit."""
     shifted = z >> np.uint64(30)
     z ^= shifted
     z *= np.uint64(0xBF58476D1CE4E5B9)
@@ -24,14 +24,14 @@ def _mix(z):
 
 
 def index_keys(seed, indices):
-    """One key for each (seed, index)."""
+    """Return one key for each (seed, index)."""
     seed = np.array([seed], dtype=np.uint64)
     indices = np.asarray(indices).astype(np.uint64)
     return _mix(_mix(seed + _GOLDEN) ^ _mix(indices * _GOLDEN + _GOLDEN))
 
 
 def content_keys(seed, rows):
-    """One key for each row of integers, a function of the seed and the row's content."""
+    """Return one key for each row of integers: a function of the seed and the row's values."""
     keys = np.full(len(rows), seed, dtype=np.uint64)
     for column in rows.T:
         keys = _mix((keys ^ column.astype(np.uint64)) + _GOLDEN)
@@ -39,21 +39,22 @@ def content_keys(seed, rows):
 
 
 def branch_keys(keys, number):
-    """Keys of other streams, one for each key and branch `number` >= 0."""
+    """Return keys of further streams: one for each key, different for each `number` >= 0."""
     return _mix(keys ^ (_BRANCH * np.array([number + 1], dtype=np.uint64)))
 
 
 def random_bits(keys, first, n_draws):
-    """Draws `first`, `first` + 1, ... of each key's stream: uint32, (len(keys), n_draws)."""
+    """Return draws `first`, `first` + 1, ... of each stream: uint32, (len(keys), n_draws)."""
     words = np.arange(first // 2, (first + n_draws + 1) // 2, dtype=np.uint64)
     bits = _mix(keys[:, None] + (words + np.uint64(1)) * _GOLDEN)
     return bits.astype("<u8", copy=False).view("<u4")[:, first % 2 : first % 2 + n_draws]
 
 
 def multiply_bits(bits, high):
-    """bits * high as uint64: its high word is an integer in range(high), its low word the rest.
+    """Return bits * high as uint64. Its high word is a random integer in range(high).
 
-    An integer is off its exact probability by less than high / 2**32, relatively.
+    The low word holds the remaining random bits. The relative error of an integer's probability
+    is less than high / 2**32.
     """
     product = bits.astype(np.uint64)
     product *= np.asarray(high, dtype=np.uint64)
@@ -61,14 +62,14 @@ def multiply_bits(bits, high):
 
 
 def draw_integers(keys, first, n_draws, high):
-    """Integers in range(high), an array (len(keys), n_draws); `high` may be an array."""
+    """Draw integers in range(high), an array (len(keys), n_draws); `high` may be an array."""
     product = multiply_bits(random_bits(keys, first, n_draws), high)
     product >>= np.uint64(32)
     return product.view(np.int64)
 
 
 def draw_normals(keys, n_draws):
-    """Independent N(0, 1), float32 of shape (len(keys), n_draws), by Box and Muller (1958)."""
+    """Draw float32 N(0, 1) of shape (len(keys), n_draws), by Box and Muller (1958)."""
     n_pairs = (n_draws + 1) // 2
     uniforms = random_bits(keys, 0, 2 * n_pairs).astype(np.float32)
     uniforms += np.float32(0.5)

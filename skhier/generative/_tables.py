@@ -1,4 +1,4 @@
-"""Patch tables: the patches of every class of a level, drawn or given by the user.
+"""Patch tables: the patches of every class of a level, drawn or passed by the user.
 
 A table of level i is an array (|C_i|, k, height, width[, n_channels]): row c is S_c.
 """
@@ -13,8 +13,8 @@ from .._base._validation import to_floats
 def draw_symbol_table(n_classes, k, patch_size, n_symbols, overlap, rng):
     """Draw sets of patches over `n_symbols` symbols, uniformly.
 
-    `overlap` * k patches, rounded, are common to all classes; all others are different
-    (overlap = 0 is assumption 2). Nothing is enumerated unless half of all patches are
+    `overlap` * k patches, rounded, are common to all classes. All other patches are different;
+    overlap = 0 is assumption 2. Patches are enumerated only if more than half of them are
     needed.
 
     Raises
@@ -22,8 +22,8 @@ def draw_symbol_table(n_classes, k, patch_size, n_symbols, overlap, rng):
     ValueError
         If more patches are needed than exist.
     """
-    needed, cells = _n_distinct(n_classes, k, overlap), prod(patch_size)
-    total = n_symbols**cells
+    needed, n_pixels = _n_distinct(n_classes, k, overlap), prod(patch_size)
+    total = n_symbols**n_pixels
     if needed > total:
         raise ValueError(
             f"patches_per_class={k} for {n_classes} semantic classes needs {needed} "
@@ -32,17 +32,17 @@ def draw_symbol_table(n_classes, k, patch_size, n_symbols, overlap, rng):
         )
     if total < 2 * needed:
         codes = rng.permutation(total)[:needed]
-        digits = n_symbols ** np.arange(cells)
+        digits = n_symbols ** np.arange(n_pixels)
         rows = codes[:, None] // digits % n_symbols
     else:
-        rows = np.empty((0, cells), dtype=np.int64)
+        rows = np.empty((0, n_pixels), dtype=np.int64)
         while len(rows) < needed:
-            more = rng.randint(n_symbols, size=(2 * (needed - len(rows)), cells))
+            more = rng.randint(n_symbols, size=(2 * (needed - len(rows)), n_pixels))
             rows = np.concatenate([rows, more])
             _, first = np.unique(rows, axis=0, return_index=True)
             rows = rows[np.sort(first)]
         rows = rows[:needed]
-    return _share_out(rows, n_classes, k, overlap, rng).reshape(n_classes, k, *patch_size)
+    return _assign(rows, n_classes, k, overlap, rng).reshape(n_classes, k, *patch_size)
 
 
 def draw_pixel_table(n_classes, k, patch_size, n_channels, kind, overlap, rng):
@@ -53,18 +53,19 @@ def draw_pixel_table(n_classes, k, patch_size, n_channels, kind, overlap, rng):
     ValueError
         If more orthonormal patches are needed than a patch has values.
     """
-    needed, cells = _n_distinct(n_classes, k, overlap), prod(patch_size) * n_channels
-    if kind != "gaussian" and needed > cells:
+    needed, n_values = _n_distinct(n_classes, k, overlap), prod(patch_size) * n_channels
+    if kind != "gaussian" and needed > n_values:
         raise ValueError(
             f"pixel_patches={kind!r} with patches_per_class={k} for {n_classes} semantic "
             f"classes needs {needed} orthonormal patches, but a patch of size {patch_size} "
-            f"with n_channels={n_channels} has {cells} values."
+            f"with n_channels={n_channels} has {n_values} values."
         )
-    rows = np.eye(needed, cells) if kind == "one_hot" else rng.standard_normal((needed, cells))
+    shape = needed, n_values
+    rows = np.eye(*shape) if kind == "one_hot" else rng.standard_normal(shape)
     if kind == "orthonormal":
         q, r = np.linalg.qr(rows.T)
-        rows = (q * np.sign(np.diag(r))).T  # so that every basis is equally likely
-    rows = _share_out(rows.astype(np.float32), n_classes, k, overlap, rng)
+        rows = (q * np.sign(np.diag(r))).T  # makes every basis equally likely
+    rows = _assign(rows.astype(np.float32), n_classes, k, overlap, rng)
     return rows.reshape(n_classes, k, *_pixel_shape(patch_size, n_channels))
 
 
@@ -73,12 +74,13 @@ def _pixel_shape(patch_size, n_channels):
 
 
 def _n_distinct(n_classes, k, overlap):
+    """Return the number of different patches of a level."""
     shared = round(overlap * k)
     return n_classes * (k - shared) + shared
 
 
-def _share_out(rows, n_classes, k, overlap, rng):
-    """Give each class its own rows and those common to all, in random places."""
+def _assign(rows, n_classes, k, overlap, rng):
+    """Assign rows to classes: the common rows and its own to each class, in random order."""
     shared = round(overlap * k)
     if shared == 0:
         return rows.reshape(n_classes, k, -1)
@@ -89,13 +91,13 @@ def _share_out(rows, n_classes, k, overlap, rng):
 
 
 def check_symbol_table(table, level):
-    """A table that the user gives for a level above the last, as int64.
+    """Check a table that the user passes for a level above the last; return it as int64.
 
     Raises
     ------
     ValueError
-        If it is not an array (n_classes, k, height, width) of non-negative integers, or
-        a class has a patch twice.
+        If the table is not an array (n_classes, k, height, width) of non-negative integers,
+        or a class has a patch twice.
     """
     name = f"symbol_patches[{level}]"
     table = np.asarray(table)
@@ -105,17 +107,17 @@ def check_symbol_table(table, level):
             "an array (n_semantic_classes, patches_per_class, height, width) of classes of "
             "the next level, integers >= 0."
         )
-    _refuse_repeated(table, name)
+    _check_distinct(table, name)
     return table.astype(np.int64)
 
 
 def check_pixel_table(table):
-    """A table that the user gives for the last level, as float32.
+    """Check a table that the user passes for the last level; return it as float32.
 
     Raises
     ------
     ValueError
-        If it is not an array (n_classes, k, height, width[, n_channels]) of finite
+        If the table is not an array (n_classes, k, height, width[, n_channels]) of finite
         numbers, or a class has a patch twice.
     """
     try:
@@ -127,16 +129,17 @@ def check_pixel_table(table):
         raise ValueError(
             "pixel_patches is not valid: it takes 'gaussian', 'orthonormal', 'one_hot' or "
             "an array (n_semantic_classes, patches_per_class, height, width) or (..., "
-            f"n_channels) of finite numbers; got one of shape {table.shape}."
+            f"n_channels) of finite numbers; got an array of shape {table.shape}."
         )
-    _refuse_repeated(table, "pixel_patches")
+    _check_distinct(table, "pixel_patches")
     return table
 
 
-def _refuse_repeated(table, name):
+def _check_distinct(table, name):
+    """Raise ValueError if a class has a patch twice."""
     for c, patches in enumerate(table.reshape(*table.shape[:2], -1)):
         if len(np.unique(patches, axis=0)) < len(patches):
             raise ValueError(
-                f"{name} gives class {c} a patch twice: its set has different patches; "
-                "rule_weights makes some more likely than others."
+                f"{name} gives class {c} a patch twice, but the patches of a set must differ. To "
+                "make a patch more likely than others, set rule_weights."
             )

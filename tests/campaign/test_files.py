@@ -356,7 +356,7 @@ def test_pickles_call_nothing(call, tmp_path):
 
 
 def test_gzipped_bombs(tmp_path, monkeypatch):
-    monkeypatch.setattr("skhier.datasets._bytes.MOST_BYTES", 10**5)
+    monkeypatch.setattr("skhier.datasets._io.MAX_FILE_BYTES", 10**5)
     bomb = tmp_path / "train-images-idx3-ubyte.gz"
     bomb.write_bytes(gzip.compress(bytes(10**7)))
     for read in (lambda: load_cifar10(bomb), lambda: load_fashion_mnist(tmp_path)):

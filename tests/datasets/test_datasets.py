@@ -18,13 +18,14 @@ from skhier.datasets import (
 
 
 def idx(array):
+    """Return an array in the IDX format."""
     header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     return header + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Files in the format of Fashion-MNIST: 6 training and 2 test images, some gzipped."""
+    """Write files in the format of Fashion-MNIST: 6 training and 2 test images, two gzipped."""
     rng = np.random.default_rng(0)
     arrays = {
         "train-images-idx3-ubyte": rng.integers(256, size=(6, 28, 28)),
@@ -40,7 +41,7 @@ def folder(tmp_path):
     return tmp_path, arrays
 
 
-def test_fashion_mnist(folder, monkeypatch):
+def test_fashion_mnist_is_read_from_a_folder(folder, monkeypatch):
     path, arrays = folder
     data = load_fashion_mnist(path)
     assert data.n_train == 6
@@ -52,7 +53,7 @@ def test_fashion_mnist(folder, monkeypatch):
     assert_array_equal(load_fashion_mnist().images, data.images)
 
 
-def test_fashion_mnist_that_is_not_there(tmp_path):
+def test_without_files_the_error_says_how_to_get_fashion_mnist(tmp_path):
     with pytest.raises(FileNotFoundError, match="apt install dataset-fashion-mnist"):
         load_fashion_mnist(tmp_path)
 
@@ -66,14 +67,14 @@ def test_fashion_mnist_that_is_not_there(tmp_path):
         ({"X": np.array([None] * 3), "y": np.zeros(3)}, "X is of dtype object"),
     ],
 )
-def test_bad_npz(tmp_path, arrays, message):
+def test_npz_files_without_images_and_labels_are_refused(tmp_path, arrays, message):
     path = tmp_path / "data.npz"
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match=message):
         load_npz(path)
 
 
-def test_a_file_that_is_no_npz(tmp_path):
+def test_files_that_are_not_npz_are_refused(tmp_path):
     path = tmp_path / "data.npz"
     path.write_text("no zip file")
     with pytest.raises(ValueError, match=r"is not an \.npz file"):
@@ -82,7 +83,7 @@ def test_a_file_that_is_no_npz(tmp_path):
 
 @pytest.fixture
 def cifar10():
-    """Batches in the format of CIFAR-10: 3 training and 2 test images."""
+    """Return batches in the format of CIFAR-10: 3 training and 2 test images."""
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(5, 32, 32, 3)).astype(np.uint8)
     target = np.array([3, 1, 4, 1, 9])
@@ -125,11 +126,11 @@ def test_cifar10_from_npz(cifar10, tmp_path):
     assert_array_equal(dataset.images, images)
     assert dataset.n_train is None
     np.savez(tmp_path / "small.npz", X=images[:, :8, :8], y=target)
-    with pytest.raises(ValueError, match="those of CIFAR-10 are"):
+    with pytest.raises(ValueError, match="images of CIFAR-10 have shape"):
         load_cifar10(tmp_path / "small.npz")
 
 
-def test_bad_cifar10_files(tmp_path):
+def test_missing_and_damaged_cifar10_files_are_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"cifar-10-python.tar.gz from .* fetch_cifar10"):
         load_cifar10(tmp_path)
     (tmp_path / "test_batch.bin").write_bytes(b"short")
@@ -148,14 +149,14 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
 
 
 @pytest.fixture
-def nothing_local(monkeypatch):
+def no_local_files(monkeypatch):
     def load(folder=None):
         raise FileNotFoundError("Get its files")
 
     monkeypatch.setattr("skhier.datasets._openml.load_fashion_mnist", load)
 
 
-def test_fetching_offline(nothing_local, monkeypatch):
+def test_offline_the_error_says_how_to_get_the_images(no_local_files, monkeypatch):
     def fetch_openml(**kwargs):
         raise URLError("no route to host")
 
@@ -166,7 +167,7 @@ def test_fetching_offline(nothing_local, monkeypatch):
         fetch_cifar10()
 
 
-def test_fetching(nothing_local, monkeypatch):
+def test_downloaded_images_have_their_shape_and_colors(no_local_files, monkeypatch):
     def fetch_openml(data_id, **kwargs):
         n_values = {40996: 784, 40927: 3072}[data_id]
         return np.arange(2.0 * n_values).reshape(2, -1) % 251, np.array(["7", "2"])
@@ -175,12 +176,12 @@ def test_fetching(nothing_local, monkeypatch):
     clothes, cifar = fetch_fashion_mnist(), fetch_cifar10()
     assert clothes.images.shape == (2, 28, 28)
     assert cifar.images.shape == (2, 32, 32, 3)
-    assert cifar.images[0, 0, 1, 0] == 1  # red comes first in a row of OpenML's
+    assert cifar.images[0, 0, 1, 0] == 1  # a row of OpenML holds all red values first
     assert cifar.images[0, 0, 0, 1] == 1024 % 251
     assert_array_equal(clothes.target, [7, 2])
 
 
-def test_what_is_on_this_machine_is_not_fetched(folder, monkeypatch):
+def test_local_files_are_not_downloaded(folder, monkeypatch):
     path, _ = folder
     monkeypatch.setenv("SKHIER_FASHION_MNIST", str(path))
     assert len(fetch_fashion_mnist().images) == 8

@@ -6,7 +6,7 @@ from skhier.datasets import make_appendix_d, make_digits_hierarchy, make_random_
 from skhier.datasets._hierarchies import _ARMS, _stroke_patches
 
 
-def test_digits_are_those_of_section_3_2():
+def test_digits_match_section_3_2():
     digits = make_digits_hierarchy(200, return_X_y=False, random_state=0)
     assert digits.images.shape == (200, 27, 27)
     assert set(digits.target) == {0, 1}
@@ -20,7 +20,7 @@ def test_digits_are_those_of_section_3_2():
     assert_array_equal(by_digit.sampler.classes_.astype(str), by_digit.target_names)
 
 
-def test_every_drawing_of_a_stroke_reaches_the_sides_that_it_must():
+def test_strokes_of_every_drawing_connect_and_reach_its_sides_only():
     shapes = [set(arms) for arms in _ARMS.values()]
     for arms, drawings in zip(shapes, _stroke_patches(), strict=True):
         for drawing in drawings:
@@ -38,7 +38,7 @@ def test_every_drawing_of_a_stroke_reaches_the_sides_that_it_must():
                         assert here == (middle and (down, right) in arms)
 
 
-def test_appendix_d():
+def test_arrays_and_bunches_of_appendix_d_hold_the_same_samples():
     X, y = make_appendix_d(50, patches_per_class=10, random_state=0)
     assert X.shape == (50, 27, 27)
     model = make_appendix_d(50, patches_per_class=10, return_X_y=False, random_state=0)
@@ -47,7 +47,7 @@ def test_appendix_d():
     assert [len(level) for level in model.latents] == [50, 50]
 
 
-def test_random_hierarchy():
+def test_strings_of_the_random_hierarchy_model_follow_its_rules():
     model = make_random_hierarchy(
         300,
         n_classes=5,
@@ -71,7 +71,7 @@ def test_random_hierarchy():
     assert set(y) == set(range(8))
 
 
-def test_bad_target():
+def test_invalid_targets_are_refused():
     with pytest.raises(ValueError, match="target='even' is not valid"):
         make_digits_hierarchy(target="even")
 
@@ -95,6 +95,6 @@ def test_bunches_describe_themselves(make):
         ({"n_classes": 1.5}, "n_classes=1.5 is not valid"),
     ],
 )
-def test_random_hierarchies_that_cannot_be(params, message):
+def test_impossible_random_hierarchies_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         make_random_hierarchy(5, **params)

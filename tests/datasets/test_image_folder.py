@@ -1,4 +1,4 @@
-"""Folders of images of every kind, and of what is none."""
+"""Folders of images of all kinds, and of files that are not images."""
 
 import sys
 import warnings
@@ -22,14 +22,14 @@ def folder(tmp_path):
 
 
 def color_of(folder, image, name, **params):
-    """The color of a folder's last image, which is of one color."""
+    """Save an image in a folder, load the folder, and return the one color of the image."""
     image.save(folder / "b" / name, **params)
     last = load_image_folder(folder, (4, 6, 3)).images[-1]
     assert (last == last[0, 0]).all()
     return tuple(last[0, 0].tolist())
 
 
-def test_labels_names_and_order(folder):
+def test_labels_and_files_are_in_alphabetical_order(folder):
     (folder / "b" / "below").mkdir()
     for name in ("10.png", "2.PNG", "below/0.bmp", ".DS_Store", "below/.hidden.png"):
         Image.new("L", (5, 5)).save(folder / "b" / name, "png")
@@ -60,12 +60,12 @@ def test_labels_names_and_order(folder):
         ("I", 65535, WHITE),
     ],
 )
-def test_kinds_of_images(folder, mode, color, expected):
+def test_images_of_all_modes_are_converted(folder, mode, color, expected):
     name = "2.tiff" if mode == "I" else "2.png"
     assert color_of(folder, Image.new(mode, (30, 20), color), name) == expected
 
 
-def test_transparent_palettes_and_print_colors(folder):
+def test_transparent_palettes_and_print_colors_are_converted(folder):
     palette = Image.new("P", (9, 9), 0)
     palette.putpalette([0, 0, 255] * 256)
     assert color_of(folder, palette, "2.gif", transparency=0) == WHITE
@@ -76,7 +76,7 @@ def test_transparent_palettes_and_print_colors(folder):
 
 def test_images_are_turned_upright_and_resized(folder):
     pixels = np.zeros((40, 80, 3), np.uint8)
-    pixels[:, :40] = 255  # white on the left; turned a quarter to the right, on top
+    pixels[:, :40] = 255  # white on the left; after a quarter turn to the right, white on top
     exif = Image.Exif()
     exif[0x0112] = 6
     for name in ("2.jpg", "3.png"):
@@ -118,7 +118,7 @@ def test_long_lists_of_unreadable_files_are_cut(folder):
 
 def test_images_that_claim_to_be_enormous_are_refused(folder, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 150)
-    warnings.simplefilter("default")  # a warning would do for Pillow
+    warnings.simplefilter("default")  # Pillow would only warn
     with pytest.raises(ValueError, match=r"2 of 2 files .* exceeds limit of 150 pixels"):
         load_image_folder(folder, (8, 8))
 
@@ -132,12 +132,12 @@ def test_images_that_claim_to_be_enormous_are_refused(folder, monkeypatch):
         ((0, 8), r"image_shape=\(0, 8\) is not valid"),
     ],
 )
-def test_bad_shapes(folder, image_shape, message):
+def test_invalid_shapes_are_refused(folder, image_shape, message):
     with pytest.raises(ValueError, match=message):
         load_image_folder(folder, image_shape)
 
 
-def test_folders_that_are_not_as_they_should_be(folder, tmp_path_factory):
+def test_folders_without_one_subfolder_for_each_label_are_refused(folder, tmp_path_factory):
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*absent"):
         load_image_folder(folder / "absent", (8, 8))
     with pytest.raises(ValueError, match="one subfolder of images for each label, but nothing"):

@@ -10,21 +10,23 @@ from skhier.datasets import make_random_hierarchy
 
 
 def enumerate_latents(sampler):
-    """Every way in which the latents can come about: (log p, label, [X0, X1, ...])."""
-    ways = []
+    """Return all possible draws of the latents: tuples (log p, label, [X0, X1, ...])."""
+    draws = []
     label_counts = {label: (sampler.root_labels_ == label).sum() for label in sampler.classes_}
     for image, label in zip(sampler.root_images_, sampler.root_labels_):
-        ways.append((-np.log(len(label_counts) * label_counts[label]), label, [image]))
+        draws.append((-np.log(len(label_counts) * label_counts[label]), label, [image]))
     for i, table in enumerate(sampler.patches_):
         noise = np.broadcast_to(sampler.symbol_noise, sampler.n_levels)[i]
         if noise:
-            ways = [way for one in ways for way in corrupt(*one, noise, len(table))]
+            draws = [new for draw in draws for new in corrupt(*draw, noise, len(table))]
         if i < sampler.n_levels - 1:
-            ways = [way for one in ways for way in expand(*one, table, sampler.rule_weights_[i])]
-    return ways
+            weights = sampler.rule_weights_[i]
+            draws = [new for draw in draws for new in expand(*draw, table, weights)]
+    return draws
 
 
 def corrupt(log_p, label, levels, noise, n_classes):
+    """Yield a draw with every possible result of symbol noise on its last level."""
     image = levels[-1]
     for new in product(range(n_classes), repeat=image.size):
         new = np.reshape(new, image.shape)
@@ -33,6 +35,7 @@ def corrupt(log_p, label, levels, noise, n_classes):
 
 
 def expand(log_p, label, levels, table, weights):
+    """Yield a draw with every possible next level."""
     image = levels[-1]
     for choice in product(range(table.shape[1]), repeat=image.size):
         choice = np.reshape(choice, image.shape)
@@ -42,7 +45,7 @@ def expand(log_p, label, levels, table, weights):
 
 
 def log_likelihoods(sampler, X, classes):
-    """log P(X | classes of the last level): one number for each image."""
+    """Compute log P(X | classes of the last level): one number for each image."""
     table, weights = sampler.patches_[-1].astype(float), sampler.rule_weights_[-1]
     p, q = table.shape[2:]
     total = np.zeros(len(X))
@@ -61,19 +64,22 @@ def log_likelihoods(sampler, X, classes):
 
 
 def assert_inference_is_exact(sampler, X):
-    ways = enumerate_latents(sampler)
-    log_joint = np.array([log_p + log_likelihoods(sampler, X, w[-1]) for log_p, _, w in ways])
+    draws = enumerate_latents(sampler)
+    log_joint = np.array(
+        [log_p + log_likelihoods(sampler, X, levels[-1]) for log_p, _, levels in draws]
+    )
     log_p = logsumexp(log_joint, axis=0)
     assert_allclose(sampler.score_samples(X), log_p, rtol=1e-9, atol=1e-9)
-    p_way = np.exp(log_joint - log_p)
+    p_draw = np.exp(log_joint - log_p)
     for i, table in enumerate(sampler.patches_):
-        levels = np.array([levels[i] for *_, levels in ways])
+        images = np.array([levels[i] for *_, levels in draws])
         expected = np.stack(
-            [np.tensordot(p_way.T, levels == c, axes=1) for c in range(len(table))], axis=-1
+            [np.tensordot(p_draw.T, images == c, axes=1) for c in range(len(table))], axis=-1
         )
         assert_allclose(sampler.posterior(X, level=i), expected, atol=1e-9)
     p_label = np.stack(
-        [p_way[[label == y for _, label, _ in ways]].sum(axis=0) for y in sampler.classes_], axis=-1
+        [p_draw[[label == y for _, label, _ in draws]].sum(axis=0) for y in sampler.classes_],
+        axis=-1,
     )
     flip = sampler.label_noise / (len(sampler.classes_) - 1)
     p_label = (1 - sampler.label_noise) * p_label + flip * (1 - p_label)
@@ -112,8 +118,8 @@ def test_posteriors_agree_with_enumeration(name, n_labels):
 
 
 def test_images_that_contradict_the_model_have_exact_posteriors():
-    # With so little noise the best explanation has probability exp(-10^5): linear messages
-    # underflow.
+    # With a noise of 0.003 the best explanation has a probability of exp(-10^5), which underflows
+    # in linear messages.
     sampler = HierarchicalSampler(
         n_semantic_classes=[3, 2],
         patch_size=[(1, 3), (2, 1)],
@@ -126,11 +132,32 @@ def test_images_that_contradict_the_model_have_exact_posteriors():
     X = np.random.default_rng(0).standard_normal((20, 2, 6)).astype(np.float32)
     assert (sampler.score_samples(X) < -1e4).all()
     assert_inference_is_exact(sampler, X)
-    mixed = np.concatenate([sampler.sample(5)[0], X])  # linear and logarithmic in one batch
+    # A batch of images with linear messages and images with logarithms.
+    mixed = np.concatenate([sampler.sample(5)[0], X])
     assert_inference_is_exact(sampler, mixed)
 
 
-def test_impossible_images():
+@pytest.mark.parametrize(("left", "right"), [(35, 12), (12, 35)])
+def test_equally_distant_explanations_are_equally_likely_at_any_noise(left, right):
+    # Root image 0 misses two pixels by `left` and two by `right`; root image 1 misses the first
+    # two by 37 and no others. The sums of squares are equal, and exact in float32. At a standard
+    # deviation of 1.35 the left patch of image 0 has a relative probability of 1e-292, the one of
+    # image 1 less than the smallest float, and the right patches decide between them.
+    assert left**2 + right**2 == 37**2
+    pixels = np.array([left, 37.0, 100 + right, 100, 0]).reshape(5, 1, 1, 1)
+    symbols = np.arange(4).repeat(2).reshape(4, 1, 1, 2)
+    X = np.array([[[0.0, 0, 100, 100]]])
+    for pixel_noise in np.geomspace(0.3, 30, 400):
+        sampler = HierarchicalSampler(
+            symbol_patches=[symbols], pixel_patches=pixels, pixel_noise=pixel_noise
+        ).fit([[[0, 2]], [[1, 3]]], [0, 1])
+        assert_allclose(sampler.bayes_predict_proba(X), [[0.5, 0.5]], atol=1e-9)
+        assert_allclose(sampler.posterior(X)[0, 0, 0], [0.5, 0.5, 0, 0], atol=1e-9)
+        log_density = -(37**2) / pixel_noise**2 - 2 * np.log(2 * np.pi * pixel_noise**2)
+        assert_allclose(sampler.score_samples(X), [log_density], rtol=1e-9)
+
+
+def test_impossible_images_have_likelihood_0_and_no_posterior():
     sampler = HierarchicalSampler(random_state=0).fit()
     X, _ = sampler.sample(4)
     X[2] = 0
@@ -144,7 +171,7 @@ def test_impossible_images():
 
 
 def test_the_published_bayes_accuracy_of_the_random_hierarchy_model():
-    # Measured elsewhere with other code, for another draw of rules.
+    # The numbers were measured with other code, on other draws of the rules.
     published = {0.05: 0.872, 0.1: 0.747, 0.2: 0.540, 0.3: 0.389}
     for corruption, accuracy in published.items():
         risks = [
@@ -176,7 +203,7 @@ def test_posteriors_are_calibrated():
         p = sampler.posterior(X, level=level)
         assert_allclose(p.sum(axis=-1), 1)
         hits = np.take_along_axis(p, classes[..., None], axis=-1)[..., 0]
-        # E[p(true class)] = E[sum p^2]: a property of true posteriors only.
+        # E[p(true class)] = E[sum p^2] holds for true posteriors only.
         difference = hits - (p**2).sum(axis=-1)
         by_image = difference.mean(axis=(1, 2))
         assert abs(by_image.mean()) < 5 * by_image.std() / np.sqrt(len(X))
@@ -202,7 +229,7 @@ def test_parse_recovers_all_levels_of_1000_models():
             assert_array_equal(parsed, latent)
 
 
-def test_parsed_patches_are_those_that_were_drawn():
+def test_parsed_patches_are_the_drawn_patches():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     X, _, latents = sampler.sample(50, return_latents=True)
     levels = [*latents, X]
@@ -215,11 +242,11 @@ def test_parsed_patches_are_those_that_were_drawn():
 
 def test_ambiguous_patches_are_not_parsed():
     sampler = HierarchicalSampler(overlap=[1.0, 0.0], random_state=0).fit()
-    with pytest.raises(ValueError, match=r"at level 0, .* a patch of several classes. Method post"):
+    with pytest.raises(ValueError, match=r"at level 0, .* a patch of several classes. For noisy"):
         sampler.parse(sampler.sample(3)[0])
 
 
-def test_bad_arguments():
+def test_invalid_arguments_are_refused():
     sampler = HierarchicalSampler(random_state=0).fit()
     X, _ = sampler.sample(2)
     with pytest.raises(ValueError, match="level=2 is not valid: it takes an int from 0 to 1"):
@@ -233,7 +260,7 @@ def test_bad_arguments():
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-def test_log_likelihoods_of_semantic_images(noise):
+def test_likelihoods_of_semantic_images_are_their_frequencies(noise):
     sampler = HierarchicalSampler(
         1, n_semantic_classes=2, root_shape=(1, 3), n_root_images=2, symbol_noise=noise
     ).fit()

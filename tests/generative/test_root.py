@@ -15,7 +15,7 @@ from skhier.generative._root import linear_separator
         ([[0, 0], [1, 1], [2, 2]], [0, 1, 2], True),
     ],
 )
-def test_linear_separability(images, labels, separable):
+def test_a_separator_is_found_if_and_only_if_one_exists(images, labels, separable):
     images = np.array(images)[:, None]
     assert (linear_separator(images, np.array(labels), 3) is not None) == separable
 
@@ -25,14 +25,14 @@ def test_the_separator_of_one_pixel_is_known():
     sampler = HierarchicalSampler(1, root="label", random_state=0).fit()
     assert_allclose(sampler.separator_.ravel(), [-1, 1])
     assert_allclose(sampler.margin_, 1 / np.sqrt(2))
-    # Three labels: W_y,y - W_l,y >= 1 for both others, and the columns are independent:
-    # each has 2/3, -1/3, -1/3.
+    # Three labels: W_y,y - W_l,y >= 1 for both other labels l, and the columns are independent.
+    # Each column has the entries 2/3, -1/3, -1/3.
     sampler = HierarchicalSampler(1, root="label", n_labels=3, random_state=0).fit()
     assert_allclose(sampler.separator_[:, :, 0, 0], np.eye(3) - 1 / 3, atol=1e-9)
     assert_allclose(sampler.margin_, 1 / np.sqrt(2))
 
 
-def test_no_separator_is_reported():
+def test_labels_that_are_not_separable_are_reported():
     X = np.array([[[0, 0]], [[1, 1]], [[0, 1]], [[1, 0]]])
     sampler = HierarchicalSampler(random_state=0).fit(X, [0, 0, 1, 1])
     assert sampler.separator_ is None
@@ -42,12 +42,12 @@ def test_no_separator_is_reported():
     assert "no separator exists" in first.evidence
 
 
-def test_a_separator_of_many_images():
-    # More constraints than enter at a time.
+def test_a_separator_of_many_images_separates_them():
+    # There are 400 constraints; at most 64 are added at a time.
     rng = np.random.default_rng(0)
     X = rng.integers(3, size=(400, 5, 5))
     labels = (X[:, 0, 0] == 1).astype(int)
     separator = linear_separator(X, labels, 3)
     scores = (np.eye(3)[X].transpose(0, 3, 1, 2) * separator).sum(axis=(1, 2, 3))
     assert ((2 * labels - 1) * scores).min() > 1 - 1e-6
-    assert np.linalg.norm(separator) < np.sqrt(3)  # that of w = -1, 1, -1 at one pixel
+    assert np.linalg.norm(separator) < np.sqrt(3)  # the norm of w = (-1, 1, -1) at one pixel

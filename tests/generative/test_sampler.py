@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 from skhier import HierarchicalSampler
 from skhier.generative._streams import draw_integers, draw_normals, index_keys
@@ -71,7 +71,7 @@ def test_zipf_weights_fall_with_rank():
 
 
 def test_sets_of_patches_are_disjoint():
-    # 4 * 30 of the 2^7 = 128 possible patches: most are needed, so they are enumerated.
+    # 4 * 30 of the 2^7 = 128 possible patches are drawn: more than half, so all are enumerated.
     sampler = HierarchicalSampler(
         2, n_semantic_classes=[4, 2], patch_size=[(1, 7), (1, 2)], random_state=0
     ).fit()
@@ -79,7 +79,7 @@ def test_sets_of_patches_are_disjoint():
     assert len(np.unique(rows, axis=0)) == 120
 
 
-def test_overlap_is_what_all_classes_share():
+def test_overlap_is_the_share_of_patches_that_all_classes_have():
     sampler = HierarchicalSampler(patches_per_class=10, overlap=[0.3, 1.0], random_state=0).fit()
     for table, shared in zip(sampler.patches_, [3, 10]):
         rows = [{patch.tobytes() for patch in patches} for patches in table]
@@ -89,7 +89,7 @@ def test_overlap_is_what_all_classes_share():
 
 
 @pytest.mark.parametrize("kind", ["orthonormal", "one_hot"])
-def test_orthonormal_patches(kind):
+def test_orthonormal_patches_are_orthonormal_and_recognized(kind):
     sampler = HierarchicalSampler(
         1, n_semantic_classes=3, patches_per_class=6, pixel_patches=kind, n_channels=2
     ).fit()
@@ -115,7 +115,7 @@ def test_given_patches_are_used():
     assert_array_equal(X, np.stack([2 * latents[1], 2 * latents[1] + 1], axis=-1).reshape(X.shape))
 
 
-def test_label_as_root_symbol():
+def test_the_root_symbol_can_be_the_label():
     sampler = HierarchicalSampler(3, root="label", n_labels=5, random_state=0).fit()
     X, y, latents = sampler.sample(100, return_latents=True)
     assert X.shape == (100, 27, 27)
@@ -164,7 +164,8 @@ def test_noise_has_its_probability_and_changes_nothing_else():
     assert abs((y != noisy_y).mean() - 0.2) < 5 * np.sqrt(0.2 * 0.8 / n)
     assert_array_equal(noisy_latents[0], latents[0])
     changed = noisy_latents[1] != latents[1]
-    assert abs(changed.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / changed.size)  # 1 of 4 is itself
+    # A class is replaced with probability 0.4, in a quarter of the cases by itself.
+    assert abs(changed.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / changed.size)
     kept = ~changed.repeat(3, axis=1).repeat(3, axis=2)
     noise = (noisy_X - X)[kept]
     assert abs(noise.mean()) < 5 * 0.5 / np.sqrt(len(noise))
@@ -185,7 +186,7 @@ def test_normal_draws_are_normal():
     for power, moment, variance in [(1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)]:
         assert abs((draws**power).mean() - moment) < 5 * np.sqrt(variance / n)
     pairs = draws.reshape(1000, 101)
-    lag = (pairs[:, :50] * pairs[:, 51:]).mean()  # radius and angle are shared by pairs
+    lag = (pairs[:, :50] * pairs[:, 51:]).mean()  # a pair has one radius and one angle
     assert abs(lag) < 5 / np.sqrt(50_000)
 
 
@@ -196,10 +197,10 @@ def test_samples_depend_on_seed_and_index_only():
     assert_array_equal(fewer, X[:100])
     assert_array_equal(labels, y[:100])
     indices = [999, 3, 3, 500]
-    some, labels, some_latents = sampler.sample_at(indices, random_state=5, return_latents=True)
-    assert_array_equal(some, X[indices])
+    drawn, labels, drawn_latents = sampler.sample_at(indices, random_state=5, return_latents=True)
+    assert_array_equal(drawn, X[indices])
     assert_array_equal(labels, y[indices])
-    assert_array_equal(some_latents[1], latents[1][indices])
+    assert_array_equal(drawn_latents[1], latents[1][indices])
     batches = list(sampler.iter_batches(1000, 300, random_state=5))
     assert [len(batch) for batch, _ in batches] == [300, 300, 300, 100]
     assert_array_equal(np.concatenate([batch for batch, _ in batches]), X)
@@ -217,7 +218,7 @@ def test_far_indices_cost_no_more():
     assert not np.array_equal(far, sampler.sample_at([10**18 + 1])[0])
 
 
-def test_streams_are_the_same_however_they_are_read():
+def test_streams_are_the_same_in_any_order_and_any_parts():
     keys = index_keys(3, np.arange(10))
     whole = draw_integers(keys, 0, 9, 100)
     parts = [draw_integers(keys, first, n, 100) for first, n in [(0, 2), (2, 3), (5, 4)]]
@@ -225,7 +226,7 @@ def test_streams_are_the_same_however_they_are_read():
     assert_array_equal(draw_integers(keys[[7, 2]], 0, 9, 100), whole[[7, 2]])
 
 
-def test_many_labels():
+def test_more_than_two_labels_are_numbered_from_0():
     sampler = HierarchicalSampler(n_labels=5, random_state=0).fit()
     assert_array_equal(np.unique(sampler.sample(200)[1]), np.arange(5))
 
@@ -239,9 +240,7 @@ def test_levels_are_drawn_until_theta_and_lambda_are_reached():
     with pytest.raises(ValueError, match=r"not reached in max_draws=20 draws: the best at level 1"):
         HierarchicalSampler(min_lambda=0.4, max_draws=20, random_state=0).fit()
     X = np.array([[[0, 0]], [[1, 1]]])
-    with pytest.raises(
-        ValueError, match="not reached in what is given, not drawn: the best at level 0"
-    ):
+    with pytest.raises(ValueError, match="not reached in the given levels: the best at level 0"):
         HierarchicalSampler(min_lambda=2, random_state=0).fit(X, [0, 1])
 
 
@@ -257,7 +256,7 @@ def test_levels_are_drawn_until_theta_and_lambda_are_reached():
         ({"root_shape": (0, 3)}, r"root_shape=\(0, 3\) is not valid"),
         (
             {"root_shape": (1, 1), "n_root_images": 9},
-            "not different and linearly separable in max_draws=1000 draws",
+            "not different and linearly separable in any of max_draws=1000 draws",
         ),
         ({"n_levels": 0}, "n_levels"),
         ({"rule_weights": "pareto"}, "rule_weights='pareto' is not valid at level 0"),
@@ -293,7 +292,7 @@ def test_impossible_models_are_refused(params, message):
     assert not hasattr(sampler, "patches_")
 
 
-def test_bad_images():
+def test_invalid_images_and_arguments_are_refused():
     sampler = HierarchicalSampler(random_state=0).fit()
     X, _ = sampler.sample(3)
     with pytest.raises(ValueError, match=r"images of shape \(26, 27\), but .* \(27, 27\)"):
@@ -332,7 +331,7 @@ def test_bad_images():
         HierarchicalSampler(1, pixel_patches=np.full((2, 2, 1, 1), 1e300)).fit()
 
 
-def test_ints_of_numpy_are_ints():
+def test_ints_of_numpy_are_accepted():
     params = {"n_levels": 1, "n_labels": 3, "n_root_images": 90, "root_shape": 16}
     as_numpy = {name: np.uint8(value) for name, value in params.items()}
     samples, same = (
@@ -347,3 +346,113 @@ def test_ints_of_numpy_are_ints():
 def test_noise_that_pixels_cannot_hold_is_refused():
     with pytest.raises(ValueError, match="pixel_noise"):
         HierarchicalSampler(pixel_noise=1e300).fit()
+
+
+# Valid values of every parameter that differ from the values of the fitted samplers below.
+OTHER_VALUES = {
+    "n_levels": [1, 5],
+    "n_semantic_classes": [7],
+    "patch_size": [(1, 2)],
+    "patches_per_class": [2],
+    "rule_weights": ["zipf"],
+    "overlap": [1.0],
+    "symbol_patches": [[None] * 4],
+    "pixel_patches": ["one_hot"],
+    "n_channels": [3],
+    "root": ["label"],
+    "n_labels": [6],
+    "n_root_images": [1],
+    "root_shape": [(5, 4)],
+    "label_noise": [0.5],
+    "symbol_noise": [0.7],
+    "pixel_noise": [2.0],
+    "min_theta": [3.0],
+    "min_lambda": [9.0],
+    "max_draws": [1],
+    "n_jobs": [2],
+    "random_state": [1],
+}
+FITTED_SAMPLERS = {
+    "clean": lambda: HierarchicalSampler(patch_size=2, patches_per_class=3, random_state=0).fit(),
+    "noisy": lambda: HierarchicalSampler(
+        3,
+        patch_size=2,
+        patches_per_class=3,
+        overlap=0.5,
+        label_noise=0.2,
+        symbol_noise=0.1,
+        pixel_noise=0.5,
+        random_state=0,
+    ).fit(),
+    "strings": lambda: HierarchicalSampler(1, patch_size=(1, 4), random_state=0).fit(
+        [["a", "b"], ["b", "c"]], ["x", "y"]
+    ),
+}
+
+
+def result_or_error(function, *args):
+    try:
+        return function(*args)
+    except ValueError as error:
+        return str(error)
+
+
+def at_every_level(sampler, function):
+    """Return the results at all levels, and the error at the level of pixels."""
+    return [result_or_error(function, level) for level in range(len(sampler.level_shapes_))]
+
+
+# Every public method and property, as a function of (sampler, images, semantic images).
+CALLS = {
+    "sample": lambda s, X, Z: s.sample(9, random_state=4, return_latents=True),
+    "sample_at": lambda s, X, Z: s.sample_at([3, 10**9], random_state=4),
+    "iter_batches": lambda s, X, Z: list(s.iter_batches(9, 4, random_state=4)),
+    "to_dask": lambda s, X, Z: [a.compute() for a in s.to_dask(9, 4, random_state=4)],
+    "transform": lambda s, X, Z: s.transform(Z),
+    "inverse_transform": lambda s, X, Z: s.inverse_transform(X),
+    "parse": lambda s, X, Z: s.parse(X),
+    "parse_patches": lambda s, X, Z: s.parse_patches(X),
+    "posterior": lambda s, X, Z: at_every_level(s, lambda level: s.posterior(X, level)),
+    "score_samples": lambda s, X, Z: [s.score_samples(X), s.score_samples(Z)],
+    "bayes_predict_proba": lambda s, X, Z: s.bayes_predict_proba(X),
+    "bayes_predict": lambda s, X, Z: s.bayes_predict(X),
+    "bayes_risk": lambda s, X, Z: s.bayes_risk(50, random_state=4),
+    "statistics": lambda s, X, Z: repr(s.statistics()),
+    "check_assumptions": lambda s, X, Z: repr(s.check_assumptions()),
+    "code_moments": lambda s, X, Z: at_every_level(s, s.code_moments),
+    "expected_product": lambda s, X, Z: at_every_level(
+        s,
+        lambda level: (
+            s.expected_product(level, np.full((len(s.patches_[level]), 1, 1), 0.5))
+            if level < len(s.patches_)
+            else s.expected_product(level, 0.5)
+        ),
+    ),
+    "separator_": lambda s, X, Z: s.separator_,
+    "margin_": lambda s, X, Z: s.margin_,
+}
+
+
+def test_the_next_law_covers_all_parameters_and_all_methods():
+    sampler = HierarchicalSampler()
+    assert set(OTHER_VALUES) == set(sampler.get_params())
+    public = {name for name in dir(sampler.__class__) if not name.startswith("_")}
+    fitting = {"fit", "fit_transform"}
+    of_scikit_learn = {"get_params", "set_params", "set_output", "get_metadata_routing"}
+    assert set(CALLS) == public - fitting - of_scikit_learn
+
+
+@pytest.mark.parametrize("kind", FITTED_SAMPLERS)
+@pytest.mark.parametrize(
+    ("param", "value"), [(name, value) for name, values in OTHER_VALUES.items() for value in values]
+)
+def test_parameters_set_after_fit_change_no_result_until_the_next_fit(kind, param, value):
+    sampler = FITTED_SAMPLERS[kind]()
+    X, _, latents = sampler.sample(6, return_latents=True)
+    Z = latents[0].reshape(len(X), -1) if kind == "strings" else latents[0]
+    before = {name: result_or_error(call, sampler, X, Z) for name, call in CALLS.items()}
+    sampler.set_params(**{param: value})
+    after = {name: result_or_error(call, sampler, X, Z) for name, call in CALLS.items()}
+    if param == "random_state":  # documented: `transform` uses it
+        assert not np.array_equal(before.pop("transform"), after.pop("transform"))
+    assert_equal(after, before)

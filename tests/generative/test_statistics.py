@@ -36,7 +36,7 @@ def test_frequencies_agree_with_monte_carlo(n_labels):
                 values = centred[:, :, None, None] * is_c[:, None]
             error = values.mean(axis=0) - level.labeled_frequencies[c]
             standard_error = values.std(axis=0) / np.sqrt(n)
-            # 4 standard errors, and a binomial allowance for the many pixels and classes.
+            # Of the many pixels and classes, 1 % may differ by more than 4 standard errors.
             beyond = np.abs(error) > 4 * standard_error + 1e-12
             assert beyond.mean() < 0.01
             assert (np.abs(error) < 6 * standard_error + 1e-12).all()
@@ -47,7 +47,7 @@ def test_frequencies_agree_with_monte_carlo(n_labels):
                 assert (np.abs(seen - p) < 6 * spread + 1e-12).all()
 
 
-def test_angles_norms_and_distances_are_those_of_the_matrices():
+def test_angles_norms_and_distances_are_computed_from_the_labeled_frequencies():
     exact = HierarchicalSampler(random_state=0).fit().statistics()
     for level in exact.levels:
         F = level.labeled_frequencies.reshape(4, -1)
@@ -78,14 +78,14 @@ def test_a_class_without_a_label_has_no_angle():
     assert level.min_abs_sin == 0
 
 
-def test_number_of_images_and_entropy():
+def test_numbers_of_images_and_entropies_of_digits_are_the_numbers_of_section_3_2():
     exact = make_digits_hierarchy(1, target="digit", return_X_y=False).sampler.statistics()
     # Section 3.2: 4^9 images of a digit at the first level, 4^90 at the last.
     assert exact.n_images == [9, 9 * 4**9, 9 * 4**90]
     assert_allclose(exact.entropy, [np.log(9) + k * np.log(4) for k in (0, 9, 90)])
 
 
-def test_number_of_images_and_entropy_by_enumeration():
+def test_numbers_of_images_and_entropies_agree_with_samples():
     sampler = HierarchicalSampler(
         2,
         n_semantic_classes=[3, 2],
@@ -101,12 +101,12 @@ def test_number_of_images_and_entropy_by_enumeration():
     exact = sampler.statistics()
     assert exact.n_images[-1] == len(images)
     p = counts / counts.sum()
-    bias = len(images) / 2 / len(X)  # of the entropy of frequencies (Miller and Madow, 1955)
+    bias = len(images) / 2 / len(X)  # bias of the empirical entropy (Miller and Madow, 1955)
     spread = np.sqrt((p * np.log(p) ** 2).sum() / len(X))
     assert abs(-(p * np.log(p)).sum() + bias - exact.entropy[-1]) < 5 * spread
 
 
-def test_what_is_not_known_is_not_said():
+def test_unknown_numbers_of_images_and_entropies_are_none():
     ambiguous = HierarchicalSampler(overlap=[0.0, 0.5], random_state=0).fit().statistics()
     assert [n is None for n in ambiguous.n_images] == [False, False, True]
     noisy = HierarchicalSampler(symbol_noise=[0.0, 0.1], random_state=0).fit().statistics()
@@ -123,21 +123,21 @@ def test_a_deep_model_has_a_readable_table():
     assert len(repr(exact).splitlines()) == 8
 
 
-def test_assumptions_of_appendix_D():
+def test_appendix_D_meets_all_assumptions_but_the_last():
     report = HierarchicalSampler(random_state=0).fit().check_assumptions()
     assert [check.holds for check in report] == [True, True, True, False]
     assert not report.all_hold
     assert repr(report).count("holds") == 3
 
 
-def test_assumptions_that_hold():
+def test_all_assumptions_can_hold():
     sampler = HierarchicalSampler(
         1, n_semantic_classes=3, patches_per_class=3, pixel_patches="orthonormal", random_state=0
     )
     assert sampler.fit().check_assumptions().all_hold
 
 
-def test_assumptions_that_fail():
+def test_failed_assumptions_are_reported_with_evidence():
     two = HierarchicalSampler(n_semantic_classes=2, random_state=1).fit().check_assumptions()
     assert not two[2].holds
     assert "differ all the same" in two[2].evidence

@@ -39,14 +39,14 @@ def noisy_samplers(draw):
 
 @st.composite
 def counts_and_chunks(draw):
-    """A number of samples, and any chunks of them."""
+    """Draw a number of samples and a valid value of `chunks`."""
     sizes = tuple(draw(st.lists(st.integers(1, 40), min_size=1, max_size=8)))
     n = sum(sizes)
     return n, draw(st.sampled_from([sizes, "auto", draw(st.integers(1, n + 5))]))
 
 
 @given(noisy_samplers(), counts_and_chunks(), st.sampled_from([None, 7]))
-def test_samples_are_those_of_sample_for_any_chunks(sampler, n_and_chunks, random_state):
+def test_chunks_hold_the_samples_of_sample(sampler, n_and_chunks, random_state):
     n, chunks = n_and_chunks
     expected = sampler.sample(n, random_state=random_state)
     lazy = sampler.to_dask(n, chunks, random_state=random_state)
@@ -72,7 +72,7 @@ def test_labels_may_be_strings():
     assert_array_equal(y.compute(scheduler="sync"), sampler.sample(50)[1])
 
 
-def test_calls_advance_a_generator_as_sample_does(sampler):
+def test_to_dask_advances_a_generator_as_sample_does(sampler):
     lazy, eager = np.random.RandomState(3), np.random.RandomState(3)
     arrays = [sampler.to_dask(20, 7, random_state=lazy)[0] for _ in range(2)]
     for array in reversed(arrays):
@@ -83,7 +83,7 @@ def test_calls_advance_a_generator_as_sample_does(sampler):
     assert not np.array_equal(*dask.compute(*arrays, scheduler="sync"))
 
 
-def test_arrays_are_of_the_sampler_as_it_was():
+def test_a_later_fit_changes_no_array():
     sampler = HierarchicalSampler(1, random_state=0).fit()
     expected, _ = sampler.sample(30)
     X, _ = sampler.to_dask(30, 10)
@@ -91,7 +91,7 @@ def test_arrays_are_of_the_sampler_as_it_was():
     assert_array_equal(X.compute(scheduler="sync"), expected)
 
 
-def test_names_are_a_function_of_what_is_drawn(sampler):
+def test_names_of_arrays_depend_on_their_samples_only(sampler):
     def name(sampler, *args, **kwargs):
         return sampler.to_dask(*args, **kwargs)[0].name
 
@@ -144,7 +144,7 @@ def test_the_graph_holds_the_sampler_once_and_little_else(sampler):
     assert (many - few) / 1000 < 200
 
 
-def test_auto_chunks_are_of_some_64_megabytes(sampler):
+def test_auto_chunks_have_about_64_megabytes(sampler):
     X, _ = sampler.to_dask(10**6)
     assert 60e6 < X.blocks[0].nbytes < 70e6
     large = HierarchicalSampler(1, patch_size=4096, patches_per_class=1, root="label").fit()
@@ -152,13 +152,13 @@ def test_auto_chunks_are_of_some_64_megabytes(sampler):
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
-def test_schedulers(sampler, scheduler):
+def test_every_scheduler_gives_the_same_samples(sampler, scheduler):
     computed = dask.compute(*sampler.to_dask(300, 70), scheduler=scheduler, num_workers=2)
     for values, expected in zip(computed, sampler.sample(300), strict=True):
         assert_array_equal(values, expected)
 
 
-def test_a_cluster(sampler, cluster):
+def test_a_cluster_gives_the_same_samples(sampler, cluster):
     X, y = sampler.to_dask(2000, 300)
     expected_X, expected_y = sampler.sample(2000)
     computed = cluster.gather(cluster.compute([X, y]))
@@ -172,7 +172,7 @@ def test_a_cluster(sampler, cluster):
 @pytest.mark.parametrize(
     "chunks", [0, -1, 2.5, None, "10MB", [5, 5], (), (5, 4), (5, 6), (10, 0), (11, -1), (5.0, 5.0)]
 )
-def test_other_chunks_are_refused(sampler, chunks):
+def test_invalid_chunks_are_refused(sampler, chunks):
     rng = np.random.RandomState(0)
     with pytest.raises(ValueError, match=r"chunks=.* is not valid: .* n_samples=10\.") as refused:
         sampler.to_dask(10, chunks, random_state=rng)
@@ -180,14 +180,14 @@ def test_other_chunks_are_refused(sampler, chunks):
     assert rng.randint(2**31) == np.random.RandomState(0).randint(2**31)
 
 
-def test_other_arguments_are_refused(sampler):
+def test_invalid_arguments_are_refused(sampler):
     with pytest.raises(ValueError, match="n_samples=0 is not valid"):
         sampler.to_dask(0)
     with pytest.raises(ValueError, match="random_state=-1 is not valid"):
         sampler.to_dask(10, random_state=-1)
 
 
-def test_ints_of_numpy_are_ints(sampler):
+def test_ints_of_numpy_are_accepted(sampler):
     chunks = (np.uint8(200), np.uint8(100))
     assert sampler.to_dask(np.int16(300), chunks)[1].chunks == ((200, 100),)
     assert sampler.to_dask(np.int16(300), np.uint8(200))[1].chunks == ((200, 100),)

@@ -11,7 +11,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 @st.composite
 def point_clouds(draw):
-    """(n, d) samples, some repeated, some zero, in clusters of any tightness."""
+    """Draw (n, d) samples in clusters of any spread, of which a quarter may be equal or zero."""
     rng = np.random.default_rng(draw(seeds))
     n, d = draw(st.integers(8, 80)), draw(st.integers(2, 6))
     centers = rng.standard_normal((draw(st.integers(1, 5)), d))
@@ -26,7 +26,7 @@ def point_clouds(draw):
 
 @st.composite
 def batches_of_images(draw):
-    """(n, H, W, C) images."""
+    """Draw (n, H, W, C) images."""
     rng = np.random.default_rng(draw(seeds))
     shape = draw(st.tuples(*[st.integers(1, 7)] * 2, st.integers(1, 3)))
     return rng.standard_normal((draw(st.integers(6, 20)), *shape))
@@ -34,7 +34,7 @@ def batches_of_images(draw):
 
 @st.composite
 def labeled_codes(draw):
-    """Codes (n, h, w, c), labels of two to four classes and a number of components."""
+    """Draw codes (n, h, w, c), labels of two to four classes and a number of components."""
     rng = np.random.default_rng(draw(seeds))
     n, n_labels = draw(st.integers(4, 30)), draw(st.integers(2, 4))
     shape = draw(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5)))
@@ -47,14 +47,14 @@ def labeled_codes(draw):
 
 
 def keep(condition, reason):
-    """Filter a case, and count it: `--hypothesis-show-statistics` tells how many are lost."""
+    """Discard a case unless `condition` holds; `--hypothesis-show-statistics` counts them."""
     if not condition:
         event(f"filtered: {reason}")
     assume(condition)
 
 
 def rare_roots(rng, n_labels, n_images, shape, n_classes):
-    """(X, y): different semantic images of each label, some classes far rarer than others."""
+    """Draw (X, y): different semantic images, with classes of very different frequencies."""
     frequencies = rng.dirichlet(np.full(n_classes, 0.3))
     y = np.arange(n_labels * n_images) % n_labels
     X = rng.choice(n_classes, p=frequencies, size=(len(y), *shape))
@@ -66,9 +66,10 @@ def rare_roots(rng, n_labels, n_images, shape, n_classes):
 
 @st.composite
 def samplers(draw, noisy=False, weights=("uniform", "zipf", 3.0), noise=None):
-    """Fitted generative models of depth one to three, of 2 to 5 or up to 40 classes a level.
+    """Draw fitted samplers with one to three levels of 2 to 5, or of 6 to 40, classes.
 
-    Root images are drawn uniformly or with rare classes; with noise and shared patches if asked.
+    Root images are uniform or have rare classes. With `noisy` there can be noise and shared
+    patches. `noise` is a function of (n_levels, n_labels) that returns a strategy of parameters.
     """
     is_wide = draw(st.integers(0, 3)) == 0
     n_levels = draw(st.integers(1, 2 if is_wide else 3))
@@ -117,11 +118,12 @@ def samplers(draw, noisy=False, weights=("uniform", "zipf", 3.0), noise=None):
 
 
 def per_level_of(n_levels, strategy):
+    """Return a strategy of lists with one value for each level."""
     return st.lists(strategy, min_size=n_levels, max_size=n_levels)
 
 
-def faint(n_levels, n_labels):
-    """Noise on labels: labeled frequencies are 1 to 10^6 times smaller; and on symbols."""
+def strong_noise(n_levels, n_labels):
+    """Return a strategy of noise that makes labeled frequencies 1 to 10^6 times smaller."""
 
     def label_noise(exponent):
         return (1 - 10.0**-exponent) * (n_labels - 1) / n_labels
@@ -135,8 +137,8 @@ def faint(n_levels, n_labels):
 
 
 @st.composite
-def samplers_of_like_classes(draw):
-    """Models two classes of which differ in one of 2 n root images: a ladder of tiny angles."""
+def samplers_of_similar_classes(draw):
+    """Draw samplers with two classes that differ in one of 2 n root images: tiny angles."""
     n = draw(st.integers(1, 12).map(lambda exponent: 2**exponent))
     X = [[0, 2]] * n + [[1, 2]] * (n - 1) + [[2, 0], [2, 1]]
     y = [1] * (2 * n - 1) + [-1] * 2
@@ -146,12 +148,12 @@ def samplers_of_like_classes(draw):
 
 @st.composite
 def theorem_1_settings(draw):
-    """(sampler, level, width, sigma, eta): equally likely patches, two classes or more."""
+    """Draw (sampler, level, width, sigma, eta) with equally likely patches and several classes."""
     uniform = ("uniform",)
     sampler = draw(
         samplers(weights=uniform)
-        | samplers(weights=uniform, noise=faint)
-        | samplers_of_like_classes()
+        | samplers(weights=uniform, noise=strong_noise)
+        | samplers_of_similar_classes()
     )
     level = draw(st.integers(0, sampler.n_levels - 1))
     eta = draw(st.sampled_from([1e-3, 1.0]))
@@ -161,7 +163,7 @@ def theorem_1_settings(draw):
 
 @st.composite
 def well_separated_points(draw, least=0.5):
-    """(points, their clusters, separation, diameter): clusters of 1 to 6 points on a line."""
+    """Draw (points, clusters, separation, diameter): clusters of 1 to 6 points on a line."""
     sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=8))
     diameter = draw(st.floats(0.0, 1.0))
     separation = draw(st.floats(least, 20))

@@ -23,7 +23,7 @@ def test_sets_of_patches_are_disjoint_and_of_size_k(sampler):
 
 
 @given(samplers(noisy=True), seeds)
-def test_shapes(sampler, seed):
+def test_each_level_is_larger_by_the_patch_size(sampler, seed):
     X, y, latents = sampler.sample(3, random_state=seed, return_latents=True)
     shapes = sampler.level_shapes_
     for upper, lower, table in zip(shapes, shapes[1:], sampler.patches_):
@@ -41,8 +41,8 @@ def test_a_sample_depends_on_seed_and_index_only(sampler, seed, batch_size, n_jo
     assert_array_equal(np.concatenate([X for X, _ in batches]), X)
     assert_array_equal(np.concatenate([y for _, y in batches]), y)
     indices = np.random.default_rng(seed).integers(400, size=batch_size)
-    some, labels = sampler.sample_at(indices, random_state=seed)
-    assert_array_equal(some, X[indices])
+    drawn, labels = sampler.sample_at(indices, random_state=seed)
+    assert_array_equal(drawn, X[indices])
     assert_array_equal(labels, y[indices])
 
 
@@ -67,7 +67,7 @@ def test_frequencies_are_probabilities(sampler):
 
 
 @given(samplers(noisy=True), seeds)
-def test_posteriors_are_probabilities_of_what_was_drawn(sampler, seed):
+def test_posteriors_are_probabilities_and_positive_for_the_drawn_classes(sampler, seed):
     X, _, latents = sampler.sample(20, random_state=seed, return_latents=True)
     assert np.isfinite(sampler.score_samples(X)).all()
     assert_allclose(sampler.bayes_predict_proba(X).sum(axis=1), 1)

@@ -1,9 +1,14 @@
-"""What loaders return."""
+"""Input and output of loaders: bytes of a file, and the Bunch that they return."""
+
+import gzip
+import zlib
 
 import numpy as np
 from sklearn.utils import Bunch
 
-_ABOUT = {
+MAX_FILE_BYTES = 2**29  # the largest file of these data sets has 186 MB, its text form 280 MB
+
+_DESCRIPTIONS = {
     "CIFAR-10": """\
 Color photographs of 32x32 pixels in ten classes: airplanes, automobiles, birds, cats, deer,
 dogs, frogs, horses, ships and trucks.
@@ -19,30 +24,50 @@ The digits 1 to 9, drawn at random stroke by stroke on three levels: section 3.2
 of E. Malach and S. Shalev-Shwartz, Provable guarantees on learning hierarchical generative
 models with deep CNNs, 2019.
 
-latents: the strokes of both semantic levels; stroke_names: what they look like; sampler: the
-fitted HierarchicalSampler, which knows all probabilities.""",
+latents: the strokes of both semantic levels; stroke_names: for each stroke of both levels a
+character of the same shape; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
     "appendix D": """\
 The model of appendix D, on which figure 3 compares classifiers: E. Malach and S.
 Shalev-Shwartz, Provable guarantees on learning hierarchical generative models with deep CNNs,
 2019.
 
-latents: the semantic images of both levels; sampler: the fitted HierarchicalSampler, which
-knows all probabilities.""",
+latents: the semantic images of both levels; sampler: the fitted HierarchicalSampler, with exact
+probabilities.""",
     "random hierarchy": """\
 Strings of the Random Hierarchy Model, as images of height 1 with one-hot pixels: F. Cagnetta,
 L. Petrini, U. M. Tomasini, A. Favero and M. Wyart, How deep neural networks learn compositional
 data: the Random Hierarchy Model, Physical Review X 14, 031001, 2024.
 
 symbols: the strings as integers; latents: the symbols of all levels, from the label to the
-string; sampler: the fitted HierarchicalSampler, which knows all probabilities.""",
+string; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
 }
 
 
+def read_bytes(path):
+    """Return the bytes of a file, which may come from anyone, decompressed if it is gzipped.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or has more than MAX_FILE_BYTES: 1 MB of gzip can hold 1 GB.
+    """
+    with path.open("rb") as file:
+        is_gzipped = file.read(2) == b"\x1f\x8b"
+    with (gzip.open if is_gzipped else open)(path, "rb") as file:
+        try:
+            data = file.read(MAX_FILE_BYTES + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ValueError(f"{str(path)!r} holds more than {MAX_FILE_BYTES} bytes.")
+    return data
+
+
 def make_bunch(name, images, target, **fields):
-    """A Bunch of images with a description, `DESCR`."""
+    """Return a Bunch of images and labels, with a description `DESCR`."""
     name = printable(name)
     title = f"{name}\n{'-' * len(name)}"
-    about = _ABOUT.get(name, "Images from a file.")
+    about = _DESCRIPTIONS.get(name, "Images from a file.")
     contents = (
         f"images: {images.dtype} of shape {images.shape}; "
         f"target: {len(np.unique(target))} different labels."
@@ -52,5 +77,5 @@ def make_bunch(name, images, target, **fields):
 
 
 def printable(name):
-    """A file's name that any stream can print: bytes that are no UTF-8 become escapes."""
+    """Escape the bytes of a file's name that are not UTF-8, so that any stream can print it."""
     return name.encode(errors="backslashreplace").decode()
