@@ -176,7 +176,7 @@ def _check_levels(levels):
 
 def _check_names(names, levels):
     """Return names for the classes of each level; raise ValueError if a class has none."""
-    n_classes = [level.max() + 1 if _is_semantic(level) else 0 for level in levels]
+    n_classes = [int(level.max()) + 1 if _is_semantic(level) else 0 for level in levels]
     if names is None:
         return [range(n) for n in n_classes]
     are_lists = is_sequence(names) and all(map(is_sequence, names))
