@@ -1,8 +1,8 @@
 """Balanced accuracy where one label is a hundred times as rare as the other.
 
 The task is one digit against all other digits, for three digits with three splits each. Training
-images are 8 of the digit and 800 others, and all other images are held out. The
-logistic regressions get the features of the classifier with class_weight.
+images are 8 of the digit and 800 others, and all other images are held out. The logistic
+regressions get the features of the classifier with class_weight.
 
 Usage: python benchmarks/rare_classes.py [--csv FILE]
 """

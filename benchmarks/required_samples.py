@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/required_samples.py [--models 20] [--runs 10] [--csv FILE] [--algorithm-1]
 
-Models are appendix D with k = 4, 8 and 30, then random models of depth 2 and 3. The
-measured number is the smallest number of a geometric grid, of ratio sqrt(2), at which all runs
-succeed. A run draws one sample of images. It succeeds
+Models are appendix D with k = 4, 8 and 30, then random models of depth 2 and 3. The measured number
+is the smallest number of a geometric grid, of ratio sqrt(2), at which all runs succeed. A run draws
+one sample of images. It succeeds
 
 - by 'certificate' and 'rigorous' if the certificate separates all patches of different classes at
   every level, and no patches of one class;
