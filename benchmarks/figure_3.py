@@ -39,8 +39,8 @@ def figure_3(n_seeds, csv_path):
             parts = X[:40_000], y[:40_000], X[40_000:], y[40_000:]
             linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=0))
             cnn, cnn_seconds = measure(cnn_accuracy, *parts, 4 * k, 3, 2, 5000, seed)
-            ours = LayerwiseCNNClassifier.algorithm_1(4 * k, patch_size=3, random_state=seed)
-            _, seconds = measure(ours.fit, *parts[:2])
+            clf = LayerwiseCNNClassifier.algorithm_1(4 * k, patch_size=3, random_state=seed)
+            _, seconds = measure(clf.fit, *parts[:2])
             level = exact.levels[1]
             n, T, _ = theorem1_params(k, 4, theta=level.theta, lambda_=level.lambda_, bound="paper")
             ratio = T / theorem1_params(k, 4, delta_min=level.delta_min, n_components=n).max_iter
@@ -51,7 +51,7 @@ def figure_3(n_seeds, csv_path):
                 exact.lambda_,
                 linear.fit(*parts[:2]).score(*parts[2:]),
                 cnn,
-                ours.score(*parts[2:]),
+                clf.score(*parts[2:]),
                 cnn_seconds,
                 seconds,
                 ratio,

@@ -57,7 +57,7 @@ def _parse(arguments):
         type=Path,
         default=Path("skhier.png"),
         metavar="FILE",
-        help="file to draw the layers to (default: %(default)s); a file beside it, with "
+        help="file to draw the layers to (default: %(default)s); a second file, with "
         "'-mistakes' in its name, shows mistakes",
     )
     parser.add_argument(
