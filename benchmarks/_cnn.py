@@ -1,4 +1,4 @@
-"""Convolutional networks trained end to end, for comparison."""
+"""Convolutional networks trained end to end, to compare with."""
 
 import time
 from itertools import pairwise
@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 
 class Patches(nn.Module):
-    """Images (n, H, W, C) to their patches without overlap, (n, H / h, W / w, h * w * C).
+    """Map from images (n, H, W, C) to patches without overlap, (n, H / h, W / w, h * w * C).
 
-    A linear layer on them is a convolution whose stride is its size, and 2.4 times as fast here.
+    A linear layer on these patches is a convolution whose stride is its kernel size, and was 2.4
+    times as fast on the machine of the benchmarks.
     """
 
     def __init__(self, patch_size):
@@ -25,9 +26,9 @@ class Patches(nn.Module):
 
 
 def patch_cnn(n_channels, patch_size, n_layers, image_shape, n_labels):
-    """Convolutions of non-overlapping patches with ReLU, then a linear readout (appendix D).
+    """Return a network of convolutions without overlap, ReLU and a linear readout (appendix D).
 
-    `patch_size` is a pair, `image_shape` (height, width, channels), as images come.
+    `patch_size` is (height, width), and `image_shape` is (height, width, channels).
     """
     *size, channels = image_shape
     n_pixels, layers = np.prod(patch_size), []
@@ -39,25 +40,25 @@ def patch_cnn(n_channels, patch_size, n_layers, image_shape, n_labels):
 
 
 def train(network, X, y, n_steps, seed, batch_size=128, lr=1e-3):
-    """Adam on the logistic loss, for a number of steps; labels are indices."""
+    """Train a network by Adam on the logistic loss for `n_steps` steps; labels are indices."""
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr)
-    done = 0
-    while done < n_steps:
+    step = 0
+    while step < n_steps:
         order = rng.permutation(len(X))
         for first in range(0, len(X), batch_size):
             batch = order[first : first + batch_size]
             optimizer.zero_grad()
             F.cross_entropy(network(X[batch]), y[batch]).backward()
             optimizer.step()
-            done += 1
-            if done == n_steps:
+            step += 1
+            if step == n_steps:
                 break
     return network
 
 
 def cnn_accuracy(X_train, y_train, X_test, y_test, n_channels, patch_size, n_layers, n_steps, seed):
-    """Accuracy on test images, (n, H, W) or (n, H, W, C), of a network trained end to end."""
+    """Return the accuracy of a trained `patch_cnn` on test images (n, H, W) or (n, H, W, C)."""
     torch.manual_seed(seed)
     labels = np.unique(y_train)
     patch_size = np.broadcast_to(patch_size, 2).tolist()
@@ -66,15 +67,15 @@ def cnn_accuracy(X_train, y_train, X_test, y_test, n_channels, patch_size, n_lay
     y = torch.from_numpy(np.searchsorted(labels, y_train))
     train(network, torch.from_numpy(X_train), y, n_steps, seed)
     with torch.no_grad():
-        parts = torch.from_numpy(X_test).split(1000)
-        predicted = torch.cat([network(part).argmax(dim=1) for part in parts])
+        batches = torch.from_numpy(X_test).split(1000)
+        predicted = torch.cat([network(batch).argmax(dim=1) for batch in batches])
     return float((labels[predicted.numpy()] == y_test).mean())
 
 
 def tutorial_body(n_channels):
-    """The convolutions of the net that section 6 calls CNN, TensorFlow's tutorial of 2016.
+    """Return the convolutions of section 6's CNN, the network of TensorFlow's tutorial of 2016.
 
-    Without its local response normalization, which only slows it.
+    Local response normalization is left out: it only slows the network.
     """
     return nn.Sequential(
         nn.Conv2d(n_channels, 64, 5, padding=2),
@@ -88,17 +89,17 @@ def tutorial_body(n_channels):
 
 
 def tutorial_head(n_features, n_labels, hidden=(384, 192)):
-    """Its fully connected layers; `hidden=()` is the linear head."""
+    """Return the fully connected layers of the tutorial's network; `hidden=()` is linear."""
     sizes = [n_features, *hidden]
     layers = [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], n_labels))
 
 
 def train_epochs(network, X, y, X_val, y_val, n_epochs, seed, batch_size=128, lr=1e-3, every=1):
-    """Adam on the logistic loss; yields (seconds so far, accuracy) after `every` epochs.
+    """Train by Adam on the logistic loss; yield (seconds so far, accuracy) every `every` epochs.
 
-    Inputs are tensors. Computes in bfloat16 (autocast), which is faster here, with float32
-    parameters. Time spent on validation images does not count.
+    Inputs are tensors. Activations are bfloat16 (autocast), which is faster on the machine of the
+    benchmarks, and parameters float32. Seconds do not include the time on validation images.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=lr)
@@ -117,20 +118,23 @@ def train_epochs(network, X, y, X_val, y_val, n_epochs, seed, batch_size=128, lr
 
 
 def best_epoch(epochs):
-    """(accuracy, seconds until then) of the epoch of the highest accuracy."""
+    """Return (accuracy, seconds until its end) of the epoch with the highest accuracy."""
     seconds, best = max(epochs, key=lambda epoch: epoch[1])
     return best, seconds
 
 
 def accuracy(network, X, y):
-    """The fraction of images whose largest score is that of their label."""
+    """Return the fraction of images whose label has the largest score."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        predicted = torch.cat([network(part).argmax(dim=1) for part in X.split(1000)])
+        predicted = torch.cat([network(batch).argmax(dim=1) for batch in X.split(1000)])
     return float((predicted == y).float().mean())
 
 
 def standardized(X_train, *others):
-    """Images (n, H, W, C) as tensors, channels first, of mean 0 and variance 1 per channel."""
+    """Return images (n, H, W, C) as tensors, channels first, with standardized channels.
+
+    Means and standard deviations of channels are computed from `X_train`.
+    """
     axes = tuple(range(X_train.ndim - 1))
     mean, std = X_train.mean(axis=axes), X_train.std(axis=axes)
     return [
@@ -144,7 +148,7 @@ def standardized(X_train, *others):
 def train_tutorial_cnn(
     X_train, y_train, X_held, y_held, seed, hidden=(384, 192), n_epochs=12, every=1
 ):
-    """The tutorial net on images (n, H, W, C), see :func:`train_epochs`, as a list."""
+    """Train the tutorial's network on images (n, H, W, C); return :func:`train_epochs`'s list."""
     torch.manual_seed(seed)
     X, X_held = standardized(X_train, X_held)
     y, y_held = (torch.from_numpy(labels).long() for labels in (y_train, y_held))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: time, memory and tables."""
+"""Measurement of time and memory, and tables, for all benchmarks."""
 
 import csv
 import resource
@@ -16,19 +16,22 @@ def measure(function, *args, **kwargs):
 
 
 def peak_gigabytes():
-    """Peak memory of this process so far."""
+    """Return the peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e9 if sys.platform == "darwin" else 1e6)
 
 
 def anonymous_gigabytes():
-    """Anonymous resident memory of this process now."""
+    """Return the anonymous resident memory that this process holds now."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e6
 
 
 def peak_during(function, *args):
-    """(peak of anonymous memory above that at the start in GB, seconds) of a call."""
+    """Return (peak, seconds) of `function(*args)`.
+
+    The peak is the largest anonymous memory in GB, less the memory at the start.
+    """
     start, done, peaks = anonymous_gigabytes(), threading.Event(), [0.0]
 
     def watch():
@@ -44,7 +47,7 @@ def peak_during(function, *args):
 
 
 class Table:
-    """Rows printed as they come, and written to a CSV file at the end if one is named."""
+    """Table that is printed row by row, and written to a CSV file if one is named."""
 
     def __init__(self, *columns, csv_path=None, first_width=12):
         self._columns, self._csv_path, self._rows = columns, csv_path, []
@@ -52,7 +55,7 @@ class Table:
         self._print(columns)
 
     def add(self, *values):
-        """Print and keep one row."""
+        """Print one row, and write the table with it."""
         self._rows.append(values)
         self._print([f"{v:.4g}" if isinstance(v, float) else v for v in values])
         if self._csv_path:

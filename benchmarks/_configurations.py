@@ -3,14 +3,14 @@
 from skhier import LayerwiseCNNClassifier, SphericalKMeans
 from skhier import PatchKMeansOrthogonalizer as Phi
 
-# Two blocks that leave 3x3 pixels of 32x32 or 28x28.
+# Two blocks that reduce images of 32x32 or 28x28 pixels to 3x3.
 VALID = dict(
     n_components=128,
     pool_size=[3, "thirds"],
     orthogonalizer=[Phi(padding="valid", whiten_eps=1e-2), Phi(whiten_eps=0.3)],
 )
 
-# Figure 5 of the paper: (l_1, l_2), (l_1', l_2'), and N. Biases are those of whitened patches.
+# Figure 5 of the paper: (l_1, l_2), (l_1', l_2'), bias and N. Biases are for whitened patches.
 _FC = [1377, 3534], [155, 216], -0.5, 47_509
 _LINEAR = [1384, 2576], [97, 211], -0.5, 32_124
 _JL = [5004, 6813], [345, 407], -0.5, 57_893
@@ -20,7 +20,7 @@ _UNTRAINED = _ONE_PASS | dict(embedder__max_iter=0, embedder__scale_channels=Fal
 
 
 def make_classifier(configuration, random_state):
-    """The unfitted classifier of that name in CONFIGURATIONS."""
+    """Return an unfitted classifier with the configuration of this name in CONFIGURATIONS."""
     return CONFIGURATIONS[configuration]().set_params(random_state=random_state)
 
 

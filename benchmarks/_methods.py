@@ -1,6 +1,6 @@
-"""Methods compared on the same images, each in a process of its own.
+"""Comparison of methods on the same images.
 
-So that peak memory is that of the method alone.
+Each method runs in its own process, so that peak memory includes no other method.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from skhier.datasets import load_fashion_mnist, load_npz
 
 
 def make_parser(description, methods):
-    """The command line that all scripts share.
+    """Return a parser with the options that all comparisons share.
 
     Parameters
     ----------
     description : str
-        Of the script, for ``--help``.
+        Description of the script, for ``--help``.
     methods : iterable of str
-        Names to choose from.
+        Names of the methods that ``--methods`` takes.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawTextHelpFormatter
@@ -39,24 +39,25 @@ def make_parser(description, methods):
 
 
 def run_methods(methods, options):
-    """Run the methods that the command line names, print a table and return its rows.
+    """Run the methods that the command line names; print a table and return its rows.
 
     Parameters
     ----------
     methods : dict
-        Name -> function (X_train, y_train, X_held, y_held, seed) -> (accuracy, seconds), or
-        for several at once -> dict of such pairs by name, which is added to the method's.
+        Name -> function (X_train, y_train, X_held, y_held, seed) -> (accuracy, seconds). A
+        function may also return a dict of pairs (accuracy, seconds). Its keys are appended to
+        the name of the method.
     options : Namespace
-        What the parser of :func:`make_parser` read.
+        Options read by the parser of :func:`make_parser`.
 
     Returns
     -------
     rows : list of (method, accuracy, seconds, gigabytes)
-        What the table holds.
+        Rows of the table.
     """
     if options.one:
-        parts = load_parts(options.data, options.validate)
-        result = methods[options.one](*parts, options.seed)
+        split = load_parts(options.data, options.validate)
+        result = methods[options.one](*split, options.seed)
         results = result if isinstance(result, dict) else {"": result}
         print(json.dumps([results, peak_gigabytes()]))
         sys.exit()
@@ -74,32 +75,32 @@ def run_methods(methods, options):
 
 
 def load_parts(path, validate):
-    """(X_train, y_train, X_held, y_held) of a file or folder.
+    """Load a file or folder, and return (X_train, y_train, X_held, y_held).
 
-    A file's first four fifths are to learn from, the rest is held out; Fashion-MNIST has
-    parts of its own. To validate, the last eighth (sixth) of what there is to learn from
-    takes the place of what is held out.
+    Of a file, the first four fifths are training images and the others are held out.
+    Fashion-MNIST, a folder, has its own split. With `validate`, the last eighth (of
+    Fashion-MNIST, sixth) of the training images replaces the held-out images.
     """
     if Path(path).is_dir():
         bunch = load_fashion_mnist(path)
-        X, y, n_train, n_aside = bunch.images[..., None], bunch.target, bunch.n_train, 10_000
+        X, y, n_train, n_validate = bunch.images[..., None], bunch.target, bunch.n_train, 10_000
     else:
         bunch = load_npz(path)
         X, y, n_train = bunch.images, bunch.target, 4 * len(bunch.images) // 5
-        n_aside = n_train // 8
+        n_validate = n_train // 8
     X, n_end = X.astype(np.float32), len(X)
     if validate:
-        n_train, n_end = n_train - n_aside, n_train
+        n_train, n_end = n_train - n_validate, n_train
     return X[:n_train], y[:n_train], X[n_train:n_end], y[n_train:n_end]
 
 
 def run_classifier(X_train, y_train, X_held, y_held, seed, *, params):
-    """(accuracy, seconds of the fit) of LayerwiseCNNClassifier with these parameters, or nested."""
+    """Return (accuracy, seconds of the fit) of LayerwiseCNNClassifier with `params`."""
     clf = LayerwiseCNNClassifier(random_state=seed).set_params(**params)
     return fit_and_score(clf, X_train, y_train, X_held, y_held)
 
 
 def fit_and_score(clf, X_train, y_train, X_held, y_held):
-    """(accuracy, seconds of the fit) of any classifier."""
+    """Return (accuracy, seconds of the fit) of a classifier."""
     _, seconds = measure(clf.fit, X_train, y_train)
     return clf.score(X_held, y_held), seconds

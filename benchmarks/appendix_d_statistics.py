@@ -1,4 +1,4 @@
-"""Exact theta, lambda and Delta_min of models of appendix D, beside those printed in figure 3.
+"""Exact theta, lambda and Delta_min of models of appendix D, compared with figure 3 as printed.
 
 Usage: python benchmarks/appendix_d_statistics.py [--seeds 100] [--csv FILE]
 """
@@ -17,11 +17,11 @@ parser.add_argument("--seeds", type=int, default=100)
 parser.add_argument("--csv")
 options = parser.parse_args()
 
-print("the smallest over both levels; percentiles over the seeds")
+print("smallest value of both levels; percentiles over the seeds")
 columns = ("k", "", "printed", "5 %", "25 %", "50 %", "75 %", "95 %")
 table = Table(*columns, csv_path=options.csv)
 for k, (theta, lambda_) in PRINTED.items():
-    exact = [
+    statistics = [
         HierarchicalSampler(patches_per_class=k, random_state=seed).fit().statistics()
         for seed in range(options.seeds)
     ]
@@ -31,5 +31,5 @@ for k, (theta, lambda_) in PRINTED.items():
         ("min_abs_sin", ""),
         ("delta_min", ""),
     ]:
-        values = [getattr(one, name) for one in exact]
+        values = [getattr(exact, name) for exact in statistics]
         table.add(k, name, printed, *np.percentile(values, [5, 25, 50, 75, 95]))

@@ -1,8 +1,9 @@
-"""How true probabilities are: calibration error and log loss on held-out images.
+"""Calibration of probabilities: calibration error and log loss on held-out images.
 
-The calibration error is the mean over 15 bins of confidence, weighted by their sizes, of the
-distance between mean confidence and accuracy. CalibratedClassifierCV fits the classifier once for
-each of three folds, and once more.
+Held-out images are sorted into 15 bins of confidence, the largest probability. The calibration
+error is the mean distance between the mean confidence and the accuracy of a bin, weighted by the
+number of images in the bin. CalibratedClassifierCV fits the classifier once for each of three
+folds, and once to all training images.
 
 Usage: python benchmarks/calibration.py DATA [--validate] [--max-train N] [--methods ...]
            [--csv FILE]
@@ -19,6 +20,7 @@ from skhier import LayerwiseCNNClassifier
 
 
 def calibrated(method):
+    """Return a function that wraps a classifier in CalibratedClassifierCV."""
     return lambda clf: CalibratedClassifierCV(clf, method=method, cv=3, ensemble=False)
 
 
@@ -31,7 +33,7 @@ METHODS = {
 
 
 def calibration_error(p, y, n_bins=15):
-    """Of probabilities p (n, n_classes) of the classes 0, 1, ..., and labels y."""
+    """Return the error of probabilities p (n, n_classes) of classes 0, 1, ... with labels y."""
     confidence, is_right = p.max(axis=1), p.argmax(axis=1) == y
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     gaps = [abs((confidence - is_right)[bins == b].sum()) for b in range(n_bins)]

@@ -1,7 +1,8 @@
-"""Our best configurations against the end-to-end CNN on CIFAR-10, in the same run.
+"""Configurations of LayerwiseCNNClassifier and an end-to-end CNN on CIFAR-10, in the same run.
 
-Trains on the first four fifths of the file (40,000 images) and scores the rest. With
---validate, trains on the first 35,000 and scores the next 5,000: the place to choose.
+Trains on the first four fifths of the file (40,000 images), and scores the other images. With
+--validate, trains on the first 35,000 images and scores the next 5,000. Use it to choose
+parameters.
 
 Usage: python benchmarks/cifar10.py DATA.npz [--validate] [--methods ...] [--csv FILE]
 DATA.npz holds X (n, 32, 32, 3) and y.
@@ -65,4 +66,4 @@ def run_cnn(X_train, y_train, X_held, y_held, seed):
 METHODS = {"CNN": run_cnn}
 METHODS |= {name: partial(run_classifier, params=params) for name, params in CONFIGURATIONS.items()}
 run_methods(METHODS, make_parser(__doc__, METHODS).parse_args())
-print("CNN: its best epoch of 12 on the held-out images, and the time that took.")
+print("CNN: the best of 12 epochs on the held-out images, and the time until its end.")

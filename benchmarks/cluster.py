@@ -1,10 +1,10 @@
-"""Time and bytes of a fit on the workers of a cluster, and a model of both beyond this machine.
+"""Time and bytes of a fit on the workers of a cluster, and a model of both for larger clusters.
 
 A LayerwiseCNNClassifier is fitted to images in a Dask array on a LocalCluster of 1 and then 2
-worker processes with one thread each. For each stage: seconds, and bytes that went over the
-loopback interface (all that processes send each other, heartbeats included). The model has the
-terms of `seconds`; its constants are those measured with one worker, and it is printed beside what
-two take, and then for 10^7 and 10^9 images on 10, 100 and 1,000 workers.
+worker processes with one thread each. Measured are seconds of each stage, and bytes over the
+loopback interface: all messages between processes, heartbeats included. The model is the function
+`seconds`, and its constants are measured with one worker. Its prediction for two workers is printed
+with the measured time of two. Then it predicts 10^7 and 10^9 images on 10, 100 and 1,000 workers.
 
 Usage: python benchmarks/cluster.py DATA.npz [--n-images N] [--n-chunks N] [--network BYTES]
        [--csv FILE]
@@ -28,34 +28,34 @@ from skhier._base._dask import dask_rows
 from skhier._base._rows import Sums
 from skhier.datasets import load_npz
 
-FAN_IN = 8
+FAN_IN = 8  # sums that are added in one step of the tree
 
 
 def loopback_bytes():
-    """Bytes that went over the loopback interface so far."""
+    """Return the number of bytes sent over the loopback interface so far."""
     lines = Path("/proc/net/dev").read_text().splitlines()
     return next(int(line.split(":")[1].split()[0]) for line in lines if "lo:" in line)
 
 
 class Stages:
-    """A callback that notes seconds and bytes of stages.
+    """Callback that records seconds and bytes of the stages of a fit.
 
     Attributes
     ----------
     total : dict
-        Of (estimator, task): an array of seconds, bytes, and how often.
+        (estimator, task) -> array of seconds, bytes and number of runs.
     """
 
     max_propagation_depth = None
 
     def __init__(self):
-        self.total, self._begun = defaultdict(lambda: np.zeros(3)), {}
+        self.total, self._started = defaultdict(lambda: np.zeros(3)), {}
 
     def on_fit_task_begin(self, estimator, context):
-        self._begun[id(context)] = perf_counter(), loopback_bytes()
+        self._started[id(context)] = perf_counter(), loopback_bytes()
 
     def on_fit_task_end(self, estimator, context):
-        start, sent = self._begun.pop(id(context), (None, 0))
+        start, sent = self._started.pop(id(context), (None, 0))
         if start is not None:
             name = type(estimator).__name__, context.task_name
             self.total[name] += perf_counter() - start, loopback_bytes() - sent, 1
@@ -67,7 +67,7 @@ class Stages:
 
 
 class Count(Sums):
-    """A sum that takes no work: what is left is the scheduler's time."""
+    """Accumulator without work: the time of its pass is the scheduler's."""
 
     summed = ("n",)
     n = 0
@@ -77,7 +77,7 @@ class Count(Sums):
 
 
 def run(n_workers, X, y, n_chunks):
-    """(stages, seconds of a fit, seconds of the scheduler for each chunk of a pass)."""
+    """Return (stages, seconds of a fit, scheduler's seconds for each chunk in a pass)."""
     options = dict(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         empty = dask_rows(da.zeros((1000, 1), chunks=1), (1,), np.dtype(float), client)
@@ -93,18 +93,20 @@ def run(n_workers, X, y, n_chunks):
 
 
 class Stage(NamedTuple):
-    """Constants of a stage: all passes of it together.
+    """Constants of the model for one stage.
 
     Attributes
     ----------
     image_seconds : float
-        Of one worker thread, for an image in one pass.
-    sum_bytes, sent_bytes : float
-        What workers send in a pass, each; what they get.
+        Seconds of one worker thread for one image in one pass.
+    sum_bytes : float
+        Bytes that each worker sends in one pass.
+    sent_bytes : float
+        Bytes that each worker receives in one pass.
     n_passes : float
-        How often images are gone over.
+        Number of passes over the images.
     client_seconds : float
-        Of work that no worker does.
+        Seconds of work that the client does, and no worker.
     """
 
     image_seconds: float
@@ -115,33 +117,37 @@ class Stage(NamedTuple):
 
 
 def seconds(stage, n_images, n_workers, n_chunks, network, overhead):
-    """The model: work is divided, sums are added in a tree, the scheduler sees every chunk."""
+    """Predict the seconds of a stage.
+
+    Workers divide the images. Sums are added in a tree. The scheduler handles every chunk.
+    """
     levels = ceil(log(max(n_workers, 1), FAN_IN)) if n_workers > 1 else 0
-    once = (
+    one_pass = (
         stage.image_seconds * n_images / n_workers
         + levels * FAN_IN * stage.sum_bytes / network
         + ceil(log(n_workers, 2) if n_workers > 1 else 0) * stage.sent_bytes / network
         + overhead * n_chunks
     )
-    return stage.client_seconds + stage.n_passes * once
+    return stage.client_seconds + stage.n_passes * one_pass
 
 
 EMBED, TRANSFORM = ("TwoLayerConvEmbedder", "one pass"), ("LayerwiseCNNClassifier", "transform")
 ITERATION, PATCHES = ("RidgeHead", "iteration"), ("PatchKMeansOrthogonalizer", "fit")
 NAMES = {EMBED: "class sums", TRANSFORM: "layers' outputs", ITERATION: "head", PATCHES: "clusters"}
-N_ITERATIONS = 20  # of the head, for large n: from twenty samples a feature on
+N_ITERATIONS = 20  # of the head, with 20 samples per feature or more
 
 
 def stages_of(total, n_images, n_workers, n_chunks, overhead):
-    """The constants of stages, from what one worker took."""
+    """Return the constants of all stages, from the measured total of one worker."""
 
     def per_image(name, n_passes):
-        in_pass = total[name][0] / n_passes - overhead * n_chunks
-        return max(0.0, in_pass) * n_workers / n_images
+        pass_seconds = total[name][0] / n_passes - overhead * n_chunks
+        return max(0.0, pass_seconds) * n_workers / n_images
 
     bytes_of = {name: total[name][1] for name in NAMES}
     n_iterations = total[ITERATION][2]
-    # Outputs of layers are passes that send only kernels; those of a sum go there and back.
+    # A pass that computes outputs of layers only sends kernels to workers. A pass that computes a
+    # sum sends about the same number of bytes both ways.
     return {
         EMBED: Stage(per_image(EMBED, 1), bytes_of[EMBED] / 2, bytes_of[EMBED] / 2, 1),
         TRANSFORM: Stage(per_image(TRANSFORM, 1), 0.0, bytes_of[TRANSFORM], 1),
@@ -171,7 +177,7 @@ if __name__ == "__main__":
     overhead = measured[0][2]
     size = len(X), 1, options.n_chunks, overhead
     stages = stages_of(measured[0][0], *size)
-    print(f"scheduler: {1000 * overhead:.1f} ms a chunk in each pass")
+    print(f"scheduler: {1000 * overhead:.1f} ms per chunk in each pass")
     table = Table("stage", "passes", "1: s", "1: MB", "2: s", "2: MB", "2: model s")
     for name, stage in stages.items():
         cells = []
@@ -179,7 +185,7 @@ if __name__ == "__main__":
             cells += [float(total[name][0]), float(total[name][1] / 1e6)]
         model = seconds(stage, len(X), 2, options.n_chunks, options.network, overhead)
         table.add(NAMES[name], int(stage.n_passes), *cells, model)
-    print(f"\nhours by the model; {options.network / 1e9:.2g} GB/s, ten chunks a worker")
+    print(f"\nhours by the model; {options.network / 1e9:.2g} GB/s, ten chunks per worker")
     stages[ITERATION] = stages[ITERATION]._replace(n_passes=N_ITERATIONS)
     table = Table("images", "workers", *NAMES.values(), "all", csv_path=options.csv)
     for n_images in (10**7, 10**9):

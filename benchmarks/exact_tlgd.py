@@ -1,7 +1,7 @@
-"""One pass against T gradient steps of the two-layer network (section 4.1).
+"""T gradient steps of the two-layer network (section 4.1), and the same T steps in one pass.
 
-Real steps of 'gd' are timed for T = 1,000 and extrapolated to T = 1,000,000, which
-'exact' does at once.
+Solver 'gd' is timed for T = 1,000, and its time is extrapolated to T = 1,000,000. Solver 'exact'
+computes all T = 1,000,000 steps in one pass.
 
 Usage: python benchmarks/exact_tlgd.py
 """
@@ -21,7 +21,7 @@ print(f"codes of shape {codes.shape}, n_components = 32, float64")
 
 
 def fit(solver, T):
-    """A fitted embedder and its time."""
+    """Return a fitted embedder and the seconds of its fit."""
     embedder = TwoLayerConvEmbedder(
         32, solver=solver, max_iter=T, scale_channels=False, random_state=0
     )

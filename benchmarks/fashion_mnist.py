@@ -1,7 +1,7 @@
 """Accuracy, time and memory on Fashion-MNIST.
 
 Trains on the 60,000 training images and scores the 10,000 test images. With --validate, trains
-on the first 50,000 of the training images and scores the others: the place to choose.
+on the first 50,000 training images and scores the other 10,000. Use it to choose parameters.
 
 Usage: python benchmarks/fashion_mnist.py FOLDER [--validate] [--methods ...] [--csv FILE]
 FOLDER holds the four IDX files.

@@ -1,10 +1,10 @@
-"""Figure 3: linear classifier, CNN and algorithm 1 on the model of appendix D, and beyond it.
+"""Figure 3: linear classifier, CNN and algorithm 1 on the model of appendix D and deeper models.
 
 Usage: python benchmarks/figure_3.py [--seeds 3] [--csv FILE] [--depth [--methods ...]]
 
-With --depth, models of depth 2, 3 and 4, and the accuracy of a CNN of the same size, of
-algorithm 1, with the parameters of theorem 2, and of algorithm 1 with codes put in classes,
-against the number of images to learn from.
+With --depth, the models have depth 2, 3 and 4, and accuracies are measured against the number of
+training images. The methods are a CNN of the same size, algorithm 1 with the parameters of theorem
+2, and algorithm 1 with codes grouped into classes (solver 'kmeans' of the embedder).
 """
 
 import argparse
@@ -26,7 +26,8 @@ PRINTED = {
 
 
 def figure_3(n_seeds, csv_path):
-    print("40,000 images to learn from, 10,000 held out; accuracy on the held-out images")
+    """Print the table of figure 3, with the values that the paper prints."""
+    print("accuracy on 10,000 held-out images, after 40,000 training images")
     columns = ("k", "seed", "theta", "lambda", "linear", "CNN", "algorithm 1")
     table = Table(*columns, "CNN s", "alg. 1 s", "T / T exact", csv_path=csv_path)
     for k, printed in PRINTED.items():
@@ -38,8 +39,8 @@ def figure_3(n_seeds, csv_path):
             parts = X[:40_000], y[:40_000], X[40_000:], y[40_000:]
             linear = make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=0))
             cnn, cnn_seconds = measure(cnn_accuracy, *parts, 4 * k, 3, 2, 5000, seed)
-            ours = LayerwiseCNNClassifier.algorithm_1(4 * k, patch_size=3, random_state=seed)
-            _, seconds = measure(ours.fit, *parts[:2])
+            clf = LayerwiseCNNClassifier.algorithm_1(4 * k, patch_size=3, random_state=seed)
+            _, seconds = measure(clf.fit, *parts[:2])
             level = exact.levels[1]
             n, T, _ = theorem1_params(k, 4, theta=level.theta, lambda_=level.lambda_, bound="paper")
             ratio = T / theorem1_params(k, 4, delta_min=level.delta_min, n_components=n).max_iter
@@ -50,7 +51,7 @@ def figure_3(n_seeds, csv_path):
                 exact.lambda_,
                 linear.fit(*parts[:2]).score(*parts[2:]),
                 cnn,
-                ours.score(*parts[2:]),
+                clf.score(*parts[2:]),
                 cnn_seconds,
                 seconds,
                 ratio,
@@ -80,6 +81,7 @@ METHODS = {"CNN": _cnn, "algorithm 1": _algorithm_1, "classes": _classes}
 
 
 def depth_model(depth, seed):
+    """Return a fitted sampler of a model of this depth."""
     return HierarchicalSampler(
         depth, patches_per_class=4, patch_size=2, root_shape=(2, 2), min_lambda=0.03,
         random_state=seed,
@@ -87,8 +89,9 @@ def depth_model(depth, seed):
 
 
 def depth(n_seeds, csv_path, methods):
-    print("4 classes and 4 patches of 2x2 a class at each level, 2x2 semantic images;")
-    print("accuracy on 4,000 held-out images against the number of images to learn from")
+    """Print accuracies against the number of training images, for each depth."""
+    print("4 classes at each level, 4 patches of 2x2 per class, 2x2 semantic images;")
+    print("accuracy on 4,000 held-out images against the number of training images")
     table = Table("depth", "seed", "method", *SIZES, csv_path=csv_path)
     for d in (2, 3, 4):
         for seed in range(n_seeds):

@@ -1,8 +1,8 @@
 """Figure 4 of the paper: four networks, each with a linear and a fully connected head.
 
-Trains on the first four fifths of the file (40,000 images) and scores the rest; with
---validate, on the first 35,000 and the next 5,000. Widths are those of figure 5. Heads are
-trained by Adam for 12 epochs, and the best epoch counts, as for the CNN.
+Trains on the first four fifths of the file (40,000 images) and scores the other images. With
+--validate, trains on the first 35,000 images and scores the next 5,000. Widths are taken from
+figure 5. Heads are trained by Adam for 12 epochs, and the best epoch counts, as for the CNN.
 
 Usage: python benchmarks/figure_4.py DATA.npz [--validate] [--methods ...] [--csv FILE]
 DATA.npz holds X (n, 32, 32, 3) and y.
@@ -30,24 +30,26 @@ PRINTED = """Printed in the paper (FC, linear): CNN 0.759, 0.735; CNN with rando
 0.645, 0.616; clustering + JL 0.586, 0.588; clustering + learned 1x1 (theirs) 0.734, 0.689."""
 
 
-def run_cnn(*parts, head):
-    return best_epoch(train_tutorial_cnn(*parts, hidden=HIDDEN[head]))
+def run_cnn(*split, head):
+    """Train the CNN end to end; return its best epoch."""
+    return best_epoch(train_tutorial_cnn(*split, hidden=HIDDEN[head]))
 
 
 def run_random_filters(X_train, y_train, X_held, y_held, seed):
+    """Train both heads on the features of the CNN's random convolutions."""
     torch.manual_seed(seed)
     body = tutorial_body(3)
 
-    def features(X):
+    def transform(X):
         with torch.no_grad():
-            return torch.cat([body(part) for part in X.split(500)]).numpy()
+            return torch.cat([body(batch) for batch in X.split(500)]).numpy()
 
-    parts, seconds = measure(lambda: [features(X) for X in standardized(X_train, X_held)])
-    return train_heads(parts, seconds, y_train, y_held, seed, HIDDEN)
+    features, seconds = measure(lambda: [transform(X) for X in standardized(X_train, X_held)])
+    return train_heads(features, seconds, y_train, y_held, seed, HIDDEN)
 
 
 class Keep(DummyClassifier):
-    """A head that keeps the features that it is given."""
+    """Head that stores the features that it is fitted on."""
 
     def fit(self, X, y):
         self.features_ = X
@@ -55,17 +57,21 @@ class Keep(DummyClassifier):
 
 
 def run_layerwise(X_train, y_train, X_held, y_held, seed, *, configuration, heads):
-    """Layers by skhier, then heads like the CNN's."""
+    """Learn layers by skhier, then train the CNN's heads on their features."""
     clf = make_classifier(configuration, seed).set_params(head=Keep())
     _, seconds = measure(clf.fit, X_train, y_train)
-    parts = [clf.head_.features_, clf.transform(X_held).reshape(len(X_held), -1)]
+    features = [clf.head_.features_, clf.transform(X_held).reshape(len(X_held), -1)]
     del clf
-    return train_heads(parts, seconds, y_train, y_held, seed, heads)
+    return train_heads(features, seconds, y_train, y_held, seed, heads)
 
 
-def train_heads(parts, seconds, y_train, y_held, seed, heads):
-    """The best epoch of each head, trained by Adam on features (n, D) made in `seconds`."""
-    X, X_held = (torch.from_numpy(part) for part in parts)
+def train_heads(features, seconds, y_train, y_held, seed, heads):
+    """Train heads by Adam on features (n, D); return the best epoch of each by its name.
+
+    `features` are of the training images and of the held-out images. They took `seconds` to
+    compute, which are added to the seconds of each head.
+    """
+    X, X_held = (torch.from_numpy(rows) for rows in features)
     mean, std = X.mean(dim=0), X.std(dim=0).clamp(min=1e-6)
     X.sub_(mean).div_(std), X_held.sub_(mean).div_(std)
     y, y_held = (torch.from_numpy(labels).long() for labels in (y_train, y_held))

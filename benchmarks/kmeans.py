@@ -1,7 +1,7 @@
-"""SphericalKMeans against faiss and scikit-learn on whitened patches of images.
+"""SphericalKMeans, faiss and scikit-learn on the same whitened patches of images.
 
-Same patches, number of clusters and iterations; each ends with its own centers, and the
-objective is the mean cosine distance of all patches to the nearest of them. Needs faiss-cpu.
+All methods have the same patches, number of clusters and number of iterations. The objective is
+the mean cosine distance between a patch and the nearest center. Needs faiss-cpu.
 
 Usage: python benchmarks/kmeans.py DATA.npz [--n-patches N] [--n-clusters K] [--max-iter T]
            [--repeats R] [--csv FILE]
@@ -36,32 +36,35 @@ grid = PatchGrid.from_params(images.shape[1:], options.patch_size, 1, "valid")
 rng = np.random.RandomState(0)
 border = np.zeros(images.shape[3], np.float32)
 patches, _ = sample_patches(LocalRows(images), grid, border, options.n_patches, rng)
-units = Whitening.learn(patches, 1e-2).apply(patches)
-units /= np.linalg.norm(units, axis=1, keepdims=True)
+directions = Whitening.learn(patches, 1e-2).apply(patches)
+directions /= np.linalg.norm(directions, axis=1, keepdims=True)
 k, T = options.n_clusters, options.max_iter
 
 
-def ours(init, seed):
+def with_skhier(init, seed):
+    """Return the centers of SphericalKMeans."""
     km = SphericalKMeans(k, init=init, max_iter=T, tol=0, random_state=seed)
-    return km.fit(units).cluster_centers_
+    return km.fit(directions).cluster_centers_
 
 
 def with_faiss(seed):
+    """Return the centers of faiss."""
     km = faiss.Kmeans(
-        units.shape[1], k, niter=T, spherical=True, seed=seed, max_points_per_centroid=10**6
+        directions.shape[1], k, niter=T, spherical=True, seed=seed, max_points_per_centroid=10**6
     )
-    km.train(units)
+    km.train(directions)
     return km.centroids
 
 
 def with_sklearn(seed):
+    """Return the centers of scikit-learn's KMeans, which are not of unit norm."""
     km = KMeans(k, init="random", n_init=1, max_iter=T, tol=0, random_state=seed)
-    return km.fit(units).cluster_centers_
+    return km.fit(directions).cluster_centers_
 
 
 METHODS = {
-    "skhier, random": lambda seed: ours("random", seed),
-    "skhier, k-means++": lambda seed: ours("k-means++", seed),
+    "skhier, random": lambda seed: with_skhier("random", seed),
+    "skhier, k-means++": lambda seed: with_skhier("k-means++", seed),
     "faiss": with_faiss,
     "scikit-learn, random": with_sklearn,
 }
@@ -71,7 +74,7 @@ for run in range(options.repeats):
         centers, seconds = measure(cluster, run)
         centers = centers / np.linalg.norm(centers, axis=1, keepdims=True)
         nearest = np.concatenate(
-            [(part @ centers.T).max(axis=1) for part in np.array_split(units, 20)]
+            [(batch @ centers.T).max(axis=1) for batch in np.array_split(directions, 20)]
         )
         table.add(name, run, seconds, float(1 - nearest.mean()))
-print(f"{len(units)} patches of {units.shape[1]} values, {k} clusters, {T} iterations")
+print(f"{len(directions)} patches of {directions.shape[1]} values, {k} clusters, {T} iterations")

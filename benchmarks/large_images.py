@@ -1,10 +1,10 @@
 """Accuracy, time and memory on images of 32x32 to 224x224 pixels.
 
-Which of 15 photographs and textures is a gray crop from? They are those that scikit-image and
-scikit-learn ship. Crops to learn from come from the left 55 percent of a picture, those held out
-from the rest; each is zoomed by 0.7 to 1.4, turned by a multiple of 90 degrees, and has mean 0 and
-variance 1, so that brightness tells nothing. Each row is measured in a process of its own. Needs
-scikit-image.
+The task: from which of 15 pictures is a gray crop? Pictures are the photographs and textures in
+scikit-image and scikit-learn. Training crops come from the left 55 percent of a picture, held-out
+crops from the other 45 percent. Each crop is zoomed by 0.7 to 1.4 and rotated by a multiple of 90
+degrees. Its mean is 0 and its variance 1, so that brightness does not identify the picture. Each
+row of the table is measured in its own process. Needs scikit-image.
 
 Usage: python benchmarks/large_images.py [--sizes N ...] [--n-train N] [--n-held N] [--csv FILE]
 """
@@ -30,25 +30,26 @@ NAMES = [
 
 
 def pictures():
-    """Gray pictures with values from 0 to 1."""
-    found = [getattr(data, name)() for name in NAMES]
-    found += [*load_sample_images().images, data.stereo_motorcycle()[0]]
-    return [color.rgb2gray(p) if p.ndim == 3 else p / 255 for p in found]
+    """Return the gray pictures, with values from 0 to 1."""
+    loaded = [getattr(data, name)() for name in NAMES]
+    loaded += [*load_sample_images().images, data.stereo_motorcycle()[0]]
+    return [color.rgb2gray(p) if p.ndim == 3 else p / 255 for p in loaded]
 
 
 def draw_crops(size, n_train, n_held, seed=0):
-    """X_train, y_train, X_held, y_held; so many crops of each picture."""
+    """Return X_train, y_train, X_held, y_held, with `n_train` and `n_held` crops per picture."""
     rng = np.random.default_rng(seed)
-    parts = [], [], [], []
+    arrays = [], [], [], []
     for label, picture in enumerate(pictures()):
         cut = int(0.55 * picture.shape[1])
         for i, area, n in ((0, picture[:, :cut], n_train), (2, picture[:, cut:], n_held)):
-            parts[i].extend(draw_crop(area, size, rng) for _ in range(n))
-            parts[i + 1].extend([label] * n)
-    return [np.array(part) for part in parts]
+            arrays[i].extend(draw_crop(area, size, rng) for _ in range(n))
+            arrays[i + 1].extend([label] * n)
+    return [np.array(array) for array in arrays]
 
 
 def draw_crop(area, size, rng):
+    """Draw one zoomed, rotated and standardized crop of `size` x `size` pixels."""
     side = min(int(size / rng.uniform(0.7, 1.4)), *area.shape)
     top, left = (rng.integers(length - side + 1) for length in area.shape)
     crop = area[top : top + side, left : left + side]
@@ -58,7 +59,7 @@ def draw_crop(area, size, rng):
 
 
 def binary_patterns(X):
-    """Histograms of local binary patterns at three scales, the classic of textures."""
+    """Return histograms of local binary patterns at three scales, the classic for textures."""
     return np.array([[*np.concatenate([_histogram(x, r) for r in (1, 2, 4)])] for x in X])
 
 
@@ -78,7 +79,7 @@ METHODS = {
 
 
 def run(method, size, n_train, n_held):
-    """(accuracy, seconds of the fit, images a second of predict, GB) of a method."""
+    """Return (accuracy, seconds of the fit, images per second of predict, peak GB)."""
     X, y, X_held, y_held = draw_crops(size, n_train, n_held)
     clf = METHODS[method]()
     _, fit_seconds = measure(clf.fit, X, y)

@@ -1,8 +1,8 @@
-"""Memory and time of LayerwiseCNNClassifier's fit under limits; the results must not differ.
+"""Memory and time of LayerwiseCNNClassifier's fit under limits, which must not change results.
 
-Each limit has a process of its own. Counted is memory that only the process can give back
-("anonymous", as Linux counts it), above what it held before the fit: pages of temporary files,
-which the system may drop or write at will, are not in it.
+Each limit is measured in its own process. Peaks are anonymous memory, which only the process can
+release, less the anonymous memory before the fit. Pages of temporary files do not count: the system
+can write them to disk and drop them at any time.
 
 Usage: python benchmarks/memory.py DATA.npz [--limits LIMIT ...] [--n-images N] [--csv FILE]
 DATA.npz holds X (n, H, W, C) and y.
@@ -20,12 +20,12 @@ from skhier.datasets import load_npz
 
 
 def run(path, limit, n_images, n_patches, n_scored=1000):
-    """(peak, seconds, scores of the images after those learned from)."""
+    """Return (peak, seconds, scores of `n_scored` images that are not training images)."""
     bunch = load_npz(path)
     X, y = bunch.images[: n_images + n_scored], bunch.target[:n_images]
     del bunch
     small = LayerwiseCNNClassifier(n_clusters=20, random_state=0)
-    small.fit(X[:500], y[:500])  # loads what any fit loads
+    small.fit(X[:500], y[:500])  # imports and libraries that any fit loads
     phi = PatchKMeansOrthogonalizer(n_patches=n_patches)
     clf = LayerwiseCNNClassifier(orthogonalizer=phi, memory_limit=limit, random_state=0)
     peak, seconds = peak_during(clf.fit, X[:n_images], y)

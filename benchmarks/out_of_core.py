@@ -1,14 +1,15 @@
-"""A million images from a file: time per image and memory, beside 50,000 of them.
+"""Time per image and memory of fits to 50,000 and to a million images from a file.
 
-The images are the first --n-train of DATA.npz, each --copies times: as it is, then shifted by up
-to three pixels and every other time mirrored. They are written to FOLDER as X.npy and y.npy once.
-Each fit has a process of its own, reads the images through a memory map, and is a
-LayerwiseCNNClassifier with default parameters. Counted is memory that only the process can give
-back; the system's copies of files are not in it. Accuracy is that on the rows after --n-train.
+The first --n-train images of DATA.npz are copied --copies times. The first copy is the image
+itself, and the second its mirror image. Later copies are shifted by up to three pixels, and every
+second copy is mirrored. Copies are written once, to X.npy and y.npy in FOLDER. A fit is a
+LayerwiseCNNClassifier with default parameters in its own process, which reads the images through a
+memory map. Peaks are anonymous memory, which only the process can release; the system's cache of
+files does not count. Accuracy is measured on the images of DATA.npz after the first --n-train.
 
 Usage: python benchmarks/out_of_core.py DATA.npz FOLDER [--n-train N] [--copies N] [--sizes N ...]
        [--csv FILE]
-DATA.npz holds X (n, H, W, C), of which the first n_train are learned from, and y.
+DATA.npz holds X (n, H, W, C) and y.
 """
 
 import argparse
@@ -22,19 +23,19 @@ from _common import Table, measure, peak_during
 from skhier import LayerwiseCNNClassifier
 from skhier.datasets import load_npz
 
-REACH = 3  # pixels
+SHIFT = 3  # largest shift of a copy in pixels
 
 
 def write_copies(bunch, n_train, n_copies, folder):
-    """Write shifted and mirrored copies of the first images as FOLDER/X.npy and y.npy."""
+    """Write shifted and mirrored copies of the first images to X.npy and y.npy in `folder`."""
     X, y = bunch.images[:n_train], bunch.target[:n_train]
     n, (height, width) = len(X), X.shape[1:3]
-    padded = np.pad(X, [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)], mode="reflect")
+    padded = np.pad(X, [(0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)], mode="reflect")
     rng = np.random.default_rng(0)
     shape = (n * n_copies, *X.shape[1:])
     out = np.lib.format.open_memmap(folder / "X.npy", mode="w+", dtype=X.dtype, shape=shape)
     for copy in range(n_copies):
-        row, column = (REACH, REACH) if copy < 2 else rng.integers(0, 2 * REACH + 1, size=2)
+        row, column = (SHIFT, SHIFT) if copy < 2 else rng.integers(0, 2 * SHIFT + 1, size=2)
         shifted = padded[:, row : row + height, column : column + width]
         out[copy * n : (copy + 1) * n] = shifted[:, :, ::-1] if copy % 2 else shifted
     out.flush()
@@ -42,7 +43,7 @@ def write_copies(bunch, n_train, n_copies, folder):
 
 
 def run(path, folder, n, n_train):
-    """(gigabytes, seconds, accuracy, seconds to predict) of a fit to the first n copies."""
+    """Fit to the first n copies; return (peak GB, seconds, accuracy, seconds to predict)."""
     X, y = np.load(folder / "X.npy", mmap_mode="r")[:n], np.load(folder / "y.npy")[:n]
     clf = LayerwiseCNNClassifier(random_state=0, verbose=1)
     peak, seconds = peak_during(clf.fit, X, y)
@@ -65,7 +66,7 @@ if __name__ == "__main__":
     if not (options.folder / "y.npy").exists():
         options.folder.mkdir(parents=True, exist_ok=True)
         write_copies(load_npz(options.data), options.n_train, options.copies, options.folder)
-    table = Table("images", "peak GB", "fit s", "ms an image", "accuracy", csv_path=options.csv)
+    table = Table("images", "peak GB", "fit s", "ms per image", "accuracy", csv_path=options.csv)
     for n in options.sizes:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             job = pool.submit(run, options.data, options.folder, n, options.n_train)

@@ -1,9 +1,10 @@
 """Random search as in section 6 of the paper, at reduced size, by successive halving.
 
-Candidates (numbers of clusters and of embedding channels, bias of the ReLU, number of patches N)
-learn from a part of the training images and are scored on others; the best third goes on with
-three times as many. Then the best of all learns from the first four fifths of the file (or from
---final images) and is scored on the rest.
+A candidate is a draw of the numbers of clusters and embedding channels, the bias of the ReLU and
+the number N of patches. Candidates learn from a part of the training images and are scored on other
+training images. The best third is fitted again to three times as many images. In the end, the best
+candidate learns from the first four fifths of the file (or from --final images), and is scored on
+the last fifth.
 
 Usage: python benchmarks/random_search.py DATA.npz [--n-images N] [--n-candidates N]
            [--final N] [--csv FILE]
@@ -24,16 +25,16 @@ from skhier.datasets import load_npz
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
 parser.add_argument("data")
-parser.add_argument("--n-images", type=int, default=9000, help="for the search")
+parser.add_argument("--n-images", type=int, default=9000, help="training images of the search")
 parser.add_argument("--n-candidates", type=int, default=9)
-parser.add_argument("--final", type=int, help="to learn from in the end")
+parser.add_argument("--final", type=int, help="training images of the best candidate in the end")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--csv")
 options = parser.parse_args()
 
 
 class PerLayer:
-    """One draw of a distribution for each layer, as a list."""
+    """Distribution of lists of ints, with one distribution for each layer."""
 
     def __init__(self, *distributions):
         self._distributions = distributions

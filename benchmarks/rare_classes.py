@@ -1,7 +1,8 @@
-"""Balanced accuracy where one label is a hundred times as rare as the others.
+"""Balanced accuracy where one label is a hundred times as rare as the other.
 
-A digit against all others: 8 images of it and 800 others to learn from, the rest held out; three
-digits, three splits each. Heads on the same features, of the default head's layers.
+The task is one digit against all other digits, for three digits with three splits each. Training
+images are 8 of the digit and 800 others, and all other images are held out. The logistic
+regressions get the features of the classifier with class_weight.
 
 Usage: python benchmarks/rare_classes.py [--csv FILE]
 """
@@ -22,12 +23,13 @@ from skhier import LayerwiseCNNClassifier
 
 
 def logistic(C):
+    """Return a logistic regression with balanced class weights on standardized features."""
     regression = LogisticRegression(C=C, class_weight="balanced", max_iter=500)
     return make_pipeline(StandardScaler(), regression)
 
 
 def scores_of_heads(digit, seed):
-    """Balanced accuracy on held-out images, by the name of the head."""
+    """Return the balanced accuracy of each head on held-out images, by its name."""
     digits, rng = load_digits(), np.random.default_rng(seed)
     X, y = digits.images, digits.target == digit
     rare, other = rng.permutation(np.flatnonzero(y)), rng.permutation(np.flatnonzero(~y))
@@ -36,13 +38,13 @@ def scores_of_heads(digit, seed):
     def score(predicted):
         return balanced_accuracy_score(y[test], predicted)
 
-    plain = LayerwiseCNNClassifier(n_clusters=[32, 64], random_state=seed)
+    unweighted = LayerwiseCNNClassifier(n_clusters=[32, 64], random_state=seed)
     weight = compute_sample_weight("balanced", y[train])
-    weighted = clone(plain).fit(X[train], y[train], sample_weight=weight)
-    balanced = clone(plain).set_params(class_weight="balanced").fit(X[train], y[train])
+    weighted = clone(unweighted).fit(X[train], y[train], sample_weight=weight)
+    balanced = clone(unweighted).set_params(class_weight="balanced").fit(X[train], y[train])
     features = balanced.transform(X).reshape(len(X), -1)
     return {
-        "no weights": score(plain.fit(X[train], y[train]).predict(X[test])),
+        "no weights": score(unweighted.fit(X[train], y[train]).predict(X[test])),
         "sample_weight": score(weighted.predict(X[test])),
         "class_weight": score(balanced.predict(X[test])),
     } | {

@@ -1,14 +1,16 @@
-"""Numbers of images that required_samples gives for the whole algorithm, beside measured ones.
+"""Numbers of images by required_samples for the whole algorithm, compared with measured numbers.
 
 Usage: python benchmarks/required_samples.py [--models 20] [--runs 10] [--csv FILE] [--algorithm-1]
 
-Models of appendix D with k = 4, 8 and 30, then random ones of depth 2 and 3. Measured is the
-smallest number of a grid of ratio sqrt(2) at which all runs succeed. 'certificate' and
-'rigorous' succeed if the certificate separates all patches of different classes at every level,
-and no others; 'cluster' if k-means of code means finds the classes of every level but level 0,
-and a linear SVM on patches of level 0 makes no error on 2,000 images; 'snr', with
---algorithm-1, if algorithm 1 reaches an accuracy of 0.99 on 2,000 images, in 3 runs. One run
-is one sample.
+Models are appendix D with k = 4, 8 and 30, then random models of depth 2 and 3. The measured number
+is the smallest number of a geometric grid, of ratio sqrt(2), at which all runs succeed. A run draws
+one sample of images. It succeeds
+
+- by 'certificate' and 'rigorous' if the certificate separates all patches of different classes at
+  every level, and no patches of one class;
+- by 'cluster' if k-means of code means finds the classes of every level but level 0, and a linear
+  SVM on patches of level 0 makes no error on 2,000 images;
+- by 'snr' (with --algorithm-1; 3 runs) if algorithm 1 has an accuracy of 0.99 on 2,000 images.
 """
 
 import argparse
@@ -26,7 +28,7 @@ DELTA = 0.05
 
 
 def draw(sampler, n, seed):
-    """(codes of each level's patches, labels) of n images."""
+    """Draw n images; return the codes of the patches of each level, and the labels."""
     rng = np.random.default_rng(seed)
     _, size = np.unique(sampler.root_labels_, return_counts=True)
     roots = rng.integers(2, size=n) * size[0]
@@ -35,13 +37,13 @@ def draw(sampler, n, seed):
     for table in sampler.patches_:
         choice = rng.integers(table.shape[1], size=classes.shape)
         codes.append((classes * table.shape[1] + choice).reshape(n, -1))
-        below = table[classes, choice].swapaxes(2, 3)
-        classes = below.reshape(n, classes.shape[1] * table.shape[2], -1)
+        patches = table[classes, choice].swapaxes(2, 3)
+        classes = patches.reshape(n, classes.shape[1] * table.shape[2], -1)
     return codes, sampler.root_labels_[roots]
 
 
 def counts(codes, y, n_codes):
-    """Numbers of images that show each code at each position: (label, code, position)."""
+    """Return the numbers of images with each code at each position, (label, code, position)."""
     n_positions = codes.shape[1]
     cells = codes * n_positions + np.arange(n_positions)
     shape = n_codes, n_positions
@@ -54,10 +56,10 @@ def counts(codes, y, n_codes):
 
 
 def is_certified(table, k, delta):
-    """Whether the certificate separates codes of different classes and no others."""
+    """Whether the certificate separates exactly the pairs of codes of different classes."""
     n_codes = table.shape[1]
     x = log(n_codes * (n_codes - 1) / (2 * delta))
-    cells = np.concatenate(table, axis=1)  # each label and position
+    cells = np.concatenate(table, axis=1)  # a column for each label and position
     for a, row in enumerate(cells[:-1]):
         S, m = row - cells[a + 1 :], row + cells[a + 1 :]
         bound = m.sum(axis=1) + 2 * np.sqrt(x * (m**2).sum(axis=1)) + 2 * x * m.max(axis=1)
@@ -75,15 +77,16 @@ def is_clustered(table, k):
 
 
 def one_hot(codes, n_codes):
+    """Return codes (n, n_positions) as one-hot rows (n, n_positions * n_codes)."""
     return (codes[..., None] == np.arange(n_codes)).reshape(len(codes), -1).astype(np.float32)
 
 
 def succeeds(sampler, method, n, seed):
-    """Whether the method learns without error from n images."""
+    """Whether a run of the method on n images succeeds."""
     if method == "snr":
         X, y = sampler.sample(n + 2000, random_state=seed)
-        ours = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=seed)
-        return ours.fit(X[:n], y[:n]).score(X[n:], y[n:]) >= 0.99
+        clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=seed)
+        return clf.fit(X[:n], y[:n]).score(X[n:], y[n:]) >= 0.99
     codes, y = draw(sampler, n, seed)
     k = [table.shape[1] for table in sampler.patches_]
     tables = [
@@ -101,7 +104,7 @@ def succeeds(sampler, method, n, seed):
 
 
 def measured(sampler, method, start, n_runs):
-    """The smallest number of images of the grid from which all runs succeed, near `start`."""
+    """Return the smallest number of the grid at which all runs succeed; search from `start`."""
 
     def all_succeed(step):
         n = round(2 ** (step / 2))
@@ -119,13 +122,13 @@ def measured(sampler, method, start, n_runs):
 
 
 def models(n_random):
-    """(name, sampler) of appendix D, and of random models whose prediction is in reach."""
+    """Yield (name, sampler) of appendix D, then of random models within reach of a measurement."""
     for k in (4, 8, 30):
         yield f"D, k={k}", HierarchicalSampler(patches_per_class=k, random_state=0).fit()
-    seed = found = 0
-    while found < n_random:
+    seed = n_yielded = 0
+    while n_yielded < n_random:
         rng = np.random.default_rng(seed)
-        depth = 2 + found % 2
+        depth = 2 + n_yielded % 2
         sampler = HierarchicalSampler(
             depth,
             n_semantic_classes=[int(c) for c in rng.integers(3, 7, depth)],
@@ -138,14 +141,15 @@ def models(n_random):
         seed += 1
         try:
             n = required_samples(sampler, DELTA, "snr")
-        except ValueError:  # two classes of a level are alike
+        except ValueError:  # two classes of a level have equal frequencies
             continue
         if n <= 20_000 and min(level.delta_min for level in sampler.statistics().levels) > 0.05:
-            found += 1
+            n_yielded += 1
             yield f"depth {depth}", sampler
 
 
 def main():
+    """Print predicted and measured numbers of images of all models."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -1,12 +1,16 @@
-"""The figure 'how many images suffice': three panels, predictions beside measurements.
+"""The figure "how many images suffice": predictions and measurements in three panels.
 
 Usage: python benchmarks/figure_3.py --depth --csv FILE.csv
        python benchmarks/sample_figure.py FILE.csv ... --plot doc/images/how_many_images.png
 
-(a) How often k-means of code means learns without error, of 200 runs, on models of appendix D.
-(b) Mean squared distance of code means between classes over that within classes, on 20 Random
-Hierarchy Models for each m and L. (c) Accuracy against images, medians of the seeds in the files
-that figure_3.py writes. One run of (a) is one sample; tables of (a) and (b) are printed.
+(a) Share of 200 runs in which k-means of code means learns without error, on models of appendix D.
+    A run draws one sample of images.
+(b) Ratio of the mean squared distances of code means between classes and within classes, on 20
+    Random Hierarchy Models for each m and L.
+(c) Accuracy against the number of training images: medians over the seeds in the files of
+    figure_3.py.
+
+The tables of (a) and (b) are printed.
 """
 
 import argparse
@@ -23,13 +27,14 @@ from required_samples import DELTA, models, succeeds
 from skhier.datasets import make_random_hierarchy
 from skhier.theory import necessary_samples, required_samples, rhm_sample_complexity
 
-V, COLORS = 8, ["#0072B2", "#D55E00", "#009E73"]
-SHARES = 2.0 ** np.arange(-4, 1.1, 0.5)
+V = 8  # labels, and symbols of each level
+COLORS = ["#0072B2", "#D55E00", "#009E73"]
+SHARES = 2.0 ** np.arange(-4, 1.1, 0.5)  # of the predicted number of images
 
 
 def success(n_runs=200):
-    """k -> (model, predicted number, how often it learns at each of `SHARES` of that)."""
-    table, found = Table("k", "predicted", *[f"{share:.3g}" for share in SHARES]), {}
+    """Return a dict of k and (sampler, predicted number, success rate at each of `SHARES`)."""
+    table, results = Table("k", "predicted", *[f"{share:.3g}" for share in SHARES]), {}
     for _, sampler in models(n_random=0):
         k = sampler.patches_[0].shape[1]
         predicted = required_samples(sampler, DELTA, "cluster")
@@ -38,48 +43,51 @@ def success(n_runs=200):
             for n in SHARES * predicted
         ]
         table.add(k, predicted, *rates)
-        found[k] = sampler, predicted, rates
-    return found
+        results[k] = sampler, predicted, rates
+    return results
 
 
 def squared_distances(m, depth, n_images, seed):
-    """Mean squared distance of code means (between classes, within a class) at the last level."""
+    """Return mean squared distances of code means at the last level: (between, within classes)."""
     bunch = make_random_hierarchy(
         n_images, n_classes=V, vocabulary_size=V, n_synonyms=m, depth=depth,
         return_X_y=False, random_state=seed,
     )  # fmt: skip
     codes = bunch.sampler.parse_patches(bunch.images)[depth - 1].reshape(n_images, -1)
     labeled = codes + V * m * bunch.target[:, None]
-    shown = [np.bincount(column, minlength=V * V * m) for column in labeled.T]
-    means = np.stack(shown, axis=1).reshape(V, V, m, -1) / n_images  # label, class, synonym
+    counts = [np.bincount(column, minlength=V * V * m) for column in labeled.T]
+    means = np.stack(counts, axis=1).reshape(V, V, m, -1) / n_images  # label, class, synonym
     means = np.moveaxis(means - means.mean(axis=0), 0, -1).reshape(V, m, -1)
-    # Twice the variance is the mean squared distance of two points.
+    # The mean squared distance of two points is twice the variance.
     within = 2 * means.var(axis=1, ddof=1).sum(axis=1).mean()
     of_classes = 2 * means.mean(axis=1).var(axis=0, ddof=1).sum()
     return of_classes + within * (1 - 1 / m), within
 
 
-def ratios(n_models=20, least=16, most=2**17):
-    """(m, L) -> (images / (n_c m^L), ratio of the mean squared distances over models)."""
-    table, found = Table("m", "L", "images", "share", "between/within", "1 + N/N_1"), {}
+def ratios(n_models=20, min_images=16, max_images=2**17):
+    """Return a dict of (m, L) and (images / (n_c m^L), ratios of the mean squared distances)."""
+    table, results = Table("m", "L", "images", "share", "between/within", "1 + N/N_1"), {}
     for depth in (2, 3, 4):
         for m in (2, 4, 8):
             rows = []
             for share in 4.0 ** np.arange(-2, 3):
                 n = round(share * V * m**depth)
-                if not least <= n <= most:
+                if not min_images <= n <= max_images:
                     continue
-                both = [squared_distances(m, depth, n, seed) for seed in range(n_models)]
-                between, within = np.mean(both, axis=0)
+                distances = [squared_distances(m, depth, n, seed) for seed in range(n_models)]
+                between, within = np.mean(distances, axis=0)
                 rows.append((share, between / within))
                 expected = 1 + n / rhm_sample_complexity(V, V, m, 2, depth)
                 table.add(m, depth, n, share, between / within, expected)
-            found[m, depth] = np.transpose(rows)
-    return found
+            results[m, depth] = np.transpose(rows)
+    return results
 
 
 def read_accuracies(paths):
-    """(depth, method) -> (sizes, median of seeds), and the seeds of each depth."""
+    """Read files of figure_3.py.
+
+    Returns a dict of (depth, method) and (sizes, medians over seeds), and the seeds of each depth.
+    """
     scores, seeds = defaultdict(list), defaultdict(set)
     for path in paths:
         with open(path, newline="") as file:
@@ -91,8 +99,9 @@ def read_accuracies(paths):
     return {key: (sizes, np.median(rows, axis=0)) for key, rows in scores.items()}, seeds
 
 
-def draw_success(ax, found):
-    for color, (k, (sampler, predicted, rates)) in zip(COLORS, found.items()):
+def draw_success(ax, results):
+    """Draw panel (a)."""
+    for color, (k, (sampler, predicted, rates)) in zip(COLORS, results.items()):
         ax.plot(SHARES, rates, "o-", color=color, markersize=4, label=f"$k$ = {k}")
         certified = required_samples(sampler, DELTA, "certificate") / predicted
         ax.plot(certified, 1 - DELTA, "D", color=color, markersize=6)
@@ -107,15 +116,16 @@ def draw_success(ax, found):
     ax.legend(handles=[*ax.get_legend_handles_labels()[0], *marks], frameon=False, loc=(0, 0.45))
 
 
-def draw_ratios(ax, found):
-    depths = sorted({depth for _, depth in found})
+def draw_ratios(ax, results):
+    """Draw panel (b)."""
+    depths = sorted({depth for _, depth in results})
     shares = np.geomspace(0.04, 20)
     for color, depth in zip(COLORS, depths):
-        N_1 = rhm_sample_complexity(V, V, 4, 2, depth) / (V * 4**depth)  # the same for all m
+        N_1 = rhm_sample_complexity(V, V, 4, 2, depth) / (V * 4**depth)  # equal for all m
         ax.plot(shares, 1 + shares / N_1, color=color, label=f"$1 + N/N_1$, $L$ = {depth}")
-    for marker, m in zip("os^", sorted({m for m, _ in found})):
+    for marker, m in zip("os^", sorted({m for m, _ in results})):
         for color, depth in zip(COLORS, depths):
-            ax.plot(*found[m, depth], marker, color=color, fillstyle="none", markersize=6)
+            ax.plot(*results[m, depth], marker, color=color, fillstyle="none", markersize=6)
         ax.plot([], [], marker, color="0.3", fillstyle="none", label=f"measured, $m$ = {m}")
     ax.set(xscale="log", yscale="log", xlabel="images / $n_c m^L$")
     ax.set_ylabel(r"between$^2$ / within$^2$")
@@ -124,12 +134,13 @@ def draw_ratios(ax, found):
 
 
 def draw_accuracies(ax, accuracies, seeds):
+    """Draw panel (c)."""
     styles = {"classes": "-", "algorithm 1": "--", "CNN": ":"}
-    for color, (depth, drawn) in zip(COLORS, sorted(seeds.items())):
+    for color, (depth, seeds_of_depth) in zip(COLORS, sorted(seeds.items())):
         for method, style in styles.items():
             if (depth, method) in accuracies:
                 ax.plot(*accuracies[depth, method], style, color=color)
-        samplers = [depth_model(depth, seed) for seed in sorted(drawn)]
+        samplers = [depth_model(depth, seed) for seed in sorted(seeds_of_depth)]
         for method, marker, height in (("cluster", "v", 1.03), ("snr", "d", 1.06)):
             predicted = np.median([required_samples(s, 0.01, method) for s in samplers])
             ax.plot(predicted, height, marker, color=color)
@@ -145,6 +156,7 @@ def draw_accuracies(ax, accuracies, seeds):
 
 
 def draw(success, ratios, accuracies, seeds, path):
+    """Draw all panels, and write the figure to `path`."""
     figure, axes = plt.subplots(1, 3, figsize=(15.5, 4.2), layout="constrained")
     draw_success(axes[0], success)
     draw_ratios(axes[1], ratios)
@@ -159,7 +171,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("results", nargs="+", help="what figure_3.py --depth --csv wrote")
+    parser.add_argument("results", nargs="+", help="files written by figure_3.py --depth --csv")
     parser.add_argument("--plot", required=True)
     options = parser.parse_args()
     draw(success(), ratios(), *read_accuracies(options.results), options.plot)

@@ -1,10 +1,10 @@
-"""Speed and memory of HierarchicalSampler, beside a copy of its output.
+"""Speed and memory of HierarchicalSampler, compared with a copy of its output.
 
 Usage: python benchmarks/sampler.py [--csv FILE]
 
-Rates are per CPU-second (user and system time of all threads), the median of 7 runs. Each run
-writes new memory; the first, whose memory the system has not given out before, is a row of
-its own, as most of it is the system's time.
+Rates are medians of 7 runs, per CPU-second (user and system time of all threads). Each run writes
+to new memory. The first run has its own column, as most of its time is the system's: it provides
+memory that no process had before.
 """
 
 import argparse
@@ -46,22 +46,25 @@ BUILT = {
 
 
 def cpu_seconds(function, *args, **kwargs):
+    """Return the CPU seconds of `function(*args, **kwargs)`."""
     start = time.process_time()
     function(*args, **kwargs)
     return time.process_time() - start
 
 
 def rate(n, function, *args, **kwargs):
-    """Calls of n things each, as things per CPU-second."""
+    """Return items per CPU-second of calls of `function`, each of which handles n items."""
     return n / median(cpu_seconds(function, *args, **kwargs) for _ in range(7))
 
 
 def stream(sampler, n):
+    """Draw n images in batches, and drop them."""
     for _ in sampler.iter_batches(n):
         pass
 
 
 def sampling(csv_path):
+    """Print the rates of sampling."""
     table = Table(
         "model",
         "first img/s",
@@ -82,6 +85,7 @@ def sampling(csv_path):
 
 
 def inference():
+    """Print the rates of parsing, scores, posteriors and Bayes predictions."""
     table = Table("model", "parse/s", "score/s", "posterior/s", "Bayes/s", first_width=30)
     rhm = make_random_hierarchy(1, corruption=0.1, return_X_y=False, random_state=0).sampler
     for name, sampler, n in [
@@ -101,6 +105,7 @@ def inference():
 
 
 def building():
+    """Print the times of fit and of statistics."""
     table = Table("model", "fit ms", "statistics ms", first_width=30)
     for name, params in BUILT.items():
         sampler = HierarchicalSampler(random_state=0, **params)
@@ -108,7 +113,7 @@ def building():
         table.add(name, fit, 1000 / rate(1, sampler.fit().statistics))
 
 
-PEAKS = {  # what a new process does, and how many images it holds
+PEAKS = {  # name -> code of a new process, and number of images that it holds
     "fit": ("s.sample(1)", 0),
     "sample(500_000)": ("X, y = s.sample(500_000)", 500_000),
     "iter_batches(10**7)": ("n = sum(len(y) for X, y in s.iter_batches(10**7))", 1000),
@@ -124,7 +129,7 @@ print(peak_gigabytes())
 
 
 def memory():
-    """Peak memory of new processes, beside the size of the output."""
+    """Print the peak memory of new processes, and the size of their output."""
     table = Table("call", "peak GB", "output GB", "seconds", first_width=30)
     for name, (call, n) in PEAKS.items():
         code = PROCESS.format(folder=str(Path(__file__).parent), call=call)
@@ -140,7 +145,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--csv")
     options = parser.parse_args()
-    for part in (building, memory, inference):
-        part()
+    for print_table in (building, memory, inference):
+        print_table()
         print()
     sampling(options.csv)

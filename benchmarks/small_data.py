@@ -1,8 +1,8 @@
-"""Accuracy against the number of labeled images, 500 to 10,000, without a GPU.
+"""Accuracy against the number of labeled images, from 500 to 10,000, without a GPU.
 
-Every method sees the first n training images and their labels only, and is scored on the
-held-out images. With --validate, these are training images that no method learns from: the
-place to choose parameters. Needs kymatio, for the scattering transform.
+Every method learns from the first n training images and their labels only, and is scored on the
+held-out images. With --validate, held-out images are training images that no method learns from.
+Use it to choose parameters. Needs kymatio, for the scattering transform.
 
 Usage: python benchmarks/small_data.py DATA [--validate] [--sizes N ...] [--methods ...]
            [--csv FILE] [--plot FILE]
@@ -28,19 +28,20 @@ from skhier import RidgeHead
 
 
 def run_cnn(X, y, X_held, y_held, seed):
-    """2,000 steps; the best of 25 epochs on the held-out images."""
+    """Train the CNN for about 2,000 steps; return the best of 25 evaluations on held-out images."""
     n_epochs, every = 250_000 // len(X), max(1, 10_000 // len(X))
-    parts = X, y, X_held, y_held
-    return best_epoch(train_tutorial_cnn(*parts, seed, n_epochs=n_epochs, every=every))
+    split = X, y, X_held, y_held
+    return best_epoch(train_tutorial_cnn(*split, seed, n_epochs=n_epochs, every=every))
 
 
 def run_pixel_svm(X, y, X_held, y_held, seed):
+    """Fit the RBF SVM to pixels."""
     rows, rows_held = (images.reshape(len(images), -1) for images in (X, X_held))
     return fit_and_score(make_rbf_svm(), rows, y, rows_held, y_held)
 
 
 class RBFKernel(TransformerMixin, BaseEstimator):
-    """SVC's kernel with gamma='scale', as matrix products: many times faster than in SVC."""
+    """Kernel of SVC with gamma='scale' by matrix products, many times faster than in SVC."""
 
     def fit(self, X, y=None):
         self.rows_, self.gamma_ = X, 1 / (X.shape[1] * X.var())
@@ -51,10 +52,12 @@ class RBFKernel(TransformerMixin, BaseEstimator):
 
 
 def make_rbf_svm():
+    """Return an SVM with the RBF kernel."""
     return make_pipeline(RBFKernel(), SVC(C=10, kernel="precomputed"))
 
 
 def run_scattering(X, y, X_held, y_held, seed, *, make_head):
+    """Fit a head to scattering coefficients; add their share of the seconds."""
     (rows, rows_held), seconds = measure(lambda: [scattering(images) for images in (X, X_held)])
     head = make_pipeline(StandardScaler(), make_head())
     accuracy, head_seconds = fit_and_score(head, rows, y, rows_held, y_held)
@@ -62,14 +65,14 @@ def run_scattering(X, y, X_held, y_held, seed, *, make_head):
 
 
 def scattering(images):
-    """Scattering coefficients up to order 2 over 4x4 pixels, 81 for each channel."""
+    """Return scattering coefficients up to order 2, 81 for each channel and 4x4 pixels."""
     transform = ScatteringTorch2D(J=2, shape=images.shape[1:3], L=8)
     batches = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).split(64)
     return torch.cat([transform(batch).flatten(1) for batch in batches]).numpy()
 
 
 def for_each_size(run, sizes):
-    """A method that gives the results of `run` on the first n training images, by n."""
+    """Return a method that returns the results of `run` on the first n training images, by n."""
 
     def run_all(X, y, X_held, y_held, seed):
         return {f", {n}": run(X[:n], y[:n], X_held, y_held, seed) for n in sizes}
@@ -90,7 +93,7 @@ METHODS = {
 
 
 def draw(curves, sizes, path):
-    """Accuracy of each method against the number of labeled images, as a file."""
+    """Draw accuracies against the number of labeled images, and write the figure to `path`."""
     with plt.style.context("tableau-colorblind10"):
         figure, ax = plt.subplots(figsize=(7.5, 4))
         for (name, curve), marker in zip(curves.items(), "osD^vPX*"):

@@ -1,8 +1,8 @@
-"""Operations, time and share of the machine's matrix product rate of each stage of a fit.
+"""Operations, time and rate of each stage of a fit, compared with matrix products.
 
-The stages of LayerwiseCNNClassifier are run one after the other by hand. "rate" is that of
-the stage; "share" is that rate over the machine's rate for a matrix product of the stage's
-own shapes, in the precision that the stage computes in, measured in the same run.
+The script runs the stages of LayerwiseCNNClassifier one after the other. "Gflop/s" is the rate of
+the stage. "share" is this rate divided by the machine's rate for a matrix product of the stage's
+shapes and precision, measured in the same run.
 
 Usage: python benchmarks/stages.py DATA.npz [--configuration NAME] [--n-images N] [--csv FILE]
 DATA.npz holds X (n, H, W, C) and y.
@@ -31,7 +31,7 @@ options = parser.parse_args()
 
 
 def matmul_rate(n_rows, n_inner, n_columns, dtype):
-    """Operations per second of the faster of two ways to multiply matrices, at its best."""
+    """Return operations per second of a matrix product: the best of 10 runs of two functions."""
     A, B = torch.rand(n_rows, n_inner).to(dtype), torch.rand(n_columns, n_inner).to(dtype)
     seconds = []
     for multiply in (torch.nn.functional.linear, dense_product):
@@ -40,13 +40,14 @@ def matmul_rate(n_rows, n_inner, n_columns, dtype):
 
 
 def add(stage, n_operations, seconds, shapes, dtype):
+    """Add the row of a stage to the table."""
     rate = n_operations / seconds
     share = rate / matmul_rate(*shapes, dtype)
     table.add(stage, n_operations / 1e12, seconds, rate / 1e9, f"{share:.0%}", str(dtype)[6:])
 
 
 def copy_rate():
-    """Bytes read and written per second by a copy of 256 MB."""
+    """Return the bytes that are read and written per second by a copy of 128 MB."""
     source, target = torch.rand(2, 32 * 2**20)
     return 2 * source.nbytes / min(measure(target.copy_, source)[1] for _ in range(10))
 
@@ -66,7 +67,7 @@ for number, (phi, embedder) in enumerate(blocks, 1):
     _, seconds = measure(phi._fit_images, features, None)
     n_patches = phi._plan(phi.image_shape_).n_patches(n)
     k, d = phi.n_clusters_, prod(phi.kernels_.shape[1:])
-    # A product with the centers for each iteration, the first assignment, and k-means++.
+    # One product with the centers for each iteration, for the first assignment, and for k-means++.
     n_products = phi.n_iter_ + 1 + (phi.get_params()["kmeans__init"] == "k-means++")
     n_operations = 2 * n_patches * d * k * n_products
     add(f"k-means, block {number}", n_operations, seconds, (4096, d, k), torch.float32)

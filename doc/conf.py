@@ -1,6 +1,6 @@
 """Configuration of the documentation: `sphinx-build -W doc doc/_build`."""
 
-# The gallery looks up the names that examples use.
+# sphinx-gallery imports the names that examples use, and HalvingRandomSearchCV needs this import.
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
 import skhier
@@ -22,7 +22,7 @@ extensions = [
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2, "secondary_sidebar_items": ["page-toc"]}
 html_title = "skhier"
-# Pages without subpages need no navigation beside them.
+# Pages without subpages have no navigation to show in a sidebar.
 html_sidebars = {
     page: []
     for page in ("index", "get_started", "theory", "benchmarks", "development", "changelog")
@@ -37,14 +37,14 @@ plot_include_source = True
 plot_formats = [("png", 120)]
 exclude_patterns = ["_build"]
 autosummary_generate = True
-autodoc_typehints = "none"  # numpydoc's types say more
+autodoc_typehints = "none"  # the types in docstrings are more precise
 autodoc_member_order = "bysource"
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
-# Links that lead nowhere fail the build; other libraries' pages are not looked up.
+# A broken link fails the build. Pages of other libraries are not downloaded to resolve links.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(numpy|pickle|sklearn|tempfile|torch)(\..*)?")]
-# Docstrings inherited from scikit-learn refer to labels and terms of its own pages.
+# Docstrings inherited from scikit-learn refer to labels and terms of scikit-learn's pages.
 suppress_warnings = ["ref.ref", "ref.term"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

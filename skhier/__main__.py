@@ -1,4 +1,4 @@
-"""`python -m skhier`: see the algorithm learn synthetic and real images."""
+"""The command `python -m skhier`: learn synthetic images and real ones."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The main job, `python -m skhier`, in process and on small data."""
+"""The command `python -m skhier`, in process and on small data."""
 
 import re
 import subprocess
@@ -20,9 +20,9 @@ def npz(tmp_path, digits):
     return path
 
 
-def test_prints_tables_and_draws_a_picture(npz, tmp_path, capsys, monkeypatch):
-    small = _jobs.learn_synthetic_images
-    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: small(seed, 2000, 500))
+def test_the_command_prints_tables_and_draws_pictures(npz, tmp_path, capsys, monkeypatch):
+    learn = _jobs.learn_synthetic_images
+    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: learn(seed, 2000, 500))
     picture = tmp_path / "picture.png"
     assert _cli.main(["--data", str(npz), "--picture", str(picture), "--max-train", "400"]) == 0
     printed = capsys.readouterr().out
@@ -38,7 +38,7 @@ def test_prints_tables_and_draws_a_picture(npz, tmp_path, capsys, monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of stripes, upright and lying, that a few pixels of noise make different."""
+    """A folder of stripes, upright and lying, each image with a few noisy pixels of its own."""
     rng = np.random.default_rng(0)
     for label in ("lying", "upright"):
         (tmp_path / "photos" / label).mkdir(parents=True)
@@ -51,7 +51,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_a_folder_of_images(photos, tmp_path, capsys, monkeypatch):
+def test_a_folder_of_images_is_learned_and_drawn(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: None)
     picture = tmp_path / "picture.png"
     arguments = ["--data", str(photos), "--image-size", "16", "--picture", str(picture)]
@@ -77,7 +77,7 @@ def test_mistakes_are_drawn_for_any_labels(digits, tmp_path, monkeypatch):
         assert path.stat().st_size > 10_000
 
 
-def test_without_matplotlib_there_is_no_picture(tmp_path, capsys, monkeypatch):
+def test_without_matplotlib_a_hint_is_printed_instead_of_a_picture(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     _picture.draw_picture(None, None, tmp_path / "x.png")
     _picture.draw_mistakes(None, None, None, None, tmp_path / "x.png")
@@ -120,7 +120,7 @@ def test_images_that_cannot_be_learned_are_an_argument_error(X, y, message, tmp_
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_help_of_the_module():
+def test_the_module_prints_help():
     command = [sys.executable, "-m", "skhier", "--help"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "--data DATA" in run.stdout

@@ -1,4 +1,4 @@
-"""What every public name owes its user: a docstring in numpydoc's form, an example, types."""
+"""Every public name has a valid numpydoc docstring, an example and type hints."""
 
 import importlib
 import inspect
@@ -13,12 +13,12 @@ import skhier
 
 ROOMS = ["skhier", "skhier.datasets", "skhier.generative", "skhier.plotting", "skhier.theory"]
 # As in scikit-learn, docstrings may have no extended summary (ES01) or See Also (SA01), and may
-# name what they return (RT02). EX01, examples, is asked for below where they are due.
+# name what they return (RT02). Examples (EX01) are required by a test below, but for some methods.
 OPTIONAL = {"ES01", "EX01", "RT02", "SA01"}
 
 
 def public_objects():
-    """name -> class, function or method that skhier itself defines."""
+    """Return a dict of names and the classes, functions and methods that skhier defines."""
     objects = {}
     for room in ROOMS:
         module = importlib.import_module(room)
@@ -35,7 +35,7 @@ def public_objects():
 
 
 OBJECTS = public_objects()
-# Methods that every estimator or display has: the example of the class shows them.
+# Methods of all estimators or displays need no example: the example of the class shows them.
 COMMON = {
     *("fit", "transform", "fit_transform", "inverse_transform", "predict", "predict_proba"),
     *("decision_function", "score", "set_output", "plot", "from_estimator"),
@@ -44,12 +44,12 @@ COMMON = {
 
 
 def is_record(thing):
-    """Whether it is a class of results, which users read but do not make."""
+    """Whether `thing` is a class of results, which users read but do not create."""
     return inspect.isclass(thing) and (issubclass(thing, tuple) or is_dataclass(thing))
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_docstrings_are_valid(name):
+def test_docstrings_are_valid_numpydoc(name):
     optional = OPTIONAL | ({"PR01"} if is_record(OBJECTS[name]) else set())
     errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in optional]
     assert not errors
@@ -70,7 +70,7 @@ def test_docstrings_have_examples(name):
 
 
 @pytest.mark.parametrize("name", [n for n, thing in OBJECTS.items() if not is_record(thing)])
-def test_signatures_are_typed(name):
+def test_signatures_have_type_hints(name):
     signature = inspect.signature(OBJECTS[name])
     parameters = [p for p in signature.parameters.values() if p.name != "self"]
     assert not [p.name for p in parameters if p.annotation is p.empty]
@@ -90,6 +90,6 @@ def test_the_html_of_an_estimator_links_to_its_page():
         assert f"https://skhier.readthedocs.io/en/stable/generated/skhier.{name}.html" in html
 
 
-def test_the_version_is_in_one_place_and_its_citation():
+def test_the_citation_has_the_version_of_the_package():
     citation = Path(__file__).parents[1] / "CITATION.cff"
     assert f"version: {skhier.__version__}\n" in citation.read_text()

@@ -1,16 +1,17 @@
 """
-More machines than one
-======================
+Learning on a cluster with Dask
+===============================
 
-Chunks of a Dask array are learned from where they are: workers send sums, and get centroids and
-kernels. Here a cluster of two workers on this machine learns from samples of the generative model
-that it draws itself, and finds what one process finds. ``pip install "skhier[dask]"``
+The classifier learns from a Dask array without moving its chunks: each worker computes sums over
+its own chunks, sends the sums, and receives centroids and kernels. In this example, two workers on
+one machine draw samples of the generative model and learn from them. The result is the same as in
+one process. ``pip install "skhier[dask]"``
 """
 
 # %%
-# A cluster
-# ---------
-# With a cluster of machines this is ``Client("scheduler:8786")``.
+# Start a cluster
+# ---------------
+# To connect to a cluster of several machines, use ``Client("scheduler:8786")``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,9 +23,10 @@ cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashb
 client = Client(cluster)
 
 # %%
-# Images in chunks
-# ----------------
-# Nothing is drawn yet: each chunk is a function of the seed and of where it lies.
+# Draw images in chunks
+# ---------------------
+# ``to_dask`` draws nothing yet: each chunk is a function of the seed and its position. ``persist``
+# makes the workers draw their chunks and keep them.
 
 sampler = HierarchicalSampler(random_state=0).fit()
 X, y = sampler.to_dask(12_000, chunks=1500)
@@ -32,8 +34,8 @@ X, y = X.persist(), y.persist()
 X
 
 # %%
-# Fit where the chunks are
-# ------------------------
+# Fit without moving chunks
+# -------------------------
 
 
 def make_classifier():
@@ -45,21 +47,21 @@ with get_task_stream() as stream:
 clf
 
 # %%
-# One process that holds all images finds the same, but for rounding. Predictions for a Dask array
-# are lazy.
+# One process that holds all images learns the same classifier, up to rounding. Predictions for a
+# Dask array are lazy.
 
-alone = make_classifier().fit(X.compute(), y.compute())
+local = make_classifier().fit(X.compute(), y.compute())
 new, labels = sampler.to_dask(2000, random_state=1)
 scores = clf.decision_function(new)
-difference = np.abs(scores.compute() - alone.decision_function(new.compute())).max()
+difference = np.abs(scores.compute() - local.decision_function(new.compute())).max()
 accuracy = (clf.predict(new) == labels).mean().compute()
-print(f"accuracy {accuracy:.3f}; scores differ by {difference:.1e} at most")
+print(f"accuracy {accuracy:.3f}; scores differ by at most {difference:.1e}")
 
 # %%
-# Who did what
-# ------------
-# Tasks of workers over time. Between them the client clusters the patches that were drawn: that
-# part of the work does not grow with the number of images.
+# See the work of each worker
+# ---------------------------
+# The figure shows the tasks of both workers over time. In the gaps, the client clusters the sampled
+# patches. This part of the work does not grow with the number of images.
 
 names = {"_accumulate": "sums over a chunk", "_make": "outputs of a layer", "_take": "patches"}
 workers = sorted({task["worker"] for task in stream.data})
@@ -71,8 +73,8 @@ for color, (function, name) in enumerate(names.items()):
         if function in str(task["key"]):
             for span in task["startstops"]:
                 if span["action"] == "compute":
-                    row, begun = workers.index(task["worker"]), span["start"] - start
-                    ax.barh(row, span["stop"] - span["start"], left=begun, color=f"C{color}")
+                    row, begin = workers.index(task["worker"]), span["start"] - start
+                    ax.barh(row, span["stop"] - span["start"], left=begin, color=f"C{color}")
 ax.set(xlabel="seconds", yticks=range(len(workers)), ylim=(-0.6, 1.6))
 ax.set_yticklabels([f"worker {number + 1}" for number in range(len(workers))])
 ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.3), ncols=3, frameon=False)

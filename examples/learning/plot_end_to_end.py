@@ -2,8 +2,9 @@
 Layer by layer against end to end
 =================================
 
-The same network twice: learned layer by layer, and trained end to end by backpropagation from
-random weights. Handwritten digits, from few labels to many.
+Two networks of the same shape learn handwritten digits. One is learned layer by layer. The other is
+trained end to end, by backpropagation from random weights. The number of labeled images grows from
+50 to 1,000.
 """
 
 import time
@@ -26,7 +27,7 @@ def learn_layerwise(X, y):
 
 
 def learn_end_to_end(X, y, n_steps=600):
-    """The network of the same shape, from new random weights, by Adam."""
+    """Train a network of the same shape by Adam, from random weights."""
     network = LayerwiseCNNClassifier(n_clusters=[36, 128], random_state=0).fit(X, y).to_torch()
     torch.manual_seed(0)
     for module in network.modules():
@@ -59,7 +60,8 @@ for n in sizes:
     print(f"{n} labels: " + ", ".join(result))
 
 # %%
-# The accuracy on the 797 images that nobody learned from, and the time to learn.
+# The left figure shows the accuracy on the 797 held-out images, and the right figure the time to
+# learn.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for name, color in zip(learners, ["#0072B2", "#E69F00"]):

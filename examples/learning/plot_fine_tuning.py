@@ -2,12 +2,12 @@
 Fine-tuning: from layerwise learning to backpropagation
 =======================================================
 
-A fitted classifier is a plain PyTorch network (``to_torch``). Ordinary backpropagation can go
-on from there. Beside it here is the same network, trained the same way from random weights.
+``to_torch`` returns a fitted classifier as a PyTorch network, and backpropagation can continue from
+its weights. This example compares it with the same training from random weights.
 """
 
 # %%
-# Handwritten digits, a hundred of them to learn from.
+# The images are handwritten digits, of which 100 are training images.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ clf = LayerwiseCNNClassifier(n_clusters=32, n_components=32, random_state=0).fit
 print(f"learned layer by layer: {clf.score(X_test, y_test):.3f} of the test images")
 
 # %%
-# The head's scores are those of a ridge regression on labels from 0 to 1. The softmax of
-# backpropagation wants larger ones, so the last layer is scaled.
+# The head is a ridge regression on targets from 0 to 1. Its scores are too small for the softmax of
+# the logistic loss, so the last layer is multiplied by 10.
 layerwise = clf.to_torch()
 with torch.no_grad():
     layerwise[-1].weight *= 10
@@ -34,7 +34,7 @@ with torch.no_grad():
 
 
 def randomized():
-    """The same network with random weights, as PyTorch draws them."""
+    """Return the same network with PyTorch's random initial weights."""
     network = clf.to_torch()
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
@@ -43,9 +43,9 @@ def randomized():
 
 
 # %%
-# The same training for both.
+# Train both networks in the same way.
 def fine_tune(network, n_epochs=200):
-    """Test accuracy before the first epoch of Adam and after each."""
+    """Train by Adam; return the test accuracy before the first epoch and after each epoch."""
     images, test_images = (torch.from_numpy(X[:, None]) for X in (X_train, X_test))
     labels = torch.from_numpy(y_train)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-4)
@@ -70,7 +70,7 @@ for name, curve in curves.items():
     print(f"{name}: {curve[0]:.3f} before, {curve[-1]:.3f} after {len(curve) - 1} epochs")
 
 # %%
-# Both arrive at the same accuracy, the layerwise start after a tenth of the epochs.
+# Both reach the same accuracy. The layerwise start needs a tenth of the epochs.
 figure, ax = plt.subplots(figsize=(6, 4))
 for name, curve in curves.items():
     ax.plot(curve, label=name)

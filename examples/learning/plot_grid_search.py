@@ -2,9 +2,10 @@
 A grid search over a pipeline of parts
 ======================================
 
-The parts of a layer are scikit-learn transformers from images to images, and go into any
-pipeline: here patches, codes and an embedding, then a linear support vector machine. A grid
-search over both the number of clusters and the width of the embedding shows what they are worth.
+The parts of a layer are scikit-learn transformers from images to images, so that any pipeline can
+contain them. This pipeline has the codes of patches, an embedding and a linear support vector
+machine. A grid search over the number of clusters and the width of the embedding shows how the
+accuracy depends on both.
 """
 
 import matplotlib.pyplot as plt
@@ -32,7 +33,7 @@ pipeline = Pipeline(
 pipeline
 
 # %%
-# Parameters of a step are named after it. Each setting is scored on three folds.
+# The name of a parameter begins with the name of its step. Each setting is scored on three folds.
 
 clusters, widths = [8, 16, 32, 64], [4, 8, 16, 32]
 search = GridSearchCV(
@@ -42,6 +43,8 @@ print(f"best: {search.best_params_}")
 print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
 
 # %%
+# The cross-validated accuracy of each setting.
+
 scores = search.cv_results_["mean_test_score"].reshape(len(widths), len(clusters))
 fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
 image = ax.imshow(scores, cmap="viridis", origin="lower")

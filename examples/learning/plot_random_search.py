@@ -2,15 +2,15 @@
 Random search over the parameters of the paper
 ==============================================
 
-Section 6 of the paper chooses the numbers of clusters and of embedding channels, the bias of
-the ReLU and the number of patches to cluster by random search. Successive halving does that
-with less work: many candidates learn from few images, the best of them from more.
+Section 6 of the paper chooses four parameters by random search: the numbers of clusters and
+embedding channels, the bias of the ReLU and the number of patches to cluster. Successive halving
+needs less work: many candidates learn from few images, and the best candidates learn from more.
 """
 
 # %%
-# Parameters of a part are named after it, as in a pipeline; a list has one value for each of the
-# two layers. ``benchmarks/random_search.py`` has
-# the same search for a file of images, CIFAR-10 for example.
+# As in a pipeline, the name of a part's parameter begins with the name of the part. A list has one
+# value for each of the two layers. ``benchmarks/random_search.py`` runs the same search on a file
+# of images, for example CIFAR-10.
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import uniform
@@ -44,7 +44,7 @@ for name, value in search.best_params_.items():
 print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
 
 # %%
-# What each candidate reached in the last round that it took part in.
+# The accuracy of each candidate in each round, against its bias.
 results = search.cv_results_
 biases = np.array([params["orthogonalizer__bias"] for params in results["params"]])
 sizes = results["n_resources"]

@@ -2,10 +2,10 @@
 Figure 2: digits, drawn stroke by stroke
 ========================================
 
-The example of section 3.2 of the paper (figure 2). A label is drawn, even or odd; then a
-digit of that parity, a grid of 3x3 strokes. Each stroke is drawn in one of four ways with
-3x3 smaller strokes, and each of these as one of four patches of 3x3 pixels: there are
-:math:`1.38 \\cdot 10^{55}` different images of the nine digits.
+The example of section 3.2 of the paper (figure 2). First a label is drawn, even or odd, and then a
+digit of this parity. A digit is a grid of 3x3 strokes. Each stroke is replaced by one of four grids
+of 3x3 smaller strokes, and each smaller stroke by one of four patches of 3x3 pixels. The nine
+digits have :math:`1.38 \\cdot 10^{55}` different images.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +16,8 @@ from skhier.plotting import FrequenciesDisplay, GenerationDisplay
 digits = make_digits_hierarchy(40, return_X_y=False, random_state=0)
 
 # %%
-# From the digit's strokes to the pixels. A cell shows the stroke that it stands for; the frames
-# follow one of them.
+# Two digits, from their strokes to their pixels. Each cell shows its stroke. The frames follow one
+# stroke through the levels.
 
 for image in (3, 14):
     levels = [*(level[image] for level in digits.latents), digits.images[image]]
@@ -25,17 +25,17 @@ for image in (3, 14):
 plt.show()
 
 # %%
-# Where each stroke speaks for an even digit (blue) or an odd one (red): its labeled frequency
-# matrix. Patches of one stroke share it, and that is how gradient descent finds out that they
-# are the same stroke.
+# The labeled frequency matrix of each stroke: positions where the stroke is evidence for an even
+# digit are blue, and for an odd digit red. All patches of a stroke have the same matrix. Gradient
+# descent therefore learns that they are the same stroke.
 
 display = FrequenciesDisplay.from_estimator(digits.sampler, level=0)
 display.ax_.set_xticks(display.ax_.get_xticks(), digits.stroke_names[0])
 plt.show()
 
 # %%
-# More of them. All digits are told apart by their strokes, and even from odd ones linearly,
-# but only at the level of strokes.
+# Images of all digits. The strokes identify each digit, and a linear classifier distinguishes even
+# and odd digits, but only at the level of strokes.
 
 fig, axes = plt.subplots(4, 10, figsize=(10, 4.3), layout="constrained")
 for ax, image, label in zip(axes.flat, digits.images, digits.target):
@@ -45,7 +45,7 @@ for ax, image, label in zip(axes.flat, digits.images, digits.target):
 plt.show()
 
 # %%
-# What the theory asks of the model, and what can be said of it exactly.
+# Check the assumptions of the theory, and compute the exact statistics of the model.
 
 print(digits.sampler.check_assumptions())
 print(digits.sampler.statistics())

@@ -2,11 +2,11 @@ r"""
 Theorem 1 at work: embeddings of patches, from mixed to separated
 =================================================================
 
-The two-layer network starts from random kernels, and its embedding of patches means nothing. T
-steps of gradient descent on labels of whole images pull patches of one class together, in
-comparison, and patches of different classes apart, although no patch was ever labeled. The
-embedding of a patch of class c is :math:`K_T^\top x = K_0^\top x + \frac{\eta T}{k} W_0^\top F_c`:
-a random projection of the class's labeled frequencies, with a little noise from the start.
+The two-layer network starts from random kernels, so that its embedding of patches is random. Then T
+steps of gradient descent on the labels of whole images move patches of different classes apart.
+Distances within a class stay the same. No patch is ever labeled. The embedding of a patch x of
+class c is :math:`K_T^\top x = K_0^\top x + \frac{\eta T}{k} W_0^\top F_c`: a random projection of
+the labeled frequencies of the class, plus noise from the random start.
 """
 
 # sphinx_gallery_thumbnail_number = -1
@@ -22,14 +22,15 @@ n_classes, k = 4, 30
 sampler = HierarchicalSampler(patches_per_class=k, random_state=0).fit()
 
 # %%
-# The labeled frequencies of the four classes: where each speaks for which label. They differ.
+# The labeled frequencies of the four classes show at which positions a class is evidence for which
+# label. They differ between classes.
 
 FrequenciesDisplay.from_estimator(sampler, level=1)
 plt.show()
 
 # %%
-# How many steps T until all classes are gamma apart, except with probability delta, and patches of
-# a class are within sigma? The exact form of theorem 1 says.
+# The exact form of theorem 1 gives the number of steps T: with probability 1 - delta, all classes
+# are gamma apart after T steps, and two patches of a class are less than sigma apart.
 
 exact = sampler.statistics().levels[1]
 n, T, eta = theorem1_params(
@@ -38,9 +39,9 @@ n, T, eta = theorem1_params(
 print(f"width n = {n}, T = {T} steps of size {eta}")
 
 # %%
-# Gradient descent on the population: expectations are exact, nothing is sampled. All pictures are
-# projections to the same plane, each at its own scale: classes move apart while the distances
-# within a class stay what they were.
+# Run gradient descent on the population: expectations are exact, and nothing is sampled. All
+# pictures are projections to the same plane, each at its own scale. Classes move apart, and
+# distances within a class do not change.
 
 
 def embed(steps):
@@ -70,7 +71,7 @@ axes[0].legend(fontsize="small")
 plt.show()
 
 # %%
-# Distances in all n dimensions, and what the theorem promises.
+# The distances in all n dimensions, and the bounds of the theorem.
 
 DistancesDisplay.from_estimator(embed(T), n_classes=n_classes, sigma=sigma, gamma=gamma)
 plt.show()

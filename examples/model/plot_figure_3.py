@@ -2,10 +2,11 @@
 Figure 3: a linear classifier, a CNN and algorithm 1
 ====================================================
 
-The paper compares them on the model of its appendix D: a label, a 3x3 image of symbols, 9x9
-symbols, 27x27 pixels, with k patches for each of four symbols. The labels are hidden from a
-linear classifier. Algorithm 1 recovers the levels one by one. This is figure 3 with a quarter of
-its images; ``benchmarks/figure_3.py`` has all, with three models for each k.
+The paper compares three methods on the model of its appendix D. A label becomes an image of 3x3
+symbols, then of 9x9 symbols, then of 27x27 pixels, with k patches for each of four symbols. A
+linear classifier cannot learn the labels. Algorithm 1 recovers the levels one by one. This example
+repeats figure 3 with a quarter of its images. ``benchmarks/figure_3.py`` uses all images, and three
+models for each k.
 """
 
 # sphinx_gallery_thumbnail_number = -1
@@ -34,8 +35,8 @@ plt.show()
 
 
 # %%
-# A CNN with the convolutions of algorithm 1's network, trained end to end by Adam. It is given
-# 600 steps here; it takes thousands of them, and four times as many images, to do better.
+# The CNN has the convolutions of algorithm 1's network, and is trained end to end by Adam. Here it
+# has 600 steps. To do better, it needs thousands of steps and four times as many images.
 
 
 def learn_cnn(X, y, k, n_steps=600):
@@ -66,7 +67,7 @@ def learn_linear(X, y, k):
 
 
 # %%
-# Algorithm 1 has one cluster for each patch that exists.
+# Algorithm 1 has one cluster for each patch of the model.
 
 
 def learn_by_algorithm_1(X, y, k):
@@ -85,6 +86,8 @@ for k in (10, 20, 30):
         print(f"k = {k}, {name}: {accuracies[name][-1]:.3f} ({seconds:.0f} s)")
 
 # %%
+# The accuracies of the three methods, for three values of k.
+
 fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for i, (name, color) in enumerate(zip(learners, ["0.6", "#E69F00", "#0072B2"])):
     ax.bar(np.arange(3) + 0.27 * (i - 1), accuracies[name], 0.25, label=name, color=color)

@@ -2,9 +2,10 @@
 Learning curves against the Bayes optimum
 =========================================
 
-The distribution of synthetic images is known, and so is the error that no classifier can go below:
-the Bayes risk. Here a tenth of the symbols of each level and a twentieth of the labels are replaced
-at random, and pixels have noise. We see how close learners come, and with how many images.
+The distribution of synthetic images is known. So is the Bayes risk, the smallest error that a
+classifier can have. In this example, a tenth of the symbols of each level and a twentieth of the
+labels are replaced at random, and pixels have noise. The figure compares the errors of three
+learners with the Bayes risk, against the number of images.
 """
 
 # sphinx_gallery_thumbnail_number = -1
@@ -25,7 +26,7 @@ X, y = sampler.sample(sizes[-1] + 2000)
 X_test, y_test = X[-2000:], y[-2000:]
 
 # %%
-# The same seed without noise gives the same images, clean.
+# The same seed without noise gives the same images without noise.
 
 fig, axes = plt.subplots(2, 6, figsize=(9, 3.2), layout="constrained")
 for row, images, name in zip(axes, (clean.sample(6)[0], X), ("clean", "as observed")):
@@ -36,13 +37,16 @@ for row, images, name in zip(axes, (clean.sample(6)[0], X), ("clean", "as observ
 plt.show()
 
 # %%
-# The best possible classifier knows the model and uses belief propagation.
+# The best classifier knows the model, and computes its posterior by belief propagation.
 
 risk, standard_error = sampler.bayes_risk(4000, random_state=1)
 print(f"Bayes risk: {risk:.4f} +- {standard_error:.4f}")
-print(f"its classifier on the test images: {(sampler.bayes_predict(X_test) != y_test).mean():.4f}")
+error = (sampler.bayes_predict(X_test) != y_test).mean()
+print(f"error of the best classifier on the test images: {error:.4f}")
 
 # %%
+# Measure the errors of three learners for each number of images.
+
 learners = {
     "linear SVM": make_pipeline(Flatten(), StandardScaler(), LinearSVC(C=0.01, random_state=0)),
     "RBF SVM": make_pipeline(Flatten(), StandardScaler(), SVC()),

@@ -2,11 +2,11 @@ r"""
 How many samples does depth cost? A study of the Random Hierarchy Model
 =======================================================================
 
-In the Random Hierarchy Model :cite:p:`cagnetta2024` a label becomes a string of symbols in L
-steps: each symbol is replaced by one of m pairs of symbols of the next level. There are
-exponentially many strings of each label in the length of a string, :math:`2^L`. A learner that
-finds the levels one by one needs far fewer: deep networks trained end to end need about :math:`n_c
-m^L` samples for :math:`n_c` labels. Here is what algorithm 1 needs.
+In the Random Hierarchy Model :cite:p:`cagnetta2024`, a label becomes a string of symbols in L
+steps: each symbol is replaced by one of m pairs of symbols of the next level. The number of strings
+of a label grows exponentially with the length :math:`2^L` of the string. A learner that finds the
+levels one by one needs far fewer samples. Deep networks trained end to end need about :math:`n_c
+m^L` samples for :math:`n_c` labels. This example measures how many samples algorithm 1 needs.
 """
 
 # sphinx_gallery_thumbnail_number = -1
@@ -25,8 +25,8 @@ n_classes, vocabulary_size, n_seeds = 8, 8, 3
 sizes = np.unique(np.geomspace(24, 12_000, 14).astype(int))
 
 # %%
-# One string of depth 4, from the label to its 16 symbols. At the last level each symbol is written
-# as a one-hot pixel.
+# One string of depth 4, from the label to its 16 symbols. At the last level, each symbol is a
+# one-hot pixel.
 
 rhm = make_random_hierarchy(1, n_synonyms=2, depth=4, return_X_y=False, random_state=0)
 GenerationDisplay.from_estimator(rhm.sampler, random_state=0)
@@ -34,12 +34,12 @@ plt.show()
 
 
 # %%
-# The accuracy of algorithm 1 against the number of samples, with one cluster for each pair of
-# symbols that exists: the mean over three models of each depth.
+# Measure the accuracy of algorithm 1 against the number of samples. It has one cluster for each
+# pair of symbols of the model. Accuracies are means over three models of each depth.
 
 
 def accuracies(depth, n_synonyms, seed):
-    """Accuracy for each of `sizes`."""
+    """Return the accuracy for each of `sizes`: 1 for all sizes after the first above 0.98."""
     X, y = make_random_hierarchy(
         sizes[-1] + 1000,
         n_classes=n_classes,
@@ -58,7 +58,7 @@ def accuracies(depth, n_synonyms, seed):
     )
     curve = np.ones(len(sizes))
     for i, n in enumerate(sizes):
-        with warnings.catch_warnings():  # few samples have fewer different patches than clusters
+        with warnings.catch_warnings():  # few samples have fewer distinct patches than clusters
             warnings.simplefilter("ignore", ConvergenceWarning)
             curve[i] = learner.fit(X[:n], y[:n]).score(X[-1000:], y[-1000:])
         if curve[i] > 0.98:
@@ -74,7 +74,7 @@ curves = {
 }
 
 # %%
-# The number of samples :math:`P^*` for an accuracy of 0.9, and a fit :math:`P^* = a\, b^L`.
+# Fit :math:`P^* = a\, b^L` to the number :math:`P^*` of samples for an accuracy of 0.9.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 colors = {2: "#0072B2", 3: "#E69F00"}

@@ -1,12 +1,12 @@
 r"""
-A certificate that stops by itself: which codes are of different classes?
-=========================================================================
+A certificate at any time: which codes belong to different classes?
+===================================================================
 
-Patches of images get codes, and patches of one class mean the same. If two codes are of one class,
-which of them is seen at a place is the toss of a coin, whatever the label and the position. So
-counts of codes alone can prove that two codes are of different classes, and the proof may be tried
-again after every batch of images: :doc:`/theory` says why, and
-:func:`~skhier.theory.separate_codes` does it.
+Patches of images have codes, and patches of one class are synonyms. If two codes belong to one
+class, a coin decides which of the two occurs at a position, independent of the label and the
+position. Counts of codes can therefore prove that two codes belong to different classes. The proof
+may be repeated after every batch of images. :doc:`/theory` has the reasons, and
+:func:`~skhier.theory.separate_codes` computes the certificate.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -22,8 +22,8 @@ sampler = HierarchicalSampler(
 ).fit()
 
 # %%
-# Codes are clusters of patches, learned from images without labels. For the pictures, clusters are
-# put in the order of their true classes, which the certificate does not know.
+# Codes are clusters of patches, learned from images without labels. In the pictures, clusters are
+# sorted by their true classes. The certificate does not know these classes.
 
 X, _ = sampler.sample(500, random_state=0)
 n_codes = n_classes * k
@@ -36,8 +36,8 @@ patch_of[phi.predict(X).ravel()] = truth.ravel()
 order = np.argsort(patch_of)
 
 # %%
-# New images come in batches. The certificate of any time adds them up, and ends when the groups of
-# codes are as many as the classes.
+# New images come in batches. The certificate adds the counts of each batch. It is complete when the
+# number of groups of codes equals the number of classes.
 
 separation, history = None, []
 while separation is None or not separation.complete:
@@ -52,8 +52,8 @@ print(f"after {batch * len(history):,} images:\n{separation}")
 assert len({(g, p // k) for g, p in zip(separation.groups, patch_of)}) == n_classes
 
 # %%
-# The p-values of all pairs at four moments. Pairs within a class stay near 1, the blocks on the
-# diagonal; all others vanish.
+# The p-values of all pairs of codes, after four numbers of images. Pairs within a class are the
+# blocks on the diagonal, and their p-values stay near 1. All other p-values vanish.
 
 moments = [len(history) // part for part in (8, 4, 2, 1)]
 fig, axes = plt.subplots(1, len(moments), figsize=(3 * len(moments), 3.4), layout="constrained")
@@ -66,12 +66,12 @@ fig.colorbar(image, ax=axes, label=r"$-\log_{10} p$", extend="max", shrink=0.8)
 plt.show()
 
 # %%
-# The share of pairs of different classes that are certified, image by image. No pair of one class
-# ever is, except with probability :math:`\delta`.
+# The share of certified pairs among all pairs of different classes, against the number of images.
+# With probability :math:`1 - \delta`, no pair of one class is ever certified.
 
 n_different = n_codes * (n_codes - k) // 2
 images = batch * np.arange(1, len(history) + 1)
-share = [one.different.sum() / 2 / n_different for one in history]
+share = [step.different.sum() / 2 / n_different for step in history]
 fig, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.plot(images, share, "o-", color="#0072B2", markersize=4)
 ax.axvline(images[-1], color="0.5", linestyle=":")

@@ -1,12 +1,12 @@
 r"""
-Theorem 1 at work: the printed bound, the exact one, and the truth
-==================================================================
+Theorem 1 at work: the printed bound, the exact bound, and the truth
+====================================================================
 
-Gradient descent pulls the embeddings of two classes apart if their labeled frequency
-matrices differ. How many steps T does that take? The paper asks for a width n and a number
-of steps that depend on the angle :math:`\theta` and the smallest norm :math:`\lambda`. For
-small angles they are not enough. The exact bound depends on the distance of the matrices
-only, and holds for every width.
+Gradient descent moves the embeddings of two classes apart if their labeled frequency matrices
+differ. How many steps T does it need? In the paper, the width n and the number of steps depend on
+the angle :math:`\theta` and the smallest norm :math:`\lambda` of the matrices. For small angles,
+they are not enough. The exact bound depends on the distance between the matrices only, and holds
+for every width.
 """
 
 import matplotlib.pyplot as plt
@@ -19,12 +19,12 @@ delta, sigma, gamma, eta = 0.05, 0.1, 1.0, 1e-3
 n_runs = 300
 
 # %%
-# Two classes of one patch each, of equal norm, at an angle theta. The gradient does not depend
-# on K, so K_0 and K_1 give K_T for all T.
+# There are two classes of one patch each. Their labeled frequency matrices have equal norms and the
+# angle theta. The gradient does not depend on K, so that K_0 and K_1 give K_T for all T.
 
 
 def distances(F, n, steps):
-    """Distances of the two embeddings after each number of steps: (n_runs, n_steps)."""
+    """Return the distances of the two embeddings after `steps`, of shape (n_runs, len(steps))."""
     embedder = TwoLayerConvEmbedder(n, init_scale=sigma, learning_rate=eta, scale_channels=False)
     K = np.empty((2, n_runs, n))
     for seed in range(n_runs):
@@ -49,13 +49,13 @@ for ax, theta in zip(axes, [2.0, 0.2, 0.005]):
         steps, 1, [apart], n_components=n, learning_rate=eta, sigma=sigma, gamma=gamma
     )
     ax.plot(steps, truth, color="C0", lw=2.5, label=f"truth ({n_runs} runs)")
-    ax.plot(steps, bound, color="C1", ls="--", label="exact bound on it")
+    ax.plot(steps, bound, color="C1", ls="--", label="exact bound")
     ax.axvline(exact.max_iter, color="C1", ls=":", label=rf"T, exact ($\delta$ = {delta})")
     ax.axvline(printed.max_iter, color="C3", ls="-.", label=rf"T, as printed ($\delta$ = {delta})")
     ax.set(xscale="log", xlabel="gradient steps T", title=rf"$\theta$ = {theta}, n = {n}")
-    at = truth[np.searchsorted(steps, printed.max_iter)]
-    print(f"theta = {theta}: T = {exact.max_iter} (exact), {printed.max_iter} (printed),")
-    print(f"    where classes are not gamma apart in {at:.0%} of the runs")
+    failed = truth[np.searchsorted(steps, printed.max_iter)]
+    print(f"theta = {theta}: T = {exact.max_iter} (exact), {printed.max_iter} (printed);")
+    print(f"    after the printed T, classes are not gamma apart in {failed:.0%} of the runs")
 axes[0].set_ylabel(r"P(classes less than $\gamma$ apart)")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()

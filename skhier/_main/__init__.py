@@ -1,4 +1,4 @@
-"""The main job of the package, run by `python -m skhier`."""
+"""The command `python -m skhier`."""
 
 from ._cli import main
 

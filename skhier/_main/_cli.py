@@ -1,4 +1,4 @@
-"""Arguments of the main job and its course."""
+"""Arguments and steps of the command `python -m skhier`."""
 
 import argparse
 from pathlib import Path
@@ -15,13 +15,15 @@ from ._picture import draw_mistakes, draw_picture
 _DESCRIPTION = """\
 Learn deep convolutional networks layer by layer, without backpropagation through them.
 
-First on images of a hierarchical model (Malach and Shalev-Shwartz, appendix D), where
-a linear classifier fails and algorithm 1 provably works; then on real images. Prints
-the accuracy on held-out images, and draws what was learned.
+The first images are drawn from a hierarchical model (Malach and Shalev-Shwartz,
+appendix D): a linear classifier fails on them, and algorithm 1 provably works. The
+other images are real. Prints accuracies on held-out images, and draws the layers
+and the mistakes of the classifier of real images.
 """
 
 
 def _parse(arguments):
+    """Parse the arguments, check them, and load and split the real images."""
     parser = argparse.ArgumentParser(
         prog="python -m skhier",
         description=_DESCRIPTION,
@@ -31,7 +33,7 @@ def _parse(arguments):
         "--data",
         default="digits",
         metavar="DATA",
-        help="real images to learn: 'digits' (bundled with scikit-learn, the default), "
+        help="real images to learn: 'digits' (the default, part of scikit-learn), "
         "'fashion-mnist' (a copy on this machine), FILE.npz with arrays X (images) and "
         "y (labels), or a folder with one subfolder of images for each label",
     )
@@ -47,15 +49,16 @@ def _parse(arguments):
         type=int,
         default=10_000,
         metavar="N",
-        help="train on at most N real images (default: %(default)s; the RBF SVM's time "
-        "grows with the square of it)",
+        help="learn from at most N real images (default: %(default)s; the time of the RBF SVM "
+        "grows with the square of N)",
     )
     parser.add_argument(
         "--picture",
         type=Path,
         default=Path("skhier.png"),
         metavar="FILE",
-        help="where to write the picture (default: %(default)s)",
+        help="file to draw the layers to (default: %(default)s); a second file, with "
+        "'-mistakes' in its name, shows mistakes",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)"
@@ -78,6 +81,7 @@ def _parse(arguments):
 
 
 def _load(data, image_size):
+    """Load the real images that `data` names."""
     if data == "digits":
         return load_bundled_digits()
     if data == "fashion-mnist":
@@ -92,7 +96,7 @@ def _load(data, image_size):
 
 
 def main(arguments=None):
-    """Run the main job; return the exit status."""
+    """Run the command, and return its exit status."""
     options = _parse(arguments)
     learn_synthetic_images(options.seed)
     classifier = learn_real_images(options.dataset, *options.split, options.seed)

@@ -1,4 +1,4 @@
-"""The two things that the main job learns, and the tables it prints."""
+"""The two comparisons of classifiers that the command runs, and their tables."""
 
 from time import perf_counter
 
@@ -15,21 +15,21 @@ from .. import Flatten, HierarchicalSampler, LayerwiseCNNClassifier
 
 
 def load_bundled_digits():
-    """scikit-learn's digits, as the loaders of `skhier.datasets` return images."""
+    """Return scikit-learn's digits in the form of the loaders of `skhier.datasets`."""
     digits = load_digits()
     return Bunch(images=digits.images, target=digits.target, n_train=None, name="digits")
 
 
 def learn_synthetic_images(seed, n_train=10_000, n_test=5_000):
-    """Algorithm 1 beside a linear classifier, on the model of appendix D."""
+    """Compare algorithm 1 with a linear classifier on the model of appendix D."""
     k = 30
     sampler = HierarchicalSampler(patches_per_class=k, random_state=seed).fit()
     X, y = sampler.sample(n_train + n_test)
     print(
         "1. Synthetic images: labels -> 3x3 semantic images -> 9x9 -> 27x27 pixels\n"
-        f"   (appendix D of the paper: 4 classes a level, k = {k} patches a class)"
+        f"   (appendix D of the paper: 4 classes per level, k = {k} patches per class)"
     )
-    n_clusters = k * sampler.n_semantic_classes  # one for each patch that exists
+    n_clusters = k * sampler.n_semantic_classes  # one cluster for each patch of the model
     algorithm_1 = LayerwiseCNNClassifier.algorithm_1(
         n_clusters, patch_size=3, random_state=seed, verbose=True
     )
@@ -39,29 +39,32 @@ def learn_synthetic_images(seed, n_train=10_000, n_test=5_000):
 
 
 def learn_real_images(dataset, X_train, X_test, y_train, y_test, seed):
-    """The practical recipe beside two classifiers on pixels; return it, fitted."""
+    """Compare the default classifier with two classifiers on pixels, and return it fitted."""
     shape = "x".join(map(str, dataset.images.shape[1:]))
     print(f"\n2. Real images: {dataset.name}, {shape}, {len(np.unique(y_train))} labels")
     pixels = (Flatten(), StandardScaler())
-    recipe = LayerwiseCNNClassifier(random_state=seed, verbose=True)
+    layerwise = LayerwiseCNNClassifier(random_state=seed, verbose=True)
     methods = {
         "logistic regression on pixels": make_pipeline(
             *pixels, LogisticRegression(C=0.01, max_iter=500)
         ),
         "RBF SVM on pixels": make_pipeline(*pixels, SVC(C=5)),
-        "layerwise CNN (skhier)": recipe,
+        "layerwise CNN (skhier)": layerwise,
     }
     _compare(methods, X_train, X_test, y_train, y_test)
-    return recipe
+    return layerwise
 
 
 def split_images(dataset, max_train, seed):
-    """X_train, X_test, y_train, y_test: the data's own split, or a quarter held out.
+    """Return X_train, X_test, y_train, y_test.
+
+    The split is the data's own if it has one; else a quarter of the images is held out.
 
     Raises
     ------
     ValueError
-        If the data cannot be learned from.
+        If X holds values that are not finite numbers, y holds one class only, or a class has
+        too few images to split.
     """
     X, y, n_train = dataset.images, dataset.target, dataset.n_train
     if n_train is None:
@@ -78,6 +81,7 @@ def split_images(dataset, max_train, seed):
 
 
 def _compare(methods, X_train, X_test, y_train, y_test):
+    """Fit each method, and print a table of accuracies on the held-out images and of times."""
     print(f"   {len(X_train):,} images to learn from, {len(X_test):,} held out", flush=True)
     rows = []
     for name, method in methods.items():

@@ -1,13 +1,13 @@
-"""The pictures that the main job leaves behind."""
+"""The pictures that the command writes."""
 
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-_MOST_SHOWN = 12  # mistakes
+_MAX_MISTAKES = 12  # a grid of 4 rows and 3 columns
 
 
 def _pyplot():
-    """Matplotlib's pyplot for drawing to files; None, said aloud, if it is not there."""
+    """Return matplotlib's pyplot for drawing to files; print a hint and return None without it."""
     try:
         import matplotlib
     except ImportError:
@@ -28,8 +28,8 @@ def draw_picture(classifier, image, path):
     n_stages = 1 + sum(1 + (block.embedder is not None) for block in classifier.layers_)
     figure = plt.figure(figsize=(2.8 * n_stages, 6.4), layout="constrained")
     top, bottom = figure.subfigures(2, 1, hspace=0.04)
-    top.suptitle("What the first layer looks for: centroids of whitened patches")
-    bottom.suptitle("One held-out image through the layers (strongest channels)")
+    top.suptitle("Filters of the first layer: centroids of whitened patches")
+    bottom.suptitle("One held-out image after each layer (strongest channels)")
     display = CentroidsDisplay.from_estimator(
         classifier.layers_[0].orthogonalizer, ax=top.subplots()
     )
@@ -42,9 +42,9 @@ def draw_picture(classifier, image, path):
 
 
 def draw_mistakes(classifier, X, y, names, path):
-    """Draw what was taken for what among held-out images, and the surest mistakes.
+    """Draw the confusion matrix of held-out images, and the mistakes of the highest scores.
 
-    `names` are those of the classes, or None for the labels themselves.
+    `names[label]` is the name of a class. If `names` is None, labels are shown instead.
     """
     if (plt := _pyplot()) is None:
         return
@@ -55,16 +55,17 @@ def draw_mistakes(classifier, X, y, names, path):
     classes = classifier.classes_
     predicted = classes[scores.argmax(axis=1)]
     labels = np.union1d(classes, y)
+    # Matplotlib would read a name in dollar signs as a formula.
     name_of = {
-        label: str(label if names is None else names[label]).replace("$", r"\$")  # no formulas
-        for label in labels
+        label: str(label if names is None else names[label]).replace("$", r"\$") for label in labels
     }
     wrong = np.flatnonzero(predicted != y)
-    surest = wrong[np.argsort(-scores.max(axis=1)[wrong], kind="stable")][:_MOST_SHOWN]
+    confident = wrong[np.argsort(-scores.max(axis=1)[wrong], kind="stable")][:_MAX_MISTAKES]
+    shown = [*confident, *[None] * (_MAX_MISTAKES - len(confident))]
     side = min(12, 3.5 + 0.35 * len(labels))
     figure = plt.figure(figsize=(side + 5, side), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[side, 5])
-    left.suptitle(f"{len(X) - len(wrong):,} of {len(X):,} held-out images are right")
+    left.suptitle(f"{len(X) - len(wrong):,} of {len(X):,} predictions are correct")
     ConfusionMatrixDisplay.from_predictions(
         y,
         predicted,
@@ -76,8 +77,8 @@ def draw_mistakes(classifier, X, y, names, path):
         xticks_rotation="vertical",
         include_values=len(labels) <= 20,
     )
-    right.suptitle("The surest mistakes: label, taken for" if len(wrong) else "No mistakes")
-    for ax, i in zip(right.subplots(4, 3).flat, [*surest, *[None] * (_MOST_SHOWN - len(surest))]):
+    right.suptitle("Most confident mistakes: label, prediction" if len(wrong) else "No mistakes")
+    for ax, i in zip(right.subplots(4, 3).flat, shown):
         ax.set_axis_off()
         if i is not None:
             if X[i].shape[2:] == (3,):

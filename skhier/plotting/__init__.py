@@ -1,6 +1,6 @@
-"""Pictures of models and of what is learned, as scikit-learn's Display classes.
+"""Displays of models and of learned layers, used like scikit-learn's Display classes.
 
-They need matplotlib: ``pip install 'skhier[plot]'``.
+Drawing needs matplotlib: ``pip install 'skhier[plot]'``.
 """
 
 from ._centroids import CentroidsDisplay

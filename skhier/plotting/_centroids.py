@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 
 
 class CentroidsDisplay:
-    """The centroids of an orthogonalizer as patches.
+    """Display of an orthogonalizer's centroids as small images.
 
-    Patches of one channel are drawn on a scale around 0, of three channels in color, of
-    others by their norm over channels. Use :meth:`from_estimator` to make one.
+    Patches of one channel are drawn on a color scale that is symmetric around 0. Patches of
+    three channels are drawn in color. For any other number of channels, the norm over channels
+    is drawn. Use :meth:`from_estimator` to create a display.
 
     Parameters
     ----------
     centroids : ndarray of shape (n, height, width, channels)
-        Patches.
+        The centroids.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes drawn on.
+        Axes of the drawing.
 
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        Figure of the axes.
 
     Examples
     --------
@@ -61,13 +62,13 @@ class CentroidsDisplay:
         Parameters
         ----------
         estimator : PatchKMeansOrthogonalizer
-            Fitted.
+            A fitted orthogonalizer.
 
         max_centroids : int, default=256
-            Draw at most this many.
+            Largest number of centroids to draw.
 
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; if None, a new figure.
+            Axes to draw on; if None, a new figure is created.
 
         Returns
         -------
@@ -78,15 +79,15 @@ class CentroidsDisplay:
         return cls(estimator.cluster_centers_).plot(max_centroids=max_centroids, ax=ax)
 
     def plot(self, *, max_centroids: int = 256, ax: Axes | None = None) -> Self:
-        """Draw the centroids, each on the same scale of values.
+        """Draw the centroids, all on the same scale of values.
 
         Parameters
         ----------
         max_centroids : int, default=256
-            Draw at most this many.
+            Largest number of centroids to draw.
 
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; if None, a new figure.
+            Axes to draw on; if None, a new figure is created.
 
         Returns
         -------
@@ -108,7 +109,7 @@ class CentroidsDisplay:
             ax.imshow(sheet, cmap="viridis", vmin=0)
         ax.set_axis_off()
         n_all = len(centroids)
-        count = f"{n} of {n_all}" if n < n_all else n
-        ax.set_title(f"{count} centroids of {height}x{width} patches")
+        number = f"{n} of {n_all}" if n < n_all else n
+        ax.set_title(f"{number} centroids of {height}x{width} patches")
         self.ax_, self.figure_ = ax, ax.figure
         return self

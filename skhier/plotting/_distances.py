@@ -1,4 +1,4 @@
-"""Distances of embedded patches, within and between classes."""
+"""Distances between embedded patches, within classes and between classes."""
 
 from __future__ import annotations
 
@@ -18,42 +18,43 @@ if TYPE_CHECKING:
     from ..embedding import TwoLayerConvEmbedder
 
 
-_COLORS = {"within": "#0072B2", "between": "#E69F00"}  # blue and orange, safe for all eyes
+_COLORS = {"within": "#0072B2", "between": "#E69F00"}  # blue, orange: safe for all color vision
 
 
 class DistancesDisplay:
-    r"""Distances of embedded patches, of one class and of different ones (theorem 1).
+    r"""Display of distances between embedded patches (theorem 1), as two histograms.
 
-    Theorem 1 promises that the first are below :math:`\sigma` and the second above
-    :math:`\gamma`. Use :meth:`from_estimator` to make one.
+    Theorem 1 promises that two patches of one class are less than :math:`\sigma` apart, and
+    two patches of different classes more than :math:`\gamma`. Use :meth:`from_estimator` to
+    create a display.
 
     Parameters
     ----------
     embedded : ndarray of shape (n_classes * k, n_components)
-        Embedded patches, k of each class in turn.
+        Embedded patches, sorted by class, k for each class.
 
     n_classes : int
         Number of classes.
 
     sigma : float or None, default=None
-        What the theorem allows within a class.
+        Upper bound of the theorem on distances within a class; if None, it is not drawn.
 
     gamma : float or None, default=None
-        What the theorem asks between classes.
+        Lower bound of the theorem on distances between classes; if None, it is not drawn.
 
     Attributes
     ----------
     within_ : ndarray of shape (n_classes * k * (k - 1) / 2,)
-        Distances of pairs of patches of one class.
+        Distances between two patches of one class.
 
     between_ : ndarray of shape (n_pairs,)
-        Distances of pairs of patches of different classes.
+        Distances between two patches of different classes.
 
     ax_ : matplotlib.axes.Axes
-        The axes drawn on.
+        Axes of the drawing.
 
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        Figure of the axes.
 
     Examples
     --------
@@ -90,22 +91,23 @@ class DistancesDisplay:
         gamma: float | None = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Draw the distances of the patches that a fitted embedder embeds.
+        """Draw the distances between patches in the space of a fitted embedder.
 
         Parameters
         ----------
         estimator : TwoLayerConvEmbedder
-            Fitted on codes with one channel for each patch, those of a class in turn, as
-            :meth:`~skhier.HierarchicalSampler.code_moments` has them.
+            A fitted embedder. The codes that it was fitted on have one channel for each patch,
+            sorted by class, as from :meth:`~skhier.HierarchicalSampler.code_moments`.
 
         n_classes : int
             Number of classes.
 
         sigma, gamma : float or None, default=None
-            What the theorem allows within a class, and asks between classes.
+            Upper bound of the theorem on distances within a class, and lower bound on distances
+            between classes; if None, they are not drawn.
 
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; if None, a new figure.
+            Axes to draw on; if None, a new figure is created.
 
         Returns
         -------
@@ -117,15 +119,15 @@ class DistancesDisplay:
         return display.plot(ax=ax)
 
     def plot(self, *, n_bins: int = 60, ax: Axes | None = None) -> Self:
-        """Draw both as histograms, each of heights that sum to 1.
+        """Draw both histograms, each with heights that sum to 1.
 
         Parameters
         ----------
         n_bins : int, default=60
-            Number of bins.
+            Number of bins of a histogram.
 
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; if None, a new figure.
+            Axes to draw on; if None, a new figure is created.
 
         Returns
         -------
@@ -133,7 +135,7 @@ class DistancesDisplay:
             The display itself.
         """
         n_bins = check_count(n_bins, "n_bins", 1)
-        lines = [
+        bounds = [
             (name, check_real(value, name, 0), side)
             for name, value, side in (
                 ("sigma", self.sigma, "within"),
@@ -141,28 +143,28 @@ class DistancesDisplay:
             )
             if value is not None
         ]
-        within, between = class_distances(self.embedded, self.n_classes)
+        max_within, min_between = class_distances(self.embedded, self.n_classes)
         embedded = to_floats(self.embedded, "embedded")
-        owner = np.arange(len(embedded)) * self.n_classes // len(embedded)
-        rows, columns = np.triu_indices(len(embedded), k=1)
-        is_within = owner[rows] == owner[columns]
+        class_of = np.arange(len(embedded)) * self.n_classes // len(embedded)
+        first, second = np.triu_indices(len(embedded), k=1)  # in the order of pdist
+        is_within = class_of[first] == class_of[second]
         distances = pdist(embedded)
         self.within_, self.between_ = distances[is_within], distances[~is_within]
         ax = new_axes(ax)
         bins = np.linspace(0, max(distances.max(initial=0), 1e-300), n_bins + 1).tolist()
-        sides = {
-            "within": (self.within_, f"one class: at most {within:.3g}"),
-            "between": (self.between_, f"different classes: at least {between:.3g}"),
+        histograms = {
+            "within": (self.within_, f"one class: at most {max_within:.3g}"),
+            "between": (self.between_, f"different classes: at least {min_between:.3g}"),
         }
-        for side, (values, label) in sides.items():
+        for side, (values, label) in histograms.items():
             if len(values):
                 weights = np.full(len(values), 1 / len(values))
                 color = _COLORS[side]
                 ax.hist(values, bins, weights=weights, color=color, alpha=0.9, label=label)
-        for name, value, side in lines:
+        for name, value, side in bounds:
             label = rf"$\{name}$ = {value:.3g}"
             ax.axvline(value, color=_COLORS[side], linestyle="--", linewidth=2, label=label)
-        ax.set(xlabel="distance of embedded patches", ylabel="share of pairs")
+        ax.set(xlabel="distance between embedded patches", ylabel="share of pairs")
         ax.legend(frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

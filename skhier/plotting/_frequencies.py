@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
 
-_MAX_NAMED = 16  # images in a row that can each have a readable number
+_MAX_NUMBERED = 16  # in longer rows of images, class numbers would overlap
 
 
 class FrequenciesDisplay:
-    r"""The labeled frequency matrices :math:`F_c` of the classes of one level (section 3).
+    r"""Display of the labeled frequency matrices :math:`F_c` of one level (section 3).
 
-    One small image for each class c: where, and how strongly, the class speaks for one label
-    (red) or the other (blue). Classes whose matrices are alike cannot be told apart by
-    gradient descent on the two-layer network. Of more than two labels, there is a row of
-    images for each label. Use :meth:`from_estimator` to make one.
+    Each class c has a small image. It shows at which positions, and how strongly, the class is
+    evidence for one label (red) or the other (blue). Gradient descent on the two-layer network
+    cannot distinguish classes whose matrices are equal. With more than two labels, each label
+    has a row of images. Use :meth:`from_estimator` to create a display.
 
     Parameters
     ----------
     frequencies : ndarray of shape (n_classes, [n_labels,] height, width)
-        The matrices.
+        Labeled frequency matrices of all classes.
 
     level : int
-        Level i of the model, for the title.
+        Level i of the model, shown in the title.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes drawn on.
+        Axes of the drawing.
 
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        Figure of the axes.
 
     Examples
     --------
@@ -60,18 +60,18 @@ class FrequenciesDisplay:
     def from_estimator(
         cls, estimator: HierarchicalSampler, *, level: int = 0, ax: Axes | None = None
     ) -> Self:
-        """Draw the exact matrices of a fitted sampler.
+        """Draw the exact labeled frequency matrices of a fitted sampler.
 
         Parameters
         ----------
         estimator : HierarchicalSampler
-            Fitted.
+            A fitted sampler.
 
         level : int, default=0
             Level i of the model, from 0 to `n_levels` - 1.
 
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; if None, a new figure.
+            Axes to draw on; if None, a new figure is created.
 
         Returns
         -------
@@ -84,12 +84,12 @@ class FrequenciesDisplay:
         return cls(frequencies, level=level).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
-        """Draw the matrices, each on the same scale around 0.
+        """Draw the matrices, all on one color scale that is symmetric around 0.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; if None, a new figure.
+            Axes to draw on; if None, a new figure is created.
 
         Returns
         -------
@@ -98,18 +98,19 @@ class FrequenciesDisplay:
         """
         frequencies = check_images(self.frequencies, "frequencies", [3, 4])
         n_classes, *labels, height, width = frequencies.shape
-        are_rows_labels = len(labels) == 1
+        rows_are_labels = len(labels) == 1
         by_label = np.moveaxis(frequencies, 0, -3)  # label, class, row, column
-        one_row = are_rows_labels or n_classes <= _MAX_NAMED
-        sheet = tile(by_label.reshape(-1, height, width), n_classes if one_row else None)
+        columns_are_classes = rows_are_labels or n_classes <= _MAX_NUMBERED
+        n_columns = n_classes if columns_are_classes else None
+        sheet = tile(by_label.reshape(-1, height, width), n_columns)
         ax = new_axes(ax, sheet)
         image = show_signed(ax, sheet)
         ax.figure.colorbar(image, ax=ax, label=r"$E[\, y\; 1\{X = c\}\,]$")
         ax.set(xticks=[], yticks=[], xlabel="class c")
-        if one_row:
-            ax.set_xticks(_middles(n_classes, width), map(str, range(n_classes)))
-        if are_rows_labels:
-            ax.set_yticks(_middles(labels[0], height), map(str, range(labels[0])))
+        if columns_are_classes:
+            ax.set_xticks(_centers(n_classes, width), map(str, range(n_classes)))
+        if rows_are_labels:
+            ax.set_yticks(_centers(labels[0], height), map(str, range(labels[0])))
             ax.set_ylabel("label")
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
@@ -118,6 +119,6 @@ class FrequenciesDisplay:
         return self
 
 
-def _middles(n, side):
-    """Middles of n images of this side, with gaps of one pixel."""
+def _centers(n, side):
+    """Return the centers of n images of width `side` in a row with gaps of one pixel."""
     return np.arange(n) * (side + 1) + (side - 1) / 2

@@ -1,4 +1,4 @@
-"""One image and the semantic images that it was drawn from."""
+"""One sample of the generative model, drawn level by level."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
 
-_TRACE = "#D55E00"  # vermilion, told apart from the blues, grays and yellows of cividis by anyone
-_MAX_NAMED = 12  # cells a side that can hold a readable name
+_TRACE_COLOR = "#D55E00"  # vermilion: with any color vision, it differs from cividis
+_MAX_NAMED = 12  # with more cells a side, names of classes would be too small to read
 
 
 class GenerationDisplay:
-    r"""One sample of the generative model, from its semantic image to its pixels.
+    r"""Display of one sample of the generative model, from semantic image to pixels.
 
-    A pixel of :math:`X^{(0)}` is framed, and with it the patch of :math:`X^{(1)}` that it was
-    replaced by, then a pixel of that patch, and so on. Of strings, images of height 1, the
-    whole tree is drawn, each symbol above those that it was replaced by. Use
-    :meth:`from_estimator` to make one.
+    A pixel of :math:`X^{(0)}` is framed, and the patch of :math:`X^{(1)}` that replaces it.
+    A pixel of this patch is framed in turn, and so on. Strings are images of height 1. For
+    them the whole tree is drawn, each symbol above the symbols that replace it. Use
+    :meth:`from_estimator` to create a display.
 
     Parameters
     ----------
     levels : list of ndarray
         :math:`X^{(0)}, \dots, X^{(d)}` of one sample, each of shape (height, width) or, for
-        pixels, (height, width, channels). Integers are semantic classes. Pixels of other than
-        one or three channels are shown as the number of their largest channel.
+        pixels, (height, width, channels). Integers are semantic classes. Pixels with
+        neither one nor three channels are drawn as the index of their largest channel.
 
     class_names : list of sequences of str, or None, default=None
-        For each semantic level, what is written for class 0, 1, ...; if None, its number.
+        For each semantic level, the names of classes 0, 1, ...; if None, their numbers.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib.axes.Axes
-        One for each level.
+        Axes of the drawing, one for each level.
 
     figure_ : matplotlib.figure.Figure
-        Their figure.
+        Figure of the axes.
 
     trace_ : list of (int, int)
-        The framed pixel (row, column) of each level but the last.
+        Framed pixel (row, column) of each level but the last.
 
     Examples
     --------
@@ -82,16 +82,16 @@ class GenerationDisplay:
         Parameters
         ----------
         estimator : HierarchicalSampler
-            Fitted.
+            A fitted sampler.
 
         pixel : (int, int) or None, default=None
-            Row and column of the pixel of the semantic image to follow; if None, the middle.
+            Row and column of the framed pixel of the semantic image; if None, its middle.
 
         random_state : int, RandomState instance or None, default=None
             Determines the sample, as in :meth:`~skhier.HierarchicalSampler.sample`.
 
         axes : sequence of matplotlib.axes.Axes or None, default=None
-            Where to draw, one for each level; if None, a new figure.
+            Axes to draw on, one for each level; if None, a new figure is created.
 
         Returns
         -------
@@ -108,15 +108,15 @@ class GenerationDisplay:
     def plot(
         self, *, pixel: tuple[int, int] | None = None, axes: Sequence[Axes] | None = None
     ) -> Self:
-        """Draw the levels side by side, or those of a string below each other.
+        """Draw the levels side by side, or the levels of a string below each other.
 
         Parameters
         ----------
         pixel : (int, int) or None, default=None
-            Row and column of the pixel of the semantic image to follow; if None, the middle.
+            Row and column of the framed pixel of the semantic image; if None, its middle.
 
         axes : sequence of matplotlib.axes.Axes or None, default=None
-            Where to draw, one for each level; if None, a new figure.
+            Axes to draw on, one for each level; if None, a new figure is created.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class GenerationDisplay:
             traced = (row, column, 1, 1), (row * p, column * q, p, q)
             pairs = [((0, j, 1, 1), (0, j * q, 1, q)) for j in range(shapes[i][1])]
             for box, patch in [*(pairs if are_strings else []), traced]:
-                color = _TRACE if (box, patch) == traced else "0.5"
+                color = _TRACE_COLOR if (box, patch) == traced else "0.5"
                 _join(axes[i], box, axes[i + 1], patch, downwards=are_strings, color=color)
             for ax, box in zip(axes[i:], traced):
                 _frame(ax, box)
@@ -161,46 +161,47 @@ class GenerationDisplay:
 
 
 def _check_levels(levels):
-    """What is drawn of levels; ValueError unless each one tiles the next."""
-    drawable = [_drawable(level) for level in levels] if is_sequence(levels) else []
-    shapes = [level.shape[:2] for level in drawable]
-    if len(levels := drawable) < 2 or any(
+    """Return the levels as arrays to draw; raise ValueError unless each one tiles the next."""
+    levels = [_drawable(level) for level in levels] if is_sequence(levels) else []
+    shapes = [level.shape[:2] for level in levels]
+    if len(levels) < 2 or any(
         below % above for pair in pairwise(shapes) for above, below in zip(*pair)
     ):
         raise ValueError(
-            f"levels of shapes {shapes} are not valid: they take two arrays or more, the height "
-            "and width of each a multiple of those of the one before."
+            f"levels of shapes {shapes} are not valid: levels takes two arrays or more, and the "
+            "height and width of each array must be multiples of the previous array's."
         )
     return levels
 
 
 def _check_names(names, levels):
-    """What is written for the classes of each level; ValueError if class_names lacks some."""
-    n_classes = [level.max() + 1 if _is_semantic(level) else 0 for level in levels]
+    """Return names for the classes of each level; raise ValueError if a class has none."""
+    n_classes = [int(level.max()) + 1 if _is_semantic(level) else 0 for level in levels]
     if names is None:
         return [range(n) for n in n_classes]
     are_lists = is_sequence(names) and all(map(is_sequence, names))
     names = [*(names if are_lists else []), *[()] * len(levels)]
     if any(len(level) < n for level, n in zip(names, n_classes)):
         raise ValueError(
-            f"class_names is not valid: it takes a sequence of names for each semantic level, "
-            f"{n_classes} of them."
+            f"class_names is not valid: it takes a sequence of names for each semantic level, and "
+            f"the levels hold {[n for n in n_classes if n]} classes."
         )
     return names
 
 
 def _drawable(level):
-    """(height, width) of classes or pixels, or (height, width, 3) of colors."""
+    """Return a level as classes or gray (height, width), or as colors (height, width, 3)."""
     check_images(level, "levels", [2, 3])
     level = to_array(level, "levels")
     if _is_semantic(level) and level.min() < 0:
-        raise ValueError("levels holds negative ints; semantic classes are 0, 1, ...")
+        raise ValueError("levels holds negative ints; its ints must be semantic classes 0, 1, ...")
     if level.ndim == 2 or level.shape[2] == 3:
         return level
     return level[..., 0] if level.shape[2] == 1 else level.argmax(axis=2)
 
 
 def _show_classes(ax, level, names, largest):
+    """Draw semantic classes as colors, with their names if the names are readable."""
     ax.imshow(level, cmap="cividis", vmin=0, vmax=largest)
     height, width = level.shape
     if max(height, width) > (_MAX_NAMED if height > 1 else 4 * _MAX_NAMED):
@@ -212,15 +213,17 @@ def _show_classes(ax, level, names, largest):
 
 
 def _is_semantic(level):
+    """Whether a level holds semantic classes."""
     return np.issubdtype(level.dtype, np.integer)
 
 
 def _patch_size(shapes, i):
+    """Return the (height, width) of the patches that replace pixels of level i."""
     return tuple(below // above for above, below in zip(shapes[i], shapes[i + 1]))
 
 
 def _trace(shapes, pixel):
-    """The pixel of each level but the last: the given one, then the middle of its patch."""
+    """Return the framed pixel of each level but the last: `pixel`, then middles of patches."""
     height, width = shapes[0]
     row, column = (height // 2, width // 2) if pixel is None else as_pair(pixel, "pixel", 0)
     if not (row < height and column < width):
@@ -234,15 +237,16 @@ def _trace(shapes, pixel):
 
 
 def _frame(ax, box):
+    """Draw a frame around a box (row, column, height, width)."""
     from matplotlib.patches import Rectangle
 
     row, column, height, width = box
     corner = column - 0.5, row - 0.5
-    ax.add_patch(Rectangle(corner, width, height, fill=False, ec=_TRACE, lw=2, zorder=3))
+    ax.add_patch(Rectangle(corner, width, height, fill=False, ec=_TRACE_COLOR, lw=2, zorder=3))
 
 
 def _join(ax, box, ax_below, box_below, *, downwards, color):
-    """Lines between the corners of two boxes (row, column, height, width) that face each other."""
+    """Draw lines between the facing corners of two boxes (row, column, height, width)."""
     from matplotlib.patches import ConnectionPatch
 
     (top, left, bottom, right), (top_b, left_b, bottom_b, right_b) = (

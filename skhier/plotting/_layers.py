@@ -1,4 +1,4 @@
-"""One image on its way through the layers of a classifier."""
+"""One image and its maps after each layer of a classifier."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 class LayersDisplay:
-    """One image and the strongest channels of what each layer makes of it.
+    """Display of one image and of its strongest channels after each layer.
 
-    Use :meth:`from_estimator` to make one.
+    Use :meth:`from_estimator` to create a display.
 
     Parameters
     ----------
     stages : list of (str, ndarray of shape (h, w, channels))
-        Names and images of the stages.
+        Name and image of each stage.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib.axes.Axes
-        One for each stage.
+        Axes of the drawing, one for each stage.
 
     figure_ : matplotlib.figure.Figure
-        Their figure.
+        Figure of the axes.
 
     Examples
     --------
@@ -61,21 +61,21 @@ class LayersDisplay:
         max_channels: int = 16,
         axes: Sequence[Axes] | None = None,
     ) -> Self:
-        """Draw an image on its way through a fitted classifier.
+        """Draw an image and its maps after each layer of a fitted classifier.
 
         Parameters
         ----------
         estimator : LayerwiseCNNClassifier
-            Fitted.
+            A fitted classifier.
 
         image : array-like of shape (H, W) or (H, W, C)
-            One image.
+            The image to draw.
 
         max_channels : int, default=16
-            Draw this many channels of a stage, those of the largest variance.
+            Largest number of channels of a stage to draw, in order of decreasing variance.
 
         axes : sequence of matplotlib.axes.Axes or None, default=None
-            Where to draw, one for each stage; if None, a new figure.
+            Axes to draw on, one for each stage; if None, a new figure is created.
 
         Returns
         -------
@@ -105,10 +105,10 @@ class LayersDisplay:
         Parameters
         ----------
         max_channels : int, default=16
-            Draw this many channels of a stage, those of the largest variance.
+            Largest number of channels of a stage to draw, in order of decreasing variance.
 
         axes : sequence of matplotlib.axes.Axes or None, default=None
-            Where to draw, one for each stage; if None, a new figure.
+            Axes to draw on, one for each stage; if None, a new figure is created.
 
         Returns
         -------
@@ -142,8 +142,8 @@ class LayersDisplay:
 
 
 def _check_stages(stages):
-    """The stages with their images as floats; ValueError if they are no pairs (name, images)."""
+    """Return the stages with float images; raise ValueError unless they are (name, image)."""
     pairs = list(stages) if is_sequence(stages) else []
     if not pairs or not all(is_sequence(pair) and len(pair) == 2 for pair in pairs):
-        raise ValueError(f"stages={stages!r} is not valid: it takes pairs (name, image).")
+        raise ValueError(f"stages={stages!r} is not valid: it takes a list of pairs (name, image).")
     return [(name, check_images(maps, "stages", [3])) for name, maps in pairs]

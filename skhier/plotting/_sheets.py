@@ -1,4 +1,4 @@
-"""What displays share: axes, and many small images on one sheet."""
+"""Axes, and sheets of many small images: helpers of all displays."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from .._base._validation import to_array, to_floats
 
 
 def tile(images, n_columns=None):
-    """Lay (n, h, w) or (n, h, w, channels) images out on a grid with a gap of one pixel.
+    """Arrange images (n, h, w) or (n, h, w, channels) in a grid with gaps of one pixel.
 
-    The gap is NaN, which matplotlib leaves transparent. By default, there are twice as many
-    columns as rows.
+    Gaps are NaN, which matplotlib draws as transparent. By default, the grid has about twice
+    as many columns as rows.
     """
     n, height, width = images.shape[:3]
     n_columns = int(np.ceil(np.sqrt(2 * n))) if n_columns is None else n_columns
@@ -24,7 +24,7 @@ def tile(images, n_columns=None):
 
 
 def show_colors(ax, sheet):
-    """Draw (h, w, 3) values as colors from the smallest to the largest; NaN is transparent."""
+    """Draw (h, w, 3) values as colors, scaled to [0, 1]; NaN is transparent."""
     low, high = np.nanmin(sheet), np.nanmax(sheet)
     colors = np.nan_to_num((sheet - low) / ((high - low) or 1))
     alpha = np.isfinite(sheet).all(axis=-1, keepdims=True)
@@ -32,13 +32,13 @@ def show_colors(ax, sheet):
 
 
 def show_signed(ax, sheet):
-    """Draw values of both signs on a scale that is symmetric around 0."""
+    """Draw values of both signs on a color scale that is symmetric around 0."""
     limit = np.nanmax(np.abs(sheet)) or 1
     return ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
 
 
 def new_axes(ax, sheet=None):
-    """`ax`, or the axes of a new figure if it is None, of a size that suits a sheet."""
+    """Return `ax`, or if it is None the axes of a new figure of a size that suits `sheet`."""
     import matplotlib.pyplot as plt
 
     if ax is not None:
@@ -51,17 +51,21 @@ def new_axes(ax, sheet=None):
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
-def check_axes(axes, n, what):
-    """`axes` as an array of `n`; ValueError if there are not as many, TypeError if not axes."""
+def check_axes(axes, n, plural):
+    """Return `axes` as an array; raise ValueError unless there is one for each of `n` things.
+
+    `plural` names the things in the message. Entries that are not axes raise TypeError.
+    """
     axes = to_array(axes, "axes").ravel()
     if len(axes) != n:
-        raise ValueError(f"axes has {len(axes)} axes, but there are {n} {what} to draw.")
+        raise ValueError(f"axes has {len(axes)} axes, but there are {n} {plural} to draw.")
     for ax in axes:
         _check_axes(ax, "axes")
     return axes
 
 
 def _check_axes(ax, name):
+    """Raise TypeError unless `ax` is a matplotlib Axes."""
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
@@ -69,7 +73,7 @@ def _check_axes(ax, name):
 
 
 def check_images(images, name, ranks):
-    """Arrays of small images as floats; ValueError unless their rank is one of these."""
+    """Return small images as floats; raise ValueError unless their rank is one of `ranks`."""
     images = to_floats(images, name)
     if images.ndim not in ranks or images.size == 0:
         raise ValueError(

@@ -55,6 +55,18 @@ def test_any_number_of_constant_centroids_can_be_drawn(n):
         assert display.ax_.get_title() == f"{n} centroids of 2x3 patches"
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_signed_values_are_drawn_on_a_color_scale_that_is_symmetric_around_0(sign):
+    values = sign * np.linspace(-3, 2, 12).reshape(2, 2, 3)
+    for display in (
+        CentroidsDisplay(values[..., None]).plot(),
+        CentroidsDisplay(values[:1, :1, :, None]).plot(),  # values of one sign only
+        FrequenciesDisplay(values, level=0).plot(),
+    ):
+        (drawn,) = display.ax_.get_images()
+        assert drawn.get_clim() == (-3, 3)
+
+
 def test_layers_show_the_strongest_channels(digits):
     X, _, y, _ = digits
     clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
@@ -83,7 +95,7 @@ def test_generation_shows_each_level_of_one_sample():
     written = [int(text.get_text()) for text in display.axes_[1].texts]
     assert written == latents[1][0].ravel().tolist()
     assert display.trace_ == [(0, 2), (1, 7)]
-    # The patch that replaced pixel (0, 2), in rows 0 to 2 and columns 6 to 8, is framed.
+    # Rows 0 to 2 and columns 6 to 8, the patch that replaces pixel (0, 2), are framed.
     patch = display.axes_[1].patches[0]
     assert (patch.get_xy(), patch.get_width(), patch.get_height()) == ((5.5, -0.5), 3, 3)
     with pytest.raises(ValueError, match=r"pixel=\(3, 0\) is not one of the 3x3 pixels"):
@@ -96,7 +108,7 @@ def test_the_whole_tree_of_a_string_is_drawn():
     X, _ = rhm.sampler.sample(1, random_state=1)
     symbols = display.axes_[-1].get_images()[0].get_array()
     assert_allclose(symbols, X[0].reshape(1, 8, -1).argmax(axis=-1))
-    n_lines = 2 * (1 + 2 + 4 + 8)  # two to each patch, below each symbol
+    n_lines = 2 * (1 + 2 + 4 + 8)  # two from each symbol to its patch
     n_traced = 2 * (len(display.levels) - 1)
     assert len(display.figure_.artists) == n_lines + n_traced
 
@@ -116,7 +128,7 @@ def test_color_images_are_generated_in_color():
 
 
 @pytest.mark.parametrize(("n_labels", "n_classes"), [(2, 4), (2, 40), (3, 4)])
-def test_frequencies_are_the_exact_ones(n_labels, n_classes):
+def test_frequencies_are_exact_statistics_of_the_sampler(n_labels, n_classes):
     sampler = HierarchicalSampler(
         n_semantic_classes=n_classes, n_labels=n_labels, patches_per_class=2, random_state=0
     ).fit()
@@ -134,7 +146,7 @@ def test_frequencies_are_the_exact_ones(n_labels, n_classes):
         FrequenciesDisplay.from_estimator(sampler, level=2)
 
 
-def test_distances_are_those_of_the_certificate():
+def test_distances_agree_with_the_certificate():
     sampler = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
     embedder = TwoLayerConvEmbedder(10, max_iter=100, scale_channels=False, random_state=0)
     embedder.fit_population(sampler.code_moments(1), sampler.classes_)
@@ -148,7 +160,7 @@ def test_distances_are_those_of_the_certificate():
     assert [line.get_xdata()[0] for line in display.ax_.get_lines()] == [0.5, 0.25]
 
 
-def test_one_patch_a_class_has_no_distances_within():
+def test_with_one_patch_per_class_there_are_no_distances_within_classes():
     display = DistancesDisplay(np.eye(3), n_classes=3).plot()
     assert len(display.within_) == 0
     assert_allclose(display.between_, np.sqrt(2))
@@ -179,7 +191,7 @@ ZEROS = np.zeros((2, 2))
         (LayersDisplay(["image"]), {}, r"stages=\['image'\] is not valid"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_before_there_is_a_figure(display, params, message):
+def test_invalid_data_is_refused_before_a_figure_is_created(display, params, message):
     with pytest.raises((ValueError, TypeError), match=message):
         display.plot(**params)
     assert not plt.get_fignums()
@@ -195,6 +207,6 @@ def test_what_cannot_be_drawn_is_refused_before_there_is_a_figure(display, param
         (LayersDisplay, {"image": ZEROS}),
     ],
 )
-def test_what_is_not_the_estimator_of_a_display(display, params):
+def test_a_display_refuses_a_wrong_estimator(display, params):
     with pytest.raises(TypeError, match="estimator=3 is not valid: it takes a fitted"):
         display.from_estimator(3, **params)
