@@ -23,7 +23,7 @@ import skhier
 from skhier import LayerwiseCNNClassifier
 
 CALLS = {  # name in the table -> qualified name of a function or method
-    "plans made": "Plan.of",
+    "plans made": "plan_coding",
     "encoders built": "PatchEncoder.__init__",
     "devices resolved": "resolve_device",
 }

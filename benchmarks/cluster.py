@@ -25,7 +25,7 @@ from distributed import Client, LocalCluster, wait
 
 from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer
 from skhier._base._dask import dask_rows
-from skhier._base._rows import Sums
+from skhier._base._rows import Accumulator
 from skhier.datasets import load_npz
 
 FAN_IN = 8  # sums that are added in one step of the tree
@@ -66,7 +66,7 @@ class Stages:
     teardown = setup
 
 
-class Count(Sums):
+class Count(Accumulator):
     """Accumulator without work: the time of its pass is the scheduler's."""
 
     summed = ("n",)

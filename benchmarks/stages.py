@@ -18,7 +18,7 @@ from _configurations import CONFIGURATIONS, make_classifier
 
 from skhier._base._device import dense_product
 from skhier._base._memory import THIS_MACHINE
-from skhier._base._rows import LocalRows
+from skhier._base._rows import Rows
 from skhier.classifier._parts import make_parts
 from skhier.datasets import load_npz
 
@@ -62,31 +62,32 @@ clf = make_classifier(options.configuration, random_state=0)
 blocks, head = make_parts(clf)
 columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
 table = Table(*columns, csv_path=options.csv, first_width=30)
-features, n = LocalRows(images), len(images)
+features, n, n_classes = Rows.of_array(images), len(images), len(np.unique(y))
+setting = n, n_classes, np.dtype(np.float32), torch.device("cpu")
 for number, (phi, embedder) in enumerate(blocks, 1):
-    _, seconds = measure(phi._fit_images, features, None)
-    n_patches = phi._plan(phi.image_shape_).n_patches(n)
+    plan = phi._plan(features.shape[1:], *setting)
+    _, seconds = measure(phi._fit_rows, features, y, None, plan)
+    n_patches = plan.n_patches
     k, d = phi.n_clusters_, prod(phi.kernels_.shape[1:])
     # One product with the centers for each iteration, for the first assignment, and for k-means++.
     n_products = phi.n_iter_ + 1 + (phi.get_params()["kmeans__init"] == "k-means++")
     n_operations = 2 * n_patches * d * k * n_products
     add(f"k-means, block {number}", n_operations, seconds, (4096, d, k), torch.float32)
-    encoder = phi._encoder(np.dtype(np.float32))
-    n_positions = prod(encoder.grid.map_shape)
-    rows = encoder.batch_size * n_positions
+    encode = phi._operator(*setting[2:], dense=embedder is None)
+    n_positions = prod(plan.grid.map_shape)
+    rows = encode.batch_size * n_positions
     encoding = 2 * n * n_positions * d * k
     if embedder is not None:
-        made = encoder.encode, encoder.code_shape, encoder.dtype, encoder.batch_size
-        codes, dtype = features.derived(*made), np.dtype(np.float32)
-        _, seconds = measure(embedder._fit_codes, codes, y, None, dtype)
+        plan = embedder._plan(encode.row_shape, *setting)
+        _, seconds = measure(embedder._fit_rows, features.map(encode), y, None, plan)
         name = f"encode, train 1x1, block {number}"
-        add(name, encoding, seconds, (rows, d, k), encoder.dtype)
-    layer = blocks[number - 1].layer(np.dtype(np.float32))
-    features, seconds = measure(layer.applied(features).held, THIS_MACHINE)
+        add(name, encoding, seconds, (rows, d, k), encode.dtype)
+    layer = blocks[number - 1].operator(*setting[2:])
+    features, seconds = measure(features.map(layer).cached, THIS_MACHINE)
     name = f"encode{', embed' * (embedder is not None)}, block {number}"
-    add(name, encoding, seconds, (rows, d, k), encoder.dtype)
-_, seconds = measure(head._fit_rows, features, y, None)
-D, n_classes = prod(features.shape[1:]), len(np.unique(y))
+    add(name, encoding, seconds, (rows, d, k), encode.dtype)
+_, seconds = measure(head._fit_rows, features, y, None, None)
+D = prod(features.shape[1:])
 n_operations = 4 * n * D * n_classes * head.n_iter_
 add("ridge head", n_operations, seconds, (4096, D, n_classes), features.dtype)
 print(f"{options.configuration}: {n} images, peak {peak_gigabytes():.3g} GB")

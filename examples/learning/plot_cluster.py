@@ -63,7 +63,7 @@ print(f"accuracy {accuracy:.3f}; scores differ by at most {difference:.1e}")
 # The figure shows the tasks of both workers over time. In the gaps, the client clusters the sampled
 # patches. This part of the work does not grow with the number of images.
 
-names = {"_accumulate": "sums over a chunk", "_make": "outputs of a layer", "_take": "patches"}
+names = {"_accumulate": "sums over a chunk", "_map": "outputs of a layer", "_take": "patches"}
 workers = sorted({task["worker"] for task in stream.data})
 start = min(stop["start"] for task in stream.data for stop in task["startstops"])
 fig, ax = plt.subplots(figsize=(8, 2.2), layout="constrained")

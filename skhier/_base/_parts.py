@@ -15,7 +15,7 @@ class _Slot(NamedTuple):
 
     name: str  # in nested parameters
     param: str  # the parameter that holds the part
-    index: int | None  # in a sequence
+    position: int | None  # in a sequence
     part: Any
 
 
@@ -47,9 +47,9 @@ class CompositeEstimator(BaseEstimator):
         ]
 
     def _put(self, slot, part):
-        if slot.index is not None:
+        if slot.position is not None:
             parts = list(getattr(self, slot.param))
-            parts[slot.index] = part
+            parts[slot.position] = part
             part = parts
         setattr(self, slot.param, part)
 
@@ -100,7 +100,7 @@ class CompositeEstimator(BaseEstimator):
             if slot.name in params:
                 self._put(slot, params.pop(slot.name))
         for slot in self._slots():
-            if slot.index is None and any(name.startswith(f"{slot.name}__") for name in params):
+            if slot.position is None and any(name.startswith(f"{slot.name}__") for name in params):
                 self._put(slot, slot.part)
         super().set_params(**params)
         return self

@@ -1,5 +1,6 @@
 """Blocks of the network, and algorithm 1: blocks are learned from the first to the last."""
 
+from itertools import chain
 from math import prod
 from typing import NamedTuple
 
@@ -132,7 +133,8 @@ def plan_network(blocks, head, images, weights, n_classes, dtype, device, memory
         for _, part in block.parts():
             plans[-1].append(part._plan(shape, *sizes))
             shape = plans[-1][-1].out_shape
-    for plan in [*sum(plans, []), plan_head(head, shape, *sizes)]:
+    of_head = plan_head(head, shape, *sizes)
+    for plan in chain.from_iterable([*plans, [of_head]]):
         for work in plan.work:
             memory.check(work)
     return plans

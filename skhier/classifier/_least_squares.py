@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
@@ -106,7 +106,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         """
         rows, y = validate_rows(self, X, y, dtype=[np.float64, np.float32])
         refuse_extreme_values(rows, SQUARABLE)
-        return self._fit_rows(*weighted_samples(sample_weight, rows, y), None)
+        rows, y, weight = weighted_samples(sample_weight, rows, y)
+        return self._fit_rows(rows, y, weight, None)
 
     @fit_method
     def fit_features(
@@ -187,8 +188,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
             Positive for the second of two classes; else one column per class.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scores = Rows.of_array(X).map(self._operator(X.dtype, "cpu")).collect()
+        rows = Rows.of_array(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
+        scores = rows.map(self._operator(rows.dtype, "cpu")).collect()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     @maps_rows

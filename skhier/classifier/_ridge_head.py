@@ -242,7 +242,8 @@ class RidgeHead(LeastSquaresHead):
         self.coef_ = coef.numpy()
         # Scores are computed of features minus a center: a large mean would take their digits.
         self._center, self._offset = features.center.numpy(), offset.numpy()
-        self.intercept_ = (offset.double() - coef.double() @ features.center.double()).to(wide).numpy()
+        intercept = offset.double() - coef.double() @ features.center.double()
+        self.intercept_ = intercept.to(wide).numpy()
         self.validation_scores_ = None if stopping is None else np.array(stopping.scores)
         return self
 

@@ -170,7 +170,7 @@ class StandardizedFeatures:
 
     def _measure(self, table, aligned):
         """Compute mean, scale and right side in one pass."""
-        _, labels, probes = aligned
+        probes = aligned[2]
         n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
         moments = FeatureMoments(self._n_features, self._weight.dtype)
         targets = _Adjoint(_Targets(table), n_columns, self._n_features, table.dtype)

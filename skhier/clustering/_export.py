@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .._base._device import as_tensor, torch_dtype
-from ._encoder import NORM_EPS, tent_weights
+from ._encoder import NORM_EPS, Coding, tent_weights
 
 # Nothing is padded; but before opset 19, ONNX takes the pixels that ceil_mode adds for padding.
 _POOLS = {"max": nn.MaxPool2d, "average": partial(nn.AvgPool2d, count_include_pad=False)}
@@ -85,7 +85,7 @@ class WeightedPool2d(nn.Module):
 
 def code_modules(orthogonalizer):
     """Return the modules that map images (n, C, H, W) to codes, channels first."""
-    grid, coding = orthogonalizer._grid, orthogonalizer._coding
+    grid, coding = orthogonalizer._grid, Coding(**orthogonalizer.coding_)
     weight = as_tensor(orthogonalizer.kernels_.transpose(0, 3, 1, 2))
     intercepts = as_tensor(orthogonalizer.intercepts_)
     if coding.encoding == "crelu":  # both polarities; they have the same mean square

@@ -187,6 +187,16 @@ class PatchKMeansOrthogonalizer(
     intercepts_ : ndarray of shape (n_clusters,)
         Added after the convolution; zero for the cosine distance without whitening.
 
+    stride_ : tuple of int
+        Distance between neighbouring patches (vertical, horizontal).
+
+    padding_ : tuple of int
+        Pixels added at (top, bottom, left, right).
+
+    coding_ : dict
+        The parameters `encoding`, `bias` and `normalize`, and the resolved `pool_size` and
+        `pooling`; 'tent' is the average over windows that overlap.
+
     scale_ : float
         Root mean square of the pixels of the clustered (whitened) patches, r above.
 
@@ -390,27 +400,20 @@ class PatchKMeansOrthogonalizer(
         self.n_iter_ = book.n_iter
         self.output_shape_ = coding.code_shape(grid.map_shape, self.n_clusters_)
         self.device_ = str(plan.device)
-        # The parameters that codes depend on, as numbers and strings, which any file holds.
-        self._fitted = {
-            "grid": (grid.stride, grid.padding),
-            "coding": tuple(coding),
-            "precision": self.precision,
-        }
+        self.stride_, self.padding_ = grid.stride, grid.padding
+        self.coding_ = coding._asdict()
+        self._precision = self.precision
         return self
 
     @property
     def _grid(self):
         """Positions of patches, as fitted."""
-        return PatchGrid(self.image_shape_, self.kernels_.shape[1:3], *self._fitted["grid"])
-
-    @property
-    def _coding(self):
-        """Nonlinearity and pooling, as fitted."""
-        return Coding(*self._fitted["coding"])
+        patch_size = self.kernels_.shape[1:3]
+        return PatchGrid(self.image_shape_, patch_size, self.stride_, self.padding_)
 
     def _encoder(self, dtype, device):
         """Return the fitted encoder, for results of a dtype."""
-        coding, precision = self._coding, self._fitted["precision"]
+        coding, precision = Coding(**self.coding_), self._precision
         if is_auto(precision):
             is_exact = dtype == np.float64 or coding.encoding == "one_hot"
             precision = str(dtype) if is_exact else self.precision_

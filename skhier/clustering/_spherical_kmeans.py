@@ -24,8 +24,8 @@ from .._base._memory import THIS_MACHINE
 from .._base._params import make_rng
 from .._base._rows import Operator
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
-from .._base._typing import Device, RandomState, Seeding, Verbose
 from .._base._targets import check_weights
+from .._base._typing import Device, RandomState, Seeding, Verbose
 from .._base._validation import to_floats
 from ._lloyd import (
     Clusters,

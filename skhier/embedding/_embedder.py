@@ -289,12 +289,12 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
             if the loss becomes infinite.
         """
         device = resolve_device(self.device)
-        X, y = validate_images(self, X, y, reset=True)
-        refuse_extreme_values(X, SQUARABLE)
-        X, y, weight = weighted_samples(sample_weight, X, y)
-        n_classes, dtype = len(np.unique(y)), computing_dtype(X)
-        plan = self._plan(self.image_shape_, len(X), n_classes, dtype, device)
-        return self._fit_rows(code_rows(X, dtype, device), y, weight, plan)
+        codes, y = validate_images(self, X, y, reset=True)
+        refuse_extreme_values(codes, SQUARABLE)
+        codes, y, weight = weighted_samples(sample_weight, codes, y)
+        n_classes, dtype = len(np.unique(y)), computing_dtype(codes)
+        plan = self._plan(self.image_shape_, len(codes), n_classes, dtype, device)
+        return self._fit_rows(code_rows(codes, dtype, device), y, weight, plan)
 
     def _plan(self, in_shape, n_images, n_classes, dtype, device):
         self._validate_params()

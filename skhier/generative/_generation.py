@@ -11,8 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count, check_flag
-from .._base._params import make_rng
+from .._base._params import check_count, check_flag, make_rng
 from .._base._typing import RandomState
 from .._base._validation import to_array
 from ._streams import content_keys, index_keys

@@ -11,10 +11,9 @@ from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._fitting import all_or_nothing
-from .._base._targets import encode_labels
-from .._base._params import as_pair
-from .._base._params import make_rng
+from .._base._params import as_pair, make_rng
 from .._base._sklearn import BaseEstimator, Interval, StrOptions, _fit_context
+from .._base._targets import encode_labels
 from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin

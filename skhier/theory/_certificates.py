@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._base._device import as_array, computing_dtype
+from .._base._device import as_array, computing_dtype, resolve_device
 from .._base._images import validate_images
 from .._base._params import check_count, check_fitted, value_at
 from .._base._validation import to_floats
@@ -186,6 +186,7 @@ def certify_classifier(
             )
         drawn = sampler.parse_patches(X)
     images = validate_images(classifier, X, reset=False).collect()
+    device = resolve_device(classifier.device)
     certificates, overlap = [], False
     for i, (phi, embedder) in enumerate(classifier.layers_):
         clusters = phi.predict(images)
@@ -197,18 +198,20 @@ def certify_classifier(
             n_classes = match.n_classes if n_classes is None else n_classes
         counts = code_counts(clusters, y, n_codes=phi.n_clusters_)
         separation = separate_codes(counts, delta=delta / n_layers, n_groups=n_classes)
-        grid = phi._plan(phi.image_shape_).grid
-        overlap = overlap or any(s < p for s, p in zip(grid.stride, grid.patch_size))
+        patch_size = phi.kernels_.shape[1:3]
+        overlap = overlap or any(s < p for s, p in zip(phi.stride_, patch_size))
         fields = {"n_clusters": phi.n_clusters_, "separation": separation}
         fields["patches_overlap"] = overlap
         # The embedding of a patch is a row of kernels where its code is one-hot.
-        embedded = embedder.kernels_ if embedder and phi.encoding == "one_hot" else None
+        is_one_hot = phi.coding_["encoding"] == "one_hot"
+        embedded = embedder.kernels_ if embedder and is_one_hot else None
         if match is None:
             classes = separation.groups if separation.complete else None
             certificates.append(certify_layer(embedded, classes, sigma, gamma, **fields))
         else:
             certificates.append(match.certify(embedded, sigma, gamma, **fields))
-        images = as_array(classifier.layers_[i].layer(computing_dtype(images))(images))
+        layer = classifier.layers_[i].operator(computing_dtype(images), device)
+        images = as_array(layer(images))
     return Certificate(certificates)
 
 

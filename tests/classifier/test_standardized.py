@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 from numpy.testing import assert_allclose
+from skhier.classifier._preconditioner import InverseRoot, preconditioning_sample
 from sklearn.base import clone
 
 from skhier import RidgeHead
 from skhier._base._rows import LocalRows
 from skhier.classifier import _preconditioner
-from skhier.classifier._preconditioner import InverseRoot, preconditioning_sample
 from skhier.classifier._standardized import StandardizedFeatures
 
 
