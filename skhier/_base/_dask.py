@@ -118,7 +118,7 @@ class DaskSource:
         chunks = self._compute(self._mapped(rows) if rows.operators else self._chunks)
         return np.concatenate([as_array(chunk.array) for chunk in chunks])
 
-    def cache(self, rows, memory, task, name):
+    def cache(self, rows, memory, task, name, may_use_file):
         """Return a source whose workers keep the mapped rows."""
         return self._persisted(self._mapped(rows), rows, task, name)
 

@@ -52,16 +52,12 @@ def _shape_in_fit(X_shape, image_shape):
     if image_shape is None:
         return (1, 1, *given) if is_flat else normalize_image_shape(given)
     shape = normalize_image_shape(image_shape)
-    if not (given == (prod(shape),) if is_flat else _matches(shape, given)):
+    if given != (prod(shape),) if is_flat else (*given, 1)[:3] != shape:
         raise ValueError(
             f"image_shape={image_shape!r} does not match X of shape {X_shape}: an "
             f"image of that shape has {prod(shape)} values."
         )
     return shape
-
-
-def _matches(shape, given):
-    return shape == (*given, 1) if len(given) == 2 else shape == given
 
 
 def validate_images(estimator, X, y="no_validation", *, reset):
@@ -97,7 +93,7 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     shape = None
     if reset:
         shape = _shape_in_fit(X_shape, estimator.image_shape)
-    elif ndim > 2 and not _matches(estimator.image_shape_, X_shape[1:]):
+    elif ndim > 2 and (*X_shape[1:], 1)[:3] != estimator.image_shape_:
         raise ValueError(
             f"X holds images of shape {X_shape[1:]}, but {name} was fitted on images "
             f"of shape {estimator.image_shape_}."

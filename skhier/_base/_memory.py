@@ -63,31 +63,16 @@ class Memory:
                 f"of the limit is available for it. {work.advice}"
             )
 
-    def empty(self, shape, dtype):
-        """Return an empty tensor for all images, None if it is too large.
+    def empty(self, shape, dtype, may_use_file=False):
+        """Return an empty tensor for all images, in memory or in a temporary file.
 
-        The input and the output of a layer exist at once, so each may take a quarter.
+        The input and the output of a layer exist at once, so each may take a quarter. A larger
+        tensor is in a file; it is None if it may not be.
         """
         n_bytes = prod(shape) * dtype.itemsize
         if n_bytes <= (self._limit or _machine_bytes()) / 4:
             return torch.empty(shape, dtype=dtype)
-        return None
-
-    def and_files(self):
-        """Return the same budget, with temporary files for tensors that are too large."""
-        return _MemoryAndFiles(self)
-
-
-class _MemoryAndFiles:
-    """Memory budget with temporary files beyond it."""
-
-    def __init__(self, memory):
-        self._memory = memory
-
-    def empty(self, shape, dtype):
-        """Return an empty tensor for all images, in memory or in a temporary file."""
-        out = self._memory.empty(shape, dtype)
-        return _empty_in_file(shape, dtype, prod(shape) * dtype.itemsize) if out is None else out
+        return _empty_in_file(shape, dtype, n_bytes) if may_use_file else None
 
 
 THIS_MACHINE = Memory(None)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ._device import as_tensor
 from ._rows import Accumulator
 from ._sklearn import is_constant_feature
 
@@ -20,6 +21,8 @@ class Moments(Accumulator):
     ----------
     n_columns : int
         Number of columns.
+    dtype : torch.dtype
+        Precision of the differences.
 
     Attributes
     ----------
@@ -27,12 +30,13 @@ class Moments(Accumulator):
         Moments of the rows so far.
     """
 
-    def __init__(self, n_columns):
-        self._n_rows, self._weight = 0, 0.0
+    def __init__(self, n_columns, dtype=torch.float64):
+        self._n_rows, self._weight, self._dtype = 0, 0.0, dtype
         self.mean, self._squares = torch.zeros(2, n_columns, dtype=torch.float64)
 
-    def add(self, x, weight=None):
-        """Add rows, a floating tensor (n, n_columns), with weights (n,), all 1 for None."""
+    def add(self, x, weight=None, *others):
+        """Add rows (n, ...), flattened to columns, with weights (n,), all 1 for None."""
+        x = as_tensor(x).flatten(1).to(self._dtype)
         shift = x[0]
         x = x - shift
         if weight is None:
@@ -55,7 +59,7 @@ class Moments(Accumulator):
         self._weight = total
 
     def __add__(self, other):
-        both = Moments(len(self.mean))
+        both = Moments(len(self.mean), self._dtype)
         for part in (self, other):
             if part._weight:
                 both.merge(part._n_rows, part._weight, part.mean, part._squares)
@@ -66,15 +70,15 @@ class Moments(Accumulator):
         """Weighted variance of each column."""
         return (self._squares / self._weight).clamp(min=0)
 
-    def deviation(self, dtype):
-        """Return standard deviations, infinity for columns that are constant.
+    @property
+    def deviation(self):
+        """Standard deviation of each column, infinity for columns that are constant.
 
-        A column is constant if scikit-learn finds it so, or if it varies by rounding errors of
-        values of the torch dtype `dtype` only.
+        A column is constant if scikit-learn finds it so, or if it varies by rounding errors only.
         """
         mean, deviation = self.mean.cpu(), self.variance.cpu().sqrt()
         is_constant = is_constant_feature(deviation.numpy() ** 2, mean.numpy(), self._n_rows)
-        is_constant |= _is_rounding(deviation, mean.abs(), torch.finfo(dtype).eps).numpy()
+        is_constant |= _is_rounding(deviation, mean.abs(), torch.finfo(self._dtype).eps).numpy()
         return torch.where(torch.from_numpy(is_constant), torch.inf, deviation)
 
 

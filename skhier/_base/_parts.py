@@ -109,15 +109,12 @@ class CompositeEstimator(BaseEstimator):
 def changed_params(estimator):
     """Return the parameters of an estimator that differ from the defaults of its class."""
     defaults = signature(type(estimator)).parameters
-    return {
-        name: value
-        for name, value in estimator.get_params(deep=False).items()
-        if not _is_same(value, defaults[name].default)
-    }
-
-
-def _is_same(value, default):
-    return value is default or (isinstance(value, type(default)) and value == default)
+    changed = {}
+    for name, value in estimator.get_params(deep=False).items():
+        default = defaults[name].default
+        if value is not default and not (isinstance(value, type(default)) and value == default):
+            changed[name] = value
+    return changed
 
 
 def make_part(part, name, owner, params, *, seed=None, verbose=False):

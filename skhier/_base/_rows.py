@@ -191,15 +191,17 @@ class Rows:
     def batches(self):
         """Yield all rows as arrays of `batch_size` rows."""
         for _, batch in self.source.each(self, self.batch_size):
-            yield as_array(batch).astype(numpy_dtype(self.dtype), copy=False)
+            yield batch.to(self.dtype).cpu().numpy()
 
     def collect(self):
         """Return all rows as one array in memory."""
         return self.source.collect(self)
 
-    def cached(self, memory, task=None, name=""):
+    def cached(self, memory, task=None, name="", may_use_file=False):
         """Return equal rows that are stored, if there is room; otherwise these rows."""
-        source = self.source.cache(self, memory, task, name) if self.operators else None
+        if not self.operators:
+            return self
+        source = self.source.cache(self, memory, task, name, may_use_file)
         return self if source is None else Rows(source)
 
     def averaged(self, other):
@@ -238,9 +240,12 @@ class ArraySource:
 
     def each(self, rows, batch_size, task=None, name=""):
         """Yield (slice, batch) for all batches of mapped rows."""
-        sizes, chain = (self.n_rows, batch_size), Chain(rows.operators)
+        sizes = self.n_rows, batch_size
         for batch in gen_batches(*sizes) if task is None else task.in_parts(name, *sizes):
-            yield batch, chain(self.take(batch))
+            values = self.take(batch)
+            for operator in rows.operators:
+                values = operator(values)
+            yield batch, values
 
     def accumulate(self, rows, accumulator, aligned, batch_size, task=None, name=""):
         """Add all mapped rows to an accumulator and return it."""
@@ -262,9 +267,9 @@ class ArraySource:
         self.fill(rows, torch.from_numpy(out))
         return out
 
-    def cache(self, rows, memory, task, name):
+    def cache(self, rows, memory, task, name, may_use_file):
         """Return a source that stores the mapped rows; None if there is no room."""
-        out = memory.empty(rows.shape, rows.dtype)
+        out = memory.empty(rows.shape, rows.dtype, may_use_file)
         return None if out is None else ArraySource(self.fill(rows, out, task, name))
 
     def average(self, rows):

@@ -31,7 +31,8 @@ class Block(NamedTuple):
         """Fit the parts on rows of images and return the operator of the block."""
         with task.delegate("orthogonalizer", self.orthogonalizer):
             self.orthogonalizer._fit_rows(rows, y, weight, plans[0])
-        encode = self._encode(plans[0].dtype, plans[0].device)
+        is_dense = self.embedder is None
+        encode = self.orthogonalizer._operator(plans[0].dtype, plans[0].device, is_dense)
         if self.embedder is not None:
             with task.delegate("embedder", self.embedder):
                 # Codes are 10 to 100 times larger than images: they exist for one batch only.
@@ -40,10 +41,8 @@ class Block(NamedTuple):
 
     def operator(self, dtype, device):
         """Return the operator from images to the output of the fitted block."""
-        return self._embed(self._encode(dtype, device), device)
-
-    def _encode(self, dtype, device):
-        return self.orthogonalizer._operator(dtype, device, dense=self.embedder is None)
+        encode = self.orthogonalizer._operator(dtype, device, self.embedder is None)
+        return self._embed(encode, device)
 
     def _embed(self, encode, device):
         if self.embedder is None:
@@ -155,9 +154,9 @@ def train_network(blocks, plans, head, images, y, weights, mirror, memory, task)
         with task.subtask(f"layer {number}", 1 + len(block_plans)) as part:
             layers.append(block.fit(features, y, weights.total, block_plans, part))
             with part.subtask("transform", None) as transform:
-                is_last = number == len(blocks)
-                where = memory.and_files() if is_last else memory  # a head reads often
-                features = features.map(layers[-1]).cached(where, transform, "transform")
+                is_last = number == len(blocks)  # a head reads its features often
+                how = memory, transform, "transform", is_last
+                features = features.map(layers[-1]).cached(*how)
         task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
         if task.stop:
             break
@@ -165,6 +164,6 @@ def train_network(blocks, plans, head, images, y, weights, mirror, memory, task)
         network = network_operator(layers, features.dtype)
         flip = Operator(_flip, images.shape[1:], images.dtype, network.batch_size)
         mirrored = images.map(compose((flip, network), network.batch_size))
-        features = features.cached(memory.and_files()).averaged(mirrored)
+        features = features.cached(memory, may_use_file=True).averaged(mirrored)
     fit_head(head, features, y, weights, task)
     return blocks[: len(layers)], features.shape[1:]

@@ -7,8 +7,9 @@ import torch
 from sklearn.utils import gen_batches
 
 from .._base._device import as_tensor, torch_dtype
+from .._base._moments import Moments
 from .._base._rows import Operator
-from ._standardized import FeatureMoments, Standardized
+from ._standardized import standardize
 
 ROWS = 512  # rows of features at a time, in float32 or float64
 _DEPTH = 1800  # features whose products are rounded at once, in bfloat16
@@ -45,14 +46,15 @@ class Coordinates(NamedTuple):
         """Return the coordinates that standardize rows (n, ...) of features with weights."""
         n_features = prod(rows.shape[1:])
         powers = Operator(_Power(power, weight.dtype), (n_features,), weight.dtype, ROWS)
-        moments = FeatureMoments(n_features, weight.dtype)
-        mean, scale = rows.map(powers).accumulate(moments, weight).mean_and_scale()
+        moments = Moments(n_features, weight.dtype)
+        moments = rows.map(powers).accumulate(moments, weight)
+        mean, scale = (x.to(weight.dtype) for x in (moments.mean, moments.deviation))
         n_varying = max(1, int(scale.isfinite().sum()))
         return cls(power, mean, scale * n_varying**0.5, torch_dtype(rows.dtype))
 
     def __call__(self, batch):
         powers = _Power(self.power, self.mean.dtype)(batch)
-        return Standardized(self.mean, self.scale)(powers).to(self.dtype)
+        return standardize(self.mean, self.scale, powers).to(self.dtype)
 
     @property
     def operator(self):

@@ -188,8 +188,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
             Positive for the second of two classes; else one column per class.
         """
         check_is_fitted(self)
-        rows = Rows.of_array(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
-        scores = rows.map(self._operator(rows.dtype, "cpu")).collect()
+        features: Any = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        scores = self._operator(features.dtype, "cpu")(features).numpy()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     @maps_rows

@@ -54,18 +54,14 @@ def _make_layer_part(classifier, kind, layer, seed, verbose):
     decided |= {"image_shape": None, "device": classifier.device, "precision": classifier.precision}
     part = make_part(part, kind, classifier, decided, seed=seed, verbose=verbose)
     if kind == "orthogonalizer":
-        _set_border(part, layer, is_own=is_sequence(classifier.orthogonalizer))
+        # Images are surrounded by a color, codes by 0, unless their own part says otherwise.
+        if is_auto(part.border):
+            part.set_params(border="dark" if layer == 0 and part.whiten_eps is not None else 0)
+        elif layer > 0 and not is_sequence(classifier.orthogonalizer):
+            part.set_params(border=0)
         if is_auto(part.pool_size) and 0 < layer == classifier.n_layers - 1:
             part.set_params(pool_size="thirds")  # the head sees at most 3x3 positions
     return part
-
-
-def _set_border(part, layer, is_own):
-    """Set the border of a layer: a color around images, 0 around codes."""
-    if is_auto(part.border):
-        part.set_params(border="dark" if layer == 0 and part.whiten_eps is not None else 0)
-    elif layer > 0 and not is_own:
-        part.set_params(border=0)
 
 
 def _value_at(classifier, name, layer):

@@ -205,9 +205,7 @@ class RidgeHead(LeastSquaresHead):
         if chosen is not None:  # the mean of all eigenvalues is the mean of the variances
             root = InverseRoot(features.sample(chosen), penalty + float(weight.sum()))
 
-        def operator(W):
-            return features.normal(W) + penalty * W
-
+        operator = partial(features.normal, penalty=penalty)
         solver = ConjugateGradients(operator, features.right_side, n_outputs, root)
         stopping = sample = None
         if self.early_stopping:
@@ -249,8 +247,8 @@ class RidgeHead(LeastSquaresHead):
 
     def _operator(self, dtype, device):
         dtype = np.dtype(dtype)
-        arrays = (array.astype(dtype) for array in (self._center, self.coef_.T, self._offset))
-        scores = partial(_scores, *arrays)
+        arrays = self._center, self.coef_.T, self._offset
+        scores = partial(_scores, *(array.astype(dtype) for array in arrays))
         return Operator(scores, self._offset.shape, torch_dtype(dtype), _ROWS)
 
 

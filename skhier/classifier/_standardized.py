@@ -3,6 +3,7 @@
 Each product is a sum over samples, one pass over the features.
 """
 
+from functools import partial
 from math import prod
 
 import torch
@@ -22,22 +23,6 @@ _MAX_OFFSET = 100
 def _columns(batch):
     """Flatten a batch of features to a matrix."""
     return as_tensor(batch).flatten(1)
-
-
-class FeatureMoments(Moments):
-    """Accumulator of the weighted moments of features, computed in a dtype."""
-
-    def __init__(self, n_features, dtype):
-        super().__init__(n_features)
-        self._dtype = dtype
-
-    def add(self, batch, weight, *others):
-        """Add a batch of features with weights."""
-        super().add(_columns(batch).to(self._dtype), weight)
-
-    def mean_and_scale(self):
-        """Return the means and the standard deviations, infinity for constants."""
-        return self.mean.to(self._dtype), self.deviation(self._dtype).to(self._dtype)
 
 
 class _Adjoint(Accumulator):
@@ -65,53 +50,27 @@ class _Adjoint(Accumulator):
         return (self._products.T - torch.outer(mean, self._total)) / scale[:, None]
 
 
-class _Targets:
-    """Targets of samples: the targets of their classes, then the columns of probes."""
-
-    def __init__(self, table):
-        self._table = table
-
-    def __call__(self, x, labels, probes):
-        targets = self._table[labels]
-        return targets if probes is None else torch.cat([targets, probes.to(targets)], dim=1)
+def _targets(table, x, labels, probes):
+    """Return the targets of the classes of samples, then the columns of probes."""
+    targets = table[labels]
+    return targets if probes is None else torch.cat([targets, probes.to(targets)], dim=1)
 
 
-class _Product:
-    """Products of features with coefficients, minus a shift."""
-
-    def __init__(self, narrow, shift):
-        self._narrow, self._shift = narrow, shift
-
-    def __call__(self, batch, *others):
-        return F.linear(_columns(batch), self._narrow).to(self._shift.dtype) - self._shift
+def _products(coef, shift, batch, *others):
+    """Return the products of features with coefficients, minus a shift."""
+    return F.linear(_columns(batch), coef).to(shift.dtype) - shift
 
 
-class Standardized:
-    """Map from raw features to features with mean 0 and variance 1; constants become 0."""
-
-    def __init__(self, mean, scale):
-        self._mean, self._scale = mean, scale
-
-    def __call__(self, batch):
-        return (_columns(batch).to(self._mean) - self._mean) / self._scale
+def standardize(mean, scale, batch, weight=None):
+    """Subtract the mean of features and divide by their scale; multiply by roots of weights."""
+    x = (_columns(batch).to(mean) - mean) / scale
+    return x if weight is None else x.mul_(weight[:, None].sqrt())
 
 
-class _Weighted(Standardized):
-    """Map from features and weights to standardized features times the roots of weights."""
-
-    def __call__(self, batch, weight):
-        return super().__call__(batch).mul_(weight[:, None].sqrt())
-
-
-class _Centered:
-    """Map that subtracts a center, in the precision of the features."""
-
-    def __init__(self, center):
-        self._center = center
-
-    def __call__(self, batch):
-        x = _columns(batch)
-        return x - self._center.to(x.dtype)
+def _center(center, batch):
+    """Subtract a center, in the precision of the features."""
+    x = _columns(batch)
+    return x - center.to(x.dtype)
 
 
 class _Gram(Accumulator):
@@ -157,39 +116,37 @@ class StandardizedFeatures:
     def __init__(self, rows, weight, table, labels, probes):
         self._rows, self._weight, self._n = rows, weight, float(weight.sum())
         self._n_features = prod(rows.shape[1:])
-        self._narrow = torch_dtype(rows.dtype)
-        self.center = torch.zeros(self._n_features, dtype=weight.dtype)
-        aligned = weight, labels, probes
-        self._measure(table, aligned)
+        self._narrow, self._wide = torch_dtype(rows.dtype), weight.dtype
+        self.center = torch.zeros(self._n_features, dtype=self._wide)
+        self._measure(table, labels, probes)
         offsets = self.mean / self.scale
         if offsets.square().mean() > _MAX_OFFSET**2:
             self.center, shape = self.mean, (self._n_features,)
-            center = _Centered(self.center)
-            self._rows = rows.map(Operator(center, shape, self._narrow, _WIDE_ROWS))
-            self._measure(table, aligned)
+            center = Operator(partial(_center, self.center), shape, self._narrow, _WIDE_ROWS)
+            self._rows = rows.map(center)
+            self._measure(table, labels, probes)
 
-    def _measure(self, table, aligned):
+    def _measure(self, table, labels, probes):
         """Compute mean, scale and right side in one pass."""
-        probes = aligned[2]
         n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
-        moments = FeatureMoments(self._n_features, self._weight.dtype)
-        targets = _Adjoint(_Targets(table), n_columns, self._n_features, table.dtype)
-        sums = Accumulators(moments, targets)
+        moments = Moments(self._n_features, self._wide)
+        targets = _Adjoint(partial(_targets, table), n_columns, self._n_features, self._wide)
+        sums, aligned = Accumulators(moments, targets), (self._weight, labels, probes)
         moments, targets = self._rows.accumulate(sums, *aligned, batch_size=_WIDE_ROWS).parts
-        self.mean, self.scale = moments.mean_and_scale()
+        self.mean, self.scale = moments.mean.to(self._wide), moments.deviation.to(self._wide)
         self.right_side = targets.standardized(self.mean, self.scale)
 
-    def normal(self, W):
-        """Return the weighted product X^T X W, for coefficients (n_features, n_columns)."""
+    def normal(self, W, penalty=0.0):
+        """Return the weighted product (X^T X + penalty) W, for W (n_features, n_columns)."""
         sums = _Adjoint(self._product(W), *W.T.shape, W.dtype)
         sums = self._rows.accumulate(sums, self._weight, batch_size=_ROWS)
-        return sums.standardized(self.mean, self.scale)
+        return sums.standardized(self.mean, self.scale) + penalty * W
 
     def _product(self, W):
         """Return the map from features to X W."""
-        narrow = (W / self.scale[:, None]).T.to(self._narrow).contiguous()
+        coef = (W / self.scale[:, None]).T.to(self._narrow).contiguous()
         # The mean is multiplied by the rounded coefficients too, so that it cancels.
-        return _Product(narrow, self.mean @ narrow.T.to(W.dtype))
+        return partial(_products, coef, self.mean @ coef.T.to(W.dtype))
 
     def scores(self, W, index):
         """Return X W, (n, n_columns), for the samples of a sorted index array."""
@@ -199,13 +156,13 @@ class StandardizedFeatures:
     def sample(self, index):
         """Return the rows of X of an index array, scaled to have an X^T X near that of all."""
         weight, rows = self._weight[index], self._rows.take(index)
-        return _Weighted(self.mean, self.scale)(rows, weight * (self._n / weight.sum()))
+        return standardize(self.mean, self.scale, rows, weight * (self._n / weight.sum()))
 
     def eigenvalues(self):
         """Return the min(n_samples, n_features) largest eigenvalues of the weighted X^T X."""
-        weighted = _Weighted(self.mean, self.scale)
+        weighted = partial(standardize, self.mean, self.scale)
         if len(self._rows) > self._n_features:
-            sums = _Gram(weighted, self._n_features, self.mean.dtype)
+            sums = _Gram(weighted, self._n_features, self._wide)
             products = self._rows.accumulate(sums, self._weight).total
         else:
             x = weighted(self._rows.collect(), self._weight)

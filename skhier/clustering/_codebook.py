@@ -10,7 +10,7 @@ from sklearn.callback import CallbackSupportMixin
 from .._base._params import is_auto
 from .._base._rows import Rows
 from .._base._targets import mean_one
-from ._lloyd import count_distinct_directions, unit_rows
+from ._lloyd import count_distinct_directions
 from ._patches import sample_patches
 from ._plan import auto_n_clusters
 from ._spherical_kmeans import SphericalKMeans
@@ -81,7 +81,7 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
         kmeans.set_params(random_state=seed)
     is_cosine = isinstance(kmeans, SphericalKMeans)
     if is_auto(n_clusters):
-        count_distinct = _count_directions if is_cosine else _count_patches
+        count_distinct = count_distinct_directions if is_cosine else _count_patches
         n_clusters = auto_n_clusters(patches.shape[1], partial(count_distinct, patches))
     kmeans.set_params(n_clusters=n_clusters)
     has_tasks = isinstance(kmeans, CallbackSupportMixin)
@@ -113,10 +113,6 @@ def _root_mean_square(patches, weight):
     if weight is None:
         return float(np.linalg.norm(patches) / np.sqrt(patches.size))
     return float(np.sqrt(np.einsum("ij,ij,i->", patches, patches, weight) / patches.size))
-
-
-def _count_directions(patches, limit):
-    return count_distinct_directions(unit_rows(patches), limit)
 
 
 def _count_patches(patches, limit):

@@ -88,10 +88,12 @@ class PatchEncoder:
         Where to compute.
     batch_size : int or None
         Number of images at a time; None suits the cache.
+    dense : bool
+        Whether one-hot codes that are not pooled are dense, not label maps.
     """
 
     def __init__(
-        self, grid, border, kernels, intercepts, coding, *, dtype, device, batch_size=None
+        self, grid, border, kernels, intercepts, coding, *, dtype, device, batch_size, dense
     ):
         self.grid = grid
         self.border = as_tensor(border).to(device)
@@ -100,6 +102,7 @@ class PatchEncoder:
         self.coding = coding
         self.dtype = dtype
         self.device = device
+        self.dense = dense
         self.n_clusters = len(kernels)
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
         widest = max(self.n_clusters, self.kernels.shape[1])
@@ -127,11 +130,12 @@ class PatchEncoder:
         return self._response(images).argmax(dim=3)
 
     def encode(self, images):
-        """Encode images; one-hot codes that are not pooled are label maps."""
+        """Encode images; see `dense`."""
         if self.coding.encoding == "one_hot":
             labels = self.label_map(images)
-            is_map = self.coding.pool_size == (1, 1)
-            return labels if is_map else self._pool(self._one_hot(labels), 0)
+            if self.coding.pool_size == (1, 1) and not self.dense:
+                return labels
+            return self._pool(F.one_hot(labels, self.n_clusters).to(self.dtype), 0)
         r = self._response(images)
         if self.coding.normalize:
             norm = torch.linalg.vector_norm(r, dim=3)
@@ -146,14 +150,6 @@ class PatchEncoder:
         """Compute pool(max(0, r + b)) as pool(max(r, -b)) + b: one pass fewer over r."""
         bias = self.coding.bias
         return self._pool(_raise_to(r, -bias), bias)
-
-    def encode_dense(self, images):
-        """Encode images; all codes are dense."""
-        codes = self.encode(images)
-        return codes if codes.is_floating_point() else self._one_hot(codes)
-
-    def _one_hot(self, labels):
-        return F.one_hot(labels, self.n_clusters).to(self.dtype)
 
 
 def _raise_to(r, minimum):

@@ -5,12 +5,14 @@ assignment is a matrix product and the best center of a cluster is the direction
 sum. An iteration needs only sums over samples.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
 from .._base._device import as_array, automatic_batch_size, dense_product
-from .._base._rows import Accumulator, Rows
+from .._base._rows import Accumulator, Operator, Rows
 
 # Two directions are equal if their coordinates round to the same multiples of this.
 _RESOLUTION = 1e-5
@@ -33,11 +35,16 @@ class Directions(Accumulator):
     ----------
     limit : int
         Largest count.
+
+    Attributes
+    ----------
+    count : int
+        Number of distinct directions so far, at most `limit`.
     """
 
     def __init__(self, limit):
         self._limit = int(limit)
-        self._seen = np.empty(0, np.uint64)
+        self._seen, self.count = np.empty(0, np.uint64), 0
 
     def add(self, units, weight=None):
         """Add the unit vectors of positive weight."""
@@ -60,16 +67,12 @@ class Directions(Accumulator):
 
     def _join(self, hashes):
         self._seen = np.union1d(self._seen, hashes)[: self._limit]
-
-    @property
-    def count(self):
-        """Number of distinct directions so far, at most `limit`."""
-        return len(self._seen)
+        self.count = len(self._seen)
 
 
-def count_distinct_directions(units, limit):
-    """Return the number of distinct nonzero rows of an array of unit vectors, up to `limit`."""
-    return Rows.of_array(units).accumulate(Directions(limit)).count
+def count_distinct_directions(X, limit):
+    """Return the number of distinct directions of the rows of an array, up to `limit`."""
+    return Rows.of_array(unit_rows(X)).accumulate(Directions(limit)).count
 
 
 def nearest(units, centers):
@@ -81,13 +84,22 @@ def nearest(units, centers):
     return similarity, labels
 
 
-def nearest_center(centers, units):
-    """Return the index of the nearest center of each unit vector."""
+def assignment(centers):
+    """Return the operator from unit vectors to the index of the nearest center."""
+    return Operator(partial(_assign, centers), (), torch.int64, lloyd_batch_size(centers))
+
+
+def _assign(centers, units):
     return nearest(units.to(centers.device), centers)[1]
 
 
-def distances(centers, units):
-    """Return the cosine distance of each unit vector to each center."""
+def distances(centers):
+    """Return the operator from unit vectors to their cosine distances to all centers."""
+    function, row_shape = partial(_distances, centers), (len(centers),)
+    return Operator(function, row_shape, centers.dtype, lloyd_batch_size(centers))
+
+
+def _distances(centers, units):
     cosines = [cosines for _, cosines in similarities(units.to(centers.device), centers)]
     return (1 - torch.cat(cosines)).clamp_(0, 2)
 
@@ -141,13 +153,17 @@ class Clusters(Accumulator):
         self._size += torch.bincount(labels, weight, len(centers))
         self.inertia += float(cost.sum())
 
+    @property
+    def empty(self):
+        """Indices of clusters without a sample."""
+        return torch.nonzero(self._size == 0).ravel()
+
     def directions(self):
-        """Return the direction of each cluster's sum, and the indices of empty clusters."""
+        """Return the direction of each cluster's sum."""
         norms = self._sums.norm(dim=1, keepdim=True)
         # A sum of zero has no direction: all centers cost the same, and the old one stays.
         directions = torch.where(norms > 1e-12, self._sums / norms, self._centers.double())
-        empty = torch.nonzero(self._size == 0).ravel()
-        return directions.to(self._centers.dtype), empty
+        return directions.to(self._centers.dtype)
 
 
 class FarSamples(Accumulator):
@@ -187,11 +203,11 @@ class FarSamples(Accumulator):
         self._distance, self.units = distance[first], units[first]
 
 
-def lloyd(units, weight, centers, max_iter, tol, on_iteration):
+def lloyd(units, weight, centers, max_iter, tol, task):
     """Iterate assignment and update; return (centers, inertias, n_iter).
 
     Stops when an iteration lowers the inertia by no more than `tol` times its value and
-    leaves no cluster empty, or when `on_iteration(inertia)` returns True. An update that
+    leaves no cluster empty, or when a callback of the task asks for it. An update that
     does not lower the inertia is not kept, so the inertias strictly fall.
 
     Parameters
@@ -202,15 +218,19 @@ def lloyd(units, weight, centers, max_iter, tol, on_iteration):
         Weights, in the dtype of the vectors; all 1 if None.
     centers : Tensor of shape (n_clusters, n_features)
         Initial centers.
-    max_iter, tol, on_iteration : int, float, callable
-        See above.
+    max_iter : int
+        Largest number of iterations.
+    tol : float
+        Relative tolerance.
+    task : Task
+        Its subtasks are the iterations.
     """
     batch_size = lloyd_batch_size(centers)
     clusters = units.accumulate(Clusters(centers), weight, batch_size=batch_size)
     inertias = [clusters.inertia]
     n_iter = 0
     for n_iter in range(1, max_iter + 1):
-        new_centers, empty = clusters.directions()
+        new_centers, empty = clusters.directions(), clusters.empty
         if len(empty):
             # The inertia cannot rise when an unused center moves to a sample.
             far = FarSamples(centers, len(empty))
@@ -222,6 +242,10 @@ def lloyd(units, weight, centers, max_iter, tol, on_iteration):
             break
         centers, clusters = new_centers, new
         inertias.append(new.inertia)
-        if on_iteration(new.inertia) or (gain <= tol * inertias[-2] and not len(empty)):
+        task.log(f"inertia {new.inertia:.6g}")
+        with task.subtask("iteration"):
+            pass
+        has_converged = gain <= tol * inertias[-2] and not len(empty) and not len(new.empty)
+        if task.stop or has_converged:
             break
     return centers, inertias, n_iter

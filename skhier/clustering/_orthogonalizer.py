@@ -27,7 +27,7 @@ from .._base._images import (
     refuse_foreign_values,
     validate_images,
 )
-from .._base._params import is_auto, make_rng
+from .._base._params import make_rng
 from .._base._part import Part
 from .._base._parts import CompositeEstimator, make_part
 from .._base._rows import Operator
@@ -411,10 +411,10 @@ class PatchKMeansOrthogonalizer(
         patch_size = self.kernels_.shape[1:3]
         return PatchGrid(self.image_shape_, patch_size, self.stride_, self.padding_)
 
-    def _encoder(self, dtype, device):
+    def _encoder(self, dtype, device, dense=True):
         """Return the fitted encoder, for results of a dtype."""
         coding, precision = Coding(**self.coding_), self._precision
-        if is_auto(precision):
+        if precision == "auto":
             is_exact = dtype == np.float64 or coding.encoding == "one_hot"
             precision = str(dtype) if is_exact else self.precision_
         return PatchEncoder(
@@ -426,13 +426,13 @@ class PatchKMeansOrthogonalizer(
             dtype=getattr(torch, precision),
             device=device,
             batch_size=self.batch_size,
+            dense=dense,
         )
 
     def _operator(self, dtype, device, dense=True):
         """Return the operator from images to codes; one-hot codes are label maps if not dense."""
-        encoder = self._encoder(dtype, device)
-        encode = encoder.encode_dense if dense else encoder.encode
-        return Operator(encode, self.output_shape_, encoder.dtype, encoder.batch_size)
+        encoder = self._encoder(dtype, device, dense)
+        return Operator(encoder.encode, self.output_shape_, encoder.dtype, encoder.batch_size)
 
     def _valid_images(self, X):
         """Return (images as rows, dtype of results, device)."""

@@ -142,7 +142,7 @@ class PatchGrid:
         image, row, column, channel = images.stride()
         s, t = self.stride
         return images.as_strided(
-            (len(images), *self.map_shape, *self.patch_shape),
+            (len(images), *self.map_shape, *self.patch_size, images.shape[3]),
             (image, s * row, t * column, row, column, channel),
         )
 

@@ -1,5 +1,7 @@
 """Initial centers of spherical k-means: k-means++ or random directions."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.cluster import kmeans_plusplus
@@ -38,7 +40,7 @@ def seed_centers(units, weight, n_clusters, init, rng, init_size):
         Largest number of rows that greedy k-means++ draws from; all if None.
     """
     greedy = init == "k-means++" and n_clusters <= _MAX_GREEDY
-    has_direction = Operator(_has_direction, (), torch.bool, units.batch_size)
+    has_direction = Operator(partial(torch.any, dim=1), (), torch.bool, units.batch_size)
     is_candidate = units.map(has_direction).collect()
     if weight is not None:
         is_candidate &= weight.cpu().numpy() > 0
@@ -59,10 +61,6 @@ def seed_centers(units, weight, n_clusters, init, rng, init_size):
     weight = np.add.reduceat(weight, np.flatnonzero(is_first), dtype=np.float64)
     chosen = rng.choice(len(weight), n_clusters, replace=False, p=weight / weight.sum())
     return rows[is_first][chosen]
-
-
-def _has_direction(units):
-    return units.any(dim=1)
 
 
 def kmeans_plusplus_in_rounds(units, weight, n_clusters, rng):

@@ -1,7 +1,6 @@
 """SphericalKMeans: k-means under cosine distance as a scikit-learn clusterer."""
 
 import warnings
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -30,10 +29,9 @@ from .._base._validation import to_floats
 from ._lloyd import (
     Clusters,
     Directions,
+    assignment,
     distances,
     lloyd,
-    lloyd_batch_size,
-    nearest_center,
     unit_rows,
 )
 from ._seeding import seed_centers
@@ -230,7 +228,8 @@ class SphericalKMeans(
                     centers = self._seed(units, weight, n_distinct, rng)
                 centers = as_tensor(centers).to(device, units.dtype)
                 with task.subtask(f"run {run}", None) as running:
-                    result = self._run(units, weight, centers, running)
+                    limits = int(self.max_iter), float(self.tol)
+                    result = lloyd(units, weight, centers, *limits, running)
                 if best is None or result[1][-1] < best[1][-1]:
                     best = result
                 if task.stop:
@@ -238,7 +237,7 @@ class SphericalKMeans(
         centers, inertias, n_iter = best
         self.n_features_in_ = rows.shape[1]
         self.cluster_centers_ = centers.cpu().numpy()
-        self.labels_ = _nearest_centers(units, centers)
+        self.labels_ = units.map(assignment(centers)).collect()
         self.inertia_ = inertias[-1]
         self.device_ = str(device)
         self.inertia_curve_ = np.array(inertias)
@@ -282,15 +281,6 @@ class SphericalKMeans(
         centers = seed_centers(units, weight, n_distinct, self.init, rng, init_size)
         return np.resize(centers, (int(self.n_clusters), units.shape[1]))
 
-    def _run(self, units, weight, centers, task):
-        def on_iteration(inertia):
-            task.log(f"inertia {inertia:.6g}")
-            with task.subtask("iteration"):
-                pass
-            return task.stop
-
-        return lloyd(units, weight, centers, self.max_iter, self.tol, on_iteration)
-
     def _units(self, X):
         """Return the directions of X as rows, and the centers in their dtype."""
         check_is_fitted(self)
@@ -312,7 +302,8 @@ class SphericalKMeans(
         labels : ndarray of shape (n_samples,)
             Indices of the nearest centers.
         """
-        return _nearest_centers(*self._units(X))
+        units, centers = self._units(X)
+        return units.map(assignment(centers)).collect()
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -329,8 +320,7 @@ class SphericalKMeans(
             1 - cos(x, c), between 0 and 2.
         """
         units, centers = self._units(X)
-        function, size = partial(distances, centers), lloyd_batch_size(centers)
-        return units.map(Operator(function, (len(centers),), units.dtype, size)).collect()
+        return units.map(distances(centers)).collect()
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """Return minus the inertia of X: larger is better.
@@ -369,12 +359,6 @@ def _unit_rows(rows):
 
 def _unit_tensor(rows):
     return torch.from_numpy(unit_rows(rows))
-
-
-def _nearest_centers(units, centers):
-    """Return the index of the nearest center of each row, an array."""
-    function, size = partial(nearest_center, centers), lloyd_batch_size(centers)
-    return units.map(Operator(function, (), torch.int64, size)).collect()
 
 
 def _weight_tensor(weight, units, device):

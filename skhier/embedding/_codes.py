@@ -55,12 +55,14 @@ class ChannelMoments(Accumulator):
     ----------
     n_channels : int
         C.
+    dtype : torch.dtype
+        Precision of the network.
     """
 
     summed = ("_moments",)
 
-    def __init__(self, n_channels):
-        self._n_channels, self._moments = n_channels, Moments(n_channels)
+    def __init__(self, n_channels, dtype):
+        self._n_channels, self._moments = n_channels, Moments(n_channels, dtype)
 
     def add(self, codes, labels, weight=None):
         """Add a batch of codes with the weights of its images; labels are ignored."""
@@ -74,9 +76,9 @@ class ChannelMoments(Accumulator):
         mean = counts / total
         self._moments.merge(codes.numel(), total, mean, counts * (1 - mean))
 
-    def scale(self, dtype):
-        """Return 1 / standard deviation of each channel; 0 for constants of a torch dtype."""
-        return 1 / self._moments.deviation(dtype)
+    def scale(self):
+        """Return 1 / standard deviation of each channel; 0 for constants."""
+        return 1 / self._moments.deviation
 
 
 class ClassSums(Accumulator):

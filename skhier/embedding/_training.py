@@ -182,9 +182,9 @@ def _solve(network, codes, targets, run):
     if _is_one_pass(run.params):
         return _solve_mean(network, _mean_yX(network, codes, targets, run), run)
     if run.params.scale_channels:
-        moments, wide = ChannelMoments(codes.shape[3]), widened(codes, network.K.dtype)
-        moments = wide.accumulate(moments, targets.labels, targets.weight)
-        network.scale = moments.scale(network.K.dtype).to(network.K)
+        moments = ChannelMoments(codes.shape[3], network.K.dtype)
+        moments = codes.accumulate(moments, targets.labels, targets.weight)
+        network.scale = moments.scale().to(network.K)
     if run.params.max_iter == 0:  # a random projection: nothing to read the codes for
         return []
     if solver == "gd":
@@ -198,12 +198,12 @@ def _mean_yX(network, codes, targets, run):
     n_classes, dtype, code_shape = len(targets.table), network.K.dtype, codes.shape[1:]
     sums = [ClassSums(code_shape, n_classes, dtype, network.K.device)]
     if run.params.scale_channels:
-        sums.append(ChannelMoments(code_shape[2]))
+        sums.append(ChannelMoments(code_shape[2], dtype))
     sums = Accumulators(*sums)
     aligned, options = (targets.labels, targets.weight), {"task": run.task, "name": "one pass"}
     sums, *moments = widened(codes, dtype).accumulate(sums, *aligned, **options).parts
     for channels in moments:
-        network.scale = channels.scale(dtype).to(network.K)
+        network.scale = channels.scale().to(network.K)
     # y is a function of the class, so E[y X] is a combination of the sums over classes.
     return torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(codes)
 
@@ -211,9 +211,15 @@ def _mean_yX(network, codes, targets, run):
 def _solve_mean(network, mean_yX, run):
     """Train on the linear loss by a solver of ONE_PASS; return the losses."""
     mean_yX = mean_yX * network.scale.double()
-    solver = run.params.solver
+    params, solver = run.params, run.params.solver
     if solver == "exact":
-        return _solve_exactly(network, mean_yX, run)
+        # T steps of gradient descent at once: the loss is linear in K, so its gradient
+        # -E[y X] W_0 is the same at each step and K_T = K_0 + eta T E[y X] W_0 (lemma 3).
+        ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
+        K_0, step = network.K.double(), float(params.learning_rate) * float(params.max_iter)
+        network.K = (K_0 + step * ascent).to(network.K.dtype)
+        loss_0 = -(K_0 * ascent).sum()
+        return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
     # A row for each channel, the class means of its codes: K W^T approximates this matrix.
     means = mean_yX.permute(2, 1, 0)
     M, n_components, dtype = means.flatten(1), network.K.shape[1], network.K.dtype
@@ -224,17 +230,3 @@ def _solve_mean(network, mean_yX, run):
     network.K = K.to(dtype)
     network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(dtype)
     return [0.0, -float(((M @ W) * K).sum())]
-
-
-def _solve_exactly(network, mean_yX, run):
-    """Take T steps of gradient descent at once.
-
-    The loss is linear in K, so its gradient -E[y X] W_0 is the same at each step and
-    K_T = K_0 + eta T E[y X] W_0 (lemma 3 gives the gradient).
-    """
-    ascent = torch.einsum("jpc,pnj->cn", mean_yX, network.W.double())
-    K_0 = network.K.double()
-    step = float(run.params.learning_rate) * float(run.params.max_iter)
-    network.K = (K_0 + step * ascent).to(network.K.dtype)
-    loss_0 = -(K_0 * ascent).sum()
-    return [float(loss_0), float(loss_0 - step * (ascent**2).sum())]
