@@ -1,11 +1,13 @@
 """Rooms on floors: which room of the package imports which."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import skhier
+from skhier._base._part import Part
 
 # As the table in CONTRIBUTING.rst has it; every room may import `_base`.
 MAY_IMPORT = {
@@ -32,6 +34,36 @@ def imported_rooms(path):
 def test_rooms_import_only_what_is_below_them(room):
     imported = {name for path in (PACKAGE / room).glob("*.py") for name in imported_rooms(path)}
     assert imported - {"_base"} <= MAY_IMPORT[room]
+
+
+def private_names(path):
+    """(private names that a file defines or sets on self, private names of others that it uses)"""
+    defined, used = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name):
+            defined.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            (defined if is_own else used).add(node.attr)
+        elif isinstance(node, ast.ImportFrom) and node.level > 0:
+            used |= {alias.name for alias in node.names if node.level == 2}
+    return tuple({n for n in names if re.match("_[a-z]", n)} for names in (defined, used))
+
+
+INTERFACE = {name for name in vars(Part) if re.match("_[a-z]", name)}
+# Private names of other packages, and of NamedTuple.
+FOREIGN = {"_replace", "_asdict", "_param_validation", "_validate_params", "_init_callback_context", "_fit_context"}
+
+
+@pytest.mark.parametrize("room", [*MAY_IMPORT, "_main"])
+def test_rooms_call_private_methods_of_others_only_by_the_interface_of_parts(room):
+    names = [private_names(path) for path in (PACKAGE / room).glob("*.py")]
+    defined = set().union(*(names_of_file[0] for names_of_file in names))
+    used = set().union(*(names_of_file[1] for names_of_file in names))
+    assert INTERFACE == {"_plan", "_fit_rows", "_operator"}
+    assert used - defined - FOREIGN <= INTERFACE
 
 
 def test_every_room_has_its_floor():

@@ -1,5 +1,6 @@
 """Blocks of the network, and algorithm 1: blocks are learned from the first to the last."""
 
+from copy import copy
 from itertools import chain
 from math import prod
 from typing import NamedTuple
@@ -26,6 +27,10 @@ class Block(NamedTuple):
     def parts(self):
         """Return (name, part) of the parts, in order."""
         return [(name, part) for name, part in self._asdict().items() if part is not None]
+
+    def on_device(self, device):
+        """Return the block with copies of the fitted parts that compute on a device."""
+        return Block(*(part and copy(part).set_params(device=device) for part in self))
 
     def fit(self, rows, y, weight, plans, task):
         """Fit the parts on rows of images and return the operator of the block."""

@@ -158,6 +158,9 @@ class HierarchicalSampler(
     level_shapes_ : list of n_levels + 1 pairs of int
         (Height, width) of :math:`X^{(0)}, \dots, X^{(d)}`.
 
+    is_noisy_ : bool
+        Whether there is noise on labels, classes or pixels.
+
     n_features_in_ : int
         Number of pixels of a semantic image.
 
@@ -311,6 +314,8 @@ class HierarchicalSampler(
         self.patches_ = [rules.patches for rules in self._model.rules]
         self.rule_weights_ = [rules.weights for rules in self._model.rules]
         self.level_shapes_ = self._model.level_shapes
+        noise = self._model.label_noise, self._model.pixel_noise, *self._model.symbol_noise
+        self.is_noisy_ = any(noise)
         return self
 
     @property

@@ -79,7 +79,7 @@ class FrequenciesDisplay:
             The drawn display.
         """
         check_fitted(estimator, "estimator", "HierarchicalSampler")
-        check_count(level, "level", 0, estimator.n_levels - 1)
+        check_count(level, "level", 0, len(estimator.patches_) - 1)
         frequencies = estimator.statistics().levels[level].labeled_frequencies
         return cls(frequencies, level=level).plot(ax=ax)
 

@@ -91,7 +91,8 @@ class LayersDisplay:
             )
         images = to_array(image, "image").reshape(1, *estimator.image_shape_)
         stages = [("image", images[0])]
-        for number, (orthogonalizer, embedder) in enumerate(estimator.layers_, 1):
+        for number, block in enumerate(estimator.layers_, 1):
+            orthogonalizer, embedder = block.on_device(estimator.device)
             images = orthogonalizer.transform(images)
             stages.append((f"layer {number}: codes", images[0]))
             if embedder is not None:

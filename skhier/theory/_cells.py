@@ -66,7 +66,7 @@ def cell_probabilities(sampler: HierarchicalSampler, level: int) -> CellProbabil
 def check_level(sampler: HierarchicalSampler, level: int) -> int:
     """Return the level; an error unless the sampler is fitted and has this level."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    return check_count(level, "level", 0, sampler.n_levels - 1)
+    return check_count(level, "level", 0, len(sampler.patches_) - 1)
 
 
 def check_exchangeable_codes(
@@ -96,10 +96,10 @@ def check_exchangeable_codes(
         reasons.append("sets of patches share patches (assumption 2)")
     if any(np.ptp(weights) > 0 for weights in sampler.rule_weights_):
         reasons.append("patches of a class are not equally likely (rule_weights)")
-    if sampler.label_noise or sampler.pixel_noise or np.any(sampler.symbol_noise):
+    if sampler.is_noisy_:
         reasons.append("it is noisy (label_noise, pixel_noise or symbol_noise)")
     statistics = sampler.statistics().levels
-    checked = range(sampler.n_levels) if has_head else levels
+    checked = range(len(sampler.patches_)) if has_head else levels
     reasons += [
         f"a class of level {i} never occurs"
         for i in checked

@@ -71,7 +71,7 @@ def certify_embedder(
     """
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_fitted(embedder, "embedder", "TwoLayerConvEmbedder")
-    check_count(level, "level", 0, sampler.n_levels - 1)
+    check_count(level, "level", 0, len(sampler.patches_) - 1)
     n_classes, k = sampler.patches_[level].shape[:2]
     if len(embedder.kernels_) != n_classes * k:
         raise ValueError(
@@ -179,16 +179,16 @@ def certify_classifier(
     n_layers = len(classifier.layers_)
     if sampler is not None:
         check_fitted(sampler, "sampler", "HierarchicalSampler")
-        if n_layers != sampler.n_levels:
+        if n_layers != len(sampler.patches_):
             raise ValueError(
-                f"classifier has {n_layers} layers, but the sampler has {sampler.n_levels} "
+                f"classifier has {n_layers} layers, but the sampler has {len(sampler.patches_)} "
                 "levels: there has to be one layer for each level."
             )
         drawn = sampler.parse_patches(X)
     images = validate_images(classifier, X, reset=False).collect()
-    device = resolve_device(classifier.device)
     certificates, overlap = [], False
-    for i, (phi, embedder) in enumerate(classifier.layers_):
+    for i, block in enumerate(classifier.layers_):
+        phi, embedder = block.on_device(classifier.device)
         clusters = phi.predict(images)
         n_classes = value_at(n_groups, "n_groups", i, "n_layers", n_layers)
         match = None
@@ -210,7 +210,7 @@ def certify_classifier(
             certificates.append(certify_layer(embedded, classes, sigma, gamma, **fields))
         else:
             certificates.append(match.certify(embedded, sigma, gamma, **fields))
-        layer = classifier.layers_[i].operator(computing_dtype(images), device)
+        layer = block.operator(computing_dtype(images), resolve_device(classifier.device))
         images = as_array(layer(images))
     return Certificate(certificates)
 
@@ -257,7 +257,7 @@ def certify_clusters(
     True
     """
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    check_count(level, "level", 0, sampler.n_levels - 1)
+    check_count(level, "level", 0, len(sampler.patches_) - 1)
     labels = to_floats(labels, "labels")
     match = _match_clusters(sampler, level, sampler.parse_patches(X)[level], labels)
     return Certificate([match.certify(None, None, None, n_clusters=len(np.unique(labels)))])

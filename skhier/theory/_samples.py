@@ -120,7 +120,7 @@ def required_samples(
         check_exchangeable_codes(sampler, [level], caller="required_samples")
         return _METHODS[method](sampler, level, delta)
     groups_all = method in ("rigorous", "certificate")
-    levels = list(range(0 if groups_all else 1, sampler.n_levels))
+    levels = list(range(0 if groups_all else 1, len(sampler.patches_)))
     check_exchangeable_codes(sampler, levels, caller="required_samples", has_head=True)
     share = delta / (len(levels) + 1)
     numbers = [_METHODS[method](sampler, level, share) for level in levels]
@@ -213,8 +213,8 @@ def necessary_samples(
     check_choice(method, "method", tuple(_LOWER_BOUNDS))
     delta = check_probability(delta, "delta")
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    first = 0 if method == "coverage" else min(1, sampler.n_levels - 1)
-    every = range(first, sampler.n_levels)
+    first = 0 if method == "coverage" else min(1, len(sampler.patches_) - 1)
+    every = range(first, len(sampler.patches_))
     levels = list(every) if level is None else [check_level(sampler, level)]
     check_exchangeable_codes(sampler, levels, caller="necessary_samples")
     return max(_LOWER_BOUNDS[method](sampler, level, delta) for level in levels)
@@ -293,7 +293,7 @@ def _coverage_failure(sampler, head_probabilities):
     A failure is a patch that no image shows, or an event of the head that does not occur. Each
     event, such as a root image, has one entry in `head_probabilities`.
     """
-    levels = range(sampler.n_levels)
+    levels = range(len(sampler.patches_))
     patches = [unseen_probability(sampler, level).ravel() for level in levels]
     unseen = np.concatenate([*patches, 1 - head_probabilities])
     return lambda n: (unseen**n).sum()

@@ -248,7 +248,7 @@ class _Level(NamedTuple):
 def _levels_from_pixels(sampler):
     """Return the levels of a sampler, the pixels' level first; ValueError if assumptions fail."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    others = list(range(1, sampler.n_levels))
+    others = list(range(1, len(sampler.patches_)))
     check_exchangeable_codes(sampler, others, caller="theorem 2", has_head=True)
     levels = [
         _Level(*table.shape[:2], table.shape[2:4], height * width, level)
