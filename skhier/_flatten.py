@@ -17,15 +17,15 @@ from ._base._typing import ImageShape
 class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Flatten images of shape (n, H, W, C) to rows of H * W * C features.
 
-    It stands between the last image-emitting step of a
-    :class:`~sklearn.pipeline.Pipeline` and an estimator that takes 2-D input.
-    Values and dtype are kept; nothing is copied where NumPy need not copy.
+    Put it between the last step of a :class:`~sklearn.pipeline.Pipeline` that returns images
+    and an estimator that takes 2-D input. Values do not change; they are copied only if NumPy
+    has to.
 
     Parameters
     ----------
     image_shape : tuple of int or None, default=None
-        (H, W) or (H, W, C) of the images, needed only if they come flat and must be
-        given back as images by :meth:`inverse_transform`. If None, it is taken from X.
+        (H, W) or (H, W, C) of the images, needed only if X is flat and
+        :meth:`inverse_transform` has to return images. None is the shape of X.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @maps_rows
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Give rows of features the shape of images again.
+        """Reshape rows of features to images.
 
         Parameters
         ----------

@@ -37,7 +37,7 @@ def test_rooms_import_only_what_is_below_them(room):
 
 
 def private_names(path):
-    """(private names that a file defines or sets on self, private names of others that it uses)"""
+    """Return (private names that a file defines, private names of other objects that it uses)."""
     defined, used = set(), set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -54,7 +54,14 @@ def private_names(path):
 
 INTERFACE = {name for name in vars(Part) if re.match("_[a-z]", name)}
 # Private names of other packages, and of NamedTuple.
-FOREIGN = {"_replace", "_asdict", "_param_validation", "_validate_params", "_init_callback_context", "_fit_context"}
+FOREIGN = {
+    "_replace",
+    "_asdict",
+    "_param_validation",
+    "_validate_params",
+    "_init_callback_context",
+    "_fit_context",
+}
 
 
 @pytest.mark.parametrize("room", [*MAY_IMPORT, "_main"])
@@ -62,7 +69,7 @@ def test_rooms_call_private_methods_of_others_only_by_the_interface_of_parts(roo
     names = [private_names(path) for path in (PACKAGE / room).glob("*.py")]
     defined = set().union(*(names_of_file[0] for names_of_file in names))
     used = set().union(*(names_of_file[1] for names_of_file in names))
-    assert INTERFACE == {"_plan", "_fit_rows", "_operator"}
+    assert {"_plan", "_fit_rows", "_operator"} == INTERFACE
     assert used - defined - FOREIGN <= INTERFACE
 
 

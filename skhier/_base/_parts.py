@@ -76,7 +76,7 @@ class CompositeEstimator(BaseEstimator):
 
     @all_or_nothing
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of parts too.
+        """Set parameters, also of parts.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ def make_part(part, name, owner, params, *, seed=None, verbose=False):
             raise ValueError(
                 f"{key} is given twice, {key}={params[key]!r} by {type(owner).__name__} and "
                 f"{key}={own[key]!r} by {name}={part!r}: drop the one in {name}, "
-                f"for that of {type(owner).__name__} holds."
+                f"{type(owner).__name__} decides."
             )
     if seed is not None and own.get("random_state", seed) is None:
         params["random_state"] = seed

@@ -18,7 +18,7 @@ from ._fitting import n_parts
 
 
 class Operator(NamedTuple):
-    """Map from batches of rows to tensors with as many rows.
+    """Map from batches of rows to tensors with the same number of rows.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The private parts of scikit-learn that skhier relies on, imported in one place."""
+"""Private parts of scikit-learn, imported in one place."""
 
 import numpy as np
 import sklearn.base

@@ -1,4 +1,4 @@
-"""Types of what public functions take."""
+"""Types of the arguments of public functions."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The whole algorithm, layer after layer, and the network that it yields."""
+"""The whole algorithm, layer by layer, its heads, and the exported network."""
 
 from ._kernel_head import KernelRidgeHead
 from ._layerwise import LayerwiseCNNClassifier

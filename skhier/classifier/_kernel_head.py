@@ -39,11 +39,11 @@ class KernelRidgeHead(LeastSquaresHead):
     Minimizes :math:`\|Y - f(X)\|^2 + \alpha \|f\|^2` over functions
     :math:`f(x) = \sum_i k(x, x_i) w_i`, where
     :math:`k(a, b) = \exp(-\gamma |\tilde a - \tilde b|^2 / D)`, :math:`\tilde x` are the D
-    features with mean 0 and variance 1, and Y has a column of -1 and 1 for two classes and for
-    more a centred one-hot column per class. On the features of
-    :class:`LayerwiseCNNClassifier` it makes fewer mistakes than :class:`RidgeHead`, for
-    more work: the n samples' kernel matrix takes n\ :sup:`2` D / 2 products to make and n\
-    :sup:`2` numbers to hold, and a prediction n D products.
+    features with mean 0 and variance 1. Y has one column of -1 and 1 for two classes, and a
+    centred one-hot column for each of more classes. On the features that
+    :class:`LayerwiseCNNClassifier` learns from photographs it makes fewer mistakes than
+    :class:`RidgeHead`, for more work: the kernel matrix of n samples takes n\ :sup:`2` D / 2
+    multiplications and n\ :sup:`2` numbers of memory, and a prediction n D multiplications.
 
     Parameters
     ----------
@@ -51,28 +51,27 @@ class KernelRidgeHead(LeastSquaresHead):
         Regularization, as in :class:`sklearn.kernel_ridge.KernelRidge`.
 
     gamma : float, default=0.5
-        Width of the kernel: 1 / `gamma` is a squared distance in units of D, the number of
-        features that are not constant. Random samples are 2 apart.
+        Width of the kernel: 1 / `gamma` is a squared distance divided by D, the number of
+        features that are not constant. The squared distance of random samples is 2 D.
 
     power : float, default=1.0
-        Features are sign(x) abs(x)^power before they are standardized. 0.5 suits averages of
-        codes, which are 0 or more.
+        Features are mapped to sign(x) abs(x)^power before they are standardized. 0.5 suits
+        averages of codes, which are not negative.
 
     n_centers : int or None, default=None
-        Largest number of samples x_i that f is made of. More samples than these are
-        regressed on a random choice of them (Nystroem's method [1]_). None is all samples.
+        Largest number of samples x_i in f. If there are more samples, f has a random choice of
+        them (Nystroem's method [1]_). None is all samples.
 
     max_iter : int, default=60
-        Largest number of iterations of conjugate gradients, which find f where all samples
+        Largest number of iterations of conjugate gradients, which solve for f if all samples
         are centers.
 
     tol : float, default=1e-2
-        Iterations end when the preconditioned residual is this fraction of the right side,
-        for every output.
+        Relative tolerance: iterations end when the preconditioned residual of every output is
+        at most this fraction of the right side.
 
     class_weight : dict, 'balanced' or None, default=None
-        Weights of classes, with which the weights of samples are multiplied, as in
-        :class:`RidgeHead`.
+        Weights of classes, multiplied with the weights of samples, as in :class:`RidgeHead`.
 
     verbose : bool or int, default=False
         Whether to print progress.
@@ -87,7 +86,7 @@ class KernelRidgeHead(LeastSquaresHead):
         The w_i. One output for two classes.
 
     intercept_ : ndarray of shape (n_outputs,)
-        The mean of Y, which f is added to.
+        Mean of Y, which is added to f.
 
     centers_ : ndarray of shape (n_centers, n_features)
         The x_i, standardized and divided by the root of D.
@@ -96,14 +95,14 @@ class KernelRidgeHead(LeastSquaresHead):
         The labels.
 
     temperature_ : float
-        What scores are divided by before their softmax (sigmoid, for two classes) gives
-        :meth:`predict_proba`.
+        Divisor of scores in :meth:`predict_proba`, before the softmax (sigmoid for two
+        classes).
 
     n_iter_ : int
-        Number of iterations done; 0 where `n_centers` are fewer than samples.
+        Number of iterations; 0 if there are more samples than `n_centers`.
 
     residual_curve_ : ndarray of shape (n_iter,)
-        The largest relative residual after each iteration.
+        Largest relative residual after each iteration.
 
     n_features_in_ : int
         Number of features.
@@ -118,14 +117,14 @@ class KernelRidgeHead(LeastSquaresHead):
 
     Notes
     -----
-    The kernel matrix is held in the precision of the features, as 16-bit integers where that is
-    bfloat16 (in :class:`LayerwiseCNNClassifier` where that is fast): 2 bytes for each pair of
-    samples, 3.2 GB for 40,000, besides a copy of the features. Conjugate gradients,
-    preconditioned by Nystroem's approximation from a twentieth of the samples, then take 10
-    to 25 products. Where they fail, as for an `alpha` below rounding errors, `fit` warns with
+    The kernel matrix is held in the precision of the features. For bfloat16, which
+    :class:`LayerwiseCNNClassifier` uses where it is fast, these are 16-bit integers: 2 bytes for
+    each pair of samples, 3.2 GB for 40,000, besides a copy of the features. Conjugate gradients,
+    preconditioned by Nystroem's approximation from a twentieth of the samples, take 10 to 25
+    products. If they fail, as for an `alpha` below rounding errors, `fit` warns with
     ``ConvergenceWarning``.
 
-    Probabilities are calibrated as those of :class:`RidgeHead`, on leave-one-out scores.
+    Probabilities are calibrated on leave-one-out scores, as in :class:`RidgeHead`.
 
     References
     ----------

@@ -65,17 +65,17 @@ class LayerwiseCNNClassifier(
     r"""A convolutional network learned layer by layer, without backpropagation through it.
 
     Each layer clusters the patches of its input, turns clusters into orthogonal codes
-    (convolution, ReLU, max-pool), and embeds the codes by a 1x1 convolution that a
+    (convolution, ReLU, pooling), and embeds the codes by a 1x1 convolution that a
     two-layer network learns from the labels (algorithm 1 and section 6 of the paper).
-    Then a classifier is fitted on the last layer. The result is a plain convolutional
-    network, see :meth:`to_torch`.
+    A classifier is fitted on the output of the last layer. The result is a plain
+    convolutional network, see :meth:`to_torch`.
 
-    The defaults suit photographs and drawings of 8x8 to 224x224 pixels; the work for an image
-    grows with the number of its pixels. They are the
-    practical recipe of section 6 with what makes it better: whitened patches, larger ones
-    in the first layer, responses normalized over channels, codes of both signs, average
-    pooling, the one-pass embedding and a ridge head. :meth:`section_6` gives the recipe
-    without these, and :meth:`algorithm_1` the algorithm of section 5.
+    The defaults suit photographs and drawings of 8x8 to 224x224 pixels. The work for an image
+    grows with the number of its pixels. The defaults are the practical recipe of section 6
+    with improvements: whitened patches, larger patches in the first layer, responses normalized
+    over channels, codes of both signs, average pooling, the one-pass embedding and a ridge head.
+    :meth:`section_6` returns the recipe without them, and :meth:`algorithm_1` the algorithm of
+    section 5.
 
     Parameters
     ----------
@@ -83,77 +83,79 @@ class LayerwiseCNNClassifier(
         Number of layers.
 
     n_clusters : int, 'auto', sequence of these or None, default=None
-        Number of clusters, of all layers or of each. None is that of `orthogonalizer`,
-        whose default is 'auto': it follows the sizes of images and patches.
+        Number of clusters, for all layers or for each. None is `orthogonalizer.n_clusters`,
+        by default 'auto': it depends on the sizes of images and patches.
 
     patch_size, pool_size : int, pair of int, 'auto', list of these or None, default=None
-        Sizes of patches and of the windows of pooling in pixels, of all layers or of each.
+        Sizes of patches and of pooling windows in pixels, for all layers or for each.
         A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
-        each. None is that of `orthogonalizer`, whose default is 'auto'; in the last of
-        several layers an 'auto' `pool_size` is 'thirds', so that the head sees at most 3x3
-        pixels, averages of windows that overlap, of images of any size.
+        each. None is the parameter of `orthogonalizer`, by default 'auto'. In the last of
+        several layers an 'auto' `pool_size` is 'thirds': the head gets at most 3x3 pixels,
+        averages of overlapping windows, of images of any size.
 
     n_components : int, sequence of int or None, default=None
-        Width of the embedding. An int holds for every layer but the last, whose codes go
-        to the head as they are, as in algorithm 1. A sequence gives one for each layer
-        (section 6 embeds the last one too). None is that of `embedder`, 64 by default; in
-        a sequence, for the last layer, no embedding.
+        Width of the embedding. An int is the width of all layers but the last, whose codes
+        go to the head without an embedding, as in algorithm 1. A sequence has one width for
+        each layer (section 6 embeds the last one too); None for the last layer is no
+        embedding. None is `embedder.n_components`, by default 64.
 
     orthogonalizer : PatchKMeansOrthogonalizer, sequence of these or None, default=None
-        What maps patches to codes: one for all layers, or a list with one for each. It is
-        cloned for each layer, and has all that is not a parameter here: encoding, bias,
-        whitening, k-means. None is `PatchKMeansOrthogonalizer()`.
+        Map from patches to codes: one for all layers, or a list with one for each. It is
+        cloned for each layer. It has the parameters that the classifier does not have:
+        encoding, bias, whitening, k-means. None is `PatchKMeansOrthogonalizer()`.
 
     embedder : TwoLayerConvEmbedder, sequence of these or None, default=None
-        What learns to embed codes, likewise: loss, solver, learning rate. None is
-        `TwoLayerConvEmbedder()`. An entry of a list for the last layer embeds that too.
+        Embedding of codes: one for all layers but the last, or a list with one for each. It
+        has the loss, solver and learning rate. None is `TwoLayerConvEmbedder()`. An entry for
+        the last layer embeds its codes too.
 
     head : {'ridge', 'kernel', 'svm', 'linear', 'mlp'} or classifier, default='ridge'
-        The classifier on the last layer: :class:`RidgeHead`, :class:`KernelRidgeHead` on
-        square roots, a linear support vector machine, multinomial logistic regression, a
-        network of two hidden layers (384 and 192 units), each on standardized features; or
-        any scikit-learn classifier. 'kernel' makes the fewest mistakes, for more time
-        and memory, which grow with the square of the number of images. 'ridge' works on
-        half-precision features as they are; the others copy them.
+        Classifier on the output of the last layer: :class:`RidgeHead`,
+        :class:`KernelRidgeHead` on square roots, a linear support vector machine, multinomial
+        logistic regression, a network of two hidden layers (384 and 192 units), each on
+        standardized features; or any scikit-learn classifier. 'kernel' makes the fewest mistakes
+        on photographs, but its time and memory grow with the square of the number of images.
+        'ridge' works on half-precision features without a copy; the others copy them.
 
     class_weight : dict, 'balanced' or None, default=None
-        Weights of classes, with which the weights of images are multiplied in all that is
-        learned. 'balanced' is inversely proportional to their frequencies, for classes of very
-        different sizes. None is 1 for all.
+        Weights of classes, multiplied with the weights of images in every step of training.
+        'balanced' is inversely proportional to the frequencies of classes, for classes of very
+        different sizes. None is 1 for all classes.
 
     mirror : bool, default=False
-        Whether the learned representation of an image is averaged with that of its mirror
-        image, left to right. It makes the classifier indifferent to mirroring, for twice
-        the work of the layers and no more memory.
+        Whether the learned representation is averaged over an image and its mirror image, left
+        to right. Predictions are then the same for both. It doubles the work of the layers and
+        takes no more memory.
 
     memory_limit : int, str or None, default=None
-        What `fit` may hold besides X: bytes, or a string such as '500MB' or '2GiB'. Half
-        of it is for the outputs of layers for all images; those that take more are computed
-        again when they are needed, and what the head learns from goes to a temporary file
-        (in the folder of :mod:`tempfile`, see its TMPDIR). The other half is for what is done
-        at a time: clustering patches, encoding a batch, the head. It changes no result. None is
-        the memory of the machine.
+        Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. Half
+        of it is for the outputs of layers for all images. Larger outputs are computed again
+        when they are needed, and larger features of the head are stored in a temporary file (in
+        the folder of :mod:`tempfile`, see its TMPDIR). The other half is for the work of one
+        step: clustering patches, encoding a batch, the head. It changes no result. None is the
+        memory of the machine.
 
     image_shape : tuple of int or None, default=None
         (H, W) or (H, W, C) of the images, needed if X is flat. Flat X without it holds
         plain vectors, images of one pixel.
 
     device : str or torch.device, default='auto'
-        Where to compute: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
+        Device to compute on: 'auto' (a GPU if there is one), 'cpu', 'cuda', ... It may be set
+        after `fit`: a model fitted on a GPU predicts on a machine without one.
 
     precision : {'auto', 'float32', 'bfloat16'}, default='auto'
-        What codes are computed and kept in, see :class:`PatchKMeansOrthogonalizer`.
+        Precision of codes and features, see :class:`PatchKMeansOrthogonalizer`.
 
     verbose : bool or int, default=False
-        Whether to print progress; 2 prints that of each part too.
+        Whether to print progress; 2 prints the progress of each part too.
 
     random_state : int, RandomState instance or None, default=None
-        Determines all that is drawn. An int gives the same result at every call.
+        Determines all random choices. An int gives the same result at every call.
 
     Attributes
     ----------
     layers_ : list of Block
-        The fitted layers, each a named tuple (orthogonalizer, embedder) of a
+        Fitted layers, each a named tuple (orthogonalizer, embedder) of a
         :class:`PatchKMeansOrthogonalizer` and a :class:`TwoLayerConvEmbedder` or None.
 
     head_ : classifier
@@ -163,7 +165,7 @@ class LayerwiseCNNClassifier(
         The labels.
 
     n_iter_ : int
-        The largest number of iterations that k-means or an embedder did.
+        Largest number of iterations of a k-means or an embedder.
 
     device_ : str
         The device that `fit` computed on.
@@ -186,11 +188,10 @@ class LayerwiseCNNClassifier(
 
     Notes
     -----
-    Codes, 10 to 100 times larger than images, exist for one batch at a time. What is
-    held for all images is the input and output of one layer.
+    Codes, 10 to 100 times larger than images, exist for one batch at a time. The input and
+    output of one layer are held for all images.
 
-    float32 images are computed with in float32, two to four times as fast as float64;
-    uint8 images too.
+    float32 and uint8 images are processed in float32, two to four times as fast as float64.
 
     Examples
     --------
@@ -271,24 +272,24 @@ class LayerwiseCNNClassifier(
     def algorithm_1(
         cls, n_clusters: PerLayer[int], patch_size: PerLayer[Pair], n_layers: int = 2, **params: Any
     ) -> Self:
-        """The classifier with the parameters of algorithm 1 (section 5).
+        """Return the classifier with the parameters of algorithm 1 (section 5).
 
         Patches do not overlap, codes are one-hot and not pooled, patches are not
         whitened, and the head is a linear support vector machine.
 
         With `embedder__solver='kmeans'` and the number of semantic classes for `n_components`,
-        codes are put in classes, and what the next layer clusters are tuples of classes, equal
-        or different, not points that are near or far. If groups and tuples are the model's,
-        nothing is left to err, and fewer images are enough (:doc:`/theory`).
+        codes are put in classes. The next layer then clusters tuples of classes, which are equal
+        or different, not points at a distance. If the classes are found, no error is left, and
+        fewer images are enough (:doc:`/theory`).
 
         Parameters
         ----------
         n_clusters : int or sequence of int
-            Number of clusters of each layer: the number of distinct patches that the
-            layer's images are made of.
+            Number of clusters of each layer: the number of distinct patches in the layer's
+            images.
 
         patch_size : int or sequence
-            Size s of the patches that the images are made of.
+            Size s of the patches of the model.
 
         n_layers : int, default=2
             Depth d of the model of the images.
@@ -344,12 +345,12 @@ class LayerwiseCNNClassifier(
         n_patches: int,
         **params: Any,
     ) -> Self:
-        """The classifier with the parameters of section 6, the paper's practical recipe.
+        """Return the classifier with the parameters of section 6, the practical recipe.
 
         3x3 patches at every pixel, codes by convolution and ReLU, 2x2 max-pooling, and in
         every layer an embedding trained by Adam on the cross-entropy. Patches are whitened
-        and channels scaled, which the paper does not say;
-        `orthogonalizer__whiten_eps=None, embedder__scale_channels=False` leaves that out.
+        and channels scaled, which the paper does not mention;
+        `orthogonalizer__whiten_eps=None, embedder__scale_channels=False` omits both.
 
         Parameters
         ----------
@@ -408,9 +409,9 @@ class LayerwiseCNNClassifier(
             Labels of two or more classes, integers or strings.
 
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of images, for all that is learned. A weight of 2 is the same as two
-            copies, 0 as no such image: to rounding where all patches are clustered, as of a
-            few images, else in expectation.
+            Weights of images, used in every step of training. A weight of 2 equals two
+            copies, a weight of 0 equals no image: up to rounding if all patches are clustered,
+            as for a few images, otherwise in expectation.
 
         Returns
         -------
@@ -421,9 +422,9 @@ class LayerwiseCNNClassifier(
         ------
         ValueError
             If a layer's patches do not fit or do not tile its input, if it has fewer
-            patches than clusters, if a parameter is given here and in a part, if there is
-            only one class, if weights are given and the head takes none, or if the work of a
-            step takes more than `memory_limit` allows.
+            patches than clusters, if a parameter is set both in the classifier and in a part, if
+            there is only one class, if weights are given and the head takes none, or if the work
+            of a step takes more than `memory_limit` allows.
 
         Warns
         -----
@@ -454,10 +455,10 @@ class LayerwiseCNNClassifier(
         return self
 
     def to_pipeline(self) -> Pipeline:
-        """The same algorithm as an unfitted pipeline of its parts.
+        """Return the same algorithm as an unfitted pipeline of its parts.
 
-        Fitted on the same data with an int `random_state`, it gives the same predictions,
-        but for the rounding of `precision`. It holds the codes of all images in memory.
+        Fitted on the same data with an int `random_state`, its predictions are equal up to
+        the rounding of `precision`. It holds the codes of all images in memory.
 
         Returns
         -------
@@ -520,7 +521,7 @@ class LayerwiseCNNClassifier(
 
     @maps_rows
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """The learned representation: the output of the last layer.
+        """Return the learned representation: the output of the last layer.
 
         Parameters
         ----------
@@ -554,7 +555,7 @@ class LayerwiseCNNClassifier(
     @available_if(_head_has("decision_function"))
     @maps_rows
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """The head's decision function.
+        """Return the head's decision function.
 
         Parameters
         ----------
@@ -564,7 +565,7 @@ class LayerwiseCNNClassifier(
         Returns
         -------
         scores : ndarray of shape (n,) or (n, n_classes)
-            Confidence scores. Only if the head has them.
+            Confidence scores. Available if the head has them.
         """
         return self._respond("decision_function", X)
 
@@ -581,28 +582,28 @@ class LayerwiseCNNClassifier(
         Returns
         -------
         probabilities : ndarray of shape (n, n_classes)
-            In the order of `classes_`. Only if the head has them.
+            In the order of `classes_`. Available if the head has them.
         """
         return self._respond("predict_proba", X)
 
     def to_torch(self) -> torch.nn.Sequential:
-        """The fitted classifier as a plain convolutional network.
+        """Return the fitted classifier as a plain convolutional network.
 
         Returns
         -------
         network : torch.nn.Sequential
-            Conv2d, ReLU, MaxPool2d (AvgPool2d) and a 1x1 Conv2d for each layer, then
-            Flatten and the Linear layers of the head, for 'kernel' after a layer of Gaussians;
-            where responses are normalized, an RMS norm over channels before the ReLU; where
-            windows overlap, an average with weights for AvgPool2d; for 'one_hot' codes, in
-            place of the ReLU, a module that gives 1 where a channel is the largest, which has
-            no gradient; with `mirror`, the layers are applied to the image and to its mirror
-            image. It takes
-            images (n, C, H, W), channels first, with float32 or float64 values on the scale of
-            those seen in `fit`, and gives the head's `decision_function` (one column for two
-            classes), or for an MLP head the logits whose softmax (sigmoid) is `predict_proba`;
-            exactly, but for rounding, which is that of the classifier's `precision` and may turn
-            a 'one_hot' code where two centroids are equally near.
+            Conv2d, ReLU, AvgPool2d (MaxPool2d) and a 1x1 Conv2d for each layer, then Flatten
+            and the Linear layers of the head. Special cases: an RMS norm over channels before
+            the ReLU if responses are normalized; a weighted average instead of AvgPool2d if
+            windows overlap; instead of the ReLU a module that returns 1 for the largest channel,
+            without a gradient, for 'one_hot' codes; a layer of Gaussians before the head
+            'kernel'; with `mirror`, the layers are applied to the image and to its mirror image.
+
+            The network takes float32 or float64 images (n, C, H, W), channels first, in the unit
+            of the images of `fit`. It returns the head's `decision_function` (one column for two
+            classes); for an MLP head the logits whose softmax (sigmoid) is `predict_proba`. They
+            are equal up to the rounding of the classifier's `precision`; rounding may change a
+            'one_hot' code if two centroids are equally near.
 
         Raises
         ------

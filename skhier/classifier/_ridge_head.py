@@ -34,10 +34,10 @@ class RidgeHead(LeastSquaresHead):
     r"""Linear classifier: ridge regression on standardized features, by conjugate gradients.
 
     Minimizes :math:`\|Y - \tilde X W\|^2 + \alpha D \|W\|^2`, where :math:`\tilde X` are the
-    D features with mean 0 and variance 1, and Y has a column of -1 and 1 for two classes,
-    and for more a centred one-hot column per class. An iteration multiplies the features
-    twice, in the precision they come in: :class:`LayerwiseCNNClassifier` gives them in
-    bfloat16 where that is fast, and nothing of their size is made besides.
+    D features with mean 0 and variance 1. Y has one column of -1 and 1 for two classes, and a
+    centred one-hot column for each of more classes. An iteration multiplies the features
+    twice, in their own precision, without a copy: :class:`LayerwiseCNNClassifier` computes them
+    in bfloat16 where that is fast.
 
     Parameters
     ----------
@@ -47,25 +47,27 @@ class RidgeHead(LeastSquaresHead):
         :math:`\sqrt D`.
 
     max_iter : int, default=60
-        Largest number of iterations. Few iterations regularize too.
+        Largest number of iterations. Few iterations regularize.
 
     tol : float, default=1e-2
-        Iterations end when the residual of the normal equations, preconditioned if there are
-        samples enough (see Notes), is this fraction of their right side, for every output.
+        Relative tolerance: iterations end when the residual of the normal equations,
+        preconditioned if there are enough samples (see Notes), is at most this fraction of the
+        right side for every output.
 
     class_weight : dict, 'balanced' or None, default=None
-        Weights of classes, with which the weights of samples are multiplied. 'balanced' is
-        inversely proportional to their frequencies. The intercepts are then those of the
-        lowest log loss of leave-one-out scores (see Notes): rare samples with large weights
-        are learned almost by heart, and others of their class score less. None is 1 for all.
+        Weights of classes, multiplied with the weights of samples. 'balanced' is inversely
+        proportional to the frequencies of classes. With weights of classes, intercepts minimize
+        the log loss of leave-one-out scores (see Notes): training samples with large weights are
+        fitted almost exactly, and new samples of their class have lower scores. None is 1 for
+        all classes.
 
     early_stopping : bool, default=False
-        Whether to set samples aside, score them after each iteration, end when
-        `n_iter_no_change` iterations have not raised the best accuracy, and keep the
-        coefficients that had it.
+        Whether to use a validation part of the samples: its accuracy is measured after each
+        iteration, iterations stop when `n_iter_no_change` of them have not raised the best
+        accuracy, and the coefficients of the best accuracy are kept.
 
     validation_fraction : float, default=0.1
-        The fraction of samples set aside, if `early_stopping`.
+        Fraction of samples in the validation part, if `early_stopping`.
 
     n_iter_no_change : int, default=10
         See `early_stopping`.
@@ -74,13 +76,13 @@ class RidgeHead(LeastSquaresHead):
         Whether to print the residual (and accuracy) of every tenth iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines which samples are set aside, which precondition, and the random signs that
-        `temperature_` depends on for more than 512 samples and features.
+        Determines the validation part, the sample of the preconditioner, and the random signs
+        that `temperature_` depends on for more than 512 samples and features.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_outputs, n_features)
-        Coefficients of the features as they are. One output for two classes.
+        Coefficients of the raw features. One output for two classes.
 
     intercept_ : ndarray of shape (n_outputs,)
         Intercepts.
@@ -89,17 +91,17 @@ class RidgeHead(LeastSquaresHead):
         The labels.
 
     temperature_ : float
-        What scores are divided by before their softmax (sigmoid, for two classes) gives
-        :meth:`predict_proba`.
+        Divisor of scores in :meth:`predict_proba`, before the softmax (sigmoid for two
+        classes).
 
     n_iter_ : int
-        Number of iterations done.
+        Number of iterations.
 
     residual_curve_ : ndarray of shape (n_iter,)
-        The largest relative residual after each iteration.
+        Largest relative residual after each iteration.
 
     validation_scores_ : ndarray of shape (n_iter,) or None
-        Accuracies on the samples set aside; None without `early_stopping`.
+        Validation accuracies after each iteration; None without `early_stopping`.
 
     n_features_in_ : int
         Number of features.
@@ -113,17 +115,20 @@ class RidgeHead(LeastSquaresHead):
 
     Notes
     -----
-    From 1,000 samples and 200 features on the normal equations are preconditioned: by
+    With at least 1,000 samples and 200 features the normal equations are preconditioned by
     :math:`S^T S` plus a multiple of the identity, where S is a random sample of the rows of
-    :math:`\tilde X`, a twentieth, at most 4,000 and at most D / 4. For 40,000 photographs and
-    28,800 features that takes 19 iterations where 60 do not end.
+    :math:`\tilde X`: a twentieth, at most 4,000 and at most D / 4. For 40,000 photographs and
+    28,800 features this takes 19 iterations; without it 60 are not enough.
 
-    Probabilities are calibrated on scores that samples have when they are left out (or, with
-    `early_stopping`, on those set aside): `temperature_` minimizes their log loss, as in [2]_.
-    Leave-one-out scores are those of ridge regression in closed form, with the mean of the
-    leverages for each, as in generalized cross-validation [1]_; the mean is exact for up to 512
-    samples or features, and else comes from random signs, which are smoothed along with the
-    targets. A `sample_weight` counts copies: one is left out.
+    Features are centered before they are multiplied if their means are large beside their
+    deviations, so that no digits are lost.
+
+    Probabilities are calibrated on leave-one-out scores, or with `early_stopping` on the
+    validation part: `temperature_` minimizes their log loss, as in [2]_. Leave-one-out scores of
+    ridge regression have a closed form. Each leverage is replaced by the mean of all, as in
+    generalized cross-validation [1]_. The mean is exact for up to 512 samples or features; for
+    more it is estimated from random signs, which are smoothed together with the targets. A
+    `sample_weight` is a number of copies, of which one is left out.
 
     References
     ----------

@@ -154,7 +154,7 @@ class StandardizedFeatures:
         return torch.from_numpy(self._rows.subset(index).map(product).collect())
 
     def sample(self, index):
-        """Return the rows of X of an index array, scaled to have an X^T X near that of all."""
+        """Return the rows of X of an index array, scaled to estimate X^T X of all rows."""
         weight, rows = self._weight[index], self._rows.take(index)
         return standardize(self.mean, self.scale, rows, weight * (self._n / weight.sum()))
 

@@ -18,7 +18,7 @@ from ._spherical_kmeans import SphericalKMeans
 
 @dataclass
 class Codebook:
-    """Clusters of patches, and the convolution whose largest response is that of the nearest.
+    """Clusters of patches, and the convolution that responds most to the nearest cluster.
 
     Attributes
     ----------

@@ -325,8 +325,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         r"""Train on the expectation :math:`E[y X]` itself, without samples.
 
         The solver 'exact' takes T steps along the population gradient, the setting of theorem
-        1; 'svd' and 'kmeans' factor the population's class means. Requirements are those of
-        `fit`.
+        1; 'svd' and 'kmeans' factor the population's class means. The requirements of `fit` hold.
 
         Parameters
         ----------
