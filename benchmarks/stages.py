@@ -59,7 +59,7 @@ print(f"copy: {copy_rate() / 1e9:.3g} GB/s")
 bunch = load_npz(options.data)
 images, y = bunch.images[: options.n_images].astype(np.float32), bunch.target[: options.n_images]
 clf = make_classifier(options.configuration, random_state=0)
-blocks, head = make_parts(clf)
+blocks, head = make_parts(clf, np.random.RandomState(0))
 columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
 table = Table(*columns, csv_path=options.csv, first_width=30)
 features, n, n_classes = Rows.of_array(images), len(images), len(np.unique(y))

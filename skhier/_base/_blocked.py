@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._rows import Rows
+from ._sklearn import check_feature_names
 from ._validation import validate_data
 
 _BLOCK_BYTES = 2**25
@@ -54,6 +55,7 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
         rows = Rows.of_array(X if row_shape is None else X.reshape(len(X), *row_shape))
         return (rows, *rest) if rest else rows
     _check_blocked(estimator, X)
+    check_feature_names(estimator, X, reset=reset)
     if reset:
         estimator.n_features_in_ = prod(int(size) for size in X.shape[1:])
     elif len(X.shape) == 2 and X.shape[1] != estimator.n_features_in_:
@@ -110,6 +112,31 @@ def _with_whole_rows(X):
     return X.rechunk({axis: -1 for axis in range(1, X.ndim)})
 
 
+def checked_rows(block, shape, row_shape, dtype):
+    """Return a block of X as rows of a shape and dtype.
+
+    Raises
+    ------
+    ValueError
+        If the block has another shape than `shape`, which X declares, or holds NaN or infinity.
+    """
+    block = np.asarray(block)
+    check_block_shape(block, shape)
+    rows = block.reshape(-1, *row_shape).astype(dtype, copy=False)
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        raise ValueError("Input X contains NaN or infinity.")
+    return rows
+
+
+def check_block_shape(block, shape):
+    """Raise ValueError if a block has another shape than `shape`, which X declares."""
+    if block.shape != tuple(shape):
+        raise ValueError(
+            f"A chunk of X has shape {block.shape}, but X declares {tuple(shape)}. Declare the "
+            "shape that the chunks have, as by the argument chunks of map_blocks."
+        )
+
+
 class _BlockReader:
     """Array of which one block is in memory at a time, the one read last.
 
@@ -149,9 +176,9 @@ class _BlockReader:
         start = int(self._ends[number - 1]) if number else 0
         if self._cached[0] != number:
             block = self._X[start : int(self._ends[number])]
-            block = np.asarray(block.compute() if is_dask(block) else block)
-            block = block.reshape(-1, *self.shape[1:])
-            self._cached = number, block.astype(self.dtype, copy=False)
+            shape = block.shape
+            block = block.compute() if is_dask(block) else block
+            self._cached = number, checked_rows(block, shape, self.shape[1:], self.dtype)
         return start, self._cached[1]
 
 
@@ -180,5 +207,8 @@ def maps_rows(method):
     return mapped
 
 
-def _call(block, estimator, method):
+def _call(block, estimator, method, block_info=None):
+    if block_info is not None:  # None where Dask infers metadata
+        bounds = block_info[0]["array-location"]
+        check_block_shape(block, [stop - start for start, stop in bounds])
     return method(estimator, block)

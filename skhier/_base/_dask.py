@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from dask.delayed import delayed
 
+from ._blocked import checked_rows
 from ._device import as_array, automatic_batch_size
 from ._fitting import n_parts
 from ._rows import ArraySource, Rows
@@ -32,8 +33,11 @@ def current_client():
 
 def dask_rows(X, row_shape, dtype, client):
     """Return the rows, of a given shape and dtype, of a Dask array with whole rows in chunks."""
-    blocks = X.to_delayed().reshape(-1).tolist()
-    chunks = [delayed(_as_chunk)(block, row_shape, dtype) for block in blocks]
+    blocks = zip(X.to_delayed().reshape(-1).tolist(), X.chunks[0])
+    chunks = [
+        delayed(_as_chunk)(block, (n_rows, *X.shape[1:]), row_shape, dtype)
+        for block, n_rows in blocks
+    ]
     return Rows(DaskSource(chunks, X.chunks[0], row_shape, dtype, client))
 
 
@@ -213,8 +217,8 @@ class _Chunk:
 # Functions of a chunk, which the workers run.
 
 
-def _as_chunk(block, row_shape, dtype):
-    return _Chunk(np.asarray(block).reshape(-1, *row_shape).astype(dtype, copy=False))
+def _as_chunk(block, shape, row_shape, dtype):
+    return _Chunk(checked_rows(block, shape, row_shape, dtype))
 
 
 def _accumulate(chunk, how, aligned):

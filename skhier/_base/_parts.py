@@ -1,5 +1,6 @@
 """Parameters that hold estimators: nested names, and clones with the parameters of the owner."""
 
+import re
 from inspect import signature
 from typing import Any, NamedTuple, Self
 
@@ -32,12 +33,18 @@ class CompositeEstimator(BaseEstimator):
         """Return the estimator that a value of the parameter `name` is or stands for."""
         raise NotImplementedError
 
-    def _slots(self):
+    def _one_for_each(self, param):
+        """Return the value of a parameter as a list with one part for each layer."""
+        raise NotImplementedError
+
+    def _slots(self, with_missing=False):
+        """Return the slots of all parts, also of those missing in sequences if asked for."""
         slots = []
         for param in self._part_names:
             value = getattr(self, param)
             if is_sequence(value):
-                slots += [_Slot(f"{param}{i + 1}", param, i, part) for i, part in enumerate(value)]
+                parts = [self._stands_for(param, v) for v in value] if with_missing else value
+                slots += [_Slot(f"{param}{i + 1}", param, i, part) for i, part in enumerate(parts)]
             else:
                 slots.append(_Slot(param, param, None, self._stands_for(param, value)))
         return [
@@ -96,11 +103,25 @@ class CompositeEstimator(BaseEstimator):
         own = params.keys() & super().get_params(deep=False)
         # These decide which parts there are, so they come first.
         super().set_params(**{name: params.pop(name) for name in own})
-        for slot in self._slots():
+        for param in self._part_names:
+            is_numbered = any(re.match(rf"{param}\d+(__|$)", name) for name in params)
+            if is_numbered and not is_sequence(getattr(self, param)):
+                setattr(self, param, self._one_for_each(param))
+        for slot in self._slots(with_missing=True):
             if slot.name in params:
                 self._put(slot, params.pop(slot.name))
-        for slot in self._slots():
-            if slot.position is None and any(name.startswith(f"{slot.name}__") for name in params):
+        slots = self._slots(with_missing=True)
+        # All names are checked before one is set: parts of the user are changed in place.
+        for name in params:
+            prefix, _, nested = name.partition("__")
+            valid = {s.name: s.part.get_params() for s in slots}.get(prefix, {})
+            if nested not in valid:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {self}. Valid parameters are: "
+                    f"{sorted(valid) if valid else sorted(self.get_params(deep=False))!r}."
+                )
+        for slot in slots:
+            if any(name.startswith(f"{slot.name}__") for name in params):
                 self._put(slot, slot.part)
         super().set_params(**params)
         return self

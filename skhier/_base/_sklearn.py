@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
 from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "_fit_context",
+    "check_feature_names",
     "check_sample_weight",
     "is_constant_feature",
 ]

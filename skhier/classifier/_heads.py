@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -46,9 +46,13 @@ def make_head(head, random_state, class_weight=None, verbose=False):
     Raises
     ------
     ValueError
-        If it has its own weights of classes and `class_weight` is given.
+        If it is no classifier, or if it has its own weights of classes and `class_weight` is given.
     """
     head = clone(named_head(head, verbose))
+    if not is_classifier(head):
+        raise ValueError(
+            f"head={head!r} is not valid: it takes a classifier of scikit-learn, or one of {HEADS}."
+        )
     own = {
         name: value
         for name, value in head.get_params().items()

@@ -1,6 +1,7 @@
 """LayerwiseCNNClassifier: the whole algorithm."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -24,6 +25,7 @@ from .._base._images import (
     validate_images,
 )
 from .._base._memory import Memory
+from .._base._params import make_rng
 from .._base._parts import CompositeEstimator
 from .._base._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from .._base._targets import encode_labels, weighted_samples
@@ -268,6 +270,12 @@ class LayerwiseCNNClassifier(
             return named_head(value)
         return LAYER_PARTS[name][0]() if value is None else value
 
+    def _one_for_each(self, param):
+        value, n_layers = getattr(self, param), int(self.n_layers)
+        if param == "embedder":  # the last layer has none
+            return [*[value] * (n_layers - 1), None]
+        return [value] * n_layers
+
     @classmethod
     def algorithm_1(
         cls, n_clusters: PerLayer[int], patch_size: PerLayer[Pair], n_layers: int = 2, **params: Any
@@ -437,7 +445,7 @@ class LayerwiseCNNClassifier(
         images, y, weight = weighted_samples(sample_weight, images, y)
         classes, _ = encode_labels(self, y)
         weights = Weights.with_classes(weight, self.class_weight, classes, y)
-        blocks, head = make_parts(self)
+        blocks, head = make_parts(self, make_rng(self.random_state))
         first = blocks[0].orthogonalizer
         refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
         setting = len(classes), computing_dtype(images), device
@@ -488,13 +496,17 @@ class LayerwiseCNNClassifier(
                 f"class_weight={self.class_weight!r} is no step of a pipeline: give it to the "
                 "head, or sample_weight to the steps."
             )
-        blocks, head = make_parts(self)
+        blocks, head = self._unfitted_parts()
         blocks[0].orthogonalizer.set_params(image_shape=self.image_shape)
         return Pipeline([*named_steps(blocks), ("flatten", Flatten()), ("head", head)])
 
+    def _unfitted_parts(self):
+        """Return blocks and head; a generator of the user is copied, so that it stays as it is."""
+        return make_parts(self, make_rng(deepcopy(self.random_state)))
+
     def _sk_visual_block_(self):
         is_fitted = hasattr(self, "head_")
-        blocks, head = (self.layers_, self.head_) if is_fitted else make_parts(self)
+        blocks, head = (self.layers_, self.head_) if is_fitted else self._unfitted_parts()
         steps = [*named_steps(blocks, self), ("head", head)]
         return VisualBlock(
             "serial",

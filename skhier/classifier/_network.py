@@ -107,7 +107,8 @@ def _head_modules(head, feature_shape, dtype):
         layers = list(zip(final.coefs_, final.intercepts_))
         activation = _ACTIVATIONS[final.activation]
     elif hasattr(final, "coef_") and hasattr(final, "intercept_"):
-        layers = [(final.coef_.T, np.broadcast_to(final.intercept_, len(final.coef_)))]
+        coef = np.atleast_2d(final.coef_)  # a vector for two classes in RidgeClassifier
+        layers = [(coef.T, np.broadcast_to(final.intercept_, len(coef)))]
         activation = None
     else:
         raise ValueError(
@@ -117,11 +118,28 @@ def _head_modules(head, feature_shape, dtype):
     (weight, bias), *rest = layers
     bias = bias + np.broadcast_to(shift, len(weight)) @ weight
     weight = weight * np.broadcast_to(scale, len(weight))[:, None]
+    if activation is None:
+        _check_scores(head, weight, bias)
     weight = weight[_channels_first(feature_shape)]
     modules = [_linear(weight, bias, dtype)]
     for weight, bias in rest:
         modules += [activation(), _linear(weight, bias, dtype)]
     return modules
+
+
+def _check_scores(head, weight, bias):
+    """Raise ValueError unless the linear map is the head's decision function.
+
+    Coefficients of a support vector machine with one score for each pair of classes are not.
+    """
+    X = np.random.default_rng(0).standard_normal((8, len(weight))).astype(weight.dtype)
+    scores = X @ weight + bias
+    expected = head.decision_function(X).reshape(len(X), -1)
+    if scores.shape != expected.shape or not np.allclose(scores, expected, rtol=1e-3, atol=1e-3):
+        raise ValueError(
+            f"The coefficients of head={head!r} are not those of one score for each class: to_torch "
+            "cannot express it. Use a head such as LinearSVC or 'ridge'."
+        )
 
 
 def _kernel_modules(head, feature_shape, dtype):

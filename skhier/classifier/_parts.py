@@ -1,6 +1,6 @@
 """Parts of a classifier: an orthogonalizer and an embedder for each layer, and a head."""
 
-from .._base._params import is_auto, is_sequence, make_rng, value_at
+from .._base._params import is_auto, is_sequence, value_at
 from .._base._parts import make_part
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
@@ -15,8 +15,8 @@ LAYER_PARTS = {
 _PAIRS = {"patch_size", "pool_size"}
 
 
-def make_parts(classifier):
-    """Return the unfitted blocks and head of a classifier, each part with its own seed.
+def make_parts(classifier, rng):
+    """Return the unfitted blocks and head of a classifier, each part with a seed of `rng`.
 
     Raises
     ------
@@ -24,7 +24,6 @@ def make_parts(classifier):
         If a sequence does not have one value per layer, if a part is no estimator of its kind,
         or if a parameter is set both in the classifier and in a part.
     """
-    rng = make_rng(classifier.random_state)
     seeds = iter(rng.randint(2**31 - 1, size=2 * classifier.n_layers + 1).tolist())
     verbose = max(int(classifier.verbose) - 1, 0)
     blocks = []

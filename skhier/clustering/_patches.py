@@ -53,7 +53,8 @@ class PatchGrid:
         Raises
         ------
         ValueError
-            If a patch is larger than the padded image, or patches leave pixels out.
+            If a patch is larger than the padded image, or more than twice as large as the image,
+            or if patches leave pixels out.
         """
         if is_auto(patch_size):
             patch_size = auto_patch_size(image_shape)
@@ -67,6 +68,12 @@ class PatchGrid:
                 raise ValueError(
                     f"patch_size={patch_size!r} is larger than the {image_shape[0]}x"
                     f"{image_shape[1]} image with padding={padding!r}."
+                )
+            if p > 2 * size + 1:
+                raise ValueError(
+                    f"patch_size={patch_size!r} is more than twice as large as the "
+                    f"{image_shape[0]}x{image_shape[1]} image: most of a patch would lie beyond "
+                    "the border. Lower it."
                 )
             if (size + total - p) % s:
                 raise ValueError(
