@@ -5,8 +5,11 @@ Users pass images as (n, H, W, C), (n, H, W) or flat (n, H*W*C) arrays. Inside, 
 channel for each column.
 """
 
-from math import prod
+import warnings
+from collections.abc import Mapping
+from math import isqrt, prod
 from numbers import Integral
+from os import PathLike
 from typing import Literal, Self
 
 import numpy as np
@@ -25,6 +28,8 @@ INVERTIBLE = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 45
 SQUARABLE = {np.dtype(np.float32): (-50, 50), np.dtype(np.float64): (-450, 450)}
 # Far below numbers whose squares overflow in float32, far above offsets of images.
 _MAX_CONTRASTS = 1e15
+# Images of one unit have ranges within this factor, if there are enough of them.
+_MAX_RATIO, _MIN_IMAGES = 50, 10
 
 
 def normalize_image_shape(image_shape):
@@ -60,6 +65,63 @@ def _shape_in_fit(X_shape, image_shape):
     return shape
 
 
+def _doubt_shape(X, verbose):
+    """Warn of images that look channels first; if verbose, hint at flat images."""
+    X_shape = tuple(shape_of(X))
+    sizes = X_shape[1:]
+    if len(sizes) == 3 and sizes[0] in (1, 3, 4):
+        height, width, n_channels = sizes
+        shorter, longer = sorted(sizes[1:])
+        if height < shorter <= longer <= 2 * shorter and not (height == 1 and _are_strings(X)):
+            warnings.warn(
+                f"X of shape {X_shape} is read as images of {height}x{width} pixels and "
+                f"{n_channels} channels. If it has channels first, permute its axes to "
+                f"(0, 2, 3, 1); if not, set image_shape={sizes}.",
+                stacklevel=5,
+            )
+    elif verbose and len(sizes) == 1:
+        for n_channels in (1, 3):
+            side = isqrt(sizes[0] // n_channels)
+            if side > 1 and side * side * n_channels == sizes[0]:
+                print(
+                    f"X has {sizes[0]} columns and is read as plain vectors. If they are images, "
+                    f"set image_shape={(side, side, n_channels)}.",
+                    flush=True,
+                )
+
+
+def _are_strings(X):
+    """Return whether X holds strings of one-hot symbols; blocked X is not read and may."""
+    return is_blocked(X) or bool((np.count_nonzero(to_array(X[:9], "X"), axis=3) == 1).all())
+
+
+def _as_array_like(X):
+    """Return X; stack a column of images, and refuse containers that are no array of numbers."""
+    if isinstance(X, Mapping):
+        raise ValueError(
+            f"X is a {type(X).__name__} of {sorted(map(str, X))[:9]}, not an array: pass one of "
+            "its arrays."
+        )
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError("X has masked values, which are not supported: pass X.filled(value).")
+    if isinstance(X, (list, tuple)) or getattr(X, "ndim", 2) == 1:
+        items = list(X)
+        if items and isinstance(items[0], (str, bytes, PathLike)):
+            raise ValueError(
+                f"X holds names such as {str(items[0])!r}, not images: load them first, for "
+                "example by skhier.datasets.load_image_folder."
+            )
+        shapes = {item.shape for item in items if isinstance(item, np.ndarray) and item.ndim > 1}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"X holds images of several shapes, such as {sorted(shapes)[:3]}: resize them to "
+                "one shape, then np.stack them."
+            )
+        if shapes:
+            return np.stack(items)
+    return X
+
+
 def validate_images(estimator, X, y="no_validation", *, reset):
     """Check X (and y) and return X as rows (n, H, W, C), without a copy if possible.
 
@@ -80,6 +142,8 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     ValueError
         If the rank, the geometry or the values (NaN, infinity) of X are not allowed.
     """
+    if type(X) is not np.ndarray or X.dtype.kind in "USO":
+        X = _as_array_like(X)
     X_shape = shape_of(X)
     ndim = len(X_shape)
     name = type(estimator).__name__
@@ -93,6 +157,8 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     shape = None
     if reset:
         shape = _shape_in_fit(X_shape, estimator.image_shape)
+        if estimator.image_shape is None:
+            _doubt_shape(X, getattr(estimator, "verbose", False))
     elif ndim > 2 and (*X_shape[1:], 1)[:3] != estimator.image_shape_:
         raise ValueError(
             f"X holds images of shape {X_shape[1:]}, but {name} was fitted on images "
@@ -118,7 +184,11 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
     exponents : dict
         INVERTIBLE or SQUARABLE.
     """
-    if X.dtype == np.uint8 or not (largest := X.accumulate(_Largest()).value):
+    if X.dtype == np.uint8:
+        return
+    found = X.accumulate(_Range())
+    largest = max(found.high, -found.low)
+    if not largest:
         return
     least, most = (2.0**e for e in exponents[X.dtype])
     if not least <= largest <= most:
@@ -128,30 +198,59 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
         )
 
 
-def refuse_foreign_values(X, kernels):
-    """Raise ValueError if the products of X with kernels, about 1 in `fit`, would overflow."""
-    if X.dtype == np.uint8:
-        return
-    largest, gain = X.accumulate(_Largest()).value, float(np.abs(kernels).max())
-    if largest * gain > _MAX_CONTRASTS:
+def check_unit(X, orthogonalizer):
+    """Compare the range of images with that of `fit`.
+
+    Parameters
+    ----------
+    X : Rows
+        Images.
+    orthogonalizer : PatchKMeansOrthogonalizer
+        Fitted on the first images.
+
+    Raises
+    ------
+    ValueError
+        If products with the kernels, about 1 in `fit`, would overflow.
+
+    Warns
+    -----
+    UserWarning
+        If the range of many images is so different that they must have another unit.
+    """
+    found = X.accumulate(_Range())
+    largest = max(found.high, -found.low)
+    contrast = largest * float(np.abs(orthogonalizer.kernels_).max())
+    if contrast > _MAX_CONTRASTS:
         raise ValueError(
-            f"X has values of up to {largest:.2g}, {largest * gain:.0e} times the contrast of the "
+            f"X has values of up to {largest:.2g}, {contrast:.0e} times the contrast of the "
             "images of fit: it must have the unit of the images of fit."
+        )
+    if len(X) < _MIN_IMAGES or found.low == found.high:
+        return
+    border = orthogonalizer.border_
+    size = max(found.high, float(border.max())) - min(found.low, float(border.min()))
+    expected = orthogonalizer.pixel_range_
+    if expected and not 1 / _MAX_RATIO <= size / expected <= _MAX_RATIO:
+        warnings.warn(
+            f"The pixels of X range over {size:.3g}, those of the images of fit over "
+            f"{expected:.3g}: X seems to have another unit. Pass images in the unit of fit.",
+            stacklevel=5,
         )
 
 
-class _Largest(Accumulator):
-    """Accumulator of the largest absolute value."""
+class _Range(Accumulator):
+    """Accumulator of the smallest and the largest value."""
 
-    def __init__(self, value=0.0):
-        self.value = value
+    def __init__(self, low=np.inf, high=-np.inf):
+        self.low, self.high = low, high
 
     def add(self, batch):
-        low, high = float(batch.min()), float(batch.max())
-        self.value = max(self.value, high, -low)
+        self.low = min(self.low, float(batch.min()))
+        self.high = max(self.high, float(batch.max()))
 
     def __add__(self, other):
-        return _Largest(max(self.value, other.value))
+        return _Range(min(self.low, other.low), max(self.high, other.high))
 
 
 def is_plain_vectors(estimator, X):

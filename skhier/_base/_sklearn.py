@@ -1,5 +1,7 @@
 """Private parts of scikit-learn, imported in one place."""
 
+import warnings
+
 import numpy as np
 import sklearn.base
 import sklearn.utils._param_validation
@@ -35,7 +37,26 @@ class Interval(sklearn.utils._param_validation.Interval):
 class BaseEstimator(sklearn.base.BaseEstimator):
     """Base class of scikit-learn, with links to skhier's documentation in notebooks."""
 
+    def __getstate__(self):
+        return super().__getstate__() | {"_skhier_version": _version()}
+
+    def __setstate__(self, state):
+        version = state.pop("_skhier_version", "of another time")
+        if version != _version():
+            warnings.warn(
+                f"{type(self).__name__} was saved by skhier {version} and is loaded by skhier "
+                f"{_version()}: its results may differ, or it may not work. Fit it again.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
     _doc_link_module = "skhier"
     _doc_link_template = (
         "https://skhier.readthedocs.io/en/stable/generated/skhier.{estimator_name}.html"
     )
+
+
+def _version():
+    from .. import __version__
+
+    return __version__

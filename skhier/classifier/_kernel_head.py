@@ -31,6 +31,11 @@ _UNSOLVED = (
     "singular, or singular to rounding, and the residual is {residual:.2g} after {n_iter} "
     "iterations. Raise alpha, lower n_centers, or compute features in float32."
 )
+_SINGULAR = (
+    "The kernel ridge regression on n_centers={n_centers} with alpha={alpha} is singular to "
+    "rounding: a multiple of the identity was added. Raise alpha, or lower n_centers."
+)
+_MAX_ROUNDING = 1e-10  # added to a singular matrix, relative to its trace
 
 
 class KernelRidgeHead(LeastSquaresHead):
@@ -271,7 +276,12 @@ class KernelRidgeHead(LeastSquaresHead):
         options = {"task": task, "name": "kernel", "batch_size": ROWS}
         sums = X.accumulate(sums, problem.weight, labels, **options)
         K = kernel.among_centers(slice(None)).double()
-        root = torch.linalg.cholesky(sums.gram.add_(problem.penalty * K))
+        root, failed = torch.linalg.cholesky_ex(sums.gram.add_(problem.penalty * K))
+        if failed:
+            message = _SINGULAR.format(n_centers=len(K), alpha=self.alpha)
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            rounding = _MAX_ROUNDING * sums.gram.diagonal().sum()
+            root = torch.linalg.cholesky(sums.gram + rounding * torch.eye(len(K)).double())
         coef = torch.cholesky_solve(sums.right_side, root).to(kernel.dtype)
         self.residual_curve_, self.n_iter_ = np.zeros(0), 0
         sample = calibration_sample(len(labels), rng, _MAX_TRACED)

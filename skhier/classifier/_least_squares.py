@@ -140,7 +140,7 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         >>> bool(head.score(X, X[:, 0] > 0) > 0.9)
         True
         """
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         rows, y, weight = weighted_samples(sample_weight, Rows.of_array(features), y)
         return self._fit_rows(rows, y, weight, None)
 

@@ -137,8 +137,8 @@ def _check_scores(head, weight, bias):
     expected = head.decision_function(X).reshape(len(X), -1)
     if scores.shape != expected.shape or not np.allclose(scores, expected, rtol=1e-3, atol=1e-3):
         raise ValueError(
-            f"The coefficients of head={head!r} are not those of one score for each class: to_torch "
-            "cannot express it. Use a head such as LinearSVC or 'ridge'."
+            f"to_torch cannot express head={head!r}: its coefficients do not give one score for "
+            "each class. Use a head such as LinearSVC or 'ridge'."
         )
 
 

@@ -34,6 +34,8 @@ class Codebook:
         Inertia of the k-means.
     n_iter : int
         Number of iterations of the k-means.
+    pixel_range : float
+        Largest minus smallest pixel of the patches, where the border counts too.
     """
 
     centers: np.ndarray
@@ -42,6 +44,7 @@ class Codebook:
     scale: float
     inertia: float
     n_iter: int
+    pixel_range: float
 
 
 def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng, task):
@@ -70,7 +73,8 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     patches, owners = sample_patches(images, plan.grid, border, plan.n_patches, rng)
     weight = None if weight is None else weight[owners]
     # Scaled by a power of two, which is exact, so that squares of the values stay in range.
-    exponent = math.frexp(max(patches.max(), -patches.min()))[1]
+    low, high = float(patches.min()), float(patches.max())
+    exponent = math.frexp(max(high, -low))[1]
     np.ldexp(patches, -exponent, out=patches)
     task.log(f"{len(patches)} patches of shape {plan.grid.patch_shape}")
     relative = mean_one(weight)
@@ -105,7 +109,8 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
         scale = math.ldexp(scale, exponent)
         if not is_cosine:
             centers, inertia = np.ldexp(centers, exponent), math.ldexp(inertia, 2 * exponent)
-    return Codebook(centers, kernels, intercepts, scale, inertia, kmeans.n_iter_)
+    pixel_range = max(high, 0.0) - min(low, 0.0)
+    return Codebook(centers, kernels, intercepts, scale, inertia, kmeans.n_iter_, pixel_range)
 
 
 def _root_mean_square(patches, weight):

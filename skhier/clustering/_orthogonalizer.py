@@ -22,9 +22,9 @@ from .._base._device import (
 from .._base._fitting import Task, fit_method
 from .._base._images import (
     ImageTransformerMixin,
+    check_unit,
     is_plain_vectors,
     refuse_extreme_values,
-    refuse_foreign_values,
     validate_images,
 )
 from .._base._params import make_rng
@@ -199,6 +199,9 @@ class PatchKMeansOrthogonalizer(
 
     scale_ : float
         Root mean square of the pixels of the clustered (whitened) patches, r above.
+
+    pixel_range_ : float
+        Largest minus smallest pixel of the clustered patches, where the border counts too.
 
     precision_ : {'float32', 'bfloat16'}
         Precision of the codes of float32 images if `precision` is 'auto'.
@@ -394,6 +397,7 @@ class PatchKMeansOrthogonalizer(
         self.kernels_ = book.kernels.reshape(-1, *grid.patch_shape)
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
+        self.pixel_range_ = book.pixel_range
         n_products = len(rows) * prod(grid.map_shape) * self.kernels_.size
         self.precision_ = automatic_precision(n_products, plan.device)
         self.inertia_ = book.inertia
@@ -438,7 +442,7 @@ class PatchKMeansOrthogonalizer(
         """Return (images as rows, dtype of results, device)."""
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
-        refuse_foreign_values(images, self.kernels_)
+        check_unit(images, self)
         return images, computing_dtype(images), resolve_device(self.device)
 
     @maps_rows

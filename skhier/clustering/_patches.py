@@ -76,11 +76,12 @@ class PatchGrid:
                     "the border. Lower it."
                 )
             if (size + total - p) % s:
+                advice = "" if padding == "same" else ", or use padding='same'"
                 raise ValueError(
                     f"patch_size={patch_size!r} with stride={stride!r} does not tile "
                     f"the {image_shape[0]}x{image_shape[1]} image with padding="
                     f"{padding!r}: {(size + total - p) % s} rows or columns of pixels "
-                    "would be left out. Change one of them, or use padding='same'."
+                    f"would be left out. Change one of them{advice}."
                 )
             pads += [total // 2, total - total // 2]
         return cls(tuple(image_shape), patch, step, tuple(pads))

@@ -67,6 +67,7 @@ class Gradients(Losses):
         return both
 
 
+@torch.enable_grad()
 def gradient_descent(network, codes, targets, run):
     """Take steps along the gradient of the loss on all images; return the losses."""
     trained = _make_trainable(network, run.train_readout)
@@ -85,6 +86,7 @@ def gradient_descent(network, codes, targets, run):
     return losses
 
 
+@torch.enable_grad()
 def stochastic(network, codes, targets, run, optimizer_class):
     """Take steps along gradients of mini-batches; return the losses.
 

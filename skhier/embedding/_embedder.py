@@ -355,7 +355,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         (120, 20)
         """
         self._validate_params()
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
         check_solver(self, moments.shape[2] if moments.ndim > 2 else None)
         device = resolve_device(self.device)

@@ -1,0 +1,310 @@
+"""Right answers or a clear word: containers, axes, units and chunks that users pass by mistake."""
+
+import pickle
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import zarr
+from numpy.testing import assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Perceptron, Ridge, RidgeClassifier
+from sklearn.svm import SVC, LinearSVC, NuSVC, OneClassSVM
+
+import skhier
+from skhier import (
+    Flatten,
+    KernelRidgeHead,
+    LayerwiseCNNClassifier,
+    PatchKMeansOrthogonalizer,
+    RidgeHead,
+    SphericalKMeans,
+    TwoLayerConvEmbedder,
+)
+from skhier.datasets import make_random_hierarchy
+
+X, y = load_digits(return_X_y=True)
+X, y = X[:300].reshape(-1, 8, 8), y[:300]
+COLOR = np.stack([X] * 3, axis=-1)
+ROWS = X.reshape(len(X), -1)
+
+
+def small(**params):
+    params = {"n_clusters": 12, "orthogonalizer__n_patches": 2000, "random_state": 0} | params
+    return LayerwiseCNNClassifier().set_params(**params)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return small().fit(X, y)
+
+
+# Axes
+
+
+@pytest.mark.parametrize(
+    "images", [X[:, None], np.moveaxis(COLOR, 3, 1), torch.from_numpy(X[:, None])]
+)
+@pytest.mark.parametrize("estimator", [small(), PatchKMeansOrthogonalizer(4), Flatten()])
+def test_channels_first_is_doubted(images, estimator):
+    with pytest.warns(UserWarning, match=r"permute its axes to \(0, 2, 3, 1\)"):
+        estimator.fit(images, y)
+
+
+@pytest.mark.parametrize("images", [X, X[..., None], COLOR, np.zeros((20, 3, 3, 64)), ROWS])
+def test_channels_last_and_codes_are_not_doubted(images):
+    Flatten().fit(images)  # warnings are errors
+
+
+def test_strings_of_the_random_hierarchy_model_are_not_doubted():
+    strings, labels = make_random_hierarchy(200, depth=3, n_synonyms=2, random_state=0)
+    LayerwiseCNNClassifier.algorithm_1(16, (1, 2), n_layers=3, random_state=0).fit(strings, labels)
+
+
+def test_a_given_image_shape_is_not_doubted():
+    Flatten(image_shape=(1, 8, 8)).fit(X[:, None])
+
+
+def test_flat_images_without_a_shape_are_named_if_verbose(capsys):
+    small(verbose=1).fit(ROWS, y)
+    assert "set image_shape=(8, 8, 1)" in capsys.readouterr().out
+    small(verbose=1, image_shape=(8, 8)).fit(ROWS, y)
+    assert "image_shape" not in capsys.readouterr().out
+
+
+# Units
+
+
+@pytest.mark.parametrize("factor", [1 / 255, 1 / 65535, 257])
+def test_images_of_another_unit_are_doubted(fitted, factor):
+    for method in ("predict", "transform"):
+        with pytest.warns(UserWarning, match="X seems to have another unit"):
+            getattr(fitted, method)(X * factor)
+    with pytest.warns(UserWarning, match="X seems to have another unit"):
+        fitted.layers_[0].orthogonalizer.transform(X * factor)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [X, X / 10, X[:1] / 255, X[:9] / 255, np.full((50, 8, 8), 0.01), np.zeros((50, 8, 8))],
+)
+def test_dark_constant_or_few_images_are_not_doubted(fitted, images):
+    fitted.predict(images)
+
+
+def test_an_offset_is_no_other_unit():
+    small().fit(X + 1e4, y).predict(X + 1e4)
+    (uint8,) = [(X * 15).astype(np.uint8)]
+    small().fit(uint8, y).predict(uint8.astype(np.float32))
+
+
+# Containers
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda: list(X),
+        lambda: pd.Series(list(X)),
+        lambda: pd.DataFrame({"image": list(X)})["image"],
+    ],
+)
+def test_columns_of_images_are_stacked(fitted, container):
+    found = small().fit(container(), y)
+    assert_array_equal(found.predict(container()), fitted.predict(X))
+
+
+def archive(tmp_path):
+    np.savez(tmp_path / "x.npz", images=X, labels=y)
+    return np.load(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        (archive, r"NpzFile of \['images', 'labels'\], not an array: pass one of its arrays"),
+        (lambda _: {"a": X}, "X is a dict"),
+        (lambda folder: [folder / "a.png"] * 300, "load them first, .*load_image_folder"),
+        (lambda _: np.array(["a.png"] * 300), "X holds names such as 'a.png'"),
+        (lambda _: [X[0], X[0][:4]] * 150, r"several shapes, .*\(4, 8\), \(8, 8\)"),
+        (lambda _: np.ma.masked_greater(X, 14), r"masked values.*X.filled\(value\)"),
+    ],
+)
+@pytest.mark.parametrize("estimator", [small(), PatchKMeansOrthogonalizer(4), Flatten()])
+def test_containers_that_are_no_images_are_named(estimator, container, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(container(tmp_path), y)
+
+
+def test_names_of_features_do_not_go_stale():
+    frame = pd.DataFrame(ROWS).rename(columns=str)
+    flatten = Flatten().fit(frame).fit(da.zeros((10, 5, 5)))
+    assert flatten.n_features_in_ == len(flatten.get_feature_names_out()) == 25
+    head = RidgeHead().fit(frame, y).fit_features(torch.from_numpy(ROWS[:, :9]), y)
+    assert not hasattr(head, "feature_names_in_")
+
+
+# Chunks
+
+
+def lying(array, chunks):
+    """An array of Dask with the values of another one, and false metadata."""
+    return da.Array(array.dask, array.name, chunks=chunks, dtype=array.dtype)
+
+
+LIES = {
+    "channels first": lying(
+        da.from_array(np.moveaxis(COLOR, 3, 1), chunks=(50, 3, 8, 8)), ((50,) * 6, (8,), (8,), (3,))
+    ),
+    "fewer rows": lying(da.from_array(X, chunks=(50, 8, 8)), ((51,) * 6, (8,), (8,))),
+    "more rows": lying(da.from_array(X, chunks=(50, 8, 8)), ((49,) * 6, (8,), (8,))),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("on_cluster", [False, True])
+def test_chunks_unlike_their_metadata_are_refused(lie, on_cluster, cluster):
+    data = LIES[lie]
+    labels = np.resize(y, len(data))
+    truth = COLOR if data.ndim == 4 else X
+    fitted = [small().fit(truth, y), PatchKMeansOrthogonalizer(4, random_state=0).fit(truth)]
+    match = r"A chunk of X has shape \(50, .*\), but X declares"
+    if on_cluster:
+        with cluster.as_current(), pytest.raises(ValueError, match=match):
+            small().fit(data, labels)
+        return
+    with pytest.raises(ValueError, match=match):
+        small().fit(data, labels)
+    for estimator in fitted:
+        with pytest.raises(ValueError, match=match):
+            estimator.transform(data).compute()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("container", [zarr.array, da.from_array])
+def test_nan_in_blocks_is_refused(value, container):
+    images = X.copy()
+    images[123, 4, 4] = value
+    rows = container(images.reshape(len(X), -1), chunks=(70, 64))
+    images = container(images, chunks=(70, 8, 8))
+    match = "Input X contains (NaN|infinity)"
+    for estimator in (SphericalKMeans(3, init="random"), RidgeHead(), KernelRidgeHead()):
+        with pytest.raises(ValueError, match=match):
+            estimator.fit(rows, y)
+        found = estimator.fit(ROWS, y)
+        with pytest.raises(ValueError, match=match):
+            np.asarray(found.predict(rows))
+    for estimator in (small(), PatchKMeansOrthogonalizer(3), TwoLayerConvEmbedder(3)):
+        with pytest.raises(ValueError, match=match):
+            estimator.fit(images, y)
+        found = estimator.fit(X, y)
+        with pytest.raises(ValueError, match=match):
+            np.asarray(found.transform(images))
+
+
+# Heads and parts
+
+
+@pytest.mark.parametrize("head", [Ridge(), KMeans(3), OneClassSVM()])
+def test_heads_that_are_no_classifiers_are_refused(head):
+    with pytest.raises(ValueError, match="is not valid: it takes a classifier"):
+        small(head=head).fit(X, y)
+
+
+@pytest.mark.parametrize("n_labels", [2, 3, 10])
+@pytest.mark.parametrize(
+    "head", [SVC(kernel="linear"), NuSVC(kernel="linear", nu=0.1), LinearSVC(), Perceptron(),
+             LogisticRegression(), RidgeClassifier()],
+    ids=str,
+)  # fmt: skip
+def test_exported_heads_have_one_score_for_each_class(head, n_labels):
+    chosen = y < n_labels
+    clf = small(n_layers=1, head=head).fit(X[chosen], y[chosen])
+    if n_labels > 2 and isinstance(head, (SVC, NuSVC)):  # one score for each pair of classes
+        with pytest.raises(ValueError, match="do not give one score for each class"):
+            clf.to_torch()
+        return
+    with torch.no_grad():
+        scores = clf.to_torch()(torch.from_numpy(X[chosen][:, None])).numpy()
+    index = scores[:, 0] > 0 if n_labels == 2 else scores.argmax(axis=1)
+    assert_array_equal(clf.classes_[index.astype(int)], clf.predict(X[chosen]))
+
+
+@pytest.mark.parametrize("patch_size", [18, 99, (3, 40)])
+def test_patches_much_larger_than_images_are_refused(patch_size):
+    with pytest.raises(ValueError, match="more than twice as large as the 8x8 image"):
+        small(patch_size=patch_size).fit(X, y)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_the_advice_on_tiling_is_no_padding_that_is_set(padding):
+    with pytest.raises(ValueError, match="does not tile") as raised:
+        PatchKMeansOrthogonalizer(4, 3, stride=4, padding=padding).fit(X)
+    assert ("or use padding='same'" in str(raised.value)) == (padding == "valid")
+
+
+def test_parts_that_are_not_given_are_reached_by_name():
+    clf = LayerwiseCNNClassifier().set_params(orthogonalizer1__bias=0.5)
+    assert clf.orthogonalizer[0].bias == 0.5
+    assert clf.orthogonalizer[1] is None
+    clf = LayerwiseCNNClassifier(orthogonalizer=[PatchKMeansOrthogonalizer(), None])
+    assert clf.set_params(orthogonalizer2__bias=0.5).orthogonalizer[1].bias == 0.5
+    clf = LayerwiseCNNClassifier(embedder=[TwoLayerConvEmbedder(), None])
+    assert clf.set_params(**clf.get_params()).embedder[1] is None
+    clf = LayerwiseCNNClassifier().set_params(embedder1__max_iter=7)
+    assert clf.embedder[0].max_iter == 7
+    assert clf.embedder[1] is None
+
+
+def test_an_unknown_nested_parameter_changes_nothing():
+    head = LogisticRegression(C=2.0)
+    clf = LayerwiseCNNClassifier(head=head)
+    for unknown in ("orthogonalizer__nonsense", "nonsense", "head__nonsense", "embedder3__bias"):
+        with pytest.raises(ValueError, match="Invalid parameter"):
+            clf.set_params(**{"head__C": 9.0, unknown: 1})
+        assert head.C == 2.0
+        assert clf.orthogonalizer is None
+
+
+def test_looking_at_a_classifier_draws_nothing():
+    rng = np.random.RandomState(0)
+    clf = small(random_state=rng)
+    before = rng.get_state()[2]
+    clf._repr_html_()
+    clf.to_pipeline()
+    repr(clf)
+    assert rng.get_state()[2] == before
+
+
+# Numbers
+
+
+def test_a_singular_kernel_of_centers_is_warned_of():
+    Z = np.random.default_rng(0).standard_normal((50, 4))
+    Z, labels = np.r_[Z, Z], np.arange(100) % 2
+    head = KernelRidgeHead(1e-300, n_centers=80, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="singular to rounding"):
+        head.fit(Z, labels)
+    assert np.isfinite(head.decision_function(Z)).all()
+
+
+@pytest.mark.parametrize("solver", ["gd", "sgd", "adam"])
+def test_embedders_learn_where_gradients_are_off(solver):
+    embedder = TwoLayerConvEmbedder(3, solver=solver, max_iter=3, random_state=0)
+    expected = embedder.fit(X, y).kernels_
+    with torch.no_grad():
+        found = embedder.fit(X, y).kernels_
+        assert not torch.is_grad_enabled()
+    assert_array_equal(found, expected)
+
+
+def test_a_model_of_another_version_is_loaded_with_a_warning(fitted):
+    data = pickle.dumps(fitted)
+    assert_array_equal(pickle.loads(data).predict(X), fitted.predict(X))
+    version = skhier.__version__.encode()
+    with pytest.warns(UserWarning, match="was saved by skhier .* and is loaded by skhier"):
+        pickle.loads(data.replace(version, b"9" * len(version)))
