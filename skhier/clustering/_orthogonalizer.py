@@ -90,7 +90,8 @@ class PatchKMeansOrthogonalizer(
         minimum: 0 for most images with values from 0. It moves with the images, so codes
         stay the same when a constant is added to a channel. 'auto' is 'dark' for images
         of at most 4 channels; it is 0 for codes, which have more, and with `whiten_eps=None`,
-        where patches are not changed.
+        where patches are not changed. In the first layer of :class:`LayerwiseCNNClassifier`,
+        'auto' is 'dark' for any number of channels, and 0 in the others.
 
     encoding : {'one_hot', 'relu', 'crelu'}, default='crelu'
         The code of a patch x, with centroids :math:`c_j`:

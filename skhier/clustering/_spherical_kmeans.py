@@ -175,7 +175,8 @@ class SphericalKMeans(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples; only their directions matter.
+            Samples; only their directions matter. Sparse matrices are not supported: products
+            with centers, which are dense, take most of the time.
 
         y : None
             Ignored.
