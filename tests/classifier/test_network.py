@@ -10,7 +10,7 @@ from torch import nn
 from skhier import LayerwiseCNNClassifier
 from skhier import PatchKMeansOrthogonalizer as Phi
 from skhier._base import _device
-from skhier.classifier._network import WeightedPool2d
+from skhier.clustering._export import WeightedPool2d
 
 SMALL = {"n_clusters": 12, "n_components": 5, "random_state": 0}
 

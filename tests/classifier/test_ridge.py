@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skhier import RidgeHead
-from skhier._base._early_stopping import set_aside
+from skhier._base._early_stopping import split_validation
 
 EXACT = {"tol": 1e-13, "max_iter": 500}
 
@@ -90,7 +90,7 @@ def test_early_stopping_keeps_the_best_iteration():
 def test_samples_set_aside_are_not_learned_from():
     X, y = data(2, n=100)
     head = RidgeHead(early_stopping=True, n_iter_no_change=500, random_state=0, **EXACT)
-    _, held = set_aside(len(X), 0.1, np.random.RandomState(0))
+    _, held = split_validation(len(X), 0.1, np.random.RandomState(0))
     assert len(held) == 10
     other = X.copy()
     other[held] = 1e3  # changes the scores on them, but not the solution at each step
