@@ -14,8 +14,9 @@ from skhier._base import _device
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Test processes share the cores.
-N_THREADS = max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+# Test processes share the cores: more threads than cores make a test many times as slow.
+N_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+N_THREADS = int(os.environ.get("OMP_NUM_THREADS", 0)) or max(1, os.cpu_count() // N_PROCESSES)
 torch.set_num_threads(N_THREADS)
 threadpool_limits(N_THREADS)
 
