@@ -29,7 +29,7 @@ def data(n_classes, n=300, n_features=12, seed=0):
 
 
 def circles(n, seed):
-    """Return two classes that no plane separates: a ball, and what surrounds it."""
+    """Return two classes that no plane separates: a ball and its outside."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, 6))
     return X, (np.square(X).sum(axis=1) > 5.35).astype(int)
