@@ -37,7 +37,8 @@ class ConjugateGradients:
     """
 
     def __init__(self, operator, right_side, n_watched, root=None):
-        self._operator, self._n_watched, self._root = operator, n_watched, root or _identity
+        self._operator, self._n_watched = operator, n_watched
+        self._root = root or (lambda columns: columns)
         right_side = self._root(right_side)
         self._residual = right_side.clone()
         self._direction = right_side.clone()
@@ -77,10 +78,6 @@ class ConjugateGradients:
         self._direction = self._residual + _ratio(square, self._square) * p
         self._square = square
         self.residuals.append(float(fraction.max().sqrt()))
-
-
-def _identity(columns):
-    return columns
 
 
 def _ratio(numerator, denominator):
