@@ -13,7 +13,7 @@ class Callback:
         """Do nothing after the fit."""
 
     def on_fit_task_begin(self, estimator, context):
-        """Do nothing at the begin of a task."""
+        """Do nothing at the start of a task."""
 
     def on_fit_task_end(self, estimator, context):
         """Do nothing at the end of a task."""

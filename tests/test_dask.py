@@ -88,9 +88,9 @@ def test_workers_that_are_threads_of_one_process_give_the_results_of_data_in_mem
 
 def test_a_pickled_chunk_in_bfloat16_is_unchanged():
     features = torch.arange(12, dtype=torch.bfloat16).reshape(4, 3)
-    again = pickle.loads(pickle.dumps(_dask._Chunk(features))).array
-    assert again.dtype == torch.bfloat16
-    assert torch.equal(again, features)
+    loaded = pickle.loads(pickle.dumps(_dask._Chunk(features))).array
+    assert loaded.dtype == torch.bfloat16
+    assert torch.equal(loaded, features)
 
 
 @each_case

@@ -29,7 +29,7 @@ def small():
 
 @pytest.fixture
 def brittle_cluster():
-    """Start two worker processes, which are started again if they are killed; yield a client."""
+    """Start two worker processes, which restart if they are killed; yield a client."""
     options = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     with LocalCluster(**options) as workers, Client(workers, set_as_default=False) as client:
         yield client

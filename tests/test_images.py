@@ -1,4 +1,4 @@
-"""Image shapes and bad input, for every estimator that takes images."""
+"""Image shapes and bad input, for all estimators that take images."""
 
 import numpy as np
 import pandas as pd

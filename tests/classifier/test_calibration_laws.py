@@ -1,4 +1,4 @@
-"""Temperatures of heads, compared with scores of samples that are left out."""
+"""Temperatures of heads, compared with the best ones for scores of left-out samples."""
 
 import numpy as np
 import pytest

@@ -36,7 +36,7 @@ BY_ADAM = TwoLayerConvEmbedder(loss="cross_entropy", solver="adam", max_iter=20)
 
 
 def make(**params):
-    """Return a small classifier with parameters, those of parts too, of which parts are cloned."""
+    """Return a small classifier with (nested) parameters; estimators among these are cloned."""
     params = {name: clone(value, safe=False) for name, value in (SMALL | params).items()}
     return LayerwiseCNNClassifier().set_params(**params)
 

@@ -56,9 +56,9 @@ def test_parameters_survive_clone_and_set_params(few, params):
     clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0, **params)
     assert text(clone(clf).get_params()) == text(clf.get_params())
     scores = clf.fit(*few).transform(few[0])
-    again = LayerwiseCNNClassifier().set_params(**clone(clf).get_params())
-    assert_array_equal(again.fit(*few).transform(few[0]), scores)
-    assert again.get_params().keys() == clf.get_params().keys()
+    other = LayerwiseCNNClassifier().set_params(**clone(clf).get_params())
+    assert_array_equal(other.fit(*few).transform(few[0]), scores)
+    assert other.get_params().keys() == clf.get_params().keys()
 
 
 def test_nested_parameters_reach_the_default_parts(few):

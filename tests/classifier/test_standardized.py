@@ -20,9 +20,9 @@ def data(n, n_features):
 
 
 def normal_equations(X, targets, weight, alpha):
-    """Return the matrix and the right side for standardized features, and their scale.
+    """Return the matrix and the right side of the normal equations, and the scale of features.
 
-    Constant features are 0.
+    Features are standardized; constant features are 0.
     """
     Z = X - np.average(X, axis=0, weights=weight)
     scale = np.sqrt(np.average(Z**2, axis=0, weights=weight))

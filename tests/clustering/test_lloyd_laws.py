@@ -1,4 +1,4 @@
-"""When Lloyd's iterations end, and among which samples first centers are chosen."""
+"""The end of Lloyd's iterations, and the samples that first centers are chosen from."""
 
 import numpy as np
 import pytest

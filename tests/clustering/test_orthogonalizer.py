@@ -72,7 +72,7 @@ def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten
     size = phi.cluster_centers_.shape[1:3]
     pads = [p for s in size for p in ((s - 1) // 2, s - 1 - (s - 1) // 2)]
     patches = patches_of(X - phi.border_, size, (1, 1), pads).reshape(60, 6, 8, -1)
-    if whiten_eps:  # all patches are clustered, so the statistics are those of all
+    if whiten_eps:  # all patches are clustered, so these are the statistics of all
         rows = patches.reshape(-1, patches.shape[-1])
         values, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
         gains = 1 / np.sqrt(values + whiten_eps * values.mean())
