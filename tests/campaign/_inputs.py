@@ -219,7 +219,7 @@ WEIGHTS = {
     "ints": lambda w: np.ceil(w).astype(int),
     "bytes": lambda w: np.ceil(w).astype("u1"),
     "is first": lambda w: np.arange(len(w)) < len(w) - 1,
-    "some zero": lambda w: w * (np.arange(len(w)) % 3 > 0),
+    "a third zero": lambda w: w * (np.arange(len(w)) % 3 > 0),
     "one": lambda w: 1.0 * (np.arange(len(w)) == 1),
     "equal": lambda w: np.full(len(w), 0.1),
     "single": lambda w: w.astype("f4"),

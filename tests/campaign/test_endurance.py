@@ -15,7 +15,7 @@ from skhier import HierarchicalSampler
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 N_SAMPLES = 2000 * settings.default.max_examples  # 10^7 in the long profile
 N_FITS = max(20, settings.default.max_examples // 5)  # 1,000 in the long profile
-TOLERANCE = 4 * 2**20  # of the median of the last third over that of the first
+TOLERANCE = 4 * 2**20  # excess of the last third's median over the first third's
 
 
 def resident_bytes():

@@ -190,7 +190,7 @@ def test_interrupts_at_any_time_change_nothing(case, is_fitted):
             except BaseException:  # NumPy's C code turns an interrupt into other errors
                 has_failed = True
             trial.assert_unharmed(has_failed, expected, delay)
-        gc.collect()  # interrupted generators of scikit-learn set what they found
+        gc.collect()  # interrupted generators of scikit-learn restore their settings
 
 
 def fit_until_killed(case, started, folder):
