@@ -31,7 +31,8 @@ class LineCounter:
     Parameters
     ----------
     line : int or None
-        Number of the line before which to call `action`; None is none.
+        Number of the line before which to call `action`, or before the first later line at which
+        no exception is handled; None is none.
     action : callable
         Function without arguments.
 
@@ -52,7 +53,10 @@ class LineCounter:
 
     def _on_line(self, frame, event, arg):
         self.count += event == "line"
-        if self.count == self._line and self.place is None:
+        is_due = self._line is not None and self.count >= self._line and self.place is None
+        # If a trace function raises at the end of an except clause, CPython 3.11 keeps the
+        # exception of the clause, and with it all frames and their files.
+        if is_due and sys.exception() is None:
             self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             self._action()
         return self._on_line
