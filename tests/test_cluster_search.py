@@ -1,4 +1,4 @@
-"""Searches whose fits run on a cluster, by joblib's backends: the same results as here."""
+"""Parameter searches whose fits run on a cluster, by a backend of joblib."""
 
 import os
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def ray_backend(request):
 
 @pytest.fixture(scope="module")
 def ray_cluster():
-    """Two worker processes of Ray, which reports to nobody that it is used."""
+    """Start two worker processes of Ray, without its reports of usage."""
     ray = pytest.importorskip("ray")
     from ray.util.joblib import register_ray
 
@@ -56,23 +56,27 @@ def ray_cluster():
     ],
     ids=["grid", "halving"],
 )
-def test_a_search_on_a_cluster_finds_what_it_finds_here(digits, request, search, backend):
+def test_a_search_on_a_cluster_has_the_results_of_a_search_in_this_process(
+    digits, request, search, backend
+):
     X, _, y, _ = digits
     X, y = X[:300], y[:300]
     clf = LayerwiseCNNClassifier(n_components=8, random_state=0)
     clf.set_params(orthogonalizer__n_patches=2000)
     this_process = os.getpid()
 
-    def score_elsewhere(clf, X, y):
+    def score_in_another_process(clf, X, y):
         assert os.getpid() != this_process
         return clf.score(X, y)
 
-    here = search(clf, cv=2).fit(X, y)
+    local = search(clf, cv=2).fit(X, y)
     with backend(request):
-        there = search(clf, cv=2, n_jobs=2, scoring=score_elsewhere, error_score="raise").fit(X, y)
-    assert there.best_params_ == here.best_params_
-    scores = [name for name in here.cv_results_ if "score" in name and "time" not in name]
+        remote = search(
+            clf, cv=2, n_jobs=2, scoring=score_in_another_process, error_score="raise"
+        ).fit(X, y)
+    assert remote.best_params_ == local.best_params_
+    scores = [name for name in local.cv_results_ if "score" in name and "time" not in name]
     for name in scores:
-        assert_array_equal(there.cv_results_[name], here.cv_results_[name])
-    assert here.cv_results_["mean_test_score"].std() > 0
-    assert_array_equal(there.predict(X), here.predict(X))
+        assert_array_equal(remote.cv_results_[name], local.cv_results_[name])
+    assert local.cv_results_["mean_test_score"].std() > 0
+    assert_array_equal(remote.predict(X), local.predict(X))

@@ -1,10 +1,11 @@
-"""Workers of a cluster that are killed while a fit runs, one or all."""
+"""Fits on a cluster whose workers are killed."""
 
 import os
 import signal
 
 import dask.array as da
 import pytest
+from callbacks import Callback
 from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
@@ -16,7 +17,7 @@ CHUNKED = da.from_array(X, chunks=(100, 8, 8))
 
 
 def small():
-    # Gradient descent goes over the data again and again, as the head does.
+    # Gradient descent reads the data in every step, as the head does.
     return LayerwiseCNNClassifier().set_params(
         n_clusters=16,
         orthogonalizer__n_patches=2000,
@@ -28,22 +29,27 @@ def small():
 
 @pytest.fixture
 def brittle_cluster():
-    """A client of two worker processes that are started again when they are killed."""
+    """Start two worker processes, which restart if they are killed; yield a client."""
     options = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     with LocalCluster(**options) as workers, Client(workers, set_as_default=False) as client:
         yield client
 
 
-class Killer:
-    """A callback that kills a worker process at the first tasks of given estimators and names.
+class Killer(Callback):
+    """Callback that kills a worker process when given tasks begin for the first time.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Client of the workers.
+    stages : list of tuple of str
+        Class of the estimator and name of each task.
 
     Attributes
     ----------
     killed : list of tuple of str
-        Those of the tasks in which a worker was killed.
+        The tasks in which a worker was killed, so far.
     """
-
-    max_propagation_depth = None
 
     def __init__(self, client, stages):
         self._client, self._stages, self.killed = client, stages, []
@@ -52,18 +58,9 @@ class Killer:
         stage = type(estimator).__name__, context.task_name
         if stage in self._stages and stage not in self.killed:
             pids = self._client.run(os.getpid)
-            # While the task runs: a signal that is sent now arrives at once.
             victim = sorted(pids.values())[len(self.killed) % len(pids)]
             self.killed.append(stage)
             os.kill(victim, signal.SIGKILL)
-
-    def on_fit_task_end(self, estimator, context):
-        pass
-
-    def setup(self, estimator, context):
-        pass
-
-    teardown = setup
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot be killed by a signal")

@@ -1,4 +1,4 @@
-"""Image shapes and bad input, the same for every estimator that takes images."""
+"""Image shapes and bad input, for all estimators that take images."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def fitted(estimator, X, y, **params):
 
 
 @every_estimator
-def test_layouts_are_equivalent(estimator, gray):
+def test_images_may_have_a_channel_axis_or_be_flat(estimator, gray):
     X, y = gray
     expected = fitted(estimator, X, y).transform(X)
     layouts = {None: X[..., None], (6, 8): X.reshape(40, 48), (6, 8, 1): X.reshape(40, 48)}
@@ -47,7 +47,7 @@ def test_layouts_are_equivalent(estimator, gray):
 
 
 @every_estimator
-def test_read_only_and_memory_mapped_images(estimator, gray, tmp_path):
+def test_memory_mapped_images_give_the_results_of_images_in_memory(estimator, gray, tmp_path):
     X, y = gray
     expected = fitted(estimator, X, y).transform(X)
     np.save(tmp_path / "X.npy", X)
@@ -70,7 +70,7 @@ def test_read_only_and_memory_mapped_images(estimator, gray, tmp_path):
         (lambda X: X[:0], {}, "0 sample|minimum of 1"),
     ],
 )
-def test_bad_images_in_fit(estimator, gray, change, params, message):
+def test_bad_images_are_refused_in_fit(estimator, gray, change, params, message):
     X, y = gray
     X = change(X)
     with pytest.raises(ValueError, match=message):
@@ -87,14 +87,14 @@ def test_bad_images_in_fit(estimator, gray, change, params, message):
         ((5, 1, 6, 8, 1), "but X has 5 dimensions"),
     ],
 )
-def test_other_geometry_in_transform(estimator, gray, shape, message):
+def test_images_of_another_shape_are_refused_in_transform(estimator, gray, shape, message):
     model = fitted(estimator, *gray)
     with pytest.raises(ValueError, match=message):
         model.transform(np.zeros(shape))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS[2:], ids=lambda e: type(e).__name__)
-def test_bad_labels(estimator, gray):
+def test_bad_labels_are_refused(estimator, gray):
     X, y = gray
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         fitted(estimator, X, y[:-1])
@@ -110,7 +110,7 @@ def test_string_labels_are_predicted(gray):
     assert set(clf.predict(X)) <= {"no", "yes"} == set(clf.classes_)
 
 
-def test_flatten_and_back(gray):
+def test_flattened_images_are_restored_by_inverse_transform(gray):
     X, _ = gray
     flatten = Flatten().fit(X)
     assert_array_equal(flatten.transform(X), X.reshape(40, 48))
@@ -118,7 +118,7 @@ def test_flatten_and_back(gray):
 
 
 @every_estimator
-def test_big_endian_frames(estimator, gray):
+def test_data_frames_of_big_endian_columns_give_the_results_of_arrays(estimator, gray):
     X, y = gray
     X = X.reshape(40, 48)
     columns = {f"x{i}": column.astype(">f8") for i, column in enumerate(X.T)}
@@ -129,7 +129,7 @@ def test_big_endian_frames(estimator, gray):
 
 @every_estimator
 @pytest.mark.parametrize("flat", [False, True])
-def test_what_numpy_cannot_have_is_refused_by_name(estimator, gray, flat):
+def test_tensors_and_lists_that_numpy_cannot_convert_are_refused_by_name(estimator, gray, flat):
     X, y = gray
     tensor = torch.tensor(X.reshape(40, 48) if flat else X)
     for unusable in (tensor.clone().requires_grad_(), tensor.bfloat16()):
@@ -145,7 +145,7 @@ def test_the_largest_numbers_are_checked_without_a_warning():
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=lambda e: type(e).__name__)
-def test_ints_of_numpy_are_ints(estimator, gray):
+def test_parameters_may_be_small_ints_of_numpy(estimator, gray):
     X, y = gray
     ints = {
         k: v for k, v in estimator.get_params(deep=False).items() if type(v) is int and 0 < v < 256

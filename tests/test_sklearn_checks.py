@@ -1,7 +1,7 @@
-"""scikit-learn's own checks on every estimator, with default parameters and others.
+"""scikit-learn's checks of every estimator, with default parameters and others.
 
-One is expected to fail, where parts of the data are drawn or set aside by index: there samples
-with weights are the same as copies of them only in expectation.
+One check is expected to fail where samples are drawn or set aside by index: there a sample of
+weight two equals two copies only in expectation.
 """
 
 import pytest
@@ -47,28 +47,29 @@ ESTIMATORS = [getattr(skhier, name)() for name in skhier.__all__] + [
     LayerwiseCNNClassifier(mirror=True),
     RidgeHead(early_stopping=True, max_iter=5),
     LayerwiseCNNClassifier(head="kernel"),
-    # The check of weights of classes lets trees have no leaf of little weight.
+    # scikit-learn's check of class weights sets this parameter where it finds it, which it does
+    # not in a part.
     LayerwiseCNNClassifier(head=DecisionTreeClassifier(min_weight_fraction_leaf=0.01)),
 ]
 
 
 def expected_failures(estimator):
-    """Checks that must fail, and why."""
+    """Return the checks that must fail for an estimator, with the reason."""
     params = estimator.get_params()
-    why = None
+    reason = None
     if params.get("n_patches") == 12:
-        why = "patches are drawn by the index of images"
+        reason = "patches are drawn by the index of images"
     elif type(params.get("kmeans")) in (KMeans, MiniBatchKMeans):
-        why = "scikit-learn's k-means draws its first centers by index"
+        reason = "scikit-learn's k-means draws its first centers by index"
     elif params.get("solver") == "sgd":
-        why = "batches are drawn by the index of images"
+        reason = "batches are drawn by the index of images"
     elif params.get("early_stopping") is True:
-        why = "samples are set aside by index"
-    return {"check_sample_weight_equivalence_on_dense_data": why} if why else {}
+        reason = "samples are set aside by index"
+    return {"check_sample_weight_equivalence_on_dense_data": reason} if reason else {}
 
 
-# Some checks have fewer distinct samples than clusters, which is rightly warned of.
+# Checks with fewer distinct samples than clusters cause this warning, as they should.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
-def test_sklearn_check(estimator, check):
+def test_estimators_pass_the_checks_of_scikit_learn(estimator, check):
     check(estimator)

@@ -23,6 +23,8 @@ class Moments(Accumulator):
         Number of columns.
     dtype : torch.dtype
         Precision of the differences.
+    n_channels : int or None
+        Number of channels, the last axis of the columns; None if each column is its own channel.
 
     Attributes
     ----------
@@ -30,8 +32,9 @@ class Moments(Accumulator):
         Moments of the rows so far.
     """
 
-    def __init__(self, n_columns, dtype=torch.float64):
-        self._n_rows, self._weight, self._dtype = 0, 0.0, dtype
+    def __init__(self, n_columns, dtype=torch.float64, n_channels=None):
+        self._n_rows, self._weight = 0, 0.0
+        self._dtype, self._n_channels = dtype, n_channels or n_columns
         self.mean, self._squares = torch.zeros(2, n_columns, dtype=torch.float64)
 
     def add(self, x, weight=None, *others):
@@ -59,7 +62,7 @@ class Moments(Accumulator):
         self._weight = total
 
     def __add__(self, other):
-        both = Moments(len(self.mean), self._dtype)
+        both = Moments(len(self.mean), self._dtype, self._n_channels)
         for part in (self, other):
             if part._weight:
                 both.merge(part._n_rows, part._weight, part.mean, part._squares)
@@ -76,17 +79,25 @@ class Moments(Accumulator):
 
         A column is constant if scikit-learn finds it so, or if it varies by rounding errors only.
         """
-        mean, deviation = self.mean.cpu(), self.variance.cpu().sqrt()
-        is_constant = is_constant_feature(deviation.numpy() ** 2, mean.numpy(), self._n_rows)
-        is_constant |= _is_rounding(deviation, mean.abs(), torch.finfo(self._dtype).eps).numpy()
-        return torch.where(torch.from_numpy(is_constant), torch.inf, deviation)
+        mean, variance = self.mean.cpu(), self.variance.cpu()
+        is_constant = is_constant_feature(variance.numpy(), mean.numpy(), self._n_rows)
+        size = (mean.square() + variance).sqrt().unflatten(0, (-1, self._n_channels)).amax(dim=0)
+        deviation = variance.sqrt().unflatten(0, (-1, self._n_channels))
+        is_constant |= _is_rounding(deviation, size, self._dtype).flatten().numpy()
+        return torch.where(torch.from_numpy(is_constant), torch.inf, deviation.flatten())
 
 
 def constant_columns(X):
-    """Return which columns of an array (n, n_columns) vary by rounding errors only."""
+    """Return which columns of an array (n, ..., n_channels) vary by rounding errors only."""
     low, high = X.min(axis=0), X.max(axis=0)
-    return _is_rounding(high - low, np.maximum(-low, high), np.finfo(X.dtype).eps)
+    size = np.maximum(-low, high).reshape(-1, X.shape[-1]).max(axis=0)
+    return _is_rounding(high - low, size, torch.from_numpy(X[:0]).dtype)
 
 
-def _is_rounding(spread, magnitude, eps):
-    return spread <= _ROUNDING_ULPS * eps * magnitude
+def _is_rounding(spread, size, dtype):
+    """Return which spreads (..., n_channels) are rounding errors.
+
+    Rounding errors of a code have the size of its channel, not of the difference to the bias that
+    is left of it at one position.
+    """
+    return spread <= _ROUNDING_ULPS * torch.finfo(dtype).eps * size

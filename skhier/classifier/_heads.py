@@ -98,10 +98,10 @@ def fit_head(head, features, y, weights, task):
     # constant features may round to less than 0; StandardScaler then divides by 1.
     routing = config_context(enable_metadata_routing=False)
     with task.subtask("head"), routing, np.errstate(invalid="ignore"):
-        X = features.collect().reshape(len(features), -1)
+        X = features.collect()
         is_constant = constant_columns(X)
         X[:, is_constant] = X[0, is_constant]  # rounding errors would be scaled to variance 1
-        head.fit(X, y, **_weight_params(head, weights.total))
+        head.fit(X.reshape(len(X), -1), y, **_weight_params(head, weights.total))
 
 
 def _weight_params(head, weight):

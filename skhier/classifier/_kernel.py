@@ -46,7 +46,7 @@ class Coordinates(NamedTuple):
         """Return the coordinates that standardize rows (n, ...) of features with weights."""
         n_features = prod(rows.shape[1:])
         powers = Operator(_Power(power, weight.dtype), (n_features,), weight.dtype, ROWS)
-        moments = Moments(n_features, weight.dtype)
+        moments = Moments(n_features, weight.dtype, rows.shape[-1])
         moments = rows.map(powers).accumulate(moments, weight)
         mean, scale = (x.to(weight.dtype) for x in (moments.mean, moments.deviation))
         n_varying = max(1, int(scale.isfinite().sum()))

@@ -118,6 +118,7 @@ class StandardizedFeatures:
         self._n_features = prod(rows.shape[1:])
         self._narrow, self._wide = torch_dtype(rows.dtype), weight.dtype
         self.center = torch.zeros(self._n_features, dtype=self._wide)
+        self._n_channels, self.scale = rows.shape[-1], torch.zeros(())
         self._measure(table, labels, probes)
         offsets = self.mean / self.scale
         if offsets.square().mean() > _MAX_OFFSET**2:
@@ -127,13 +128,16 @@ class StandardizedFeatures:
             self._measure(table, labels, probes)
 
     def _measure(self, table, labels, probes):
-        """Compute mean, scale and right side in one pass."""
+        """Compute mean, scale and right side in one pass; constants remain constants."""
         n_columns = table.shape[1] + (0 if probes is None else probes.shape[1])
-        moments = Moments(self._n_features, self._wide)
+        moments = Moments(self._n_features, self._wide, self._n_channels)
         targets = _Adjoint(partial(_targets, table), n_columns, self._n_features, self._wide)
         sums, aligned = Accumulators(moments, targets), (self._weight, labels, probes)
         moments, targets = self._rows.accumulate(sums, *aligned, batch_size=_WIDE_ROWS).parts
-        self.mean, self.scale = moments.mean.to(self._wide), moments.deviation.to(self._wide)
+        deviation = moments.deviation.to(self._wide)
+        # Without their mean, rounding errors of constants are not told from features.
+        self.scale = torch.where(self.scale.isinf(), torch.inf, deviation)
+        self.mean = moments.mean.to(self._wide)
         self.right_side = targets.standardized(self.mean, self.scale)
 
     def normal(self, W, penalty=0.0):

@@ -1,4 +1,4 @@
-"""A call with arguments of which up to two are odd, and what it owes whoever makes it."""
+"""Calls with up to two odd arguments, and assertions about their results and errors."""
 
 import re
 import traceback
@@ -15,40 +15,37 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 
 class Subject(NamedTuple):
-    """A public callable and strategies for right values of its arguments.
+    """Public callable, with strategies for its arguments.
 
     Attributes
     ----------
     function : callable
-        What is called.
+        The callable.
     table : dict
-        For each argument, a strategy for right values.
+        Strategy for valid values of each argument.
     required : tuple of str
         Arguments without a default.
-    countable : tuple of str
-        Arguments that may be larger than what memory could hold.
-    errors : tuple of exceptions
-        Those that its docstring documents besides ValueError and TypeError.
+    unbounded : tuple of str
+        Arguments that may be larger than memory.
     """
 
     function: Callable
     table: dict
     required: tuple = ()
-    countable: tuple = ()
-    errors: tuple = ()
+    unbounded: tuple = ()
 
 
 @st.composite
 def arguments(draw, subject, odd=None):
-    """(arguments, names of the odd ones) of a subject: none is odd, one, or two."""
+    """Draw (arguments, names of the odd ones) of a subject; none, one or two are odd."""
     names = sorted(subject.table)
     if odd is None:
         n_odd = draw(st.sampled_from([0, 1, 1, 2])) if names else 0
         odd = draw(st.sets(st.sampled_from(names), max_size=n_odd)) if n_odd else set()
-    some_names = st.sets(st.sampled_from(names), max_size=6) if names else st.just(set())
-    given = odd | set(subject.required) | draw(some_names)
+    optional = st.sets(st.sampled_from(names), max_size=6) if names else st.just(set())
+    given = odd | set(subject.required) | draw(optional)
     values = {
-        name: draw((odd_values | huge_values) if name in subject.countable else odd_values)
+        name: draw((odd_values | huge_values) if name in subject.unbounded else odd_values)
         if name in odd
         else draw(subject.table[name])
         for name in sorted(given)
@@ -56,24 +53,38 @@ def arguments(draw, subject, odd=None):
     return values, odd
 
 
-# Warnings that are scikit-learn's to give.
-_OF_SCIKIT_LEARN = (
+# Warnings of scikit-learn's checks of X and y.
+_SKLEARN_WARNINGS = (
     "X does not have valid feature names|X has feature names, but|A column-vector y was passed|"
     "The number of unique classes is greater than 50%"
 )
 
 
-def is_ours(warning):
-    """Whether a warning is one that a docstring documents, or scikit-learn's to give."""
+def is_allowed(warning):
+    """Return whether a docstring documents a warning, or scikit-learn's checks give it."""
     return issubclass(warning.category, ConvergenceWarning | DataConversionWarning) or re.search(
-        _OF_SCIKIT_LEARN, str(warning.message)
+        _SKLEARN_WARNINGS, str(warning.message)
     )
 
 
 def call(function, args, names, errors=(), others=()):
-    """What the function returns for the arguments (a dict), or the error that it may raise.
+    """Return the result of a call, or the error that it raises.
 
-    `names` are those that an error must name one of; `others`, what it may not change either.
+    Assert that the call changes neither its arguments nor the process, that it gives no
+    undocumented warning, and that the message of a ValueError or TypeError names a parameter.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+    args : dict
+        Its arguments.
+    names : set of str
+        Names of parameters, one of which the message of an error must contain.
+    errors : tuple of exceptions
+        Documented exceptions other than ValueError and TypeError.
+    others : dict
+        Other objects that the call may not change.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -82,25 +93,25 @@ def call(function, args, names, errors=(), others=()):
                 result = function(**args)
             except (ValueError, TypeError, *errors) as error:
                 result = error
-    foreign = [str(warning) for warning in caught if not is_ours(warning)]
-    assert not foreign, foreign
+    undocumented = [str(warning) for warning in caught if not is_allowed(warning)]
+    assert not undocumented, undocumented
     if isinstance(result, Exception) and not isinstance(result, errors):
         any_name = "|".join(map(re.escape, names))
         named = re.search(rf"(?<!\w)({any_name})(?!\w)", str(result))
-        if not named and not is_of_scikit_learn(result):
+        if not named and not is_from_sklearn(result):
             raise AssertionError(f"{result!r} names none of {sorted(names)}") from result
     return result
 
 
-def is_of_scikit_learn(error):
-    """Whether an error comes from scikit-learn's checks, or from what they call."""
+def is_from_sklearn(error):
+    """Return whether scikit-learn, or a library that it called, raised an error."""
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    rooms = [file for file in files if "/skhier/" in file or "/sklearn/" in file]
-    return "/sklearn/" in rooms[-1]
+    files = [file for file in files if "/skhier/" in file or "/sklearn/" in file]
+    return "/sklearn/" in files[-1]
 
 
 def assert_no_nan(result, allow_infinite=True):
-    """A result is never NaN, nor infinite unless that is allowed."""
+    """Assert that a result holds no NaN, and nothing infinite unless that is allowed."""
     if isinstance(result, torch.Tensor):
         result = result.detach().numpy()
     if isinstance(result, list | tuple):

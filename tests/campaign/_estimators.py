@@ -1,4 +1,4 @@
-"""The estimators: right values of their parameters, and what is done with a fitted one."""
+"""Estimators: strategies for their parameters, and uses of a fitted estimator."""
 
 import pickle
 from copy import deepcopy
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from _calls import Subject
 from _inputs import images, wrong_images
-from _odd import counts, made, reals, seeds
+from _odd import built_by, counts, reals, seeds
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -27,30 +27,30 @@ from skhier import (
 )
 
 booleans = st.sampled_from([True, False, np.True_, np.False_])
-random_states = counts(0, 99) | made(lambda: None, lambda: np.random.RandomState(0))
-devices = made(lambda: "auto", lambda: "cpu", lambda: torch.device("cpu"))
+random_states = counts(0, 99) | built_by(lambda: None, lambda: np.random.RandomState(0))
+devices = built_by(lambda: "auto", lambda: "cpu", lambda: torch.device("cpu"))
 image_shapes = st.sampled_from([None, None, (2, 2), (3, 4), (2, 2, 3), [4, 4], np.array([2, 3, 1])])
 pairs = counts(1, 3) | st.sampled_from([(1, 2), (2, 1), (2, 2), [1, 1], np.array([2, 1])])
 precisions = st.sampled_from(["auto", "float32", "bfloat16"])
-early = {
+early_stopping = {
     "early_stopping": booleans,
     "validation_fraction": reals(0.1, 0.5, 0.9),
     "n_iter_no_change": counts(1, 3),
 }
-ours = {"image_shape": image_shapes, "device": devices, "random_state": random_states}
+shared = {"image_shape": image_shapes, "device": devices, "random_state": random_states}
 
-CLASS_WEIGHTS = made(
+CLASS_WEIGHTS = built_by(
     *(lambda: None, lambda: "balanced", lambda: "balanced", dict, lambda: {0: 2.0, 1: 0.5}),
     *(lambda: {0: 2}, lambda: {1: np.float32(0.1)}, lambda: {"one": 2.0}, lambda: {True: 3}),
     *(lambda: {0: 1e-300}, lambda: {1: 1e300}, lambda: {0: 1e-320}, lambda: {0: np.uint8(2)}),
-    # These are no weights of classes.
+    # The others are invalid.
     *(lambda: {7: 1.0}, lambda: {None: 1.0}, lambda: {"a": 1, 0: 1}, lambda: {(0, 1): 2.0}),
     *(lambda: {0: -1.0}, lambda: {1: 0}, lambda: {0: np.nan}, lambda: {0: np.inf}),
     *(lambda: {0: None}, lambda: {0: "2"}, lambda: {0: "a"}, lambda: {0: [1, 2]}, lambda: {0: 1j}),
     *(lambda: {0: 10**400}, lambda: {np.nan: 1.0}, lambda: {0: torch.tensor(2.0)}),
     *(lambda: "balanced_subsample", lambda: [{0: 1.0}]),
 )
-KMEANS = made(
+KMEANS = built_by(
     lambda: None,
     lambda: SphericalKMeans(n_init=2, max_iter=3),
     lambda: KMeans(n_init=1, max_iter=3),
@@ -66,7 +66,7 @@ PARAMETERS = {
     Flatten: {"image_shape": image_shapes},
     SphericalKMeans: {
         "n_clusters": counts(1, 4),
-        "init": made(
+        "init": built_by(
             *(lambda: "k-means++", lambda: "random", lambda: np.eye(2, 4), lambda: [[1, 2]])
         ),
         "n_init": counts(1, 2),
@@ -92,7 +92,7 @@ PARAMETERS = {
         "kmeans": KMEANS,
         "batch_size": counts(1, 3) | st.none(),
         "precision": precisions,
-        **ours,
+        **shared,
     },
     TwoLayerConvEmbedder: {
         "n_components": counts(1, 4),
@@ -105,15 +105,15 @@ PARAMETERS = {
         "train_readout": booleans | st.just("auto"),
         "scale_channels": booleans,
         "batch_size": counts(1, 5),
-        **early,
-        **ours,
+        **early_stopping,
+        **shared,
     },
     RidgeHead: {
         "alpha": reals(0.3, 0, 10.0),
         "max_iter": counts(1, 8),
         "tol": reals(0, 1e-3, 0.9),
         "class_weight": CLASS_WEIGHTS,
-        **early,
+        **early_stopping,
         "random_state": random_states,
     },
     KernelRidgeHead: {
@@ -132,18 +132,18 @@ PARAMETERS = {
         "patch_size": pairs | st.sampled_from([None, "auto", [1, 2], [(1, 2), 1]]),
         "pool_size": pairs | st.sampled_from([None, "auto", [1, 2]]),
         "n_components": counts(1, 3) | st.sampled_from([[2, 2], [2, None]]),
-        "orthogonalizer": made(
+        "orthogonalizer": built_by(
             lambda: None,
             lambda: PatchKMeansOrthogonalizer(encoding="one_hot", whiten_eps=None),
             lambda: PatchKMeansOrthogonalizer(kmeans=KMeans(n_init=1, max_iter=3), bias=0.0),
             lambda: [PatchKMeansOrthogonalizer(pooling="max"), None],
         ),
-        "embedder": made(
+        "embedder": built_by(
             lambda: None,
             lambda: TwoLayerConvEmbedder(max_iter=2, loss="cross_entropy", solver="adam"),
             lambda: [TwoLayerConvEmbedder(scale_channels=False), None],
         ),
-        "head": made(
+        "head": built_by(
             *(lambda: "ridge", lambda: "ridge", lambda: RidgeHead(max_iter=3, early_stopping=True)),
             *(lambda: "kernel", lambda: KernelRidgeHead(n_centers=3)),
             *(DecisionTreeClassifier, lambda: LogisticRegression(max_iter=1000)),
@@ -152,7 +152,7 @@ PARAMETERS = {
         "mirror": booleans,
         "memory_limit": st.sampled_from([None, 10**9, "100MB", "20MiB"]),
         "precision": precisions,
-        **ours,
+        **shared,
     },
     HierarchicalSampler: {
         "n_levels": counts(1, 2),
@@ -179,7 +179,7 @@ PARAMETERS = {
         "random_state": random_states,
     },
 }
-COUNTABLE = (
+UNBOUNDED = (
     *("n_clusters", "stride", "pool_size", "batch_size", "n_patches"),
     *("init_size", "image_shape", "n_iter_no_change", "random_state"),
     *("alpha", "tol", "bias", "border", "memory_limit", "device"),
@@ -190,17 +190,17 @@ TAKES_WEIGHTS = (*NEEDS_LABELS, PatchKMeansOrthogonalizer, SphericalKMeans)
 
 
 def subject(estimator_class):
-    """The constructor of an estimator."""
-    countable = () if estimator_class is HierarchicalSampler else COUNTABLE
-    # By default layers are wide: seconds, not milliseconds.
+    """Return the constructor of an estimator as a :class:`Subject`."""
+    unbounded = () if estimator_class is HierarchicalSampler else UNBOUNDED
+    # Layers of the default width take seconds, not milliseconds.
     required = ("n_clusters", "n_components") if estimator_class is LayerwiseCNNClassifier else ()
-    return Subject(estimator_class, PARAMETERS[estimator_class], required, countable)
+    return Subject(estimator_class, PARAMETERS[estimator_class], required, unbounded)
 
 
-# What any X of `fit` has, and the other methods that take images.
+# Methods that accept the X of any fit, and all methods that take images.
 MAPS_IMAGES = ("transform", "predict", "decision_function", "predict_proba")
 READS_IMAGES = (*MAPS_IMAGES, "inverse_transform")
-LOOKS = {
+USES_WITHOUT_DATA = {
     "clone": clone,
     "pickle": lambda estimator: pickle.loads(pickle.dumps(estimator)),
     "deepcopy": deepcopy,
@@ -216,7 +216,7 @@ LOOKS = {
 
 @cache
 def fitted_samplers():
-    """Samplers of different kinds, fitted once."""
+    """Return fitted samplers of different kinds."""
     common = {"patches_per_class": 2, "random_state": 0}
     return [
         HierarchicalSampler(1, patch_size=2, root_shape=(2, 2), **common).fit(),
@@ -228,9 +228,9 @@ def fitted_samplers():
 
 
 def methods(sampler):
-    """name -> Subject, the methods of a fitted sampler."""
-    shape = sampler._model.image_shape
-    drawn = {
+    """Return {name: Subject} of the methods of a fitted sampler."""
+    shape = sampler.sample(1, random_state=0)[0].shape[1:]
+    draws = {
         "n_samples": counts(1, 5),
         "random_state": random_states,
         "return_latents": booleans,
@@ -241,7 +241,7 @@ def methods(sampler):
     levels = counts(0, sampler.n_levels - 1)
     indices = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4)
     subjects = {
-        "sample": Subject(sampler.sample, drawn),
+        "sample": Subject(sampler.sample, draws),
         "sample_at": Subject(
             sampler.sample_at,
             {"indices": indices, "random_state": random_states, "return_latents": booleans},
@@ -249,7 +249,7 @@ def methods(sampler):
         ),
         "iter_batches": Subject(
             lambda **args: list(sampler.iter_batches(**args)),
-            {"batch_size": counts(1, 3), **drawn},
+            {"batch_size": counts(1, 3), **draws},
             ("n_samples",),
             ("batch_size",),
         ),

@@ -1,4 +1,4 @@
-"""The functions: of theory, of datasets, and the displays."""
+"""Functions of theory and datasets, and displays, with strategies for their arguments."""
 
 import tempfile
 from functools import cache
@@ -9,7 +9,7 @@ import numpy as np
 from _calls import Subject
 from _estimators import booleans, fitted_samplers, random_states
 from _inputs import images, wrong_images
-from _odd import counts, made, reals, seeds
+from _odd import built_by, counts, reals, seeds
 from hypothesis import strategies as st
 
 from skhier import (
@@ -25,7 +25,7 @@ from skhier import (
 bounds = st.sampled_from(["exact", "paper"])
 positive = reals(0.05, 0.5, 1.0, 20.0) | counts(1, 40)
 deltas = reals(0.05, 0.5, 1e-6)
-maybe = st.none() | positive
+none_or_positive = st.none() | positive
 
 
 def _embedded(n_classes=2):
@@ -34,7 +34,7 @@ def _embedded(n_classes=2):
 
 @cache
 def learned():
-    """(sampler, images, classifier, embedder of level 1, orthogonalizer) that fit each other."""
+    """Return (sampler, its images, classifier, embedder of level 1, orthogonalizer)."""
     sampler = HierarchicalSampler(patch_size=2, patches_per_class=2, random_state=0).fit()
     X, y = sampler.sample(400)
     classifier = LayerwiseCNNClassifier.algorithm_1(8, patch_size=2, random_state=0).fit(X, y)
@@ -176,8 +176,8 @@ THEORY = {
         "delta": deltas,
         "n_groups": st.none() | counts(1, 8),
         "sampler": st.none() | _learned(0),
-        "sigma": maybe,
-        "gamma": maybe,
+        "sigma": none_or_positive,
+        "gamma": none_or_positive,
     },
     theory.separate_codes: {
         "counts": seeds.map(lambda seed: np.random.default_rng(seed).integers(9, size=(4, 2, 3))),
@@ -197,12 +197,12 @@ THEORY = {
 
 
 def paths():
-    """Of nothing, of a folder that is empty, of the wrong kind of file."""
+    """Return a strategy of paths of nothing, of an empty folder and of a file of a wrong kind."""
     nowhere = st.sampled_from(["nowhere", "no.npz", "no\0where", "a/b/c", "x" * 300, ""])
     return nowhere | nowhere.map(Path) | st.just(tempfile.gettempdir()) | st.just(__file__)
 
 
-MAKERS = {
+GENERATORS = {
     datasets.make_digits_hierarchy: {
         "n_samples": counts(1, 3),
         "target": st.sampled_from(["parity", "digit"]),
@@ -240,7 +240,9 @@ LOADERS = {
 
 
 def _axes(n=1):
-    return made(lambda: None, lambda: None, lambda: list(plt.subplots(1, n, squeeze=False)[1][0]))
+    return built_by(
+        lambda: None, lambda: None, lambda: list(plt.subplots(1, n, squeeze=False)[1][0])
+    )
 
 
 def _ax():
@@ -251,28 +253,28 @@ def _arrays(*shapes):
     return st.sampled_from(shapes).map(lambda shape: np.random.default_rng(0).normal(size=shape))
 
 
-def _plot(display_class, made_of, shown_by):
-    """A display made by its constructor and drawn."""
+def _plot(display_class, init_table, plot_table):
+    """Return a :class:`Subject` that constructs a display and plots it."""
 
     def plot(**args):
-        drawn = {name: args.pop(name) for name in list(args) if name in shown_by}
-        return display_class(**args).plot(**drawn)
+        plot_args = {name: args.pop(name) for name in list(args) if name in plot_table}
+        return display_class(**args).plot(**plot_args)
 
-    return Subject(plot, made_of | shown_by, tuple(made_of))
+    return Subject(plot, init_table | plot_table, tuple(init_table))
 
 
 def displays():
-    """name -> Subject, the displays made from estimators and from arrays."""
+    """Return {name: Subject} of displays of estimators and of arrays."""
     sampler, classifier, embedder = (st.builds(lambda i=i: learned()[i]) for i in (0, 2, 3))
     maybe_pixel = st.none() | st.tuples(counts(0, 1), counts(0, 1))
-    most = counts(1, 9)
+    sizes = counts(1, 9)
     from_estimators = {
-        plotting.CentroidsDisplay: {"estimator": _learned(4), "max_centroids": most, "ax": _ax()},
+        plotting.CentroidsDisplay: {"estimator": _learned(4), "max_centroids": sizes, "ax": _ax()},
         plotting.DistancesDisplay: {
             "estimator": embedder,
             "n_classes": st.sampled_from([1, 2, 4, 3]),
-            "sigma": maybe,
-            "gamma": maybe,
+            "sigma": none_or_positive,
+            "gamma": none_or_positive,
             "ax": _ax(),
         },
         plotting.FrequenciesDisplay: {"estimator": sampler, "level": counts(0, 1), "ax": _ax()},
@@ -285,7 +287,7 @@ def displays():
         plotting.LayersDisplay: {
             "estimator": classifier,
             "image": st.builds(lambda: learned()[1][0]) | wrong_images(),
-            "max_channels": most,
+            "max_channels": sizes,
             "axes": _axes(4),
         },
     }
@@ -300,11 +302,16 @@ def displays():
     from_arrays = {
         plotting.CentroidsDisplay: (
             {"centroids": _arrays((3, 2, 2, 1), (5, 2, 3, 3), (1, 1, 1, 2))},
-            {"max_centroids": most, "ax": _ax()},
+            {"max_centroids": sizes, "ax": _ax()},
         ),
         plotting.DistancesDisplay: (
-            {"embedded": _embedded(), "n_classes": counts(1, 2), "sigma": maybe, "gamma": maybe},
-            {"n_bins": most, "ax": _ax()},
+            {
+                "embedded": _embedded(),
+                "n_classes": counts(1, 2),
+                "sigma": none_or_positive,
+                "gamma": none_or_positive,
+            },
+            {"n_bins": sizes, "ax": _ax()},
         ),
         plotting.FrequenciesDisplay: (
             {"frequencies": _arrays((2, 3, 3), (17, 1, 1), (2, 3, 2, 2)), "level": counts(0, 1)},
@@ -320,7 +327,7 @@ def displays():
             },
             {"pixel": maybe_pixel, "axes": _axes(3)},
         ),
-        plotting.LayersDisplay: ({"stages": stages}, {"max_channels": most, "axes": _axes(2)}),
+        plotting.LayersDisplay: ({"stages": stages}, {"max_channels": sizes, "axes": _axes(2)}),
     }
     for display, tables in from_arrays.items():
         subjects[f"{display.__name__}.plot"] = _plot(display, *tables)

@@ -1,4 +1,4 @@
-"""Random geometries: classifiers of odd shapes, fitted on images of odd shapes."""
+"""Random geometries: classifiers with odd parameters, fitted on images of odd shapes."""
 
 import warnings
 from dataclasses import dataclass
@@ -9,22 +9,24 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer, TwoLayerConvEmbedder
 
-_MOST_REFUSED = 20  # draws in a row that the package may refuse
+_MAX_REFUSED = 20  # geometries in a row that the package may refuse
 _N_UNSEEN = 20
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A fitted classifier and images, the first of which it was fitted on.
+    """Fitted classifier, its training images and other images.
 
     Attributes
     ----------
     clf : LayerwiseCNNClassifier
-        Fitted.
-    X, y : ndarray
-        Images (n, H, W, C) and labels that it was fitted on.
-    X_test : ndarray
-        Those images and some more.
+        Fitted classifier.
+    X : ndarray of shape (n, H, W, C)
+        Images of the fit.
+    y : ndarray of shape (n,)
+        Labels of the fit.
+    X_test : ndarray of shape (n + 20, H, W, C)
+        Images of the fit, then images that were not in the fit.
     """
 
     clf: LayerwiseCNNClassifier
@@ -34,32 +36,32 @@ class Geometry:
 
     @property
     def has_one_hot(self):
-        """Whether a layer has one-hot codes, which leap where a cluster ends."""
+        """Whether a layer has one-hot codes, which are discontinuous between clusters."""
         return any(block.orthogonalizer.encoding == "one_hot" for block in self.clf.layers_)
 
 
 @lru_cache
 def geometry(number):
-    """The `number`-th random geometry that the package does not refuse."""
-    for attempt in range(_MOST_REFUSED):
+    """Return the first geometry of a sequence with this number that the package accepts."""
+    for attempt in range(_MAX_REFUSED):
         rng = np.random.default_rng([number, attempt])
         X, y, n = _images(rng)
         try:
             return Geometry(fit(_classifier(rng, X), X[:n], y[:n]), X[:n], y[:n], X)
         except ValueError:
             continue
-    raise AssertionError(f"{_MOST_REFUSED} geometries in a row were refused")
+    raise AssertionError(f"{_MAX_REFUSED} geometries in a row were refused")
 
 
 def fit(classifier, X, y):
-    """Fit a classifier whose head may need more iterations than it has."""
+    """Fit a classifier; its head need not converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return classifier.fit(X, y)
 
 
 def _images(rng):
-    """Noisy copies of a picture for each label, all labels, and how many to fit on."""
+    """Return noisy copies of a picture for each label, the labels, and the number of the fit."""
     shape = *rng.choice(np.arange(5, 21), 2, replace=False), rng.integers(1, 5)
     n_labels, n = rng.integers(2, 5), rng.integers(40, 81)
     y = np.arange(n + _N_UNSEEN) % n_labels
@@ -74,7 +76,7 @@ def _images(rng):
 def _classifier(rng, X):
     n_layers = int(rng.integers(1, 4))
     parts = [_orthogonalizer(rng) for _ in range(n_layers)]
-    if X.mean() > 100 * X.std():  # else a color far from the pixels would take their digits
+    if X.mean() > 100 * X.std():  # patches hold differences to a far color with few digits
         parts[0].set_params(border="dark")
     return LayerwiseCNNClassifier(
         n_layers,
@@ -105,8 +107,8 @@ def _orthogonalizer(rng):
     )
 
 
-def _pair(rng, most):
-    return tuple(map(int, rng.integers(1, most + 1, 2)))
+def _pair(rng, largest):
+    return tuple(map(int, rng.integers(1, largest + 1, 2)))
 
 
 def _one_of(rng, *values):

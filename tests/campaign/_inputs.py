@@ -1,4 +1,4 @@
-"""Strategies for images, labels and weights: of every kind of values, dtype, layout and type."""
+"""Strategies for images, labels and weights, of many kinds of values, dtypes, layouts and types."""
 
 import tempfile
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 
 def _pixels(kind, shape, rng):
-    """float64 pixels of one kind."""
+    """Return float64 pixels of a kind."""
     normal = rng.standard_normal(shape)
     return {
         "normal": lambda: normal,
@@ -123,11 +123,11 @@ WRONG_IMAGES = {
 
 @st.composite
 def images(draw, shape=None, *, kinds=MODERATE, max_images=10, is_flat=False):
-    """Valid images (n, H, W, C), (n, H, W) or flat, in any dtype, layout and type."""
+    """Draw valid images (n, H, W, C), (n, H, W) or flat, in any dtype, layout and type."""
     X = draw(raw_images(shape, kinds=kinds, max_images=max_images))
     dtype = draw(st.sampled_from(DTYPES))
     largest = np.abs(X).max(initial=0)
-    if dtype not in ("f8", "O") and largest > np.finfo("f2").max:  # which others cannot hold
+    if dtype not in ("f8", "O") and largest > np.finfo("f2").max:  # other dtypes are too narrow
         dtype = draw(st.sampled_from(["f4", ">f8"])) if largest < np.finfo("f4").max else ">f8"
     layout = draw(st.sampled_from(list(LAYOUTS)))
     if layout.endswith("tensor") and dtype != "f8":
@@ -141,7 +141,7 @@ def images(draw, shape=None, *, kinds=MODERATE, max_images=10, is_flat=False):
 
 @st.composite
 def raw_images(draw, shape=None, *, kinds=MODERATE, max_images=10):
-    """float64 images (n, H, W, C)."""
+    """Draw float64 images (n, H, W, C)."""
     if shape is None:
         shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 1, 2, 3])))
     n = draw(st.integers(2, max_images))
@@ -150,7 +150,7 @@ def raw_images(draw, shape=None, *, kinds=MODERATE, max_images=10):
 
 @st.composite
 def wrong_images(draw, shape=None):
-    """What is not a set of images, or a poor one."""
+    """Draw invalid images, an unexpected number or shape of images, or an odd value."""
     X = draw(raw_images(shape))
     kind = draw(st.sampled_from([*WRONG_IMAGES, None]))
     return draw(odd_values) if kind is None else WRONG_IMAGES[kind](X)
@@ -202,7 +202,7 @@ WRONG_LABELS = {
 
 @st.composite
 def labels(draw, n, *, wrong=False):
-    """Labels of n images, two classes or three; wrong ones if asked."""
+    """Draw labels of n images, of two or three classes, or invalid labels."""
     n_classes = draw(st.sampled_from([2, 2, 3]))
     rng = np.random.default_rng(draw(seeds))
     y = rng.permutation(np.arange(n) % n_classes)
@@ -219,7 +219,7 @@ WEIGHTS = {
     "ints": lambda w: np.ceil(w).astype(int),
     "bytes": lambda w: np.ceil(w).astype("u1"),
     "is first": lambda w: np.arange(len(w)) < len(w) - 1,
-    "some zero": lambda w: w * (np.arange(len(w)) % 3 > 0),
+    "a third zero": lambda w: w * (np.arange(len(w)) % 3 > 0),
     "one": lambda w: 1.0 * (np.arange(len(w)) == 1),
     "equal": lambda w: np.full(len(w), 0.1),
     "single": lambda w: w.astype("f4"),
@@ -281,7 +281,7 @@ WRONG_WEIGHTS = {
 
 @st.composite
 def weights(draw, n, *, wrong=False):
-    """Weights of n samples; wrong ones if asked."""
+    """Draw weights of n samples, or invalid weights."""
     w = np.random.default_rng(draw(seeds)).uniform(0.1, 3, n)
     if not wrong:
         return WEIGHTS[draw(st.sampled_from(list(WEIGHTS)))](w)
@@ -290,7 +290,7 @@ def weights(draw, n, *, wrong=False):
 
 
 def n_images(X):
-    """The number of images in X, if it has one."""
+    """Return the number of images in X, 3 if it has none."""
     try:
         return len(X)
     except TypeError:

@@ -1,6 +1,6 @@
-"""Values of every type for parameters, right ones and odd ones.
+"""Strategies for parameters: valid values in many types, and odd values of every type.
 
-They are made anew for every case, so that one that is changed spoils no other.
+Mutable values are built for each case, so that a case that changes one does not affect others.
 """
 
 from collections import UserList
@@ -19,19 +19,19 @@ from hypothesis import strategies as st
 seeds = st.integers(0, 2**32 - 1)
 
 
-def made(*makers):
-    """One of several values, each made by a function without arguments."""
-    return st.sampled_from(makers).map(lambda make: make())
+def built_by(*builders):
+    """Return a strategy that draws a function without arguments and calls it."""
+    return st.sampled_from(builders).map(lambda build: build())
 
 
 def counts(low, high):
-    """Ints in the types that code has them in."""
+    """Return a strategy of integers from `low` to `high`, in types of Python and NumPy."""
     types = st.sampled_from([int, int, np.int64, np.uint8, np.int16])
     return st.builds(lambda n, as_type: as_type(n), st.integers(low, high), types)
 
 
 def reals(*values):
-    """Floats in the types that code has them in."""
+    """Return a strategy of one of the values, in floating types of Python and NumPy."""
     types = st.sampled_from([float, float, np.float64, np.float32])
     return st.builds(lambda x, as_type: as_type(x), st.sampled_from(values), types)
 
@@ -47,7 +47,7 @@ _numbers = st.sampled_from(
 _texts = st.sampled_from(
     ["", "auto", "same", "no such thing", "cpu", "cuda:9", "é\0", b"auto", np.str_("auto"), "2"]
 )
-_collections = made(
+_collections = built_by(
     *(list, tuple, dict, set, lambda: (2,), lambda: (2, 2), lambda: [2, 2], lambda: [1, 1]),
     *(lambda: (1, -1), lambda: (2, 2.5), lambda: [None], lambda: ["auto", "auto"]),
     *(lambda: (2, 2, 2), lambda: [[2, 2], [2, 2]], lambda: [0.5, "x"], lambda: [[1, 2], [3]]),
@@ -61,12 +61,12 @@ _collections = made(
     *(lambda: pl.Series([1, 2]), lambda: torch.tensor(2), lambda: torch.tensor([0.5, np.nan])),
     *(lambda: torch.ones(2, requires_grad=True), lambda: torch.ones(2, dtype=torch.bfloat16)),
 )
-_objects = made(
+_objects = built_by(
     *(lambda: None, object, lambda: int, lambda: len, lambda: Path("nowhere"), lambda: slice(2)),
     *(lambda: date(2020, 1, 1), lambda: np.ma.masked, lambda: pd.NA, lambda: NotImplemented),
     *(lambda: np.random.default_rng(0), lambda: np.random, lambda: torch.float32),
     *(lambda: ..., lambda: iter([2, 2])),
 )
 odd_values = st.one_of(_numbers, _numbers, _texts, _collections, _objects)
-# What no computer can count to: refused at once, or of no consequence.
+# Numbers that no computer can count to: they are refused at once, or have no effect.
 huge_values = st.sampled_from([2**31, 2**63, 10**30, np.uint64(2**64 - 1)])

@@ -1,4 +1,4 @@
-"""What no call may change: its arguments, and the state of the process that others share."""
+"""Assertion that a call changes neither its arguments nor the state of the process."""
 
 import os
 import pickle
@@ -18,13 +18,13 @@ from matplotlib.axes import Axes
 
 @contextmanager
 def unchanged(*arguments):
-    """Assert that the block leaves the arguments and the process as they were.
+    """Assert that the block changes neither the arguments nor the state of the process.
 
-    The temporary folder and the working directory are to be the test's own.
+    No other process may use the folder of temporary files and the working directory.
     """
-    before, contents = world(), fingerprint(arguments)
+    before, contents = process_state(), fingerprint(arguments)
     yield
-    after = world()
+    after = process_state()
     changed = {name: _difference(before[name], after[name]) for name in before}
     changed = {name: difference for name, difference in changed.items() if difference}
     assert not changed, f"the call changed {changed}"
@@ -32,7 +32,7 @@ def unchanged(*arguments):
 
 
 def _difference(before, after):
-    """What one has and the other has not."""
+    """Return (items before only, items after only), None if there are none."""
     if before == after:
         return None
     if isinstance(before, dict):
@@ -40,8 +40,8 @@ def _difference(before, after):
     return [x for x in before if x not in after], [x for x in after if x not in before]
 
 
-def world():
-    """The global state that libraries are tempted to change."""
+def process_state():
+    """Return the global state that libraries could change."""
     return {
         "numpy's generator": pickle.dumps(np.random.get_state()),  # noqa: NPY002
         "random's generator": random.getstate(),
@@ -60,7 +60,7 @@ def world():
 
 
 def fingerprint(value):
-    """Equal for equal values in equal memory layouts."""
+    """Return a value that is equal for equal contents in equal memory layouts."""
     if isinstance(value, np.ma.MaskedArray):
         return "masked", fingerprint(value.data), fingerprint(np.ma.getmaskarray(value))
     if isinstance(value, np.ndarray):
@@ -86,5 +86,5 @@ def fingerprint(value):
             {name: v for name, v in vars(value).items() if not name.startswith("_")}
         )
     if isinstance(value, np.random.RandomState | np.random.Generator | Axes):
-        return type(value).__name__  # given to be drawn from, or on
+        return type(value).__name__  # calls draw from generators, and on axes
     return repr(value)

@@ -1,4 +1,4 @@
-"""Every estimator with a fit, on little data: what the campaigns fit again and again."""
+"""Every estimator on little data, for tests that fit it many times."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ _EARLY = {"early_stopping": True, "validation_fraction": 0.25, "random_state": 0
 
 
 class Case(NamedTuple):
-    """An estimator, not fitted, what its fits are given, and what it does when fitted."""
+    """Unfitted estimator, the arguments of its `fit`, and the method that gives its results."""
 
     estimator: object
     data: tuple
@@ -33,15 +33,15 @@ class Case(NamedTuple):
 
     @property
     def has_callbacks(self):
-        """Whether it tells callbacks about its fit."""
+        """Whether the estimator supports callbacks."""
         return isinstance(self.estimator, CallbackSupportMixin)
 
     def other_data(self):
-        """Data of another shape for a fit before: what it leaves is not what a fit finds."""
+        """Return data of another shape, on which an earlier fit has other results."""
         return tuple(part[:, :-1] if part.ndim > 1 else part for part in self.data)
 
-    def observe(self, estimator, data):
-        """What the fitted estimator does, as bytes."""
+    def results(self, estimator, data):
+        """Return the results of the fitted estimator as bytes."""
         if isinstance(estimator, HierarchicalSampler):
             return b"".join(part.tobytes() for part in estimator.sample(20, random_state=0))
         return getattr(estimator, self.method)(data[0]).tobytes()
@@ -74,7 +74,7 @@ CASES = {
     "patches, KMeans": Case(_patches(kmeans=KMeans(max_iter=5, n_init=1)), (IMAGES,)),
     "exact": _embedder("exact"),
     "svd": _embedder("svd"),
-    "kmeans": _embedder("kmeans", 1),  # no more groups than channels
+    "kmeans": _embedder("kmeans", 1),  # at most one group for each channel
     "gd": _embedder("gd", max_iter=5),
     "sgd": _embedder("sgd", max_iter=9, loss="cross_entropy"),
     "adam": _embedder("adam", max_iter=9, loss="cross_entropy", early_stopping=True),

@@ -1,6 +1,5 @@
-"""Faults at a chosen moment of a fit, and what must be the same after one."""
+"""Faults at a chosen moment of a fit, and snapshots of the state that a fault must not change."""
 
-import gc
 import random
 import signal
 import sys
@@ -16,39 +15,50 @@ from hypothesis import settings
 
 import skhier
 
-# 4 moments of a kind in the short profile, 104 in the long one.
-N_MOMENTS = 4 + settings.default.max_examples // 50
+# Faults of a kind for each case: 4 in the short profile, 104 in the long one.
+N_FAULTS = 4 + settings.default.max_examples // 50
 _TRACED = tuple(str(Path(module.__file__).parent) for module in (skhier, sklearn, torch))
 
 
-def random_source():
-    """The same moments at each short run, others at each long one."""
+def make_random():
+    """Return a generator of moments: the same ones in each short run, new ones in a long run."""
     return random.Random(0 if settings.default.derandomize else None)
 
 
-class Moments:
-    """Counts the lines of the package, and of what it calls, that run; acts before one of them.
+class LineCounter:
+    """Counter of the executed lines of skhier, scikit-learn and torch.
+
+    Parameters
+    ----------
+    line : int or None
+        Number of the line before which to call `action`, or before the first later line at which
+        no exception is handled; None is none.
+    action : callable
+        Function without arguments.
 
     Attributes
     ----------
     count : int
-        The number of lines.
+        Number of lines so far.
     place : str or None
-        The file and line before which it acted.
+        File and line before which `action` was called.
     """
 
-    def __init__(self, moment=None, act=None):
+    def __init__(self, line=None, action=None):
         self.count, self.place = 0, None
-        self._moment, self._act = moment, act
+        self._line, self._action = line, action
 
     def _on_call(self, frame, event, arg):
         return self._on_line if frame.f_code.co_filename.startswith(_TRACED) else None
 
     def _on_line(self, frame, event, arg):
         self.count += event == "line"
-        if self.count == self._moment and self.place is None:
+        is_due = self._line is not None and self.count >= self._line and self.place is None
+        # If a trace function raises at the end of an except clause, CPython 3.11 keeps the
+        # exception of the clause, and with it all frames and their files.
+        if is_due and sys.exception() is None:
             self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-            self._act()
+            self._action()
         return self._on_line
 
     def __enter__(self):
@@ -61,9 +71,9 @@ class Moments:
 
 
 @contextmanager
-def signals(delay, function, n_signals=3):
+def interrupts(delay, function, n_interrupts=3):
     """Interrupt the main thread after `delay` seconds, and again, while it is in `function`."""
-    left = n_signals
+    left = n_interrupts
 
     def interrupt(signum, frame):
         nonlocal left
@@ -76,7 +86,7 @@ def signals(delay, function, n_signals=3):
             raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    # What a finalizer makes of an interrupt is printed by a hook that may be interrupted too.
+    # An interrupt inside a finalizer is printed by a hook, which may be interrupted too.
     hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
     signal.setitimer(signal.ITIMER_REAL, delay, 1e-4)
     try:
@@ -88,32 +98,47 @@ def signals(delay, function, n_signals=3):
 
 
 @contextmanager
-def settings_put_back():
-    """Undo what other packages leave where a second interrupt comes while they undo it."""
+def settings_restored():
+    """Restore settings of scikit-learn, NumPy and torch at the end.
+
+    Their context managers leave a setting changed if an interrupt comes while they enter or exit.
+    """
     with sklearn.config_context(), np.errstate(), torch.enable_grad():
         yield
-        gc.collect()  # scikit-learn's generators that were broken off set what they found
 
 
-class Before:
-    """The state of an estimator, and of what fits share with the rest of the process."""
+def forget(error):
+    """Drop the frames that an exception refers to, and with them the files that they map."""
+    error.__traceback__ = error.__context__ = None
+
+
+class Snapshot:
+    """Snapshot of an estimator, and of the state of the process that fits share with others."""
 
     def __init__(self, estimator):
         self._estimator, self._attributes = estimator, dict(vars(estimator))
-        self._digest, self._process = joblib.hash(self._attributes), _process_state()
+        self._digest = joblib.hash(self._attributes)
+        self._process, self._settings = _process_state(), _settings()
 
     def assert_same_estimator(self, place):
-        """Assert that attributes are the same objects and hold the same."""
+        """Assert that the attributes are the same objects with the same contents."""
         now = vars(self._estimator)
         assert now.keys() == self._attributes.keys(), place
         assert all(now[name] is value for name, value in self._attributes.items()), place
         assert joblib.hash(self._attributes) == self._digest, place
 
     def assert_same_process(self, place):
-        """Assert that all else is the same."""
-        process = _process_state()
-        changed = [name for name in process if process[name] != self._process[name]]
-        assert not changed, (place, changed)
+        """Assert that generators, threads and mapped files are the same."""
+        _assert_equal(_process_state(), self._process, place)
+
+    def assert_same_settings(self, place):
+        """Assert that the settings of scikit-learn, NumPy and torch are the same."""
+        _assert_equal(_settings(), self._settings, place)
+
+
+def _assert_equal(state, expected, place):
+    changed = [name for name in state if state[name] != expected[name]]
+    assert not changed, (place, changed)
 
 
 def _process_state():
@@ -122,17 +147,22 @@ def _process_state():
         "random's generator": random.getstate(),
         "torch's generator": torch.get_rng_state().tolist(),
         "torch's threads": torch.get_num_threads(),
+        "torch's default dtype": torch.get_default_dtype(),
         "threads": threading.active_count(),
-        "gradients": torch.is_grad_enabled(),
-        "dtype": torch.get_default_dtype(),
-        "scikit-learn": sklearn.get_config(),
-        "floating-point errors": np.geterr(),
-        "files": mapped_files(),
+        "mapped files": mapped_files(),
+    }
+
+
+def _settings():
+    return {
+        "torch's gradient mode": torch.is_grad_enabled(),
+        "scikit-learn's configuration": sklearn.get_config(),
+        "numpy's error handling": np.geterr(),
     }
 
 
 def mapped_files(process="self", folder=""):
-    """The deleted files in a folder that a process still maps."""
+    """Return the deleted files in a folder that a process still maps."""
     maps = Path(f"/proc/{process}/maps")
     lines = maps.read_text().splitlines() if maps.exists() else []
     return [line for line in lines if line.endswith("(deleted)") and f" {folder}" in line]

@@ -1,4 +1,4 @@
-"""Long work in one process: memory stays flat."""
+"""Memory of a process that samples, fits and predicts many times stays constant."""
 
 import os
 import sys
@@ -15,16 +15,16 @@ from skhier import HierarchicalSampler
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 N_SAMPLES = 2000 * settings.default.max_examples  # 10^7 in the long profile
 N_FITS = max(20, settings.default.max_examples // 5)  # 1,000 in the long profile
-TOLERANCE = 4 * 2**20  # of the median of a third of the way against that of another
+TOLERANCE = 4 * 2**20  # excess of the last third's median over the first third's
 
 
 def resident_bytes():
-    """The memory of this process."""
+    """Return the memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def assert_flat(sizes):
-    """Assert that the last third needs no more memory than the first, after a warm-up."""
+def assert_constant(sizes):
+    """Assert that the last third takes no more memory than the first, after a warm-up."""
     sizes = sizes[len(sizes) // 10 :]
     third = len(sizes) // 3
     assert np.median(sizes[-third:]) - np.median(sizes[:third]) < TOLERANCE
@@ -37,17 +37,17 @@ def test_a_stream_of_samples_takes_constant_memory():
         n_labels += np.bincount(y > 0, minlength=2)
         sizes.append(resident_bytes())
     assert n_labels.sum() == N_SAMPLES
-    # Labels are fair coins: five standard deviations.
+    # Labels are equally likely; the bound is five standard deviations.
     assert abs(n_labels[0] - N_SAMPLES / 2) < 5 * np.sqrt(N_SAMPLES) / 2
-    assert_flat(sizes)
+    assert_constant(sizes)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_fits_and_predictions_take_constant_memory(case):
     sizes, estimator = [], clone(case.estimator)
-    expected = case.observe(estimator.fit(*case.data), case.data)
+    expected = case.results(estimator.fit(*case.data), case.data)
     for number in range(N_FITS):
         estimator = estimator if number % 2 else clone(case.estimator)
-        assert case.observe(estimator.fit(*case.data), case.data) == expected
+        assert case.results(estimator.fit(*case.data), case.data) == expected
         sizes.append(resident_bytes())
-    assert_flat(sizes)
+    assert_constant(sizes)

@@ -1,7 +1,7 @@
-"""Odd input for everything public: refused by an error that names it, or taken and computed.
+"""Odd input for everything public: it is refused by an error that names it, or computed.
 
-Whatever comes, arguments and global state stay as they were, no file is left behind, and no
-warning comes that no docstring promises.
+No call changes its arguments or global state, leaves a file behind, or gives a warning that no
+docstring documents.
 """
 
 import inspect
@@ -15,17 +15,17 @@ import pytest
 import torch
 from _calls import Subject, arguments, assert_no_nan, call
 from _estimators import (
-    LOOKS,
     MAPS_IMAGES,
     NEEDS_LABELS,
     READS_IMAGES,
     TAKES_ROWS,
     TAKES_WEIGHTS,
+    USES_WITHOUT_DATA,
     fitted_samplers,
     methods,
     subject,
 )
-from _functions import LOADERS, MAKERS, THEORY, displays
+from _functions import GENERATORS, LOADERS, THEORY, displays
 from _inputs import EXTREME, MODERATE, images, labels, n_images, weights, wrong_images
 from _odd import odd_values
 from _unchanged import unchanged
@@ -41,8 +41,8 @@ ESTIMATORS = [getattr(skhier, name) for name in skhier.__all__]
 
 @pytest.fixture(autouse=True, scope="module")
 def own_folders(tmp_path_factory):
-    """A working directory and a folder for temporary files that are empty."""
-    torch.optim.SGD([torch.zeros(1)])  # the first optimizer makes torch set itself up
+    """Provide an empty working directory and an empty folder for temporary files."""
+    torch.optim.SGD([torch.zeros(1)])  # the first optimizer changes global state
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("cwd"))
         patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
@@ -51,7 +51,7 @@ def own_folders(tmp_path_factory):
 
 @st.composite
 def training_sets(draw, estimator_class, odd):
-    """The arguments of `fit`, those named in `odd` wrong ones."""
+    """Draw the arguments of `fit`; the ones named in `odd` are wrong."""
     is_rows = estimator_class in TAKES_ROWS
     if "X" in odd:
         X = draw(wrong_images())
@@ -72,13 +72,13 @@ def training_sets(draw, estimator_class, odd):
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
 @given(data=st.data())
-def test_the_life_of_an_estimator(estimator_class, data):
+def test_estimators_name_wrong_input_or_compute(estimator_class, data):
     params, _ = data.draw(arguments(subject(estimator_class)), "params")
     odd_data = data.draw(st.sampled_from([set(), set(), set(), {"X"}, {"y"}, {"sample_weight"}]))
     training_set = data.draw(training_sets(estimator_class, odd_data), "training set")
     names = {*subject(estimator_class).table, "X", "y", "sample_weight"}
     if estimator_class is skhier.HierarchicalSampler and params.get("random_state") is None:
-        params["random_state"] = 0  # whether there are such rules must not depend on chance
+        params["random_state"] = 0  # whether rules exist must not depend on chance
     with unchanged(params):
         estimator = estimator_class(**params)
     for method in data.draw(st.sets(st.sampled_from(READS_IMAGES), max_size=1)):
@@ -98,11 +98,13 @@ def test_the_life_of_an_estimator(estimator_class, data):
 
 
 def use(data, estimator, training_set, names):
-    """One thing that is done with a fitted estimator."""
+    """Use a fitted estimator once."""
     fitted = vars(estimator)
-    reads = [name for name in READS_IMAGES if hasattr(estimator, name)]
-    what = data.draw(st.sampled_from([*reads, *reads, "score", *LOOKS, "set device"]), "use")
-    if what in reads or what == "score":
+    reads = [method for method in READS_IMAGES if hasattr(estimator, method)]
+    name = data.draw(
+        st.sampled_from([*reads, *reads, "score", *USES_WITHOUT_DATA, "set device"]), "use"
+    )
+    if name in reads or name == "score":
         is_trained_on = data.draw(st.booleans())
         if is_trained_on:
             X = training_set.get("X")
@@ -111,32 +113,37 @@ def use(data, estimator, training_set, names):
         else:
             shape = getattr(estimator, "image_shape_", None) or (1, 1, estimator.n_features_in_)
             X = data.draw(images(shape, is_flat=type(estimator) in TAKES_ROWS))
-        if X is None or not hasattr(estimator, what):
+        if X is None or not hasattr(estimator, name):
             return
         args = {"X": X}
-        if what == "score" and type(estimator) in NEEDS_LABELS:
+        if name == "score" and type(estimator) in NEEDS_LABELS:
             args["y"] = data.draw(labels(n_images(X)))
-        if what == "score" and type(estimator) is skhier.SphericalKMeans:
+        if name == "score" and type(estimator) is skhier.SphericalKMeans:
             args["sample_weight"] = data.draw(weights(n_images(X), wrong=data.draw(st.booleans())))
-        result = call(getattr(estimator, what), args, names, others=fitted)
-        must_work = is_trained_on and what in MAPS_IMAGES
+        result = call(getattr(estimator, name), args, names, others=fitted)
+        must_work = is_trained_on and name in MAPS_IMAGES
         if isinstance(result, Exception):
-            # Images that were not learned from may be too large; a device may be an odd one.
+            # Other images may have another unit, and the device may be odd.
             assert not must_work or re.search("must have their unit|device=", str(result))
             return
         assert_no_nan(result, allow_infinite=not must_work)
-        if what == "predict_proba":
+        if name == "predict_proba":
             assert (result >= 0).all()
             np.testing.assert_allclose(result.sum(axis=1), 1, atol=1e-5)
-    elif what == "set device":
+    elif name == "set device":
         if hasattr(estimator, "device"):
             estimator.set_params(device=data.draw(odd_values))
-    elif hasattr(estimator, what) or what in ("clone", "pickle", "deepcopy", "repr"):
-        call(lambda: LOOKS[what](estimator), {}, {*names, "head", "encoding"}, others=fitted)
+    elif hasattr(estimator, name) or name in ("clone", "pickle", "deepcopy", "repr"):
+        call(
+            lambda: USES_WITHOUT_DATA[name](estimator),
+            {},
+            {*names, "head", "encoding"},
+            others=fitted,
+        )
 
 
 @given(data=st.data())
-def test_the_methods_of_a_sampler(data):
+def test_methods_of_a_sampler_name_wrong_input_or_compute(data):
     sampler = data.draw(st.sampled_from(fitted_samplers()), "sampler")
     method = data.draw(st.sampled_from(list(methods(sampler).items())), "method")[1]
     args, _ = data.draw(arguments(method), "arguments")
@@ -147,7 +154,7 @@ def test_the_methods_of_a_sampler(data):
 
 @pytest.mark.parametrize("function", THEORY, ids=lambda function: function.__name__)
 @given(data=st.data())
-def test_theory(function, data):
+def test_theory_names_wrong_arguments_or_computes(function, data):
     parameters = inspect.signature(function).parameters.values()
     required = tuple(p.name for p in parameters if p.default is p.empty)
     subject = Subject(function, THEORY[function], required)
@@ -157,16 +164,16 @@ def test_theory(function, data):
         assert_no_nan(result)
 
 
-@pytest.mark.parametrize("function", MAKERS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("function", GENERATORS, ids=lambda function: function.__name__)
 @given(data=st.data())
-def test_makers_of_datasets(function, data):
-    args, _ = data.draw(arguments(Subject(function, MAKERS[function])), "arguments")
-    call(function, args, set(MAKERS[function]), (MemoryError,))  # images may be huge
+def test_generators_of_datasets_name_wrong_arguments_or_compute(function, data):
+    args, _ = data.draw(arguments(Subject(function, GENERATORS[function])), "arguments")
+    call(function, args, set(GENERATORS[function]), (MemoryError,))  # images may be huge
 
 
 @pytest.mark.parametrize("function", LOADERS, ids=lambda function: function.__name__)
 @given(data=st.data())
-def test_loaders_of_datasets(function, data):
+def test_loaders_of_datasets_name_the_path_that_they_cannot_read(function, data):
     table = LOADERS[function]
     args, _ = data.draw(arguments(Subject(function, table, tuple(table))), "arguments")
     files = [str(Path(value)) for value in args.values() if isinstance(value, str | Path)]
@@ -174,7 +181,7 @@ def test_loaders_of_datasets(function, data):
 
 
 @given(data=st.data())
-def test_displays(data):
+def test_displays_name_wrong_arguments_and_leave_no_figure_open(data):
     subjects = displays()
     subject = subjects[data.draw(st.sampled_from(list(subjects)), "display")]
     args, _ = data.draw(arguments(subject), "arguments")

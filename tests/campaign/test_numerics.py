@@ -1,9 +1,10 @@
-"""Rounding alone: scores do not depend on threads, batches, precision or on who computes them.
+"""Threads, batches, precision and the exported network change scores by rounding errors only.
 
-Deviations are the largest of all images and classes, in standard deviations of the scores. Each
-law bounds the worst geometry and the median of all. The worst are those in which the input of a
-layer hardly varies: whitening (by up to `whiten_eps ** -0.5`, 30 here) and the unit of patches
-magnify what varies, and with it the rounding of the layer before.
+The deviation of a geometry is the largest difference over all images and classes, in standard
+deviations of the scores. Each law bounds the worst geometry and the median of all geometries.
+Geometries in which the input of a layer hardly varies are the worst. Whitening (by a factor of up
+to `whiten_eps ** -0.5`, here 30) and the scale of patches amplify the variation of the input, and
+with it the rounding errors of the layer before.
 """
 
 import warnings
@@ -19,24 +20,23 @@ from hypothesis import settings
 from scipy.special import softmax
 from sklearn.base import clone
 
-from skhier._base._device import computing_dtype
-
 N_GEOMETRIES = 20 if settings.default.max_examples > 1000 else 5
 THREADS = (1, 2, 4)
 RUNS = [(1, 1), (1, 3), (2, None), (4, None), (4, 3)]  # threads, batch_size
 
-# Bounds of deviations (worst, median). A number is rounded to 1e-16, 6e-8 and 4e-3 of itself.
+# Bounds of deviations (worst, median). Relative rounding errors are 1e-16, 6e-8 and 4e-3.
 FLOAT64 = 1e-10, 1e-12
 FLOAT32 = 3e-3, 1e-4
 BFLOAT16_MEDIAN = 0.2
 DTYPES = {np.dtype(np.float64): FLOAT64, np.dtype(np.float32): FLOAT32}
-# bfloat16 has 16 bits fewer than float32, so the same computation deviates 2^16 times as much, up
-# to this factor. How a geometry raises errors cannot be known beforehand, but is the same for both.
+# bfloat16 has 16 bits fewer than float32, so its deviation is 2^16 times as large, up to this
+# factor. A geometry amplifies the errors of both by the same unknown factor.
 LUCK = 8
-# Patches that two centroids are nearly as near to have another label: (worst, median) fractions.
-# In bfloat16 those are any of images whose offset, which no border takes off, is ten contrasts.
+# Fractions of patches whose label changes (worst, median): two centroids are nearly equally near.
+# In bfloat16 any label may change if the offset of the images is ten times their contrast and
+# `border` does not remove the offset.
 OTHER_LABELS = {"float32": (1e-3, 0), "bfloat16": (1, 0.03)}
-# Rounding can lead k-means to another local minimum, about as low: inertias differ by less.
+# Rounding can lead k-means to another local minimum; the inertias differ by less than this factor.
 OTHER_MINIMUM = 0.03
 
 
@@ -46,14 +46,14 @@ def geometries():
 
 
 def computed_in(dtype, geometries):
-    """Those whose images are computed with in `dtype`; there are some of both."""
-    chosen = [g for g in geometries if computing_dtype(g.X) == dtype]
+    """Return the geometries that are computed in `dtype`: float32 unless images are float64."""
+    chosen = [g for g in geometries if (g.X.dtype == np.float64) == (dtype == np.float64)]
     assert len(chosen) >= 2
     return chosen
 
 
 def dense(geometries):
-    """Those without one-hot codes, which leap where a cluster ends."""
+    """Return the geometries without one-hot codes, which are discontinuous between clusters."""
     chosen = [g for g in geometries if not g.has_one_hot]
     assert len(chosen) >= len(geometries) / 2
     return chosen
@@ -61,7 +61,7 @@ def dense(geometries):
 
 @contextmanager
 def threads(n):
-    """Let torch compute by n threads."""
+    """Let torch compute in n threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -70,27 +70,43 @@ def threads(n):
         torch.set_num_threads(before)
 
 
-def with_params(clf, **params):
-    """A copy of a fitted classifier whose orthogonalizers have other parameters."""
+def with_batch_size(clf, batch_size):
+    """Return a copy of a fitted classifier that encodes `batch_size` images at a time."""
     clf = deepcopy(clf)
     for block in clf.layers_:
-        block.orthogonalizer.set_params(**params)
+        block.orthogonalizer.set_params(batch_size=batch_size)
     return clf
 
 
+def with_precision(clf, precision):
+    """Return a copy of a fitted classifier that encodes in a precision."""
+    clf = deepcopy(clf)
+    for block in clf.layers_:
+        set_precision(block.orthogonalizer, precision)
+    return clf
+
+
+def set_precision(orthogonalizer, precision):
+    """Let a fitted orthogonalizer encode in a precision.
+
+    `set_params` waits for the next `fit`, which refuses 'bfloat16' on most processors.
+    """
+    orthogonalizer._precision = precision
+
+
 def scores_of(clf, X):
-    """The decision function, or the probabilities of a head that has none."""
+    """Return decision scores, or the probabilities of a head that has no scores."""
     return clf.predict_proba(X) if clf.head == "mlp" else clf.decision_function(X)
 
 
 def deviation(scores, expected):
-    """The largest difference, in standard deviations of the expected scores."""
+    """Return the largest difference, in standard deviations of the expected scores."""
     return np.abs(scores - expected.astype(np.float64)).max() / expected.std()
 
 
 def assert_small(deviations, bounds):
-    """Assert bounds (worst, median) of the deviations of geometries."""
-    print(f"worst {max(deviations):.2g}, median {np.median(deviations):.2g}")  # see pytest -rP
+    """Assert the bounds (worst, median) of the deviations of geometries."""
+    print(f"worst {max(deviations):.2g}, median {np.median(deviations):.2g}")  # pytest -rP shows it
     assert max(deviations) <= bounds[0], f"number {np.argmax(deviations)}: {deviations}"
     assert np.median(deviations) <= bounds[1], deviations
 
@@ -101,29 +117,29 @@ def test_threads_and_batches_change_no_score(geometries, dtype):
         expected, found = scores_of(g.clf, g.X_test), []
         for n, batch_size in RUNS:
             with threads(n):
-                found.append(scores_of(with_params(g.clf, batch_size=batch_size), g.X_test))
+                found.append(scores_of(with_batch_size(g.clf, batch_size), g.X_test))
         return max(deviation(scores, expected) for scores in found)
 
     assert_small([worst(g) for g in computed_in(dtype, geometries)], DTYPES[dtype])
 
 
 def fits(g):
-    """Fits of a geometry by several numbers of threads."""
+    """Yield fits of a geometry with several numbers of threads."""
     for n in THREADS:
         with threads(n):
             yield fit(clone(g.clf), g.X, g.y)
 
 
-def test_fits_in_float64_are_equal_to_the_bit_by_any_number_of_threads(geometries):
+def test_fits_in_float64_are_equal_to_the_bit_for_any_number_of_threads(geometries):
     for g in computed_in(np.float64, geometries):
         expected = scores_of(g.clf, g.X_test)
-        # A kernel's products are divided among threads; those of layers and sums are not.
+        # Threads share the matrix products of a kernel head, but no products of layers and no sums.
         rounding = 1e-12 if g.clf.head == "kernel" else 0
         for clf in fits(g):
             assert deviation(scores_of(clf, g.X_test), expected) <= rounding
 
 
-def test_fits_in_float32_are_equal_to_rounding_but_for_other_minima(geometries):
+def test_fits_in_float32_differ_by_rounding_or_by_another_minimum(geometries):
     deviations = []
     for g in computed_in(np.float32, geometries):
         expected, inertia = scores_of(g.clf, g.X_test), inertia_of(g.clf)
@@ -134,7 +150,7 @@ def test_fits_in_float32_are_equal_to_rounding_but_for_other_minima(geometries):
 
 
 def inertia_of(clf):
-    """That of the clusters of the first layer, the only one that is of the same patches."""
+    """Return the inertia of the first layer; later layers cluster other patches."""
     return clf.layers_[0].orthogonalizer.inertia_
 
 
@@ -143,9 +159,9 @@ def test_precision_changes_scores_by_rounding(geometries):
     for g in dense(geometries):
         expected, X = scores_of(g.clf, g.X_test.astype(np.float64)), g.X_test.astype(np.float32)
         for precision, found in (("float32", single), ("bfloat16", half)):
-            found.append(deviation(scores_of(with_params(g.clf, precision=precision), X), expected))
+            found.append(deviation(scores_of(with_precision(g.clf, precision), X), expected))
     assert_small(single, FLOAT32)
-    # Scores are float32, so that is what they are rounded to at least.
+    # Scores are rounded to float32 in both precisions.
     expected = 2**16 * np.maximum(single, np.finfo(np.float32).eps)
     assert_small(half / expected, (LUCK, 1))
     assert 1e-3 < np.median(half) < BFLOAT16_MEDIAN
@@ -157,7 +173,8 @@ def test_precision_changes_few_labels_of_patches(geometries, precision):
     for g in geometries:
         phi = deepcopy(g.clf.layers_[0].orthogonalizer)
         expected = phi.predict(g.X_test.astype(np.float64))
-        labels = phi.set_params(precision=precision).predict(g.X_test.astype(np.float32))
+        set_precision(phi, precision)
+        labels = phi.predict(g.X_test.astype(np.float32))
         other.append(np.mean(labels != expected))
     assert_small(other, OTHER_LABELS[precision])
 
@@ -171,7 +188,7 @@ def test_exported_networks_give_the_scores(geometries, fitted, dtype):
         with torch.no_grad():
             outputs = g.clf.to_torch().to(images.dtype)(images)
         deviations.append(deviation(as_scores(outputs.numpy(), g.clf), expected))
-    # Networks of fits in float32 have weights in float32, whatever they compute in.
+    # Networks of fits in float32 have float32 weights, also if they compute in float64.
     assert_small(deviations, max(DTYPES[fitted], DTYPES[dtype]))
 
 
@@ -186,23 +203,23 @@ def test_onnx_networks_give_the_scores(geometries, tmp_path):
 
 
 def channels_first(X, dtype):
-    """Images as torch has them."""
+    """Return images (n, C, H, W) as a tensor."""
     return torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2), dtype))
 
 
 def as_scores(outputs, clf):
-    """What a classifier's `scores_of` makes of the outputs of its network."""
+    """Return the scores of a classifier (see `scores_of`) from the outputs of its network."""
     if clf.head != "mlp":
         return outputs.squeeze(axis=1) if outputs.shape[1] == 1 else outputs
-    if outputs.shape[1] == 1:  # the log odds of the second of two labels
+    if outputs.shape[1] == 1:  # log odds of the second of two labels
         outputs = np.pad(outputs, ((0, 0), (1, 0)))
     return softmax(outputs, axis=1)
 
 
 def run_onnx(network, images, path):
-    """The outputs of a network that ONNX has been given, for any number of images."""
+    """Export a network to ONNX, for any number of images, and return its outputs."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter itself
+        warnings.simplefilter("ignore")  # warnings of the exporter
         torch.onnx.export(
             network,
             (images[:3],),

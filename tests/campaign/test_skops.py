@@ -1,4 +1,4 @@
-"""Models from strangers, in files of skops: our types are enough, and no other is let in."""
+"""Models of unknown origin in files of skops: trust in the types of skhier is enough, and safe."""
 
 import io
 import json
@@ -28,7 +28,7 @@ from skhier import (
     TwoLayerConvEmbedder,
 )
 
-OURS = {
+TYPES = {
     "skhier._flatten.Flatten",
     "skhier.classifier._blocks.Block",
     "skhier.classifier._kernel_head.KernelRidgeHead",
@@ -44,12 +44,13 @@ OURS = {
 }
 
 
-def test_the_user_guide_names_these_types():
+def test_the_user_guide_names_all_types_to_trust():
     guide = Path(__file__).parents[2] / "doc" / "user_guide" / "exporting.rst"
-    assert set(re.findall(r"skhier\.[\w.]+\.[A-Z]\w+", guide.read_text())) == OURS
+    assert set(re.findall(r"skhier\.[\w.]+\.[A-Z]\w+", guide.read_text())) == TYPES
 
 
 def cnn(**params):
+    """Return a small classifier with other parameters."""
     return LayerwiseCNNClassifier(**{"n_clusters": 4, "random_state": 0, **params})
 
 
@@ -76,23 +77,23 @@ def cnn(**params):
     ],
     ids=["default", "pipeline head", "parts", "kernel", "RandomState", "pipeline"],
 )
-def test_skops_keeps_classifiers_and_needs_trust_in_our_types_only(model, digits):
+def test_skops_keeps_classifiers_and_asks_for_trust_in_types_of_skhier_only(model, digits):
     X, X_test, y, _ = digits
     names = np.array([f"digit {i}" for i in range(10)])
     data = skops.io.dumps(model.fit(X[:200], names[y[:200]]))
     trusted = skops.io.get_untrusted_types(data=data)
-    assert set(trusted) <= OURS
+    assert set(trusted) <= TYPES
     loaded = skops.io.loads(data, trusted=trusted)
     assert_array_equal(loaded.decision_function(X_test), model.decision_function(X_test))
     assert_array_equal(loaded.predict(X_test), model.predict(X_test))
 
 
-def test_skops_keeps_what_to_torch_needs(digits):
+def test_skops_keeps_the_exported_network(digits):
     X, _, y, _ = digits
     clf = cnn(n_layers=1).fit(X[:200], y[:200])
-    loaded = skops.io.loads(skops.io.dumps(clf), trusted=sorted(OURS))
-    for ours, theirs in zip(clf.to_torch().parameters(), loaded.to_torch().parameters()):
-        assert_array_equal(ours.detach(), theirs.detach())
+    loaded = skops.io.loads(skops.io.dumps(clf), trusted=sorted(TYPES))
+    for expected, found in zip(clf.to_torch().parameters(), loaded.to_torch().parameters()):
+        assert_array_equal(found.detach(), expected.detach())
 
 
 @pytest.mark.parametrize("params", [{}, {"root": "label", "pixel_noise": 0.1, "n_labels": 3}])
@@ -100,19 +101,19 @@ def test_skops_keeps_samplers(params):
     sampler = HierarchicalSampler(random_state=0, **params).fit()
     data = skops.io.dumps(sampler)
     trusted = skops.io.get_untrusted_types(data=data)
-    assert set(trusted) <= OURS
+    assert set(trusted) <= TYPES
     loaded = skops.io.loads(data, trusted=trusted)
     X, y = sampler.sample(50)
-    for ours, theirs in zip((X, y), loaded.sample(50)):
-        assert_array_equal(ours, theirs)
+    for expected, found in zip((X, y), loaded.sample(50)):
+        assert_array_equal(found, expected)
     assert_array_equal(loaded.score_samples(X), sampler.score_samples(X))
 
 
 class Foreign:
-    """A type that no one who loads a classifier has reason to trust."""
+    """Type outside of skhier, whose loading runs code."""
 
     def __setstate__(self, state):
-        raise AssertionError("code of a stranger was run")
+        raise AssertionError("foreign code was run")
 
 
 def test_a_foreign_type_in_a_model_is_refused(digits):
@@ -122,11 +123,11 @@ def test_a_foreign_type_in_a_model_is_refused(digits):
     clf.head_.extra_.value = 1
     data = skops.io.dumps(clf)
     with pytest.raises(UntrustedTypesFoundException, match=r"test_skops\.Foreign"):
-        skops.io.loads(data, trusted=sorted(OURS))
+        skops.io.loads(data, trusted=sorted(TYPES))
 
 
 def crafted(module, name, *arguments):
-    """A skops file that says: call this function of this module with these strings."""
+    """Return a skops file that calls a function of a module with strings as arguments."""
 
     def node(number, module, name, loader, content):
         names = {"__module__": module, "__class__": name, "__loader__": loader}
@@ -149,7 +150,7 @@ def crafted(module, name, *arguments):
     return file.getvalue()
 
 
-# The last two are ours, but no type of a model: trust in all names of skhier would run them.
+# The last two are functions of skhier: trust in all names of skhier would run them.
 @pytest.mark.parametrize(
     "function",
     ["os.system", "builtins.eval", "skhier._main.main", "skhier.datasets._openml.fetch_openml"],
@@ -160,7 +161,7 @@ def test_a_crafted_file_that_calls_a_function_is_refused(function):
     with patch(function, side_effect=AssertionError("it was run")) as called:
         assert skops.io.get_untrusted_types(data=data) == [function]
         with pytest.raises(UntrustedTypesFoundException, match=name):
-            skops.io.loads(data, trusted=sorted(OURS))
+            skops.io.loads(data, trusted=sorted(TYPES))
         assert not called.called
         with pytest.raises(AssertionError, match="it was run"):
-            skops.io.loads(data, trusted=[function])  # the file does what it is made for
+            skops.io.loads(data, trusted=[function])  # the file is effective

@@ -1,3 +1,5 @@
+"""Probabilities of RidgeHead and of the classifier."""
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,12 +10,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhier import LayerwiseCNNClassifier, RidgeHead
-from skhier.classifier import _calibration
 from skhier.classifier._calibration import fit_scale, fit_shift
 
 
 def noisy(n, n_classes, n_features=40, seed=0):
-    """Features of which a few tell the class, not surely."""
+    """Return standard normal features, and classes that depend on a few of them and on noise."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, n_features))
     scores = X[:, :n_classes] * 1.5
@@ -21,11 +22,11 @@ def noisy(n, n_classes, n_features=40, seed=0):
 
 
 def calibration_error(p, y, n_bins=10):
-    """The mean distance of confidence and accuracy over bins of equal size."""
+    """Return the mean difference of confidence and accuracy over bins of equal size."""
     order = np.argsort(p.max(axis=1))
-    right, sure = (p.argmax(axis=1) == y)[order], p.max(axis=1)[order]
-    parts = zip(np.array_split(right, n_bins), np.array_split(sure, n_bins))
-    return np.mean([abs(r.mean() - s.mean()) for r, s in parts])
+    is_correct, confidence = (p.argmax(axis=1) == y)[order], p.max(axis=1)[order]
+    bins = zip(np.array_split(is_correct, n_bins), np.array_split(confidence, n_bins))
+    return np.mean([abs(a.mean() - c.mean()) for a, c in bins])
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
@@ -38,24 +39,14 @@ def test_probabilities_are_calibrated_where_scores_overfit(n_classes, early_stop
     assert_allclose(p.sum(axis=1), 1)
     assert_array_equal(head.classes_[p.argmax(axis=1)], head.predict(X_test))
     assert calibration_error(p, y_test) < 0.06
-    # No other temperature is much better, also not one that has seen the test labels.
+    # No other temperature is much better, even if it is chosen by the test labels.
     scores = head.decision_function(X_test).reshape(len(X_test), -1)
     scores = np.pad(scores, ((0, 0), (1, 0))) if n_classes == 2 else scores
     best = min(log_loss(y_test, softmax(scores * s, axis=1)) for s in np.geomspace(0.1, 30, 60))
     assert log_loss(y_test, p) < best + 0.03
 
 
-def test_random_signs_estimate_the_trace(monkeypatch):
-    X, y = noisy(700, 4, n_features=600)
-    monkeypatch.setattr(_calibration, "_MOST_EXACT", 700)
-    exact = RidgeHead(alpha=0.05).fit(X, y)
-    monkeypatch.setattr(_calibration, "_MOST_EXACT", 10)
-    estimated = RidgeHead(alpha=0.05, random_state=0).fit(X, y)
-    assert_allclose(estimated.temperature_, exact.temperature_, rtol=0.1)
-    assert_array_equal(estimated.predict(X), exact.predict(X))
-
-
-def test_the_scale_of_scores_is_found():
+def test_the_scale_of_scores_is_the_best_factor():
     rng = np.random.default_rng(0)
     scores = rng.standard_normal((20_000, 5))
     y = (3 * scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
@@ -64,7 +55,7 @@ def test_the_scale_of_scores_is_found():
     assert_allclose(fit_scale(scores * 100, y, weight), 0.03, rtol=0.05)
 
 
-def test_scores_that_say_nothing_or_make_no_mistake_give_finite_probabilities():
+def test_scores_without_information_or_without_mistakes_have_a_finite_scale():
     y = np.repeat([0, 1, 2], 20)
     for scores in (np.zeros((60, 3)), -np.eye(3)[y], np.eye(3)[y]):
         scale = fit_scale(scores, y, np.ones(60))
@@ -73,14 +64,14 @@ def test_scores_that_say_nothing_or_make_no_mistake_give_finite_probabilities():
         assert -np.log(p[np.arange(60), y]).mean() < np.log(3) + 1e-2
 
 
-def test_features_that_say_nothing_give_frequencies():
+def test_features_without_information_give_probabilities_near_the_frequencies():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((2000, 20)), (rng.uniform(size=2000) < 0.1).astype(int)
     p = RidgeHead().fit(X, y).predict_proba(rng.standard_normal((500, 20)))
     assert_allclose(p[:, 1].mean(), 0.1, atol=0.03)
 
 
-def test_classifier_has_probabilities_that_its_scores_agree_with(digits):
+def test_probabilities_of_the_classifier_are_the_softmax_of_its_scores(digits):
     X_train, X_test, y_train, y_test = digits
     clf = LayerwiseCNNClassifier(n_clusters=[16, 32], random_state=0).fit(X_train, y_train)
     p = clf.predict_proba(X_test)
@@ -92,7 +83,7 @@ def test_classifier_has_probabilities_that_its_scores_agree_with(digits):
 
 
 def test_rare_classes_are_found_as_well_as_by_balanced_logistic_regression(digits):
-    """1 : 100, on the same features, learned from 8 images of the rare label."""
+    """Compare on the same features, with 8 images of the rare label among 808 to learn from."""
     X, y = np.concatenate(digits[:2]), np.concatenate(digits[2:])
     ours, theirs = [], []
     for seed, digit in enumerate([1, 3, 8]):
@@ -114,7 +105,7 @@ def test_rare_classes_are_found_as_well_as_by_balanced_logistic_regression(digit
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_shifts_of_scores_are_found(n_classes):
+def test_shifts_of_scores_are_the_best_offsets(n_classes):
     rng = np.random.default_rng(0)
     scores = rng.standard_normal((20_000, n_classes))
     shift = np.linspace(-0.4, 0.4, n_classes)

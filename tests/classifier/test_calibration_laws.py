@@ -1,12 +1,14 @@
-"""The temperature of RidgeHead, compared with refitting without one copy of each sample."""
+"""Temperatures of heads, compared with the best ones for scores of left-out samples."""
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from sklearn.metrics.pairwise import rbf_kernel
 
-from skhier import RidgeHead
+from skhier import KernelRidgeHead, RidgeHead
 
 ALPHA = 0.4
 
@@ -70,3 +72,72 @@ def test_temperature_is_the_best_for_scores_without_one_copy_of_the_sample(weigh
         scores = np.c_[np.zeros(len(y)), scores]
     head = RidgeHead(ALPHA, tol=1e-13, max_iter=300).fit(X, y, sample_weight=weight)
     assert_allclose(head.temperature_, best_temperature(scores, y, weight), rtol=1e-6)
+
+
+def noisy_classes(n_samples, n_features, n_classes):
+    """Return standard normal features, and classes that depend on a few of them and on noise."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_samples, n_features))
+    scores = 2 * X[:, :n_classes]
+    return X, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+
+
+def smoothed(K, penalty, targets):
+    """Regress targets with a kernel matrix and an intercept, in closed form.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_samples, n_outputs)
+        Fitted values.
+    left_out : ndarray of shape (n_samples, n_outputs)
+        Values without the sample; each leverage is replaced by the mean of all.
+    """
+    smoother = np.linalg.solve(K + penalty * np.eye(len(K)), K).T
+    scores = smoother @ (targets - targets.mean(axis=0)) + targets.mean(axis=0)
+    leverage = (1 + np.trace(smoother)) / len(K)  # the intercept adds 1 to the trace
+    return scores, scores - leverage / (1 - leverage) * (targets - scores)
+
+
+def test_temperature_of_ridge_regression_is_the_best_for_the_mean_leverage():
+    # With more than 512 samples and features the mean leverage is estimated from random signs.
+    X, y = noisy_classes(700, 600, 4)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    scores, left_out = smoothed(Z @ Z.T, 0.05 * 600, np.eye(4)[y])
+    found = []
+    for seed in range(4):
+        head = RidgeHead(0.05, tol=1e-9, max_iter=300, random_state=seed).fit(X, y)
+        assert_array_equal(head.predict(X), scores.argmax(axis=1))
+        found.append(head.temperature_)
+    assert_allclose(np.mean(found), best_temperature(left_out, y, np.ones(700)), rtol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_temperature_of_kernel_ridge_regression_is_the_best_for_the_mean_leverage(dtype):
+    # The mean leverage of 1,500 samples is estimated from random signs, of rounded features.
+    X, y = noisy_classes(1500, 60, 5)
+    X = torch.from_numpy(X).to(dtype)
+    rounded = X.double().numpy()
+    Z = (rounded - rounded.mean(axis=0)) / (rounded.std(axis=0) * np.sqrt(60))
+    _, left_out = smoothed(rbf_kernel(Z, gamma=0.5), 0.03, np.eye(5)[y])
+    heads = [KernelRidgeHead(random_state=seed).fit_features(X, y) for seed in range(4)]
+    found = np.mean([head.temperature_ for head in heads])
+    assert_allclose(found, best_temperature(left_out, y, np.ones(1500)), rtol=0.05)
+
+
+def test_scores_of_the_mean_leverage_are_nearly_those_of_fits_without_the_sample():
+    X = np.random.default_rng(0).standard_normal((150, 6))
+    y = (np.square(X).sum(axis=1) > 5.35).astype(int)
+    Z = (X - X.mean(axis=0)) / (X.std(axis=0) * np.sqrt(6))
+    scores, left_out = smoothed(rbf_kernel(Z, gamma=0.5), 0.3, 2.0 * y[:, None] - 1)
+    head = KernelRidgeHead(0.3, tol=1e-12, max_iter=500).fit(X, y)
+    assert_allclose(head.decision_function(X), scores[:, 0], atol=1e-9)
+    logits = np.c_[np.zeros(150), left_out]  # the only score belongs to the second class
+    assert_allclose(head.temperature_, best_temperature(logits, y, np.ones(150)), rtol=1e-6)
+    refitted = []
+    for i in range(150):
+        fewer = KernelRidgeHead(0.3, tol=1e-6).fit(np.delete(X, i, axis=0), np.delete(y, i))
+        refitted += fewer.decision_function(X[i : i + 1]).tolist()
+    # With six features the leverages of samples differ much from their mean.
+    assert np.corrcoef(left_out[:, 0], refitted)[0, 1] > 0.98
+    error, effect = (np.abs(values[:, 0] - refitted) for values in (left_out, scores))
+    assert error.mean() < 0.5 * effect.mean()

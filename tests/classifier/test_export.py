@@ -1,4 +1,4 @@
-"""A fitted classifier leaves Python: torch.export and ONNX."""
+"""Exports of fitted classifiers, by torch.export and to ONNX."""
 
 import warnings
 
@@ -26,42 +26,43 @@ CONFIGURATIONS = [
 
 @pytest.fixture(params=CONFIGURATIONS, ids=str)
 def exported(request, digits):
-    """A network, images to give it and the scores of the classifier that it came from."""
+    """Return the network of a fitted classifier, images, and the classifier's scores of them."""
     X, _, y, _ = digits
     X = X.astype(np.float32)
     small = {"n_clusters": 12, "n_components": 5, "precision": "float32", "random_state": 0}
     clf = LayerwiseCNNClassifier().set_params(**small | request.param).fit(X, y)
-    mlp = request.param.get("head") == "mlp"
-    scores = np.log(clf.predict_proba(X)) if mlp else clf.decision_function(X)
+    is_mlp = request.param.get("head") == "mlp"
+    scores = np.log(clf.predict_proba(X)) if is_mlp else clf.decision_function(X)
     return clf.to_torch(), torch.from_numpy(X[:, None]), scores
 
 
-def agree(outputs, scores):
-    """Equal up to rounding in float32; log-probabilities up to their normalization too."""
+def assert_equal_scores(outputs, scores):
+    """Compare up to rounding in float32; logits are normalized if scores are log-probabilities."""
     if scores.max() <= 0:
         outputs = outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True)
     assert_allclose(outputs, scores, rtol=1e-3, atol=1e-3)
 
 
 def batches_of_any_size():
+    """Return the dynamic shapes of an export whose only dynamic axis is the first."""
     return ({0: torch.export.Dim("n", min=2)},)
 
 
-def test_torch_export(exported, tmp_path):
+def test_the_torch_export_has_the_scores_of_the_classifier(exported, tmp_path):
     network, images, scores = exported
     program = torch.export.export(
         network, (images[:3],), dynamic_shapes=batches_of_any_size(), strict=False
     )
     torch.export.save(program, tmp_path / "network.pt2")
     loaded = torch.export.load(tmp_path / "network.pt2").module()
-    agree(loaded(images).detach().numpy(), scores)
+    assert_equal_scores(loaded(images).detach().numpy(), scores)
 
 
-def test_onnx(exported, tmp_path):
+def test_the_onnx_model_has_the_scores_of_the_classifier(exported, tmp_path):
     network, images, scores = exported
     path = str(tmp_path / "network.onnx")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter itself
+        warnings.simplefilter("ignore")  # the exporter warns of its own code
         torch.onnx.export(
             network,
             (images[:3],),
@@ -73,4 +74,4 @@ def test_onnx(exported, tmp_path):
         )
     onnx.checker.check_model(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    agree(session.run(None, {"images": images.numpy()})[0], scores)
+    assert_equal_scores(session.run(None, {"images": images.numpy()})[0], scores)

@@ -1,15 +1,18 @@
+"""The memory limit of a classifier, and the temporary files beyond it."""
+
 import errno
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
 from skhier import LayerwiseCNNClassifier
-from skhier._base import _memory
 
 SMALL = {
     "n_clusters": 64,
@@ -26,16 +29,17 @@ def make(**params):
 
 @pytest.fixture
 def files(monkeypatch):
-    """Sizes of the temporary files that are made."""
-    sizes = []
-    make = _memory._empty_in_file
+    """Return a list to which every temporary file adds its status, before it is written."""
+    statuses, open_file = [], tempfile.TemporaryFile
 
-    def noted(shape, dtype, n_bytes):
-        sizes.append(n_bytes)
-        return make(shape, dtype, n_bytes)
+    @contextmanager
+    def open_and_record():
+        with open_file() as file:
+            yield file
+            statuses.append(os.fstat(file.fileno()))
 
-    monkeypatch.setattr(_memory, "_empty_in_file", noted)
-    return sizes
+    monkeypatch.setattr(tempfile, "TemporaryFile", open_and_record)
+    return statuses
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,7 @@ def test_enough_memory_needs_no_files(digits, files, limit):
         ("1.2.3GB", {}, "memory_limit='1.2.3GB' is not valid"),
     ],
 )
-def test_limits_that_are_too_small_or_no_limits(digits, limit, params, message):
+def test_limits_that_are_too_small_or_not_valid_are_refused(digits, limit, params, message):
     X, _, y, _ = digits
     clf = make(memory_limit=limit, **params)
     with pytest.raises(ValueError, match=message):
@@ -99,38 +103,33 @@ def test_limits_that_are_too_small_or_no_limits(digits, limit, params, message):
     assert not hasattr(clf, "layers_")
 
 
-def test_a_full_disk_is_said_before_the_layer_is_computed(digits, monkeypatch):
+def test_the_error_about_a_full_disk_names_tmpdir(digits, monkeypatch):
     X, _, y, _ = digits
-    usage = _memory.shutil._ntuple_diskusage(10, 9, 1)
-    monkeypatch.setattr(_memory.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1))
     clf = make(memory_limit="6MB")
     with pytest.raises(OSError, match="TMPDIR names another folder"):
         clf.fit(X, y)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="files are sparse here")
-def test_files_have_their_blocks_before_they_are_written(monkeypatch):
-    descriptors, make = [], tempfile.TemporaryFile
-
-    def noted():
-        file = make()
-        descriptors.append(os.dup(file.fileno()))
-        return file
-
-    monkeypatch.setattr(_memory.tempfile, "TemporaryFile", noted)
-    tensor = _memory.Memory(4000).and_files().empty((1000, 10), torch.float32)
-    assert tensor.shape == (1000, 10)
-    assert os.fstat(descriptors[0]).st_blocks * 512 >= 40_000
-    os.close(descriptors[0])
+def test_files_have_their_blocks_before_they_are_written(digits, files):
+    X, _, y, _ = digits
+    make(memory_limit="6MB").fit(X, y)
+    assert files
+    for status in files:
+        assert status.st_blocks * 512 >= status.st_size > 1e6
 
 
-def test_a_limit_of_the_file_system_is_said_as_a_full_disk_is():
+def test_the_error_about_a_limit_of_the_file_system_names_tmpdir(digits):
     resource = pytest.importorskip("resource")
+    X, _, y, _ = digits
+    clf = make(memory_limit="6MB")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
     try:
-        with pytest.raises(OSError, match=r"0.04 MB, .* TMPDIR names another") as caught:
-            _memory.Memory(4000).and_files().empty((1000, 10), torch.float32)
+        with pytest.raises(OSError, match=r"takes .* MB, .* TMPDIR names another") as caught:
+            clf.fit(X, y)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
+    assert not hasattr(clf, "layers_")

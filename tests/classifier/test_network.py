@@ -1,3 +1,5 @@
+"""The torch network of a classifier, compared with the classifier."""
+
 import numpy as np
 import pytest
 import torch
@@ -5,12 +7,9 @@ from numpy.testing import assert_allclose
 from scipy.special import softmax
 from sklearn.cluster import KMeans
 from sklearn.naive_bayes import GaussianNB
-from torch import nn
 
 from skhier import LayerwiseCNNClassifier
 from skhier import PatchKMeansOrthogonalizer as Phi
-from skhier._base import _device
-from skhier.classifier._network import WeightedPool2d
 
 SMALL = {"n_clusters": 12, "n_components": 5, "random_state": 0}
 
@@ -20,6 +19,7 @@ def make(**params):
 
 
 def outputs(clf, X):
+    """Return the outputs of the network of a classifier, for images with channels last."""
     X = X[..., None] if X.ndim == 3 else X
     x = torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2)))
     return clf.to_torch()(x).detach().numpy()
@@ -57,10 +57,10 @@ def test_network_equals_the_classifier(digits, params, dtype):
     assert_allclose(outputs(clf, X), clf.decision_function(X), rtol=tolerance, atol=tolerance)
 
 
-def test_network_of_a_bfloat16_classifier(digits, monkeypatch):
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_network_of_a_bfloat16_classifier_has_its_scores_to_rounding(digits):
     X, _, y, _ = digits
     X = X.astype(np.float32)
-    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
     clf = make(precision="bfloat16").fit(X, y)
     scores = clf.decision_function(X)
     difference = outputs(clf, X) - scores
@@ -68,30 +68,32 @@ def test_network_of_a_bfloat16_classifier(digits, monkeypatch):
     assert (outputs(clf, X).argmax(axis=1) == scores.argmax(axis=1)).mean() > 0.99
 
 
-def test_color_images_and_two_labels(images):
+def test_network_of_color_images_and_two_labels_equals_the_classifier(images):
     X, y = images
     clf = make().fit(X, y)
     assert_allclose(outputs(clf, X)[:, 0], clf.decision_function(X), atol=1e-9)
 
 
-def test_mlp_head(digits):
+def test_outputs_of_an_mlp_head_are_logits(digits):
     X, _, y, _ = digits
     clf = make(n_layers=1, head="mlp").fit(X, y)
     assert_allclose(softmax(outputs(clf, X), axis=1), clf.predict_proba(X), atol=1e-6)
 
 
-def test_network_is_plain_and_trainable(digits):
+def test_network_has_standard_modules_that_can_be_trained(digits):
     X, _, y, _ = digits
     clf = make(orthogonalizer=[Phi(normalize=False, pooling="max"), Phi(normalize=False)])
     network = clf.fit(X, y).to_torch()
-    kinds = [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.Conv2d, nn.Conv2d, nn.ReLU, WeightedPool2d]
-    assert [type(m) for m in network] == [*kinds, nn.Flatten, nn.Linear]
+    layer_1 = ["Conv2d", "ReLU", "MaxPool2d", "Conv2d"]
+    layer_2 = ["Conv2d", "ReLU", "WeightedPool2d"]
+    names = [type(module).__name__ for module in network]
+    assert names == [*layer_1, *layer_2, "Flatten", "Linear"]
     loss = network(torch.from_numpy(X[:8, None])).sum()
     loss.backward()
     assert all(p.grad is not None for p in network.parameters())
 
 
-def test_the_global_generator_of_torch_is_left_alone(digits):
+def test_to_torch_draws_nothing_from_the_global_generator(digits):
     X, _, y, _ = digits
     clf = make().fit(X, y)
     before = torch.get_rng_state()
@@ -99,14 +101,9 @@ def test_the_global_generator_of_torch_is_left_alone(digits):
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"head": GaussianNB()}, "neither linear, nor an MLPClassifier, nor a KernelRidgeHead"),
-    ],
-)
-def test_what_no_standard_layer_expresses(digits, params, message):
+def test_to_torch_refuses_a_head_without_standard_modules(digits):
     X, _, y, _ = digits
-    clf = make(**params).fit(X, y)
+    clf = make(head=GaussianNB()).fit(X, y)
+    message = "neither linear, nor an MLPClassifier, nor a KernelRidgeHead"
     with pytest.raises(ValueError, match=message):
         clf.to_torch()

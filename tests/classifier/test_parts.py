@@ -1,4 +1,4 @@
-"""Parts as parameters: how they are given, reached, searched and shown."""
+"""Parts as parameters: how they are passed, set, searched and displayed."""
 
 import re
 from inspect import signature
@@ -43,6 +43,7 @@ def few(digits):
 
 
 def text(params):
+    """Return parameters with the representation of each value, which can be compared."""
     return {name: repr(value) for name, value in params.items()}
 
 
@@ -55,9 +56,9 @@ def test_parameters_survive_clone_and_set_params(few, params):
     clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0, **params)
     assert text(clone(clf).get_params()) == text(clf.get_params())
     scores = clf.fit(*few).transform(few[0])
-    again = LayerwiseCNNClassifier().set_params(**clone(clf).get_params())
-    assert_array_equal(again.fit(*few).transform(few[0]), scores)
-    assert again.get_params().keys() == clf.get_params().keys()
+    other = LayerwiseCNNClassifier().set_params(**clone(clf).get_params())
+    assert_array_equal(other.fit(*few).transform(few[0]), scores)
+    assert other.get_params().keys() == clf.get_params().keys()
 
 
 def test_nested_parameters_reach_the_default_parts(few):
@@ -71,7 +72,7 @@ def test_nested_parameters_reach_the_default_parts(few):
     )
     assert clf.embedder is None
     clf.fit(*few)
-    assert [block.orthogonalizer.bias for block in clf.layers_] == [-1, -1]
+    assert [layer.orthogonalizer.bias for layer in clf.layers_] == [-1, -1]
     assert clf.head_.alpha == 2
 
 
@@ -84,7 +85,7 @@ def test_nested_parameters_reach_each_part_of_a_sequence():
     clf.set_params(orthogonalizer2=other, orthogonalizer2__bias=-2.0)
     assert clf.orthogonalizer == [first, other]
     assert (other.bias, second.bias) == (-2.0, -0.5)
-    # A new sequence comes first, whatever the order.
+    # A new sequence is set before nested parameters, in any order of arguments.
     clf.set_params(orthogonalizer1__bias=0.0, orthogonalizer=[second, first])
     assert (first.bias, second.bias) == (-1.0, 0.0)
 
@@ -98,20 +99,21 @@ def test_nested_parameters_reach_each_part_of_a_sequence():
         {"head": GaussianNB(), "head__alpha": 1.0},
     ],
 )
-def test_parameters_that_are_not_there_change_nothing(params):
+def test_unknown_parameters_are_refused_and_change_nothing(params):
     clf = LayerwiseCNNClassifier()
     with pytest.raises(ValueError, match="Invalid parameter"):
         clf.set_params(**params)
     assert clf.get_params(deep=False) == LayerwiseCNNClassifier().get_params(deep=False)
 
 
-def test_default_parts_are_the_parts_of_the_default(few):
+def test_default_parts_give_the_scores_of_no_parts(few):
     X, y = few
     expected = LayerwiseCNNClassifier(random_state=0).fit(X, y)
     parts = {"orthogonalizer": PatchKMeansOrthogonalizer(), "embedder": TwoLayerConvEmbedder()}
     given = LayerwiseCNNClassifier(head=RidgeHead(), random_state=0, **parts).fit(X, y)
     assert_array_equal(given.decision_function(X), expected.decision_function(X))
-    # A pipeline of parts with the seeds, and the windows of the last layer, is the default.
+    # So does a pipeline of parts with the seeds of the classifier. Only the pooling of the last
+    # layer is not the default of its class.
     seed = expected.layers_[1].orthogonalizer.random_state
     pipeline = make_pipeline(
         PatchKMeansOrthogonalizer(random_state=expected.layers_[0].orthogonalizer.random_state),
@@ -124,7 +126,7 @@ def test_default_parts_are_the_parts_of_the_default(few):
     assert_allclose(scores, expected.decision_function(X), atol=1e-6)
 
 
-def test_parts_are_cloned(few):
+def test_a_fit_clones_the_parts(few):
     X, y = few
     phi, embedder = PatchKMeansOrthogonalizer(), TwoLayerConvEmbedder()
     before = dict(vars(phi)), dict(vars(embedder))
@@ -133,7 +135,7 @@ def test_parts_are_cloned(few):
     assert before == (vars(phi), vars(embedder))
 
 
-def test_which_layers_are_embedded(few):
+def test_all_layers_but_the_last_are_embedded_unless_a_sequence_says_otherwise(few):
     X, y = few
     for params, widths in [
         ({}, [64, None]),
@@ -151,7 +153,7 @@ def test_which_layers_are_embedded(few):
         assert [embedder and embedder.n_components for embedder in embedders] == widths
 
 
-def test_a_part_keeps_its_own_seed(few):
+def test_a_part_with_a_seed_keeps_it(few):
     phi = PatchKMeansOrthogonalizer(random_state=7)
     clf = LayerwiseCNNClassifier(n_clusters=8, orthogonalizer=[phi, None], random_state=0)
     seeds = [block.orthogonalizer.random_state for block in clf.fit(*few).layers_]
@@ -182,14 +184,14 @@ def test_a_part_keeps_its_own_seed(few):
         ({"embedder": [None]}, "embedder=.* has 1 entries, but n_layers=2"),
     ],
 )
-def test_what_is_given_twice_or_is_no_part_is_refused(few, params, message):
+def test_parameters_given_twice_and_values_that_are_no_part_are_refused(few, params, message):
     clf = LayerwiseCNNClassifier().set_params(**params)
     assert set(params) <= clf.get_params().keys()
     with pytest.raises(ValueError, match=message):
         clf.fit(*few)
 
 
-def test_grid_search_over_parts_that_were_not_given(few):
+def test_a_grid_search_over_default_parts_leaves_them_unset(few):
     grid = {"embedder__n_components": [1, 16], "head__alpha": [0.3]}
     search = GridSearchCV(LayerwiseCNNClassifier(n_clusters=12, random_state=0), grid, cv=2)
     search.fit(*few)
@@ -198,7 +200,7 @@ def test_grid_search_over_parts_that_were_not_given(few):
     assert search.estimator.embedder is None
 
 
-def test_optuna_search(few):
+def test_a_search_of_optuna_sets_nested_parameters(few):
     def objective(trial):
         phi, width = PatchKMeansOrthogonalizer(), trial.suggest_int("width", 1, 16)
         clf = LayerwiseCNNClassifier(n_clusters=12, orthogonalizer=[phi, phi], random_state=0)
@@ -234,4 +236,4 @@ def test_html_shows_the_parts_as_boxes_in_their_order(few, fit):
     prefixes = set(re.findall(r'data-param-prefix="(\w*)__"', html))
     names = {name.rpartition("__")[0] for name in clf.get_params()} - {""}
     assert {"orthogonalizer2__kmeans", "embedder"} <= prefixes <= names
-    assert LayerwiseCNNClassifier(n_layers="x")._repr_html_()  # what is wrong is said in fit
+    assert LayerwiseCNNClassifier(n_layers="x")._repr_html_()  # `fit` refuses it, not the display

@@ -1,3 +1,5 @@
+"""RidgeHead, compared with scikit-learn's regression, and its early stopping."""
+
 import numpy as np
 import pytest
 import torch
@@ -6,12 +8,12 @@ from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skhier import RidgeHead
-from skhier._base._early_stopping import set_aside
 
 EXACT = {"tol": 1e-13, "max_iter": 500}
 
 
 def data(n_classes, n=120, n_features=9, seed=0):
+    """Return correlated features with an offset, and classes with a mean of their own."""
     rng = np.random.default_rng(seed)
     y = rng.integers(n_classes, size=n)
     X = rng.standard_normal((n, n_features)) @ rng.standard_normal((n_features, n_features))
@@ -25,13 +27,13 @@ def test_is_the_ridge_regression_of_scikit_learn(n_classes):
     Z = StandardScaler().fit_transform(X) / np.sqrt(X.shape[1])
     reference = RidgeClassifier(alpha=0.2).fit(Z, y)
     scores = reference.decision_function(Z)
-    if n_classes > 2:  # ours has 0 and 1 for scikit-learn's -1 and 1
+    if n_classes > 2:  # targets are 0 and 1 here, and -1 and 1 in scikit-learn
         scores = (scores + 1) / 2
     assert_allclose(head.decision_function(X), scores, atol=1e-9)
     assert_array_equal(head.predict(X), reference.predict(Z))
 
 
-def test_more_features_than_samples():
+def test_more_features_than_samples_take_no_more_iterations_than_samples():
     X, y = data(3, n=30, n_features=80)
     head = RidgeHead(alpha=1.0, **EXACT).fit(X, y)
     Z = StandardScaler().fit_transform(X) / np.sqrt(80)
@@ -52,7 +54,7 @@ def test_units_of_features_and_constant_features_do_not_matter():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_without_a_tolerance_it_ends_where_nothing_is_left_to_solve(dtype):
+def test_without_a_tolerance_iterations_end_at_the_rounding_error(dtype):
     X, y = data(4)
     head = RidgeHead(tol=0, max_iter=300).fit(X.astype(dtype), y)
     assert np.isfinite(head.residual_curve_).all()
@@ -60,14 +62,14 @@ def test_without_a_tolerance_it_ends_where_nothing_is_left_to_solve(dtype):
     assert_allclose(head.coef_, RidgeHead(**EXACT).fit(X, y).coef_, atol=1e-4)
 
 
-def test_residual_falls_to_the_tolerance():
+def test_iterations_end_when_the_residual_is_below_the_tolerance():
     X, y = data(4)
     head = RidgeHead(tol=1e-6, max_iter=100).fit(X, y)
     assert head.residual_curve_[-1] <= 1e-6 < head.residual_curve_[-2]
     assert head.n_iter_ == len(head.residual_curve_) < 100
 
 
-def test_bfloat16_features_are_as_good_as_their_values():
+def test_bfloat16_features_give_nearly_the_scores_of_their_values():
     X, y = data(3, n=2000, n_features=40)
     features = torch.from_numpy(X).to(torch.bfloat16)
     rounded = features.double().numpy()
@@ -87,18 +89,23 @@ def test_early_stopping_keeps_the_best_iteration():
     assert_allclose(head.coef_, fewer.coef_)
 
 
-def test_samples_set_aside_are_not_learned_from():
+def test_exactly_the_validation_fraction_of_the_samples_is_not_learned_from():
     X, y = data(2, n=100)
     head = RidgeHead(early_stopping=True, n_iter_no_change=500, random_state=0, **EXACT)
-    _, held = set_aside(len(X), 0.1, np.random.RandomState(0))
-    assert len(held) == 10
-    other = X.copy()
-    other[held] = 1e3  # changes the scores on them, but not the solution at each step
-    first, second = head.fit(X, y).residual_curve_, head.fit(other, y).residual_curve_
-    assert_allclose(first, second)
+    expected = head.fit(X, y).residual_curve_
+
+    def changes_the_solution(samples):
+        other = X.copy()
+        other[samples] = 1e3
+        found = head.fit(other, y).residual_curve_
+        return len(found) != len(expected) or not np.allclose(found, expected, rtol=1e-7)
+
+    validation = [sample for sample in range(100) if not changes_the_solution(sample)]
+    assert len(validation) == 10
+    assert not changes_the_solution(validation)
 
 
-def test_two_string_labels():
+def test_two_string_labels_have_one_score():
     X, y = data(2)
     head = RidgeHead().fit(X, np.array(["cat", "dog"])[y])
     assert head.coef_.shape == (1, 9)
@@ -111,18 +118,18 @@ def test_two_string_labels():
     [{"alpha": -1}, {"max_iter": 0}, {"tol": -1e-3}, {"validation_fraction": 1.0}],
     ids=str,
 )
-def test_bad_parameters(params):
+def test_bad_parameters_are_refused(params):
     (name,) = params
     with pytest.raises(ValueError, match=f"'{name}' parameter of RidgeHead"):
         RidgeHead(**params).fit(*data(2))
 
 
-def test_rows_in_reverse_memory_order():
+def test_rows_in_reverse_memory_order_give_the_coefficients_of_a_copy():
     X, y = data(2)
     expected = RidgeHead().fit(X[::-1].copy(), y[::-1]).coef_
     assert_array_equal(RidgeHead(alpha=np.float64(0.3)).fit(X[::-1], y[::-1]).coef_, expected)
 
 
-def test_one_class():
+def test_one_class_is_refused():
     with pytest.raises(ValueError, match="at least 2 classes"):
         RidgeHead().fit(np.eye(3), [1, 1, 1])

@@ -1,3 +1,5 @@
+"""Weights of samples and of classes: metadata routing, heads, and errors."""
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -19,6 +21,7 @@ from skhier import (
 
 @pytest.fixture(scope="module")
 def few(digits):
+    """Return 200 images, their labels, and weights of 1, 2 and 3."""
     X, _, y, _ = digits
     return X[:200], y[:200], np.random.default_rng(0).integers(1, 4, 200).astype(float)
 
@@ -75,7 +78,7 @@ def test_weights_reach_every_kind_of_head(few, head, routing):
     ],
 )
 @pytest.mark.parametrize("estimator", [make(), TwoLayerConvEmbedder(), PatchKMeansOrthogonalizer()])
-def test_bad_weights(few, estimator, weight, message):
+def test_bad_weights_are_refused(few, estimator, weight, message):
     X, y, _ = few
     with pytest.raises(ValueError, match=message):
         estimator.fit(X, y, sample_weight=weight)
@@ -97,12 +100,12 @@ def test_bad_weights(few, estimator, weight, message):
         ),
     ],
 )
-def test_bad_class_weight(few, params, message):
+def test_bad_class_weights_are_refused(few, params, message):
     X, y, _ = few
     with pytest.raises(ValueError, match=message):
         make(**params).fit(X, y)
 
 
-def test_weights_of_classes_are_no_step_of_a_pipeline():
+def test_to_pipeline_refuses_class_weights():
     with pytest.raises(ValueError, match="class_weight='balanced' is no step"):
         make(class_weight="balanced").to_pipeline()

@@ -1,4 +1,4 @@
-"""When Lloyd's iterations end, and among which samples first centers are chosen."""
+"""The end of Lloyd's iterations, and the samples that first centers are chosen from."""
 
 import numpy as np
 import pytest
@@ -29,6 +29,16 @@ def test_rare_directions_fill_empty_clusters_by_iterations_that_gain_little():
     assert (-np.diff(km.inertia_curve_) < km.tol * km.inertia_).all()
     assert_array_equal(np.unique(km.labels_[-10:]), [1, 2])
     assert_array_equal(km.labels_[:-10], 0)
+
+
+def test_an_iteration_that_empties_a_cluster_is_not_the_last_by_tolerance():
+    # The middle cluster has two samples near its borders. The first update moves both outer
+    # centers a little nearer, so the middle cluster loses them, and the inertia hardly falls.
+    step, spread = 4e-4, np.linspace(-0.4, 0.4, 100)
+    first = np.array([-step, 1.0, 2 + step])
+    angles = np.r_[step + spread, 0.5001, 1.4999, 2 - step - spread]
+    X, init = (np.c_[np.cos(a), np.sin(a)] for a in (angles, first))
+    assert len(np.unique(SphericalKMeans(3, init=init).fit(X).labels_)) == 3
 
 
 def samples_with_one_far(n_samples):

@@ -1,3 +1,5 @@
+"""PatchKMeansOrthogonalizer: codes, pooling, whitening, borders, precision and parameters."""
+
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +13,7 @@ from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
 from skhier._base import _device
 from skhier.clustering._encoder import _raise_to
 
-# As in algorithm 1: patches side by side, as they are; one-hot codes, not pooled.
+# Algorithm 1: patches do not overlap and are not whitened, codes are one-hot and not pooled.
 ALGORITHM_1 = {
     "stride": None,
     "padding": "valid",
@@ -20,7 +22,7 @@ ALGORITHM_1 = {
     "whiten_eps": None,
     "random_state": 0,
 }
-# Steps 2 to 4 of section 6 at every place where a patch fits, before pooling.
+# Steps 2 to 4 of section 6, for all patches inside the image, before pooling.
 SECTION_6 = ALGORITHM_1 | {
     "stride": 1,
     "encoding": "relu",
@@ -31,7 +33,7 @@ SECTION_6 = ALGORITHM_1 | {
 
 
 def patches_of(images, size, stride, padding=(0, 0, 0, 0)):
-    """All patches, in the slow and obvious way: (n, rows, columns, h, w, c)."""
+    """Cut patches (n, rows, columns, h, w, c) in loops."""
     top, bottom, left, right = padding
     images = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)))
     _, height, width, _ = images.shape
@@ -70,7 +72,7 @@ def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten
     size = phi.cluster_centers_.shape[1:3]
     pads = [p for s in size for p in ((s - 1) // 2, s - 1 - (s - 1) // 2)]
     patches = patches_of(X - phi.border_, size, (1, 1), pads).reshape(60, 6, 8, -1)
-    if whiten_eps:  # the clustered patches are all of them, so their statistics are known
+    if whiten_eps:  # all patches are clustered, so these are the statistics of all
         rows = patches.reshape(-1, patches.shape[-1])
         values, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
         gains = 1 / np.sqrt(values + whiten_eps * values.mean())
@@ -128,7 +130,7 @@ def test_crelu_codes_are_those_of_a_patch_and_of_its_negative(images, normalize,
     assert_allclose(pooled[:, 1, 1], reduce(expected[:, 2:, 4:], axis=(1, 2)), atol=1e-12)
 
 
-def test_average_pooled_one_hot_codes_count_clusters(images):
+def test_average_pooled_one_hot_codes_are_frequencies_of_clusters(images):
     X, _ = images
     params = ALGORITHM_1 | {"pool_size": (3, 4), "pooling": "average"}
     phi = PatchKMeansOrthogonalizer(4, 2, **params)
@@ -138,10 +140,10 @@ def test_average_pooled_one_hot_codes_count_clusters(images):
 
 
 @pytest.mark.parametrize("encoding", ["relu", "crelu"])
+@pytest.mark.usefixtures("fast_bfloat16")
 def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch):
     X = digits[0].astype(np.float32)
-    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
-    monkeypatch.setattr(_device, "_MANY_PRODUCTS", 898 * 36 * 9 * 32)
+    monkeypatch.setattr(_device, "_MANY_PRODUCTS", 898 * 36 * 9 * 32)  # of 32 clusters
     phi = PatchKMeansOrthogonalizer(
         32,
         padding="valid",
@@ -153,27 +155,27 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     ).fit(X)
     assert phi.precision_ == "bfloat16"
     auto = phi.transform(X)
-    assert_array_equal(auto, phi.set_params(precision="bfloat16").transform(X))
-    exact = phi.set_params(precision="float32").transform(X)
-    assert phi.set_params(n_clusters=31).fit(X).precision_ == "float32"  # it saves no time
+    assert_array_equal(auto, phi.set_params(precision="bfloat16").fit(X).transform(X))
+    exact = phi.set_params(precision="float32").fit(X).transform(X)
+    assert phi.set_params(n_clusters=31, precision="auto").fit(X).precision_ == "float32"
     assert auto.dtype == exact.dtype == np.float32
-    # 8 bits of the patches and kernels: responses move by about 2^-9 of the largest.
+    # Patches and kernels are rounded to 8 bits: responses change by about 2^-9 of the largest.
     assert 0 < np.abs(auto - exact).max() < 2**-6 * exact.max()
     assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-8 * exact.std()
 
 
-@pytest.mark.parametrize("least", [0.0, -0.0, 0.5, 0.3, 1e-40, 100.0, -0.5])
+@pytest.mark.parametrize("minimum", [0.0, -0.0, 0.5, 0.3, 1e-40, 100.0, -0.5])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_every_number_is_raised_to_the_least(dtype, least):
+def test_every_number_is_raised_to_the_minimum(dtype, minimum):
     numbers = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
     numbers = numbers[~numbers.isnan()].to(dtype)
-    expected = torch.maximum(numbers, torch.tensor(least, dtype=dtype))
-    assert_array_equal(_raise_to(numbers, least).float(), expected.float())
+    expected = torch.maximum(numbers, torch.tensor(minimum, dtype=dtype))
+    assert_array_equal(_raise_to(numbers, minimum).float(), expected.float())
 
 
-def test_bfloat16_is_refused_where_it_is_slow(digits, monkeypatch):
+@pytest.mark.usefixtures("slow_bfloat16")
+def test_bfloat16_is_refused_where_it_is_slow(digits):
     X = digits[0].astype(np.float32)
-    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 0.5)
     phi = PatchKMeansOrthogonalizer(4, random_state=0)
     assert_array_equal(
         phi.fit(X).transform(X), phi.set_params(precision="float32").fit(X).transform(X)
@@ -182,17 +184,25 @@ def test_bfloat16_is_refused_where_it_is_slow(digits, monkeypatch):
         phi.set_params(precision="bfloat16").fit(X)
 
 
-def test_one_hot_codes_and_float64_images_are_not_rounded(digits, monkeypatch):
-    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+@pytest.mark.usefixtures("fast_bfloat16")
+@pytest.mark.parametrize(
+    ("encoding", "dtype", "is_rounded"),
+    [("one_hot", np.float32, False), ("relu", np.float64, False), ("relu", np.float32, True)],
+)
+def test_one_hot_codes_and_float64_images_are_not_rounded(
+    digits, monkeypatch, encoding, dtype, is_rounded
+):
+    X = digits[0].astype(dtype)
+    phi = PatchKMeansOrthogonalizer(8, encoding=encoding, random_state=0)
+    expected = phi.fit_transform(X)
+    assert phi.precision_ == "float32"  # there are few products
     monkeypatch.setattr(_device, "_MANY_PRODUCTS", 0)
-    X = digits[0]
-    for encoding, dtype in (("one_hot", np.float32), ("relu", np.float64)):
-        phi = PatchKMeansOrthogonalizer(8, encoding=encoding, random_state=0)
-        encoder = phi.fit(X.astype(dtype))._encoder(np.dtype(dtype))
-        assert encoder.dtype == {np.float32: torch.float32, np.float64: torch.float64}[dtype]
+    codes = phi.fit_transform(X)
+    assert phi.precision_ == "bfloat16"
+    assert np.array_equal(codes, expected) != is_rounded
 
 
-def test_pooled_one_hot_codes_name_every_cluster_in_the_window(images):
+def test_max_pooled_one_hot_codes_are_1_for_every_cluster_in_the_window(images):
     X, _ = images
     params = ALGORITHM_1 | {"pool_size": 3, "pooling": "max"}
     phi = PatchKMeansOrthogonalizer(4, 2, **params).fit(X)
@@ -217,7 +227,7 @@ def test_euclidean_codes_follow_the_nearest_centroid(images, whiten_eps):
     assert_allclose(phi.inertia_, distances.min(axis=1).sum())
 
 
-def test_only_euclidean_k_means_tells_multiples_apart():
+def test_only_euclidean_k_means_separates_multiples_of_a_patch():
     rng = np.random.default_rng(0)
     X = np.repeat([[1.0, 2.0], [2.0, 4.0]], 20, axis=0) + 1e-3 * rng.standard_normal((40, 2))
     phi = PatchKMeansOrthogonalizer(2, kmeans=KMeans(), **ALGORITHM_1).fit(X)
@@ -236,7 +246,7 @@ def test_plain_vectors_are_clustered_as_by_spherical_k_means():
     assert phi.transform(X).shape == (200, 4)
 
 
-def test_exact_recovery_of_distinct_patches():
+def test_distinct_patches_are_recovered_exactly():
     rng = np.random.default_rng(0)
     table = rng.standard_normal((30, 2, 2))
     choice = rng.integers(30, size=(100, 4, 4))
@@ -247,7 +257,7 @@ def test_exact_recovery_of_distinct_patches():
 
 
 @pytest.mark.parametrize("encoding", ["one_hot", "relu"])
-def test_batch_size_and_unit_of_images_do_not_matter(images, encoding):
+def test_codes_do_not_depend_on_the_batch_size_or_on_the_scale_of_images(images, encoding):
     X, _ = images
     phi = PatchKMeansOrthogonalizer(6, 3, **SECTION_6 | {"padding": 1, "encoding": encoding})
     codes = phi.fit_transform(X)
@@ -255,20 +265,22 @@ def test_batch_size_and_unit_of_images_do_not_matter(images, encoding):
     assert_allclose(phi.fit_transform(1000 * X), codes, atol=1e-9)
 
 
-def test_n_patches_samples_the_patches(images):
+def test_n_patches_is_the_number_of_clustered_patches(images):
     X, _ = images
     phi = PatchKMeansOrthogonalizer(3, 2, n_patches=50, **ALGORITHM_1).fit(X)
     assert phi.inertia_ < 50
-    everything = PatchKMeansOrthogonalizer(3, 2, n_patches=None, **ALGORITHM_1).fit(X)
-    assert 50 < everything.inertia_ < 720
+    with_all = PatchKMeansOrthogonalizer(3, 2, n_patches=None, **ALGORITHM_1).fit(X)
+    assert 50 < with_all.inertia_ < 720
 
 
 @pytest.mark.parametrize(
     ("n_distinct", "n_values", "expected"),
     [(40, 20, 10), (60, 2, 12), (3, 2, 1), (13_000, 540, 3200)],
 )
-def test_auto_n_clusters(n_distinct, n_values, expected):
-    """6 for each value of a patch, a quarter of the distinct patches, at most 3200."""
+def test_auto_n_clusters_depends_on_the_values_of_a_patch_and_on_distinct_patches(
+    n_distinct, n_values, expected
+):
+    """Compare with the least of 6 for each value, a quarter of the distinct patches, and 3200."""
     X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
     phi = PatchKMeansOrthogonalizer(kmeans=SphericalKMeans(max_iter=1), **ALGORITHM_1)
     phi.fit(np.vstack([X, X, 2 * X]))
@@ -285,7 +297,9 @@ def test_auto_n_clusters(n_distinct, n_values, expected):
         ((5, 9, 1), 3, 2),
     ],
 )
-def test_auto_patch_size_and_pool_size(image_shape, patch_size, pool_size):
+def test_auto_patch_size_and_pool_size_give_the_codes_of_these_sizes(
+    image_shape, patch_size, pool_size
+):
     X = np.random.default_rng(0).standard_normal((5, *image_shape))
     auto = PatchKMeansOrthogonalizer(3, random_state=0).fit(X)
     given = PatchKMeansOrthogonalizer(3, patch_size, pool_size=pool_size, random_state=0).fit(X)
@@ -324,7 +338,7 @@ def test_thirds_of_a_mirror_image_are_mirrored(pooling):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
-def test_dtypes(dtype):
+def test_codes_and_centers_have_the_dtype_of_floating_images(dtype):
     X = np.random.default_rng(0).integers(0, 255, (50, 6, 6)).astype(dtype)
     phi = PatchKMeansOrthogonalizer(4, random_state=0).fit(X)
     expected = np.float32 if dtype in (np.float32, np.uint8) else np.float64
@@ -350,12 +364,12 @@ def test_dtypes(dtype):
         ({"patch_size": 2, "encoding": "sigmoid"}, "encoding"),
     ],
 )
-def test_bad_parameters(images, params, message):
+def test_bad_parameters_are_refused(images, params, message):
     with pytest.raises(ValueError, match=message):
         PatchKMeansOrthogonalizer(**ALGORITHM_1 | params).fit(images[0])
 
 
-def test_patches_on_flat_images_without_shape_say_what_is_missing():
+def test_the_error_about_patches_of_flat_images_asks_for_image_shape():
     X = np.random.default_rng(0).standard_normal((10, 64))
     for padding in ("valid", "same"):
         with pytest.raises(ValueError, match=r"Give image_shape=\(H, W, C\)"):
@@ -364,7 +378,7 @@ def test_patches_on_flat_images_without_shape_say_what_is_missing():
 
 @pytest.mark.parametrize("kmeans", [None, KMeans()])
 @pytest.mark.parametrize("whiten_eps", [None, 0.1])
-def test_more_clusters_than_distinct_patches_are_warned_of(kmeans, whiten_eps):
+def test_more_clusters_than_distinct_patches_raise_a_warning(kmeans, whiten_eps):
     X = np.repeat([[[1.0, 0], [0, 0]], [[0, 1], [1, 0]], [[0, 0], [0, 0]]], 9, axis=0)
     params = ALGORITHM_1 | {"whiten_eps": whiten_eps}
     phi = PatchKMeansOrthogonalizer(8, 2, kmeans=kmeans, **params)
@@ -378,7 +392,7 @@ def test_more_clusters_than_distinct_patches_are_warned_of(kmeans, whiten_eps):
         assert np.isfinite(phi.fit_transform(np.ones_like(X))).all()
 
 
-def test_n_clusters_is_not_given_in_the_k_means(images):
+def test_n_clusters_of_the_k_means_is_refused(images):
     phi = PatchKMeansOrthogonalizer(8, kmeans=SphericalKMeans(9))
     with pytest.raises(ValueError, match=r"n_clusters is given twice, .* drop the one in kmeans"):
         phi.fit(images[0])
@@ -397,7 +411,7 @@ def test_k_means_is_cloned_and_its_parameters_are_reachable(images):
     assert seeded.fit(images[0]).inertia_ != phi.inertia_
 
 
-def test_device_can_be_a_torch_device(images):
+def test_device_may_be_a_torch_device(images):
     phi = PatchKMeansOrthogonalizer(3, 2, device=torch.device("cpu"), **ALGORITHM_1)
     assert phi.fit_transform(images[0]).shape == (60, 3, 4, 3)
 
@@ -410,13 +424,13 @@ def test_padding_of_plain_vectors_is_refused():
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_a_window_larger_than_the_map_is_the_map(pooling):
     X = np.random.default_rng(0).standard_normal((10, 4, 5))
-    largest, larger, endless = (
+    equal, larger, huge = (
         PatchKMeansOrthogonalizer(3, 2, pool_size=size, pooling=pooling, random_state=0)
         for size in ((4, 5), 7, 10**30)
     )
-    expected = largest.fit_transform(X)
+    expected = equal.fit_transform(X)
     assert_array_equal(larger.fit_transform(X), expected)
-    assert_array_equal(endless.fit_transform(X), expected)
+    assert_array_equal(huge.fit_transform(X), expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -442,7 +456,7 @@ def test_rounding_of_equal_patches_is_not_whitened(dtype):
         {"whiten_eps": np.float16(0.5)},
     ],
 )
-def test_small_numbers_of_numpy_are_numbers(params):
+def test_parameters_may_be_narrow_numbers_of_numpy(params):
     X = np.random.default_rng(0).random((5, 4, 4))
     (name, value), *_ = params.items()
     codes = PatchKMeansOrthogonalizer(2, random_state=0, **params).fit_transform(X)
@@ -457,13 +471,14 @@ def test_numbers_out_of_range_are_refused(params):
         PatchKMeansOrthogonalizer(2, **params).fit(X)
 
 
-def test_threads_share_an_encoder():
+def test_threads_may_share_an_operator():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 16, 16, 3)).astype(np.float32)
-    encoder = PatchKMeansOrthogonalizer(30, random_state=0).fit(X)._encoder(torch.float32)
+    phi = PatchKMeansOrthogonalizer(30, random_state=0).fit(X)
+    encode = phi._operator(np.dtype(np.float32), torch.device("cpu"))
     batches = np.split(X, 40)
-    expected = [encoder.encode(batch) for batch in batches]
+    expected = [encode(batch) for batch in batches]
     with ThreadPoolExecutor(4) as threads:
         for _ in range(5):
-            for found, codes in zip(threads.map(encoder.encode, batches), expected):
+            for found, codes in zip(threads.map(encode, batches), expected):
                 assert torch.equal(found, codes)

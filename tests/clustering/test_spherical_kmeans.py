@@ -1,3 +1,5 @@
+"""SphericalKMeans: distances, updates, seeding and unusual samples."""
+
 from collections import Counter
 from itertools import permutations
 
@@ -37,7 +39,7 @@ def test_centers_are_the_directions_of_their_clusters(X):
         assert_allclose(center, total / np.linalg.norm(total), atol=1e-12)
 
 
-def test_improves_on_euclidean_k_means_of_unit_vectors(X):
+def test_centers_of_euclidean_k_means_are_improved(X):
     units = X / np.linalg.norm(X, axis=1, keepdims=True)
     euclidean = KMeans(8, n_init=10, random_state=0).fit(units).cluster_centers_
     inertia = cosine_distances(X, euclidean).min(axis=1).sum()
@@ -46,7 +48,7 @@ def test_improves_on_euclidean_k_means_of_unit_vectors(X):
     assert km.inertia_ < inertia
 
 
-def test_finds_well_separated_directions():
+def test_well_separated_directions_are_found():
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(10), 50)
     X = (np.eye(10)[y] + 0.1 * rng.standard_normal((500, 10))) * rng.uniform(0.1, 10, (500, 1))
@@ -57,7 +59,7 @@ def test_finds_well_separated_directions():
 def test_empty_clusters_get_samples():
     X = np.eye(4).repeat(5, axis=0)
     init = np.ones((4, 4)) + 1e-3 * np.eye(4)
-    init[1:] = -init[1:]  # three centers that no sample is nearest to
+    init[1:] = -init[1:]  # no sample is nearest to the last three centers
     km = SphericalKMeans(4, init=init).fit(X)
     assert_allclose(km.inertia_, 0, atol=1e-12)
     assert len(np.unique(km.labels_)) == 4
@@ -104,7 +106,7 @@ def test_global_generators_are_untouched(X):
         ({"n_clusters": 2, "device": "toaster"}, "device='toaster'"),
     ],
 )
-def test_bad_parameters(params, message):
+def test_bad_parameters_are_refused(params, message):
     X = np.array([[1.0, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 3], [0, 0, 0]])
     with pytest.raises(ValueError, match=message):
         SphericalKMeans(**params).fit(X)
@@ -112,7 +114,7 @@ def test_bad_parameters(params, message):
 
 @pytest.mark.parametrize("init", ["k-means++", "random"])
 @pytest.mark.parametrize("n_clusters", [4, 300])
-def test_more_clusters_than_directions_are_warned_of_as_by_scikit_learn(init, n_clusters):
+def test_more_clusters_than_directions_raise_the_warning_of_scikit_learn(init, n_clusters):
     X = np.repeat([[1.0, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 3], [0, 0, 0]], 60, axis=0)
     with pytest.warns(ConvergenceWarning, match=f"{n_clusters} is more than the 3 distinct"):
         km = SphericalKMeans(n_clusters, init=init, random_state=0).fit(X)
@@ -122,14 +124,14 @@ def test_more_clusters_than_directions_are_warned_of_as_by_scikit_learn(init, n_
     assert len(set(km.labels_[:240])) == 3
 
 
-def test_vectors_without_direction_are_warned_of():
+def test_vectors_without_direction_raise_a_warning():
     with pytest.warns(ConvergenceWarning, match="the 0 distinct directions"):
         km = SphericalKMeans(2, random_state=0).fit(np.zeros((5, 3)))
     assert_allclose(np.linalg.norm(km.cluster_centers_, axis=1), 1)
     assert_array_equal(km.predict(np.zeros((5, 3))), 0)
 
 
-def test_bad_weights(X):
+def test_negative_weights_are_refused(X):
     with pytest.raises(ValueError, match="Negative values"):
         SphericalKMeans().fit(X, sample_weight=-np.ones(len(X)))
 
@@ -140,8 +142,8 @@ def test_many_distinct_directions_are_all_found():
     assert_allclose(km.inertia_, 0, atol=1e-10)
 
 
-def test_seeding_in_rounds_has_the_distribution_of_one_by_one():
-    """Frequencies of seeds against the probabilities of k-means++, computed exactly."""
+def test_seeding_in_rounds_has_the_distribution_of_k_means_plus_plus():
+    """Compare frequencies of seeds with their probabilities, which are computed exactly."""
     angles = np.array([0.0, 0.2, 1.0, 1.3, 2.5])
     units = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     weight = np.array([1.0, 2.0, 1.0, 0.5, 1.0])
@@ -159,22 +161,23 @@ def test_seeding_in_rounds_has_the_distribution_of_one_by_one():
     assert sum(expected.values()) == pytest.approx(1)
     rng = np.random.RandomState(0)
     n = 5000
-    seen = Counter(tuple(kmeans_plusplus_in_rounds(units, weight, 3, rng)) for _ in range(n))
-    observed = np.array([seen[key] for key in expected])
+    counts = Counter(tuple(kmeans_plusplus_in_rounds(units, weight, 3, rng)) for _ in range(n))
+    observed = np.array([counts[seeds] for seeds in expected])
     assert observed.sum() == n
-    keep = n * np.array(list(expected.values())) > 5
     p = np.array(list(expected.values()))
-    assert chisquare(observed[keep], p[keep] / p[keep].sum() * observed[keep].sum()).pvalue > 1e-3
+    often = n * p > 5
+    f_exp = p[often] / p[often].sum() * observed[often].sum()
+    assert chisquare(observed[often], f_exp).pvalue > 1e-3
 
 
-def test_few_directions_of_many_samples_for_a_small_int_of_clusters():
+def test_n_clusters_may_be_a_small_int_of_numpy():
     X = np.tile(np.eye(2), (500, 1))
     with pytest.warns(ConvergenceWarning, match="more than the 2 distinct directions"):
         labels = SphericalKMeans(np.uint8(3), random_state=0).fit(X).labels_
     assert len(set(labels)) == 2
 
 
-def test_first_centers_beyond_the_range_of_the_samples():
+def test_first_centers_beyond_the_range_of_float32_are_refused():
     X = np.eye(2, dtype=np.float32)
     with pytest.raises(ValueError, match="init holds a zero or not finite row"):
         SphericalKMeans(2, init=[[1e300, 1.0], [1.0, 0.0]]).fit(X)
@@ -183,12 +186,12 @@ def test_first_centers_beyond_the_range_of_the_samples():
 @pytest.mark.parametrize(
     "init", [{}, [[np.nan, 1.0]], [[1j, 0]], torch.ones(1, 2).requires_grad_()]
 )
-def test_first_centers_that_are_no_numbers_are_refused(init):
+def test_first_centers_that_are_not_finite_real_numbers_are_refused(init):
     with pytest.raises(ValueError, match="init"):
         SphericalKMeans(1, init=init).fit(np.eye(2))
 
 
-def test_one_cluster_of_nothing_may_be_said_by_true():
+def test_n_clusters_true_is_one_cluster():
     with pytest.warns(ConvergenceWarning):
         kmeans = SphericalKMeans(True).fit(np.zeros((3, 2)))
     assert kmeans.cluster_centers_.shape == (1, 2)

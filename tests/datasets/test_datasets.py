@@ -150,6 +150,8 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
 
 @pytest.fixture
 def no_local_files(monkeypatch):
+    """Hide local files; no setting hides the folder of Debian's package, if it is installed."""
+
     def load(folder=None):
         raise FileNotFoundError("Get its files")
 

@@ -1,3 +1,5 @@
+"""TwoLayerConvEmbedder: its solvers, sums over classes, early stopping and errors."""
+
 import numpy as np
 import pytest
 import torch
@@ -5,12 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skhier import HierarchicalSampler, TwoLayerConvEmbedder
-from skhier._base import _device
 from skhier.embedding._codes import ChannelMoments, ClassSums
 
 
 @pytest.fixture(params=[2, 3], ids=["two labels", "three labels"])
 def codes(request):
+    """Return codes (90, 3, 2, 5) whose means differ between labels, and labels."""
     rng = np.random.default_rng(0)
     y = rng.integers(request.param, size=90)
     X = rng.standard_normal((90, 3, 2, 5)) + y[:, None, None, None] * rng.standard_normal(5)
@@ -18,12 +20,12 @@ def codes(request):
 
 
 def fit(X, y, **params):
-    """As in the paper, on codes as they are, unless `params` say otherwise."""
+    """Fit without scaling of channels, as in the paper, unless `params` set it."""
     params = {"n_components": 4, "scale_channels": False, "random_state": 0} | params
     return TwoLayerConvEmbedder(**params).fit(X, y)
 
 
-def test_exact_is_many_steps_of_gradient_descent(codes):
+def test_exact_gives_the_kernels_of_many_steps_of_gradient_descent(codes):
     X, y = codes
     exact = fit(X, y, solver="exact", learning_rate=0.01, max_iter=300)
     gd = fit(X, y, solver="gd", learning_rate=0.01, max_iter=300)
@@ -31,28 +33,43 @@ def test_exact_is_many_steps_of_gradient_descent(codes):
     assert_array_equal(exact.readout_, gd.readout_)
     assert exact.n_iter_ == gd.n_iter_ == 300
     assert_allclose(exact.loss_curve_[0], gd.loss_curve_[0])
-    one_less = fit(X, y, solver="exact", learning_rate=0.01, max_iter=299)
-    assert_allclose(one_less.loss_curve_[-1], gd.loss_curve_[-1])
+    fewer_steps = fit(X, y, solver="exact", learning_rate=0.01, max_iter=299)
+    assert_allclose(fewer_steps.loss_curve_[-1], gd.loss_curve_[-1])
+
+
+def ascent(X, y, readout):
+    """Return E[y X] W_0, the negative gradient of the linear loss, from all codes at once."""
+    n_labels = len(np.unique(y))
+    signs = (2 * y - 1)[:, None] if n_labels == 2 else np.eye(n_labels)[y] - np.bincount(y) / len(y)
+    mean_yX = np.einsum("ij,ihwc->jhwc", signs, X) / len(X)
+    return np.einsum("jhwc,hwnj->cn", mean_yX, readout)
 
 
 def test_lemma_3_kernels_are_K0_plus_eta_T_times_mean_yX_W0(codes):
     X, y = codes
     K_0 = fit(X, y, max_iter=0).kernels_
     embedder = fit(X, y, learning_rate=0.1, max_iter=50)
-    n_labels = len(np.unique(y))
-    signs = (2 * y - 1)[:, None] if n_labels == 2 else np.eye(n_labels)[y] - np.bincount(y) / len(y)
-    mean_yX = np.einsum("ij,ihwc->jhwc", signs, X) / len(X)
-    step = np.einsum("jhwc,hwnj->cn", mean_yX, embedder.readout_)
-    assert_allclose(embedder.kernels_, K_0 + 0.1 * 50 * step)
+    assert_allclose(embedder.kernels_, K_0 + 0.1 * 50 * ascent(X, y, embedder.readout_))
+
+
+@pytest.mark.parametrize("solver", ["exact", "gd"])
+def test_lemma_3_holds_for_codes_of_several_batches(solver):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((5000, 3, 2, 125)), rng.integers(2, size=5000)
+    assert X.nbytes == 30e6  # a batch takes 8 MB
+    K_0 = fit(X, y, max_iter=0).kernels_
+    embedder = fit(X, y, solver=solver, learning_rate=0.1, max_iter=5)
+    assert_allclose(embedder.kernels_, K_0 + 0.1 * 5 * ascent(X, y, embedder.readout_))
 
 
 @pytest.mark.parametrize(
     "params", [{}, {"solver": "gd", "max_iter": 5}, {"solver": "adam", "max_iter": 5}], ids=str
 )
-def test_scaled_channels_are_codes_divided_by_their_deviations(codes, params):
+def test_scaled_channels_are_codes_divided_by_their_standard_deviations(codes, params):
     X, y = codes
     X = X * [1, 10, 0.1, 3, 0] + [0, 1, 2, 3, 4]
-    std = np.where(np.arange(5) < 4, X.std(axis=(0, 1, 2)), 1)
+    # The last channel is constant: it has no information, and its kernels are 0.
+    std = np.where(np.arange(5) < 4, X.std(axis=(0, 1, 2)), np.inf)
     if "solver" in params and params["solver"] == "adam":
         params = params | {"loss": "cross_entropy"}
     scaled = fit(X, y, scale_channels=True, **params)
@@ -62,16 +79,17 @@ def test_scaled_channels_are_codes_divided_by_their_deviations(codes, params):
     assert_allclose(scaled.loss_curve_, reference.loss_curve_)
 
 
-def test_moments_of_label_maps_are_those_of_one_hot_codes():
+def test_moments_of_label_maps_are_moments_of_one_hot_codes():
     labels = torch.from_numpy(np.random.default_rng(0).integers(6, size=(20, 3, 2)))
     one_hot = torch.nn.functional.one_hot(labels, 7).double()
     scales = []
     for codes in (labels, one_hot):
-        moments = ChannelMoments((3, 2, 7))
+        moments = ChannelMoments(7, torch.float64)
         moments.add(codes, None)
         scales.append(moments.scale())
     assert_allclose(*scales)
     assert_allclose(scales[0][:6], 1 / one_hot.flatten(0, 2).std(dim=0, correction=0)[:6])
+    assert scales[0][6] == 0  # the last channel is constant
 
 
 def test_initial_kernels_lie_on_the_sphere_of_the_paper(codes):
@@ -93,7 +111,7 @@ def test_sgd_with_batch_size_1_follows_appendix_B(codes):
     X, y = codes
     sgd = fit(X, y, solver="sgd", batch_size=1, learning_rate=0.1, max_iter=len(X))
     epoch = fit(X, y, solver="exact", learning_rate=0.1, max_iter=len(X))
-    assert_allclose(sgd.kernels_, epoch.kernels_, rtol=1e-10)  # each image was visited once
+    assert_allclose(sgd.kernels_, epoch.kernels_, rtol=1e-10)  # one step with each image
     assert len(sgd.loss_curve_) == sgd.n_iter_ == len(X)
 
 
@@ -102,7 +120,7 @@ def test_sgd_with_batch_size_1_follows_appendix_B(codes):
 def test_cross_entropy_falls(codes, solver, train_readout):
     embedder = fit(
         *codes,
-        n_components=16,  # enough for a readout that stays as it was drawn
+        n_components=16,  # enough for a random readout that is not trained
         loss="cross_entropy",
         solver=solver,
         train_readout=train_readout,
@@ -116,8 +134,8 @@ def test_cross_entropy_falls(codes, solver, train_readout):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_early_stopping_keeps_the_network_of_the_lowest_held_out_loss(solver):
-    """Labels are noise, so the held-out loss soon rises while the other falls."""
+def test_early_stopping_keeps_the_network_of_the_lowest_validation_loss(solver):
+    # Labels are noise, so the validation loss soon rises while the training loss falls.
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 3, 2, 40)), rng.integers(2, size=60)
     params = dict(loss="cross_entropy", solver=solver, learning_rate=0.05, batch_size=10)
@@ -127,7 +145,7 @@ def test_early_stopping_keeps_the_network_of_the_lowest_held_out_loss(solver):
     short = fit(X, y, early_stopping=True, n_iter_no_change=3, max_iter=500, **params)
     assert len(short.validation_losses_) < len(long.validation_losses_)
     assert short.n_iter_ == 6 * len(short.validation_losses_)
-    # 54 images in batches of 10 are 6 steps an epoch: training just until the best epoch.
+    # 54 images in batches of 10 are 6 steps an epoch. This fit ends with the best epoch.
     until_best = fit(X, y, early_stopping=True, max_iter=6 * best, **params)
     assert_array_equal(long.kernels_, until_best.kernels_)
     assert fit(X, y, max_iter=5, **params).validation_losses_ is None
@@ -141,7 +159,7 @@ def test_transform_is_a_1x1_convolution(codes):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_class_sums(dtype):
+def test_class_sums_of_label_maps_and_of_one_hot_codes_are_exact(dtype):
     rng = np.random.default_rng(0)
     label_maps = torch.from_numpy(rng.integers(5, size=(3000, 3, 2)))
     classes = torch.from_numpy(rng.integers(4, size=3000))
@@ -149,8 +167,8 @@ def test_class_sums(dtype):
     expected = [one_hot[classes == c].double().sum(dim=0).reshape(6, 5) for c in range(4)]
     for codes in (label_maps, one_hot):
         sums = ClassSums((3, 2, 5), 4, dtype, "cpu")
-        for batch in np.array_split(np.arange(3000), 7):
-            sums.add(codes[batch], classes[batch])
+        for index in np.array_split(np.arange(3000), 7):
+            sums.add(codes[index], classes[index])
         assert_array_equal(sums.value(), torch.stack(expected))
 
 
@@ -161,22 +179,14 @@ def test_dtype_is_kept(codes, dtype):
     assert embedder.kernels_.dtype == embedder.transform(X.astype(dtype)).dtype == dtype
 
 
-def test_batches_of_a_full_pass_do_not_matter(codes, monkeypatch):
-    X, y = codes
-    whole = {solver: fit(X, y, solver=solver, max_iter=5) for solver in ("exact", "gd")}
-    monkeypatch.setattr(_device, "_BATCH_BYTES", 7 * X[0].nbytes)
-    for solver, expected in whole.items():
-        assert_allclose(fit(X, y, solver=solver, max_iter=5).kernels_, expected.kernels_)
-
-
-def test_string_labels(codes):
+def test_string_labels_give_the_kernels_of_integers(codes):
     X, y = codes
     names = np.array(["bird", "cat", "dog"])[y]
     assert_array_equal(fit(X, names).kernels_, fit(X, y).kernels_)
     assert set(fit(X, names).classes_) == set(names)
 
 
-def test_global_torch_generator_is_untouched(codes):
+def test_a_fit_draws_nothing_from_the_global_generator_of_torch(codes):
     state = torch.get_rng_state()
     fit(*codes, loss="cross_entropy", solver="adam", max_iter=5)
     assert torch.equal(torch.get_rng_state(), state)
@@ -201,12 +211,12 @@ def test_global_torch_generator_is_untouched(codes):
         ),
     ],
 )
-def test_bad_parameters(codes, params, message):
+def test_bad_parameters_are_refused(codes, params, message):
     with pytest.raises(ValueError, match=message):
         fit(*codes, max_iter=50, **params)
 
 
-def test_bad_labels(codes):
+def test_bad_labels_are_refused(codes):
     X, y = codes
     with pytest.raises(ValueError, match="needs y of at least 2 classes"):
         fit(X, np.zeros(len(X)))
@@ -214,8 +224,8 @@ def test_bad_labels(codes):
         fit(X, y[:-1])
 
 
-def test_population_training_is_training_on_very_many_samples():
-    # The gradient on samples tends to that on the population: within 5 standard errors.
+def test_population_training_gives_nearly_the_kernels_of_20000_samples():
+    # The gradient on samples is within 5 standard errors of the gradient on the population.
     for n_labels in (2, 3):
         sampler = HierarchicalSampler(
             n_semantic_classes=3,
@@ -234,7 +244,7 @@ def test_population_training_is_training_on_very_many_samples():
         assert exact.transform(codes[:3]).shape == (3, 6, 6, 5)
 
 
-def test_population_training_refuses_what_it_cannot_do():
+def test_population_training_refuses_other_solvers_shapes_and_scaling():
     moments = np.zeros((2, 2, 3))
     with pytest.raises(ValueError, match=r"fit_population needs a solver of .* not 'gd'"):
         TwoLayerConvEmbedder(solver="gd").fit_population(moments, [0, 1])
@@ -249,14 +259,14 @@ def test_population_training_refuses_what_it_cannot_do():
 def test_kernels_too_large_to_embed_with_are_refused(dtype, params):
     X, y = np.random.default_rng(0).standard_normal((20, 3)).astype(dtype), np.arange(20) % 2
     embedder = TwoLayerConvEmbedder(2, random_state=0, **params)
-    if dtype == np.float64:  # has room for them
+    if dtype == np.float64:  # they are in its range
         assert np.isfinite(embedder.fit_transform(X, y)).all()
     else:
         with pytest.raises(ValueError, match=r"learning_rate=.* or init_scale=.* is too large"):
             embedder.fit(X, y)
 
 
-def test_an_infinite_loss_on_images_set_aside_is_an_error():
+def test_an_infinite_validation_loss_is_an_error():
     X, y = np.random.default_rng(0).standard_normal((20, 3)), np.arange(20) % 2
     params = {"loss": "cross_entropy", "solver": "sgd", "early_stopping": True, "max_iter": 9}
     embedder = TwoLayerConvEmbedder(2, learning_rate=1e30, random_state=0, **params)

@@ -1,4 +1,4 @@
-"""The groups of the solver 'kmeans', compared with the best of all groups."""
+"""Groups of the solver 'kmeans', compared with the best groups."""
 
 from itertools import combinations
 
@@ -39,7 +39,7 @@ def test_kmeans_finds_the_best_groups_where_one_start_often_does_not():
         best.append(lowest_within_groups(values))
         one_start = KMeans(N_GROUPS, n_init=1, random_state=seed).fit(values[:, None])
         by_one_start.append(within_groups(values, one_start.labels_))
-    # One start misses the best groups of about 4 matrices in 10. Without a miss, one start would
-    # pass this test too.
+    # One start misses the best groups of about 4 matrices in 10. If it missed none of these, this
+    # test would pass with one start.
     assert (np.array(by_one_start) > 1.001 * np.array(best)).sum() >= 2
     assert_allclose(found, best, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The solvers 'svd' and 'kmeans': K W^T is what is nearest to the class means M."""
+"""Solvers 'svd' and 'kmeans': K W^T is the nearest product to the class means M."""
 
 import numpy as np
 import pytest
@@ -11,26 +11,27 @@ from skhier import HierarchicalSampler, LayerwiseCNNClassifier, TwoLayerConvEmbe
 
 
 def labeled_codes(n_labels, seed=0):
-    """Codes (200, 3, 2, 9) whose means differ between labels, and labels."""
+    """Return codes (200, 3, 2, 9) whose means differ between labels, and labels."""
     rng = np.random.default_rng(seed)
     y = np.r_[np.arange(n_labels), rng.integers(n_labels, size=200 - n_labels)]
     return rng.standard_normal((200, 3, 2, 9)) + rng.standard_normal((n_labels, 3, 2, 9))[y], y
 
 
 def class_means(X, y):
-    """M: a row for each channel, and a column for each output and position."""
+    """Return M, with a row for each channel and a column for each output and position."""
     n_labels = len(np.unique(y))
     signs = (2 * y - 1)[:, None] if n_labels == 2 else np.eye(n_labels)[y] - np.bincount(y) / len(y)
     return np.einsum("ij,ihwc->chwj", signs, X).reshape(X.shape[3], -1) / len(X)
 
 
 def embedder(solver, n_components, **params):
+    """Return an embedder without scaling of channels, unless `params` set it."""
     params = {"scale_channels": False, "random_state": 0} | params
     return TwoLayerConvEmbedder(n_components, solver=solver, **params)
 
 
 def product(fitted):
-    """K W^T, of the shape of M."""
+    """Return K W^T, which has the shape of M."""
     return np.einsum("cn,hwnj->chwj", fitted.kernels_, fitted.readout_).reshape(
         len(fitted.kernels_), -1
     )
@@ -59,17 +60,17 @@ def test_svd_of_full_rank_keeps_the_distances_between_class_means(n_labels):
     assert_allclose(pdist(K), pdist(class_means(X, y)), rtol=1e-10)
 
 
-def test_no_more_components_than_the_rank():
+def test_svd_has_no_more_components_than_the_rank():
     X, y = labeled_codes(2)
     X[..., 4:] = X[..., :1]  # 4 distinct channels
     for dtype in (np.float32, np.float64):
         assert embedder("svd", 128).fit(X.astype(dtype), y).kernels_.shape == (9, 4)
-    nothing = np.zeros((4, 1, 1, 3)), np.array([0, 1, 0, 1])
-    assert not embedder("svd", 2).fit(*nothing).kernels_.any()
+    zeros = np.zeros((4, 1, 1, 3))
+    assert not embedder("svd", 2).fit(zeros, [0, 1, 0, 1]).kernels_.any()
 
 
-def test_rounding_chooses_no_signs_of_svd():
-    # Means of two channels that are one-hot are x and -x: both are largest.
+def test_signs_of_svd_do_not_depend_on_rounding():
+    # Means of two one-hot channels are x and -x: their absolute values are equal.
     for seed in range(40):
         rng = np.random.default_rng(seed)
         X, y = np.eye(2)[rng.integers(2, size=(9, 1, 1))], np.arange(9) % 3
@@ -89,7 +90,7 @@ def test_svd_draws_nothing_and_takes_no_steps():
 
 
 @pytest.mark.parametrize("solver", ["svd", "kmeans"])
-def test_losses_are_those_of_no_kernels_and_of_the_last(solver):
+def test_losses_are_of_zero_kernels_and_of_the_fitted_kernels(solver):
     X, y = labeled_codes(2)
     fitted = embedder(solver, 3).fit(X, y)
     outputs = np.einsum("ihwn,hwnj->ij", fitted.transform(X), fitted.readout_)[:, 0]
@@ -110,14 +111,14 @@ def test_kmeans_puts_each_code_in_the_group_whose_mean_is_nearest(n_labels, n_gr
 
 
 @pytest.mark.parametrize("n_labels", [2, 3])
-@pytest.mark.parametrize("unit", [1e-60, 1e60])
-def test_groups_do_not_depend_on_the_unit_of_codes(n_labels, unit):
+@pytest.mark.parametrize("factor", [1e-60, 1e60])
+def test_groups_do_not_depend_on_the_scale_of_codes(n_labels, factor):
     X, y = labeled_codes(n_labels)
     expected = embedder("kmeans", 3).fit(X, y).kernels_
-    assert_array_equal(embedder("kmeans", 3).fit(unit * X, y).kernels_, expected)
+    assert_array_equal(embedder("kmeans", 3).fit(factor * X, y).kernels_, expected)
 
 
-def test_scaled_channels_are_codes_divided_by_their_deviations():
+def test_scaled_channels_are_codes_divided_by_their_standard_deviations():
     X, y = labeled_codes(3)
     X *= np.geomspace(0.1, 10, 9)
     std = X.std(axis=(0, 1, 2))
@@ -127,7 +128,7 @@ def test_scaled_channels_are_codes_divided_by_their_deviations():
         assert_allclose(scaled.kernels_, reference.kernels_ / std[:, None], rtol=1e-8)
 
 
-def test_what_these_solvers_cannot_do():
+def test_parameters_that_these_solvers_cannot_use_are_refused():
     X, y = labeled_codes(2)
     with pytest.raises(ValueError, match="n_components=10 groups are more than the 9 channels"):
         embedder("kmeans", 10).fit(X, y)
@@ -142,7 +143,7 @@ def test_what_these_solvers_cannot_do():
         embedder("kmeans", 3).fit(np.ones((4, 1, 1, 3)), [0, 1, 0, 1])
 
 
-def test_a_classifier_learns_from_the_class_means(digits):
+def test_a_classifier_with_svd_is_accurate_on_digits(digits):
     X, X_test, y, y_test = digits
     clf = LayerwiseCNNClassifier(n_clusters=64, random_state=0).set_params(embedder__solver="svd")
     assert clf.fit(X, y).score(X_test, y_test) >= 0.96
@@ -150,7 +151,7 @@ def test_a_classifier_learns_from_the_class_means(digits):
 
 @pytest.mark.parametrize("n_labels", [2, 3])
 @pytest.mark.parametrize("solver", ["svd", "kmeans"])
-def test_samples_give_what_the_population_does(solver, n_labels):
+def test_samples_give_nearly_the_kernels_of_the_population(solver, n_labels):
     sampler = HierarchicalSampler(
         n_semantic_classes=3, patches_per_class=2, patch_size=2, n_labels=n_labels, random_state=0
     ).fit()
@@ -158,5 +159,5 @@ def test_samples_give_what_the_population_does(solver, n_labels):
     codes = np.eye(6)[sampler.parse_patches(X)[1]]
     on_samples = embedder(solver, 3).fit(codes, y)
     exact = clone(on_samples).fit_population(sampler.code_moments(1), sampler.classes_)
-    same = [K @ K.T for K in (on_samples.kernels_, exact.kernels_)]
-    assert_allclose(*same, atol=5 * np.sqrt(36 / 20_000) * np.abs(same[1]).max())
+    products = [K @ K.T for K in (on_samples.kernels_, exact.kernels_)]
+    assert_allclose(*products, atol=5 * np.sqrt(36 / 20_000) * np.abs(products[1]).max())

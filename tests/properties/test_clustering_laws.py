@@ -8,13 +8,14 @@ from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
 from skhier.clustering._lloyd import count_distinct_directions, unit_rows
 
 
-def clusterable(X, k):
+def assume_k_directions(X, k):
+    """Discard a case unless X has at least k distinct directions."""
     assume(count_distinct_directions(unit_rows(X), k) >= k)
 
 
 @given(point_clouds(), st.integers(1, 6), st.sampled_from(["k-means++", "random"]), seeds)
 def test_inertia_never_rises(X, k, init, seed):
-    clusterable(X, k)
+    assume_k_directions(X, k)
     km = SphericalKMeans(k, init=init, tol=0, random_state=seed % 2**32).fit(X)
     assert (np.diff(km.inertia_curve_) <= 0).all()
     assert km.inertia_ == km.inertia_curve_[-1]
@@ -22,16 +23,16 @@ def test_inertia_never_rises(X, k, init, seed):
 
 @given(point_clouds(), st.integers(1, 6), seeds)
 def test_centers_are_unit_vectors_and_every_cluster_has_a_sample(X, k, seed):
-    clusterable(X, k)
+    assume_k_directions(X, k)
     km = SphericalKMeans(k, random_state=seed).fit(X)
     assert_allclose(np.linalg.norm(km.cluster_centers_, axis=1), 1)
     assert len(np.unique(km.labels_[X.any(axis=1)])) == k
 
 
 @given(point_clouds(), st.integers(1, 4), seeds, seeds)
-def test_weights_are_repetitions(X, k, seed, weight_seed):
+def test_integer_weights_are_repetitions(X, k, seed, weight_seed):
     weight = np.random.default_rng(weight_seed).integers(4, size=len(X))
-    clusterable(X[weight > 0], k)
+    assume_k_directions(X[weight > 0], k)
     weighted = SphericalKMeans(k, random_state=seed).fit(X, sample_weight=weight)
     repeated = SphericalKMeans(k, random_state=seed).fit(X.repeat(weight, axis=0))
     assert_allclose(weighted.inertia_, repeated.inertia_, rtol=1e-6, atol=1e-9)

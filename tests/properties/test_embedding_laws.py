@@ -21,7 +21,7 @@ def test_exact_equals_gradient_descent(codes, seed, T, eta, sigma):
 
 @given(labeled_codes(), seeds, st.integers(1, 10**9))
 def test_kernels_move_in_a_straight_line(codes, seed, T):
-    # K_T - K_0 is proportional to T: the gradient is the same at every step.
+    # The gradient is the same at every step, so K_T - K_0 is proportional to T.
     X, y, n = codes
     K_0, K_T, K_2T = (
         TwoLayerConvEmbedder(n, max_iter=t, random_state=seed).fit(X, y).kernels_
@@ -32,9 +32,9 @@ def test_kernels_move_in_a_straight_line(codes, seed, T):
 
 
 @given(labeled_codes(), seeds)
-def test_theorem_1_part_1_codes_of_one_frequency_stay_within_sigma(codes, seed):
-    # Two channels with the same values have the same labeled frequencies; the distance
-    # of their embeddings is that of the initial kernels, at most sigma / sqrt(2).
+def test_theorem_1_part_1_codes_of_equal_frequencies_stay_within_sigma(codes, seed):
+    # Two channels with the same values have the same labeled frequencies. Their embeddings stay
+    # as far apart as the initial kernels, which is at most sigma / sqrt(2).
     X, y, n = codes
     X = np.concatenate([X, X[..., :1]], axis=-1)
     sigma = 0.7
@@ -44,7 +44,7 @@ def test_theorem_1_part_1_codes_of_one_frequency_stay_within_sigma(codes, seed):
 
 
 def within_and_between(K, classes):
-    """Squared distances between embedded codes of a class, and of different classes."""
+    """Return squared distances between embedded codes of a class, and of different classes."""
     squared = pdist(K, "sqeuclidean")
     same = pdist(classes[:, None]) == 0
     return squared[same], squared[~same]
@@ -52,7 +52,7 @@ def within_and_between(K, classes):
 
 @st.composite
 def samples_of_classes(draw):
-    """One-hot codes of a level of a model with equally likely patches, labels, and classes."""
+    """Draw one-hot codes of a level with equally likely patches, labels, and classes of codes."""
     sampler = draw(samplers(weights=("uniform",)))
     level = draw(st.integers(0, sampler.n_levels - 1))
     X, y = sampler.sample(draw(st.integers(40, 400)), random_state=draw(seeds))
@@ -65,8 +65,8 @@ def samples_of_classes(draw):
 @settings(max_examples=max(4, settings.default.max_examples // 4))
 @given(samples_of_classes(), seeds, st.floats(0.05, 20))
 def test_distances_grow_with_T_as_class_means_differ(samples, seed, sigma):
-    # E |K_T'(x_a - x_b)|^2 = sigma^2 / (2 C) + (eta T)^2 n |D_ab|^2 over draws of K_0 and W_0,
-    # which n = 20,000 components average: each standard error is at most 1 %.
+    # Over draws of K_0 and W_0, E |K_T'(x_a - x_b)|^2 = sigma^2 / (2 C) + (eta T)^2 n |D_ab|^2.
+    # The mean of n = 20,000 components has a standard error of at most 1 %.
     codes, y, classes = samples
     n, C = 20_000, codes.shape[3]
     M = embed(codes, y, 128, solver="svd")
@@ -78,21 +78,21 @@ def test_distances_grow_with_T_as_class_means_differ(samples, seed, sigma):
         within, between = within_and_between(K, classes)
         if len(within) and len(between):
             ratios.append(between.mean() / within.mean())
-    # so the ratio of their means moves one way, to that of the class means
+    # So the ratio of the means moves monotonically to the ratio of the class means.
     slack = 0.06 * np.array(ratios[:-1])
     steps = np.diff(ratios)
     assert (steps > -slack).all() or (steps < slack).all()
 
 
 @given(samples_of_classes(), seeds, st.integers(1, 10**6))
-def test_without_initial_kernels_T_is_a_unit(samples, seed, T):
+def test_without_initial_kernels_T_scales_embeddings_and_changes_no_group(samples, seed, T):
     codes, y, _ = samples
     once, tenfold = (
         embed(codes, y, 8, init_scale=0, max_iter=steps, random_state=seed) for steps in (T, 10 * T)
     )
     assert_allclose(tenfold, 10 * once, rtol=1e-12, atol=1e-15 * np.abs(tenfold).max())
     assume(len(np.unique(once.round(12), axis=0)) >= 2)
-    # Without the last digits, which decide between clusterings that are equally good.
+    # The last digits would decide between clusterings that are equally good.
     groups = [
         KMeans(2, n_init=3, random_state=0).fit_predict((K / np.abs(K).max()).round(9))
         for K in (once, tenfold)
@@ -118,6 +118,6 @@ def test_groups_of_the_population_are_the_classes(sampler, data, seed):
 
 
 def embed(codes, y, n_components, **params):
-    """The kernels that embed codes as they are."""
+    """Fit an embedder without scaled channels, and return its kernels."""
     embedder = TwoLayerConvEmbedder(n_components, scale_channels=False, **params)
     return embedder.fit(codes, y).kernels_

@@ -63,6 +63,27 @@ def test_rounding_is_measured_column_by_column():
     assert_array_equal(torch.isinf(moments.deviation).numpy(), [False, True, True])
 
 
+def test_rounding_of_a_code_is_measured_by_its_channel():
+    """Of codes 0.3 to 7 with a bias of 0.299 less than the smallest, a frame keeps the noise."""
+    rng = np.random.default_rng(0)
+    noise = 7 * np.finfo(np.float32).eps * rng.integers(-2, 3, 50)
+    X = np.stack([np.c_[0.01 + noise, noise**0], np.c_[rng.uniform(0, 7, 50), np.arange(50)]], 1)
+    X = X.astype(np.float32)  # (n, positions, channels)
+    expected = [[True, True], [False, False]]
+    assert_array_equal(constant_columns(X), expected)
+    moments = Moments(4, torch.float32, n_channels=2)
+    moments.add(X)
+    assert_array_equal(torch.isinf(moments.deviation).numpy(), np.ravel(expected))
+
+
+def test_constants_beside_features_of_large_mean_stay_constant():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    ulps = rng.integers(-1, 2, 300) * np.finfo(np.float32).eps
+    X = np.c_[y + rng.standard_normal(300), 7 * (1 + ulps), 1e3 + rng.standard_normal(300)]
+    assert RidgeHead().fit(X.astype(np.float32), y).coef_[0, 1] == 0
+
+
 def linear_rule(seed):
     rng = np.random.default_rng(seed)
     Z = rng.standard_normal((600, 20))

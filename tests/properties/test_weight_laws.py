@@ -1,4 +1,4 @@
-"""A weight of 2 is the same as two copies, 0 as no such sample."""
+"""A sample of weight 2 equals two copies, and a sample of weight 0 equals no sample."""
 
 import numpy as np
 import pytest
@@ -19,31 +19,31 @@ from skhier import (
 from skhier.classifier import _calibration
 
 EXACT = {"tol": 1e-13, "max_iter": 300}
-FEW = max(4, settings.default.max_examples // 8)
+FEW_EXAMPLES = max(4, settings.default.max_examples // 8)
 
 
 @st.composite
 def weighted_digits(draw):
-    """Images, labels of three classes, and integer weights, some of them zero."""
+    """Draw images, labels of three classes, and integer weights from 0."""
     digits = load_digits(n_class=3)
     rng = np.random.default_rng(draw(seeds))
     chosen = rng.choice(len(digits.target), 60, replace=False)
     weight = rng.integers(4, size=60)
     X, y = digits.images[chosen], digits.target[chosen]
-    weight[[np.flatnonzero(y == label)[0] for label in range(3)]] = 1  # no label is lost
+    weight[[np.flatnonzero(y == label)[0] for label in range(3)]] = 1  # each label has a sample
     return X, y, weight
 
 
 def fit_both(estimator, X, y, weight):
-    """Fitted with weights, and on copies."""
+    """Return an estimator fitted with weights, and one fitted on copies."""
     copies = np.repeat(np.arange(len(X)), weight)
     weighted = clone(estimator).fit(X, y, sample_weight=weight)
     return weighted, clone(estimator).fit(X[copies], y[copies])
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(weighted_digits(), st.sampled_from(["crelu", "one_hot"]), st.sampled_from([None, 0.1]))
-def test_orthogonalizer(data, encoding, whiten_eps):
+def test_weights_of_images_are_copies_for_an_orthogonalizer(data, encoding, whiten_eps):
     params = {"encoding": encoding, "whiten_eps": whiten_eps, "border": "dark"}
     phi = PatchKMeansOrthogonalizer(12, n_patches=None, random_state=0, **params)
     weighted, repeated = fit_both(phi, *data)
@@ -52,7 +52,7 @@ def test_orthogonalizer(data, encoding, whiten_eps):
 
 
 @given(labeled_codes(), seeds, st.sampled_from(["exact", "svd", "gd"]), st.booleans())
-def test_embedder(data, seed, solver, is_one_hot):
+def test_weights_of_codes_are_copies_for_an_embedder(data, seed, solver, is_one_hot):
     codes, y, n_components = data
     if is_one_hot:
         codes = np.eye(codes.shape[3])[codes.argmax(axis=3)]
@@ -65,9 +65,9 @@ def test_embedder(data, seed, solver, is_one_hot):
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0, 2: 0.5}])
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(weighted_digits())
-def test_ridge_head_and_its_probabilities(class_weight, data):
+def test_weights_of_features_are_copies_for_a_ridge_head_and_its_probabilities(class_weight, data):
     X, y, weight = data
     X = X.reshape(len(X), -1)
     head = RidgeHead(class_weight=class_weight, **EXACT)
@@ -77,9 +77,9 @@ def test_ridge_head_and_its_probabilities(class_weight, data):
 
 
 @pytest.mark.parametrize("head", ["ridge", "svm", "linear"])
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(weighted_digits())
-def test_classifier(head, data):
+def test_weights_of_images_are_copies_for_a_classifier(head, data):
     X, y, weight = data
     clf = LayerwiseCNNClassifier(n_clusters=8, head=head, class_weight="balanced", random_state=0)
     if head == "linear":
@@ -90,7 +90,7 @@ def test_classifier(head, data):
     assert_allclose(scores, repeated.decision_function(X), atol=1e-3 * np.abs(scores).max())
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(weighted_digits())
 def test_weights_of_classes_are_weights_of_their_samples(data):
     X, y, _ = data
@@ -98,7 +98,7 @@ def test_weights_of_classes_are_weights_of_their_samples(data):
     by_class = clone(clf).set_params(class_weight={0: 2.0, 1: 1.0, 2: 0.5}).fit(X, y)
     by_sample = clone(clf).fit(X, y, sample_weight=np.array([2.0, 1.0, 0.5])[y])
     assert_array_equal(by_class.transform(X), by_sample.transform(X))
-    assert_array_equal(by_class.head_.coef_, by_sample.head_.coef_)  # only intercepts differ
+    assert_array_equal(by_class.head_.coef_, by_sample.head_.coef_)  # intercepts differ
     ones = clone(clf).fit(X, y, sample_weight=np.ones(len(X)))
     assert_array_equal(ones.decision_function(X), clone(clf).fit(X, y).decision_function(X))
 
@@ -115,7 +115,7 @@ def test_weights_of_classes_are_weights_of_their_samples(data):
     ids=lambda estimator: type(estimator).__name__,
 )
 @pytest.mark.parametrize("weight", [1e300, 1e-300, np.nan, np.inf, -1.0, 10**400, "a"])
-def test_weights_that_are_none_or_out_of_range_are_refused(estimator, weight):
+def test_invalid_weights_and_weights_out_of_range_are_refused(estimator, weight):
     X, y = np.eye(6) + 1, np.arange(6) % 2
     for weights in (weight, [weight] * 6, np.array([weight, *[1] * 5], object)[::-1]):
         if weights is weight or weight != 1e-300:
@@ -125,25 +125,25 @@ def test_weights_that_are_none_or_out_of_range_are_refused(estimator, weight):
 
 @pytest.mark.parametrize("weight", [0, -1.0, np.nan, np.inf, 1e300, 1e-300, None, "2", 1j])
 @pytest.mark.parametrize("estimator", [RidgeHead(), LayerwiseCNNClassifier(1, n_clusters=2)])
-def test_weights_of_classes_that_are_none_are_refused(estimator, weight):
+def test_invalid_weights_of_classes_and_weights_out_of_range_are_refused(estimator, weight):
     X, y = np.eye(6) + 1, np.arange(6) % 2
     with pytest.raises(ValueError, match=r"class_weight\[1\]="):
         clone(estimator).set_params(class_weight={1: weight}).fit(X, y)
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(weighted_digits(), st.integers(-20, 20), st.sampled_from([np.float32, np.float64]))
-def test_weights_and_alpha_have_the_same_unit(data, exponent, dtype):
+def test_a_factor_of_weights_and_alpha_changes_no_coefficient(data, exponent, dtype):
     X, y, weight = data
-    X, unit = X.reshape(len(X), -1).astype(dtype), 2.0**exponent
+    X, factor = X.reshape(len(X), -1).astype(dtype), 2.0**exponent
     expected = RidgeHead(0.5).fit(X, y, sample_weight=weight)
-    head = RidgeHead(0.5 * unit).fit(X, y, sample_weight=weight * unit)
+    head = RidgeHead(0.5 * factor).fit(X, y, sample_weight=weight * factor)
     assert_array_equal(head.coef_, expected.coef_)
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(weighted_digits(), st.sampled_from([0, 1e-20, 0.3, 1e6]), st.booleans())
-def test_probabilities_of_classes_of_very_different_weights(data, alpha, is_double):
+def test_probabilities_of_classes_of_very_different_weights_sum_to_one(data, alpha, is_double):
     X, y, weight = data
     X = X.reshape(len(X), -1).astype(np.float64 if is_double else np.float32)
     head = RidgeHead(alpha, class_weight={0: 1e-6, 1: 1e6})
@@ -161,7 +161,7 @@ def test_constant_features_of_a_head_of_scikit_learn_give_no_warning():
         assert np.isfinite(clf.fit(X, y, sample_weight=weight).decision_function(X)).all()
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=FEW_EXAMPLES)
 @given(seeds, st.floats(0.01, 3), st.integers(1, 3))
 def test_leaving_one_out_is_exact_where_all_leverages_are_equal(seed, penalty, n_copies):
     # A full factorial design: each row has the same leverage.
@@ -173,10 +173,10 @@ def test_leaving_one_out_is_exact_where_all_leverages_are_equal(seed, penalty, n
     def smooth(rows):
         return A @ np.linalg.solve(A[rows].T @ A[rows] + P, A[rows].T)
 
-    every = np.arange(len(A))
-    H = smooth(every)
+    all_rows = np.arange(len(A))
+    H = smooth(all_rows)
     ones = np.ones(len(A))
-    scores = _calibration.leave_one_out(H @ targets, targets, ones, ones, np.trace(H), every)
-    for i in every:
-        others = np.delete(every, i)
+    scores = _calibration.leave_one_out(H @ targets, targets, ones, ones, np.trace(H), all_rows)
+    for i in all_rows:
+        others = np.delete(all_rows, i)
         assert_allclose(scores[i], smooth(others)[i] @ targets[others], atol=1e-8)
