@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._base._params import as_path
 from .._base._typing import PathLike
-from ._io import make_bunch, read_bytes
+from ._io import make_bunch, read_bytes, user_path
 from ._npz import load_npz
 
 NAMES = (
@@ -62,7 +61,7 @@ def load_cifar10(path: PathLike) -> Bunch:
         ...
     FileNotFoundError: CIFAR-10 was not found in 'no-such-folder'. ...
     """
-    path = as_path(path, "path")
+    path = user_path(path, "path")
     if path.suffix == ".npz":
         dataset = load_npz(path)
         if dataset.images.shape[1:] != (32, 32, 3):

@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
-from .._base._params import as_path
 from .._base._typing import PathLike
-from ._io import make_bunch, read_bytes
+from ._io import make_bunch, read_bytes, user_path
 
 NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -63,7 +62,7 @@ def load_fashion_mnist(folder: PathLike | None = None) -> Bunch:
         ...
     FileNotFoundError: Fashion-MNIST was not found in no-such-folder. ...
     """
-    folders = _default_folders() if folder is None else [as_path(folder, "folder")]
+    folders = _default_folders() if folder is None else [user_path(folder, "folder")]
     for candidate in folders:
         try:
             return _read(candidate)

@@ -9,9 +9,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
-from .._base._params import as_path
 from .._base._typing import PathLike
-from ._io import make_bunch
+from ._io import make_bunch, user_path
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -63,7 +62,7 @@ def load_npz(path: PathLike, *, max_bytes: int = 2**32) -> Bunch:
     (5, 8, 8)
     """
     check_scalar(max_bytes, "max_bytes", Integral, min_val=1)
-    path = as_path(path, "path")
+    path = user_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     with path.open("rb") as file:

@@ -455,14 +455,17 @@ def photos(tmp_path):
 
 
 def test_links_and_pipes_and_folders_with_names_of_files(photos):
-    (photos / "a" / "loop").symlink_to("loop")
     (photos / "a" / "up").symlink_to("..")
     os.mkfifo(photos / "a" / "pipe.png")
     (photos / "a" / "folder.png").mkdir()
     assert load_image_folder(photos, (8, 8)).filenames == ["a/1.png"]
     (photos / "b").symlink_to("b")
-    with pytest.raises(ValueError, match=r"the files \['b'\] in it are none"):
+    with pytest.raises(ValueError, match=r"the links \['b'\] in it lead nowhere"):
         load_image_folder(photos, (8, 8))
+    (photos / "b").rename(photos / "a" / "b")
+    with pytest.raises(ValueError, match=r"'a/b' \(link to the missing 'b'"):
+        load_image_folder(photos, (8, 8))
+    (photos / "a" / "b").rename(photos / "b")
     for path in (photos / "b", photos / "a" / "1.png"):
         with pytest.raises(FileNotFoundError, match="There is no folder"):
             load_image_folder(path, (8, 8))
