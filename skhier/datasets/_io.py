@@ -4,6 +4,7 @@ import gzip
 import os
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -48,7 +49,7 @@ string; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
 }
 
 
-def user_path(value, name):
+def user_path(value: Any, name: str) -> Path:
     """Return `value` as a Path, with the home folder in place of ``~``."""
     return Path(os.path.expanduser(as_path(value, name)))
 

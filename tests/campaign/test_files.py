@@ -359,6 +359,8 @@ def test_gzipped_bombs(tmp_path, monkeypatch):
     monkeypatch.setattr("skhier.datasets._io.MAX_FILE_BYTES", 10**5)
     bomb = tmp_path / "train-images-idx3-ubyte.gz"
     bomb.write_bytes(gzip.compress(bytes(10**7)))
+    for name in ("train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / f"{name}-ubyte").write_bytes(b"")
     for read in (lambda: load_cifar10(bomb), lambda: load_fashion_mnist(tmp_path)):
         message, peak = peak_of(read)
         assert message.endswith("ubyte.gz' holds more than 100000 bytes.")
