@@ -121,7 +121,7 @@ def _read_first(files, *shape):
     for file in files[:-1]:
         try:
             return _read_idx(file, *shape)
-        except ValueError:
+        except (OSError, ValueError):
             continue
     return _read_idx(files[-1], *shape)
 

@@ -128,8 +128,8 @@ def _find(archive, name):
     if not found:
         names = {member.filename.removesuffix(".npy") for member in archive.infolist()}
         raise ValueError(
-            f"it has no array {name}, but {sorted(names)}: name two of them by arrays=(images, "
-            "labels)"
+            f"it has no array {name}, but {sorted(names)}: name two of them by arrays=('...', "
+            "'...'), in the command by --arrays"
             if names
             else f"it has no array {name}, and no other"
         )

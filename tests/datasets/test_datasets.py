@@ -98,7 +98,7 @@ def test_without_files_the_error_says_how_to_get_fashion_mnist(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X": np.zeros((3, 4, 4))}, r"has no array y, but \['X'\]: name two .* by arrays="),
+        ({"X": np.zeros((3, 4, 4))}, r"has no array y, but \['X'\]: name two of them by arrays="),
         ({"x_train": np.zeros((3, 4, 4)), "labels": np.zeros(3)}, r"\['labels', 'x_train'\]: name"),
         ({"X": np.zeros((3, 16)), "y": np.zeros(3)}, "X has shape \\(3, 16\\)"),
         ({"X": np.zeros((3, 4, 4)), "y": np.zeros(2)}, "and y \\(2,\\)"),
