@@ -39,7 +39,7 @@ def test_the_command_prints_tables_and_draws_pictures(npz, tmp_path, capsys, mon
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of stripes, upright and lying, each image with a few noisy pixels of its own."""
+    """Draw a folder of stripes, upright and lying; each image has noisy pixels of its own."""
     rng = np.random.default_rng(0)
     for label in ("lying", "upright"):
         (tmp_path / "photos" / label).mkdir(parents=True)

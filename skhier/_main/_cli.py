@@ -91,7 +91,7 @@ def _parse(arguments):
 
 
 def _load(data, arrays, image_size):
-    """Load the real images that `data` names; `arrays` are those of an npz file."""
+    """Load the real images that `data` names; `arrays` names the arrays of an npz file."""
     if data == "digits":
         return load_bundled_digits()
     if data == "fashion-mnist":

@@ -71,16 +71,16 @@ def _label_folders(root):
     stray = [entry for entry in entries if not entry.is_dir()]
     dangling = [entry.name for entry in stray if not entry.exists()]
     if stray or not entries:
-        start = f"{str(root)!r} must hold one subfolder of images for each label, but "
+        start = f"{str(root)!r} must hold one subfolder of images for each label, but it "
         if dangling:
             raise ValueError(
-                f"{start}the links {dangling[:MAX_LISTED]} in it lead nowhere. Restore the folders "
-                "that they link to, or remove the links."
+                f"{start}holds the links {dangling[:MAX_LISTED]}, which lead nowhere. Restore the "
+                "folders that they link to, or remove the links."
             )
         if stray:
             names = [entry.name for entry in stray]
-            raise ValueError(f"{start}the files {names[:MAX_LISTED]} in it are none. {REMEDY}")
-        raise ValueError(f"{start}nothing in it is one.")
+            raise ValueError(f"{start}holds the files {names[:MAX_LISTED]}. {REMEDY}")
+        raise ValueError(f"{start}is empty.")
     return entries
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 # Pillow scales the values of these PNG files to 8 bits, but not the transparent color.
-_TRANSPARENT_SCALES = {"1": 255, "L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
+_TRANSPARENT_SCALES = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 
 
 def require_pillow():
@@ -23,7 +23,7 @@ def require_pillow():
 
 @contextmanager
 def open_image(file):
-    """Open an image file by Pillow, with an error for images that are too large."""
+    """Open an image file by Pillow; any exception if it is unsafe to read, or too large."""
     from PIL import Image
 
     if file.is_symlink() and not os.path.exists(file):
@@ -31,7 +31,7 @@ def open_image(file):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd files that Pillow can read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        # Given a path, Pillow maps gray TIFF files to memory, and scrambles those to be turned.
+        # Given a path, Pillow maps gray TIFF files to memory. That scrambles turned images.
         with file.open("rb") as stream, Image.open(stream) as image:
             if image.format == "EPS":  # Pillow would run Ghostscript on it
                 raise ValueError("PostScript is a program")
@@ -44,7 +44,7 @@ def is_wide_gray(image):
 
 
 def is_wide_color(image):
-    """Return whether an opened image has 16 bits per channel, of which Pillow reads 8."""
+    """Return whether a file has 16 bits per channel, of which Pillow reads the upper 8."""
     return not is_wide_gray(image) and ";16" in str(image.tile)
 
 
@@ -62,9 +62,10 @@ def gray_values(image, max_value):
 
 
 def scale_values(values, max_value, n_levels):
-    """Map 0 to `max_value` to integers from 0 to `n_levels` - 1; larger values to the last.
+    """Map values from 0 to `max_value` to integers from 0 to `n_levels` - 1.
 
-    For values of b bits, `max_value` = 2**b - 1 and 256 levels, the result is the upper 8 bits.
+    Larger values become `n_levels` - 1. For `max_value` = 2**b - 1 and 256 levels, the result is
+    the upper 8 of b bits.
     """
     values = np.minimum(values.astype(float if values.dtype.kind == "f" else np.int64), max_value)
     return np.minimum(values * n_levels // max_value, n_levels - 1).astype(np.int64)
@@ -93,7 +94,7 @@ def to_array(image, size, mode, max_value=None):
 
 
 def _scale_transparent_color(image):
-    """Give the transparent color of a PNG file in the values that Pillow reads."""
+    """Scale the transparent color of a PNG file as Pillow scales its pixels."""
     color = image.info.get("transparency")
     is_png = image.format == "PNG" and image.tile  # the tile is gone once pixels are read
     scale = _TRANSPARENT_SCALES.get(image.tile[0][3]) if is_png else None

@@ -162,7 +162,7 @@ def _read_header(stream, member, name, kinds):
 
 
 def _check_shapes(shapes):
-    """Raise ValueError unless two named shapes are those of images and of their labels."""
+    """Raise ValueError unless a dict holds the shapes of images and of their labels."""
     (X_name, X), (y_name, y) = shapes.items()
     if len(X) not in (3, 4) or y != X[:1] or prod(X) == 0:
         raise ValueError(

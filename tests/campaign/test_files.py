@@ -33,7 +33,7 @@ def npz(compressed=False, **arrays):
 
 
 def npy(array, version=(1, 0), header=None):
-    """The bytes of an .npy file, with another header if it is given."""
+    """Return the bytes of an .npy file, with another header if it is given."""
     file = io.BytesIO()
     if header is None:
         np.lib.format.write_array(file, array, version=version)
@@ -43,7 +43,7 @@ def npy(array, version=(1, 0), header=None):
 
 
 def archive(*members, **params):
-    """A zip file of (name, bytes)."""
+    """Return a zip file of members (name, bytes)."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", **params) as members_of:
         for name, data in members:
@@ -75,7 +75,7 @@ def test_arrays_of_all_kinds_of_numbers_are_read(dtype, order, compressed, tmp_p
     assert_array_equal(data.target, y)
 
 
-def test_what_else_a_file_holds_does_not_matter(tmp_path):
+def test_other_arrays_and_old_formats_are_no_obstacle(tmp_path):
     odd = npz(X=IMAGES[..., 0], y=["é", "label"], z=np.array([None]))
     assert_array_equal(load(odd, tmp_path / "odd.npz").target, ["é", "label"])
     python_2 = npy(np.zeros(60, np.uint8), header=header(shape="(2L, 5L, 6L)"))
@@ -115,14 +115,14 @@ def test_images_of_other_machines_are_learned_from(tmp_path, digits):
         ({"y": 3}, r"and y \(\)"),
     ],
 )
-def test_wrong_arrays(arrays, message, tmp_path):
+def test_arrays_of_wrong_types_and_shapes_are_refused(arrays, message, tmp_path):
     data = npz(**{"X": IMAGES, "y": np.arange(2), **arrays})
     with pytest.raises(ValueError, match=rf"a\.npz' is not an \.npz file of .*{message}"):
         load(data, tmp_path / "a.npz")
 
 
 def lying(data, claimed):
-    """An archive whose directory claims another size of its first member."""
+    """Return an archive whose directory claims another size of its first member."""
     start = data.index(b"PK\x01\x02")
     return data[: start + 24] + struct.pack("<I", claimed) + data[start + 28 :]
 
@@ -161,7 +161,7 @@ DAMAGED = {
 
 
 def attempt(read, *args, **params):
-    """(What it reads, None) or (None, why it does not)."""
+    """Return (result, None), or (None, message of the ValueError)."""
     try:
         return read(*args, **params), None
     except ValueError as error:
@@ -169,7 +169,7 @@ def attempt(read, *args, **params):
 
 
 def peak_of(function):
-    """(What it raised, the most memory it held)."""
+    """Return (message of the ValueError, peak of memory in bytes) of a call."""
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match=r".") as raised:
@@ -179,17 +179,17 @@ def peak_of(function):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("what", DAMAGED)
-def test_damaged_and_crafted_files(what, tmp_path):
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_and_crafted_files_are_refused_in_little_memory(name, tmp_path):
     path = tmp_path / "a.npz"
-    path.write_bytes(DAMAGED[what])
+    path.write_bytes(DAMAGED[name])
     message, peak = peak_of(lambda: load_npz(path))
     assert message.startswith(f"{str(path)!r} is not an .npz file of images and labels: ")
     assert "\n" not in message
     assert peak < 2**22
 
 
-def test_two_members_of_one_name(tmp_path):
+def test_two_members_of_one_name_are_refused(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = archive(X_FILE, Y, ("X.npy", npy(IMAGES + 1)))
     with pytest.raises(ValueError, match="it has 2 arrays X"):
@@ -210,12 +210,12 @@ def test_bombs_take_no_more_memory_than_allowed(compressed, tmp_path):
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, 1.5, "1GB", None])
-def test_a_limit_that_is_none(max_bytes, tmp_path):
+def test_invalid_limits_of_memory_are_refused(max_bytes, tmp_path):
     with pytest.raises((TypeError, ValueError), match="max_bytes"):
         load(npz(X=IMAGES, y=[0, 1]), tmp_path / "a.npz", max_bytes=max_bytes)
 
 
-def test_names_that_cannot_be_read(tmp_path):
+def test_paths_that_are_no_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="null characters"):
         load_npz("a\0b")
     for path in (tmp_path, tmp_path / "absent.npz"):
@@ -228,7 +228,7 @@ def test_names_that_cannot_be_read(tmp_path):
 
 @st.composite
 def damages(draw):
-    """A function that cuts bytes, changes bits, or puts other bytes in."""
+    """Draw a function that cuts bytes, changes bits, or inserts other bytes."""
     edits = st.tuples(
         st.sampled_from(["cut", "flip", "set", "insert", "drop"]),
         st.floats(0, 1, exclude_max=True),
@@ -237,17 +237,17 @@ def damages(draw):
     chosen = draw(st.lists(edits, min_size=1, max_size=4))
 
     def damage(data):
-        for what, where, new in chosen:
+        for kind, where, new in chosen:
             at = int(where * len(data))
-            if what == "cut":
+            if kind == "cut":
                 data = data[:at]
-            elif what == "flip" and data:
+            elif kind == "flip" and data:
                 data = data[:at] + bytes([data[at] ^ 1 << new[0] % 8]) + data[at + 1 :]
-            elif what == "set":
+            elif kind == "set":
                 data = data[:at] + new + data[at + len(new) :]
-            elif what == "insert":
+            elif kind == "insert":
                 data = data[:at] + new + data[at:]
-            elif what == "drop":
+            elif kind == "drop":
                 data = data[:at] + data[at + new[0] :]
         return data
 
@@ -276,7 +276,7 @@ def test_a_damaged_npz_is_read_right_or_refused(which, damage, tmp_path_factory)
 
 @given(damage=damages())
 def test_headers_of_any_text_are_understood_or_refused(damage, tmp_path_factory):
-    """Damage before the sums are taken: what a stranger can do, and no accident."""
+    """The header is damaged before the checksums are computed, as in a crafted file."""
     path = tmp_path_factory.getbasetemp() / "header.npz"
     whole = npy(IMAGES)
     path.write_bytes(archive(("X.npy", damage(whole[:128]) + whole[128:]), Y))
@@ -306,7 +306,7 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_batches_of_cifar10_of_all_kinds(name, tmp_path):
+def test_batches_of_cifar10_of_all_kinds_are_read(name, tmp_path):
     (tmp_path / name).write_bytes(BATCHES[name])
     data = load_cifar10(tmp_path)
     assert_array_equal(data.images.transpose(0, 3, 1, 2).reshape(2, 3072), ROWS)
@@ -317,7 +317,7 @@ def test_batches_of_cifar10_of_all_kinds(name, tmp_path):
 @example(name="data_batch_1", damage=lambda data: b"\x80\x02r\xff\xff\xff\x7f.")  # a huge memo
 @example(name="data_batch_1", damage=lambda data: b"\x80\x04\x8e" + b"\xff" * 7 + b"\x00.")
 def test_a_damaged_batch_of_cifar10_is_images_or_refused(name, damage, tmp_path_factory):
-    """There are no sums in these files: pixels may be others, but pixels."""
+    """These files have no checksums: damage can change pixels, but not their shape or dtype."""
     folder = tmp_path_factory.mktemp("cifar", numbered=True)
     (folder / name).write_bytes(damage(BATCHES[name]))
     data, message = attempt(load_cifar10, folder)
@@ -330,7 +330,7 @@ def test_a_damaged_batch_of_cifar10_is_images_or_refused(name, damage, tmp_path_
 
 
 class Call:
-    """What a pickle of it calls."""
+    """Object whose pickle calls a function when it is loaded."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -355,7 +355,7 @@ def test_pickles_call_nothing(call, tmp_path):
         load_cifar10(tmp_path)
 
 
-def test_gzipped_bombs(tmp_path, monkeypatch):
+def test_gzipped_bombs_and_damaged_gzip_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("skhier.datasets._io.MAX_FILE_BYTES", 10**5)
     bomb = tmp_path / "train-images-idx3-ubyte.gz"
     bomb.write_bytes(gzip.compress(bytes(10**7)))
@@ -420,7 +420,7 @@ def test_a_damaged_image_is_an_image_or_named(kind, damage, tmp_path_factory):
         assert data.images.shape == (1, 8, 8, 3)
 
 
-def test_warnings_of_pillow_are_not_for_users(tmp_path):
+def test_warnings_of_pillow_are_not_shown(tmp_path):
     (tmp_path / "a").mkdir()
     palette = PICTURE.quantize(8)
     palette.save(tmp_path / "a" / "1.png", transparency=bytes([0, 128, 255]))
@@ -430,7 +430,7 @@ def test_warnings_of_pillow_are_not_for_users(tmp_path):
     assert len(load_image_folder(tmp_path, (8, 8)).images) == 2
 
 
-def test_reasons_without_words(tmp_path, monkeypatch):
+def test_an_error_without_a_message_is_reported_by_its_type(tmp_path, monkeypatch):
     def load(self):
         raise MemoryError
 
@@ -456,13 +456,13 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_links_and_pipes_and_folders_with_names_of_files(photos):
+def test_links_and_pipes_and_folders_are_no_images(photos):
     (photos / "a" / "up").symlink_to("..")
     os.mkfifo(photos / "a" / "pipe.png")
     (photos / "a" / "folder.png").mkdir()
     assert load_image_folder(photos, (8, 8)).filenames == ["a/1.png"]
     (photos / "b").symlink_to("b")
-    with pytest.raises(ValueError, match=r"the links \['b'\] in it lead nowhere"):
+    with pytest.raises(ValueError, match=r"the links \['b'\], which lead nowhere"):
         load_image_folder(photos, (8, 8))
     (photos / "b").rename(photos / "a" / "b")
     with pytest.raises(ValueError, match=r"'a/b' \(link to the missing 'b'"):
@@ -473,7 +473,7 @@ def test_links_and_pipes_and_folders_with_names_of_files(photos):
             load_image_folder(path, (8, 8))
 
 
-def test_names_that_are_not_utf_8(photos):
+def test_names_that_are_not_utf_8_are_loaded_and_printed(photos):
     strange = os.fsdecode(b"\xff")
     (photos / strange).mkdir()
     (photos / strange / strange).write_bytes((photos / "a" / "1.png").read_bytes())
@@ -486,7 +486,7 @@ def test_names_that_are_not_utf_8(photos):
     assert str(raised.value).isprintable()
 
 
-def test_folders_deeper_than_the_stack(photos, monkeypatch):
+def test_folders_deeper_than_the_stack_are_searched(photos, monkeypatch):
     deep = photos.joinpath("a", *"b" * 250)
     deep.mkdir(parents=True)
     PICTURE.save(deep / "2.png")

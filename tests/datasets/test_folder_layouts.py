@@ -134,7 +134,7 @@ def test_dangling_links_are_unreadable_files(tmp_path):
 def test_a_label_that_is_a_dangling_link_is_named(tmp_path):
     draw(tmp_path, "a/1.png")
     (tmp_path / "b").symlink_to("/mnt/absent")
-    with pytest.raises(ValueError, match=r"the links \['b'\] in it lead nowhere"):
+    with pytest.raises(ValueError, match=r"the links \['b'\], which lead nowhere"):
         load_image_folder(tmp_path, (4, 4))
 
 
