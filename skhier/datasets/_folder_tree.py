@@ -37,10 +37,8 @@ def find_labeled_files(root):
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {str(root)!r}.")
     subfolders = _label_folders(root)
-    if any(_holds_only_folders(folder) for folder in subfolders):
-        parts = _split_folders(root, subfolders)
-    else:
-        parts = None
+    is_nested = any(map(_holds_only_folders, subfolders))
+    parts = _split_folders(root, subfolders) if is_nested else None
     train, held_out = [
         [(path, folder.name) for folder in folders for path in _sorted_files(folder, root)]
         for folders in (map(_label_folders, parts) if parts else (subfolders, []))
