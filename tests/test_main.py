@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.utils import Bunch
 
 from skhier import LayerwiseCNNClassifier
 from skhier._main import _cli, _jobs, _picture
@@ -38,7 +39,11 @@ def test_the_command_prints_tables_and_draws_pictures(npz, tmp_path, capsys, mon
 
 @pytest.fixture
 def photos(tmp_path):
+<<<<<<< HEAD
     """Return a folder of images of horizontal and vertical stripes with a few random pixels."""
+=======
+    """Draw a folder of stripes, upright and lying; each image has noisy pixels of its own."""
+>>>>>>> i35data
     rng = np.random.default_rng(0)
     for label in ("lying", "upright"):
         (tmp_path / "photos" / label).mkdir(parents=True)
@@ -94,6 +99,13 @@ def test_without_matplotlib_a_hint_is_printed_instead_of_a_picture(tmp_path, cap
         (["--data", "absent.npz"], "There is no file 'absent.npz'"),
         (["--max-train", "5"], "--max-train: 5 is less than 100"),
         (["--picture", "absent/x.png"], "there is no folder absent"),
+        (["--picture", "x.txt"], "--picture: x.txt has a suffix that is none of"),
+        (["--picture", "x.pgf"], "--picture: x.pgf has a suffix that is none of"),
+        (["--picture", "tests"], "--picture: tests is a folder: name a file in it, such as tests"),
+        (["--picture", "~"], "is a folder"),
+        (["--picture", "~/absent/x.png"], "there is no folder /"),
+        (["--data", "~/absent.npz"], "There is no file '/"),
+        (["--data", "absent.NPZ"], "There is no file 'absent.NPZ'"),
         (["--seed", "-1"], "--seed: -1 is not in"),
     ],
 )
@@ -109,7 +121,7 @@ def test_argument_errors_are_one_line_and_status_2(arguments, message, capsys):
     [
         (np.full((400, 8, 8), np.nan), np.arange(400) % 2, "values that are not finite"),
         (np.zeros((400, 8, 8)), np.zeros(400), "y holds one class only"),
-        (np.zeros((400, 8, 8)), np.arange(400), "least populated class"),
+        (np.zeros((400, 8, 8)), np.arange(400), "the labels ['0', '1', '2'"),
     ],
 )
 def test_images_that_cannot_be_learned_are_an_argument_error(X, y, message, tmp_path, capsys):
@@ -118,6 +130,108 @@ def test_images_that_cannot_be_learned_are_an_argument_error(X, y, message, tmp_
         _cli.main(["--data", str(tmp_path / "bad.npz")])
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def failure(arguments, capsys):
+    """Return the last line of an error of the command."""
+    with pytest.raises(SystemExit):
+        _cli.main(list(map(str, arguments)))
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_arrays_of_other_names_are_named_by_an_option(digits, tmp_path, capsys, monkeypatch):
+    X, _, y, _ = digits
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=X, y_train=y)
+    line = failure(["--data", path], capsys)
+    assert "no array X, but ['x_train', 'y_train']: name two of them" in line
+    assert "--arrays" in line
+    options = _cli._parse(["--data", str(path), "--arrays", "x_train", "y_train"])
+    assert len(options.dataset.images) == len(X)
+    assert "no array images, but" in failure(
+        ["--data", path, "--arrays", "images", "labels"], capsys
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"cat": 9, "cow": 1, "dog": 1}, "the labels ['cow', 'dog'] have one image only"),
+        ({"cat": 2, "dog": 2}, "4 images of 2 labels: at least 5 are needed"),
+        ({"cat": 4, "cow": 2, "dog": 2}, "8 images of 3 labels: at least 9 are needed"),
+    ],
+)
+def test_folders_of_too_few_images_are_refused_by_the_names_of_labels(
+    counts, message, tmp_path, capsys
+):
+    for label, count in counts.items():
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            Image.new("L", (8, 8)).save(tmp_path / label / f"{number}.png")
+    assert message in failure(["--data", tmp_path], capsys)
+
+
+@pytest.mark.parametrize("n_labels", range(2, 9))
+def test_the_least_number_of_images_is_enough(n_labels):
+    y = np.zeros(4 * n_labels - 3, int)
+    y[: 2 * n_labels] = np.repeat(np.arange(n_labels), 2)
+    dataset = Bunch(images=np.zeros((len(y), 4, 4)), target=y, n_train=None)
+    _, _, y_train, y_test = _jobs.split_images(dataset, 100, seed=0)
+    assert len(y_train) + len(y_test) == len(y)
+    dataset.images, dataset.target = dataset.images[:-1], y[:-1]
+    with pytest.raises(ValueError, match=f"at least {4 * n_labels - 3} are needed"):
+        _jobs.split_images(dataset, 100, seed=0)
+
+
+def test_training_images_of_a_sorted_folder_are_drawn_from_all_labels():
+    y = np.repeat([0, 1, 0, 1], [300, 300, 20, 20])
+    X = np.arange(640.0).reshape(-1, 1, 1)
+    dataset = Bunch(images=X, target=y, n_train=600)
+    X_train, X_test, y_train, _ = _jobs.split_images(dataset, 100, seed=0)
+    assert len(X_train) == 100
+    assert 20 < y_train.sum() < 80
+    assert len(set(X_train.ravel().tolist())) == 100
+    assert X_train.max() < 600
+    assert X_test.ravel().tolist() == list(range(600, 640))
+
+
+def test_a_picture_without_a_suffix_is_a_png(tmp_path):
+    assert _picture.check_picture(tmp_path / "out") == tmp_path / "out.png"
+    assert _picture.check_picture(tmp_path / "out.svg") == tmp_path / "out.svg"
+
+
+def test_pictures_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "a-mistakes.png").mkdir()
+    with pytest.raises(ValueError, match=r"a-mistakes\.png cannot be written"):
+        _picture.check_picture(tmp_path / "a.png")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(ValueError, match=r"b\.png cannot be written"):
+        _picture.check_picture(tmp_path / "b.png")
+
+
+def test_without_matplotlib_any_suffix_passes(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+    assert _picture.check_picture(tmp_path / "x.txt") == tmp_path / "x.txt"
+
+
+def test_labels_are_drawn_by_a_font_that_has_their_characters():
+    families, missing = _picture._find_fonts(set("a\u1d81"))
+    assert not missing
+    assert len(families) > 1
+    families, missing = _picture._find_fonts(set("жé$ a"))
+    assert (len(families), missing) == (1, set())
+
+
+def test_labels_that_no_font_draws_are_numbered_and_printed(digits, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("matplotlib.font_manager.fontManager.ttflist", [])
+    X, X_test, y, y_test = digits
+    clf = LayerwiseCNNClassifier(1, n_clusters=4, random_state=0).fit(X[y < 3], y[y < 3])
+    held = y_test < 3
+    path = tmp_path / "mistakes.png"
+    _picture.draw_mistakes(clf, X_test[held], y_test[held], ["cat", "猫", "犬"], path)
+    assert "all characters of these labels: #1 猫, #2 犬\n" in capsys.readouterr().out
+    assert path.stat().st_size > 10_000
 
 
 def test_the_module_prints_help():

@@ -1,6 +1,7 @@
 """Arguments and steps of the command `python -m skhier`."""
 
 import argparse
+import os
 from pathlib import Path
 
 from ..datasets import load_fashion_mnist, load_image_folder, load_npz
@@ -10,7 +11,7 @@ from ._jobs import (
     load_bundled_digits,
     split_images,
 )
-from ._picture import draw_mistakes, draw_picture
+from ._picture import check_picture, draw_mistakes, draw_picture, mistakes_path
 
 _DESCRIPTION = """\
 Learn deep convolutional networks layer by layer, without backpropagation through them.
@@ -36,6 +37,13 @@ def _parse(arguments):
         help="real images to learn: 'digits' (the default, part of scikit-learn), "
         "'fashion-mnist' (a copy on this machine), FILE.npz with arrays X (images) and "
         "y (labels), or a folder with one subfolder of images for each label",
+    )
+    parser.add_argument(
+        "--arrays",
+        nargs=2,
+        default=("X", "y"),
+        metavar=("IMAGES", "LABELS"),
+        help="names of the arrays in FILE.npz (default: X y)",
     )
     parser.add_argument(
         "--image-size",
@@ -70,25 +78,28 @@ def _parse(arguments):
         parser.error(f"argument --max-train: {options.max_train} is less than 100")
     if not 0 <= options.seed < 2**32:
         parser.error(f"argument --seed: {options.seed} is not in 0 to {2**32 - 1}")
-    if not options.picture.resolve().parent.is_dir():
-        parser.error(f"argument --picture: there is no folder {options.picture.parent}")
     try:
-        options.dataset = _load(options.data, options.image_size)
+        options.picture = check_picture(options.picture)
+    except ValueError as error:
+        parser.error(f"argument --picture: {error}")
+    try:
+        options.dataset = _load(options.data, options.arrays, options.image_size)
         options.split = split_images(options.dataset, options.max_train, options.seed)
     except (ImportError, OSError, ValueError) as error:
         parser.error(f"argument --data: {error}")
     return options
 
 
-def _load(data, image_size):
-    """Load the real images that `data` names."""
+def _load(data, arrays, image_size):
+    """Load the real images that `data` names; `arrays` names the arrays of an npz file."""
     if data == "digits":
         return load_bundled_digits()
     if data == "fashion-mnist":
         return load_fashion_mnist()
-    if data.endswith(".npz"):
-        return load_npz(data)
-    if Path(data).is_dir():
+    is_folder = os.path.isdir(os.path.expanduser(data))
+    if data.lower().endswith(".npz") and not is_folder:
+        return load_npz(data, arrays=tuple(arrays))
+    if is_folder:
         return load_image_folder(data, (image_size, image_size, 3))
     raise ValueError(
         f"{data!r} is not 'digits', 'fashion-mnist', a file name ending in .npz or a folder"
@@ -102,6 +113,6 @@ def main(arguments=None):
     classifier = learn_real_images(options.dataset, *options.split, options.seed)
     _, X_test, _, y_test = options.split
     draw_picture(classifier, X_test[0], options.picture)
-    mistakes = options.picture.with_stem(options.picture.stem + "-mistakes")
+    mistakes = mistakes_path(options.picture)
     draw_mistakes(classifier, X_test, y_test, options.dataset.get("target_names"), mistakes)
     return 0

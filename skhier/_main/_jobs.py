@@ -13,6 +13,8 @@ from sklearn.utils import Bunch
 
 from .. import Flatten, HierarchicalSampler, LayerwiseCNNClassifier
 
+_MAX_LISTED = 10  # labels that an error message lists
+
 
 def load_bundled_digits():
     """Return scikit-learn's digits in the form of the loaders of `skhier.datasets`."""
@@ -58,7 +60,9 @@ def learn_real_images(dataset, X_train, X_test, y_train, y_test, seed):
 def split_images(dataset, max_train, seed):
     """Return X_train, X_test, y_train, y_test.
 
-    The split is the data's own if it has one; else a quarter of the images is held out.
+    The split is the data's own if it has one; else a quarter of the images is held out. If
+    there are more than `max_train` training images, they are drawn at random: the files of a
+    folder are sorted by label.
 
     Raises
     ------
@@ -68,16 +72,41 @@ def split_images(dataset, max_train, seed):
     """
     X, y, n_train = dataset.images, dataset.target, dataset.n_train
     if n_train is None:
+        _check_counts(y, dataset.get("target_names"))
         parts = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
         X_train, X_test, y_train, y_test = parts
     else:
         X_train, X_test, y_train, y_test = X[:n_train], X[n_train:], y[:n_train], y[n_train:]
-    X_train, y_train = X_train[:max_train], y_train[:max_train]
+    if len(X_train) > max_train:
+        drawn = np.sort(np.random.RandomState(seed).permutation(len(X_train))[:max_train])
+        X_train, y_train = X_train[drawn], y_train[drawn]
     if X.dtype.kind not in "buif" or not np.isfinite(X).all():
         raise ValueError(f"X, of dtype {X.dtype}, holds values that are not finite numbers")
     if len(np.unique(y_train)) < 2:
         raise ValueError("y holds one class only")
     return X_train, X_test, y_train, y_test
+
+
+def _check_counts(y, names):
+    """Raise ValueError unless a quarter of the images can be held out, with all labels."""
+    labels, counts = np.unique(y, return_counts=True)
+    rare = [label_name(label, names) for label in labels[counts < 2].tolist()]
+    if rare:
+        raise ValueError(
+            f"the labels {rare[:_MAX_LISTED]} have one image only: a label needs at least 2, one "
+            "to learn from and one held out. Add images, or remove the labels"
+        )
+    least = 4 * len(labels) - 3  # scikit-learn rounds the held-out quarter up
+    if len(y) < least:
+        raise ValueError(
+            f"there are {len(y)} images of {len(labels)} labels: at least {least} are needed, so "
+            "that the quarter that is held out has an image of each label"
+        )
+
+
+def label_name(label, names):
+    """Return the name of a label; the label itself if `names` is None."""
+    return str(label if names is None else names[label])
 
 
 def _compare(methods, X_train, X_test, y_train, y_test):

@@ -1,9 +1,53 @@
 """The pictures that the command writes."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from ._jobs import label_name
+
 _MAX_MISTAKES = 12  # a grid of 4 rows and 3 columns
+
+
+def check_picture(path):
+    """Return the path of a picture, with the suffix .png if it has none.
+
+    Raises
+    ------
+    ValueError
+        If the picture, or that of mistakes, cannot be written there.
+    """
+    path = Path(os.path.expanduser(path))
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it, such as {path / 'skhier.png'}")
+    if not path.suffix:
+        path = path.with_suffix(".png")  # as matplotlib does
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent}")
+    suffix, known = path.suffix[1:].lower(), _suffixes()
+    if known and suffix not in known:
+        raise ValueError(f"{path} has a suffix that is none of {', '.join(known)}")
+    for file in (path, mistakes_path(path)):
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise ValueError(f"{file} cannot be written")
+    return path
+
+
+def mistakes_path(path):
+    """Return the path of the picture of mistakes, next to the other picture."""
+    return path.with_stem(path.stem + "-mistakes")
+
+
+def _suffixes():
+    """Return the suffixes of files that matplotlib writes; none if it is not installed."""
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError:
+        return []
+    known = FigureCanvasBase.get_supported_filetypes()
+    return sorted(set(known) - {"pgf"})  # which needs LaTeX
 
 
 def _pyplot():
@@ -48,19 +92,63 @@ def draw_mistakes(classifier, X, y, names, path):
     """
     if (plt := _pyplot()) is None:
         return
-    from ..plotting._sheets import show_colors
-
     scores = classifier.decision_function(X)
     scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
     classes = classifier.classes_
     predicted = classes[scores.argmax(axis=1)]
     labels = np.union1d(classes, y)
+    name_of = {label: label_name(label, names) for label in labels}
+    families, name_of = _drawable(name_of)
+    with plt.rc_context({"font.family": families}):
+        figure = _mistakes_figure(plt, X, y, predicted, scores.max(axis=1), labels, name_of)
+        figure.savefig(path, dpi=110)
+    plt.close(figure)
+    print(f"Picture of mistakes: {path}")
+
+
+def _drawable(name_of):
+    """Return font families for the names of labels, and names that they draw.
+
+    Names that no font draws are replaced by numbers, and printed.
+    """
+    families, missing = _find_fonts(set("".join(name_of.values())))
+    unknown = [label for label, name in name_of.items() if missing & set(name)]
+    numbers = {label: f"#{number}" for number, label in enumerate(unknown, start=1)}
+    if numbers:
+        listed = ", ".join(f"{number} {name_of[label]}" for label, number in numbers.items())
+        print(f"No font on this machine has all characters of these labels: {listed}")
     # Matplotlib would read a name in dollar signs as a formula.
-    name_of = {
-        label: str(label if names is None else names[label]).replace("$", r"\$") for label in labels
+    return families, {
+        label: numbers.get(label, name.replace("$", r"\$")) for label, name in name_of.items()
     }
+
+
+def _find_fonts(characters):
+    """Return the default font family and others for characters that it lacks, and the rest."""
+    from matplotlib import font_manager, ft2font, rcParams
+
+    def characters_in(file):
+        font = ft2font.FT2Font(file)
+        return {character for character in missing if font.get_char_index(ord(character))}
+
+    families = list(rcParams["font.family"])
+    missing = {character for character in characters if character not in "\n\r\t "}
+    missing -= characters_in(font_manager.findfont(font_manager.FontProperties()))
+    for font in font_manager.fontManager.ttflist:
+        is_plain = font.style == "normal" and font.weight == 400
+        if missing and is_plain and not font.name.startswith("Last Resort"):  # draws boxes
+            found = characters_in(font.fname)
+            families += [font.name] if found else []
+            missing -= found
+    return families, missing
+
+
+def _mistakes_figure(plt, X, y, predicted, confidence, labels, name_of):
+    """Return the figure of the confusion matrix and the most confident mistakes."""
+    from ..plotting._sheets import show_colors
+
     wrong = np.flatnonzero(predicted != y)
-    confident = wrong[np.argsort(-scores.max(axis=1)[wrong], kind="stable")][:_MAX_MISTAKES]
+    confident = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MAX_MISTAKES]
     shown = [*confident, *[None] * (_MAX_MISTAKES - len(confident))]
     side = min(12, 3.5 + 0.35 * len(labels))
     figure = plt.figure(figsize=(side + 5, side), layout="constrained")
@@ -86,6 +174,4 @@ def draw_mistakes(classifier, X, y, names, path):
             else:
                 ax.imshow(X[i].reshape(*X[i].shape[:2], -1).mean(axis=2), cmap="gray")
             ax.set_title(f"{name_of[y[i]]},\n{name_of[predicted[i]]}", fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    print(f"Picture of mistakes: {path}")
+    return figure

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._base._params import as_path
 from .._base._typing import PathLike
-from ._io import make_bunch, read_bytes
+from ._io import make_bunch, read_bytes, user_path
 from ._npz import load_npz
 
 NAMES = (
@@ -23,6 +22,7 @@ _ARRAY_PARTS = (
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
 )
+_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")  # in the archives
 _BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 
 
@@ -37,8 +37,8 @@ def load_cifar10(path: PathLike) -> Bunch:
     path : path-like
         The archive ``cifar-10-python.tar.gz`` or ``cifar-10-binary.tar.gz``; a folder with one
         or more of its batches (``data_batch_1``, ..., ``test_batch``, of either version), such
-        as the folder in the archive; or an ``.npz`` file with the arrays ``X`` and ``y`` (see
-        :func:`load_npz`).
+        as the folder in the archive, or the folder in which it was unpacked; or an ``.npz``
+        file with the arrays ``X`` and ``y`` (see :func:`load_npz`). ``~`` is the home folder.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def load_cifar10(path: PathLike) -> Bunch:
         ...
     FileNotFoundError: CIFAR-10 was not found in 'no-such-folder'. ...
     """
-    path = as_path(path, "path")
-    if path.suffix == ".npz":
+    path = user_path(path, "path")
+    if path.suffix.lower() == ".npz":
         dataset = load_npz(path)
         if dataset.images.shape[1:] != (32, 32, 3):
             raise ValueError(
@@ -96,9 +96,10 @@ def _raw_batches(path):
     """Yield (name, bytes) of each batch in a folder or an archive."""
     if path.is_dir():
         for name in _BATCHES:
-            for file in (path / name, path / f"{name}.bin"):
-                if file.is_file():
-                    yield name, read_bytes(file)
+            for folder in (path, *(path / name for name in _FOLDERS)):
+                for file in (folder / name, folder / f"{name}.bin"):
+                    if file.is_file():
+                        yield name, read_bytes(file)
     elif path.is_file():
         data = BytesIO(read_bytes(path))
         try:

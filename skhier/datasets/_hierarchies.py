@@ -1,4 +1,4 @@
-"""Ready-made generative models, and samples of them."""
+"""Generative models that are ready to use, and their samples."""
 
 from functools import cache
 from itertools import combinations

@@ -6,15 +6,29 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._base._images import normalize_image_shape
-from .._base._params import as_path
+from .._base._params import check_real
 from .._base._typing import PathLike
-from ._io import make_bunch, printable
+from ._folder_tree import REMEDY, find_labeled_files
+from ._image_file import (
+    brightest_value,
+    gray_values,
+    is_wide_color,
+    is_wide_gray,
+    open_image,
+    require_pillow,
+    scale_values,
+    to_array,
+)
+from ._io import MAX_LISTED, make_bunch, printable, user_path
 
 _MODES = {1: "L", 3: "RGB"}
-_MAX_LISTED = 10  # files that an error message lists
+_FULL_RANGES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
+_FEW_LEVELS = 32
 
 
-def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
+def load_image_folder(
+    path: PathLike, image_shape: tuple[int, ...], *, max_value: float | None = None
+) -> Bunch:
     """Load images from a folder with one subfolder for each label.
 
     Parameters
@@ -22,21 +36,36 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
     path : path-like
         A folder. The names of its subfolders are the labels, and all files below a subfolder
         are its images, in any format that Pillow reads without another program (PostScript
-        needs one). Files and folders whose names begin with a dot are ignored, and links to
-        folders inside a subfolder are not followed.
+        needs one). Or a folder with two subfolders, one named 'train' or 'training' and one
+        named 'test', 'testing', 'val', 'valid' or 'validation', each with one subfolder for
+        each label.
+
+        Files and folders whose names begin with a dot are ignored, and the usual clutter
+        (``Thumbs.db``, ``desktop.ini``, ``__MACOSX``, ``README.md`` and the like). Links to
+        folders inside a subfolder are not followed. ``~`` is the home folder.
 
     image_shape : tuple of int
         (H, W) for gray images, (H, W, 3) for color. Images of any size and kind are brought
         to it: turned upright by their EXIF data, made opaque on white, converted, and resized
         with antialiasing, without keeping the ratio of their sides. The first image is read
-        from a file with several; values of 16 bits are reduced to 8.
+        from a file with several. Gray values of more than 8 bits are reduced to 8 by
+        `max_value`. Color files of 16 bits keep the upper 8 bits of each channel.
+
+    max_value : float or None, default=None
+        The value that becomes white, 255, in all gray files of more than 8 bits; larger values
+        become white too. If None, it is 255, 1023, 4095, 16383 or 65535 (8, 10, 12, 14 or 16
+        bits): the smallest of them that is at least the largest value in all of these files.
+        To load more images in the same scale, pass the `max_value` of the first Bunch.
+        Floating-point values, and values above 65535, need a `max_value`.
 
     Returns
     -------
     dataset : Bunch
         With `images`, uint8 of shape (n, H, W) or (n, H, W, 3); `target`, integers;
         `target_names`, the labels in alphabetical order; `filenames`, relative to the folder,
-        in alphabetical order; `n_train`, None: a folder has no split; `name` and `DESCR`.
+        in alphabetical order; `n_train`, None, or the number of training images if the folder
+        has a split, which come before test images; `max_value`, None if there are no gray
+        files of more than 8 bits; `name` and `DESCR`.
 
     Raises
     ------
@@ -44,9 +73,17 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
         If there is no such folder.
     ValueError
         If the folder has no subfolders, an empty subfolder, files outside subfolders, or files
-        that cannot be read as images; the message names them. If `image_shape` is not valid.
+        that cannot be read as images, links to missing files among them; the message names
+        them. If the labels lie deeper: in one of the subfolders, or in the same subfolders of
+        each. If `image_shape` or `max_value` is not valid.
     ImportError
         If Pillow is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If 8 bits keep fewer than 32 of the gray levels of files of more than 8 bits, or if
+        color files of 16 bits are nearly black.
 
     Examples
     --------
@@ -67,110 +104,91 @@ def load_image_folder(path: PathLike, image_shape: tuple[int, ...]) -> Bunch:
             f"image_shape={image_shape!r} has {n_channels} channels: it takes (H, W) for gray "
             "images or (H, W, 3) for color images."
         )
-    _require_pillow()
-    root = as_path(path, "path")
-    files = _find_files(root)
-    images = np.empty((len(files), height, width, n_channels), np.uint8)
-    unreadable = []
-    for image, file in zip(images, files):
-        try:
-            image[:] = _read(root / file, (width, height), _MODES[n_channels])
-        except Exception as error:  # Pillow's plugins raise any exception on broken files
-            reason = [*str(error).splitlines(), type(error).__name__][0]
-            unreadable.append(f"{file.as_posix()!r} ({reason})")
-    if unreadable:
-        n_more = len(unreadable) - _MAX_LISTED
-        raise ValueError(
-            f"{len(unreadable)} of {len(files)} files in {str(path)!r} cannot be read as images: "
-            + ", ".join(unreadable[:_MAX_LISTED])
-            + (f" and {n_more} more." if n_more > 0 else ".")
-        )
-    labels = [file.parts[0] for file in files]
-    target_names, target = np.unique(labels, return_inverse=True)
+    if max_value is not None:
+        max_value = check_real(max_value, "max_value", 0, or_equal=False)
+    require_pillow()
+    root = user_path(path, "path")
+    files = find_labeled_files(root)
+    images = np.empty((len(files.paths), height, width, n_channels), np.uint8)
+    max_value = _read_images(root, files.paths, images, _MODES[n_channels], max_value)
+    target_names, target = np.unique(files.labels, return_inverse=True)
+    note = f"max_value: {max_value}, the value that became 255 in gray files of more than 8 bits."
     return make_bunch(
         root.resolve().name,
         images if len(image_shape) == 3 else images[..., 0],
         target,
-        n_train=None,
+        note=None if max_value is None else note,
+        n_train=files.n_train,
         target_names=[printable(name) for name in target_names.tolist()],
-        filenames=[file.as_posix() for file in files],
+        filenames=[file.as_posix() for file in files.paths],
+        max_value=max_value,
     )
 
 
-def _find_files(root):
-    """Return the paths of all files in the subfolders of a folder, relative to it, sorted."""
-    if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(root)!r}.")
-    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    stray = [entry.name for entry in entries if not entry.is_dir()]
-    if stray or not entries:
-        found = f"the files {stray[:_MAX_LISTED]}" if stray else "nothing"
-        raise ValueError(
-            f"{str(root)!r} must hold one subfolder of images for each label, but {found} in it "
-            f"{'are' if stray else 'is'} none."
+def _read_images(root, paths, images, mode, max_value):
+    """Fill an array with the images of files, and return the value that became white.
+
+    Gray files of more than 8 bits are read twice: their scale needs the largest value of all.
+    The value is None if there are none.
+    """
+    size = images.shape[2], images.shape[1]
+    limit = 65535 if max_value is None else max_value
+    occurs = np.zeros(2**16, bool)  # gray values that occur, as numbers of 16 bits
+    wide, brightest = [], []
+
+    def read_narrow_or_find_values(i, image):
+        if is_wide_gray(image):
+            wide.append(i)
+            occurs[scale_values(gray_values(image, max_value), limit, 2**16)] = True
+            return
+        is_reduced = is_wide_color(image)
+        images[i] = to_array(image, size, mode)
+        if is_reduced:
+            brightest.append(brightest_value(image))
+
+    def read_wide(i, image):
+        images[i] = to_array(image, size, mode, max_value)
+
+    _read_each(read_narrow_or_find_values, range(len(paths)), root, paths)
+    values, largest = np.flatnonzero(occurs), 65535
+    if wide and max_value is None:
+        max_value = largest = next(full for full in _FULL_RANGES if full >= values[-1])
+    _read_each(read_wide, wide, root, paths)
+    n_left = len(np.unique(scale_values(values, largest, 256)))
+    if n_left < min(_FEW_LEVELS, len(values)):
+        warnings.warn(
+            f"Gray files of more than 8 bits in {str(root)!r} become 8-bit images: "
+            f"max_value={max_value} leaves {n_left} of their {len(values)} gray levels. Pass a "
+            "smaller max_value; larger values become white.",
+            UserWarning,
+            stacklevel=3,
         )
-    files = []
-    for entry in entries:
-        below = [file.relative_to(root) for file in _files_below(entry)]
-        if not below:
-            raise ValueError(f"The subfolder {entry.name!r} of {str(root)!r} holds no files.")
-        files += below
-    return sorted(files, key=lambda file: file.parts)
+    if brightest and max(brightest) < _FEW_LEVELS:
+        warnings.warn(
+            f"The {len(brightest)} color files of 16 bits in {str(root)!r} are nearly black: "
+            f"Pillow reads the upper 8 bits, which are at most {max(brightest)} of 255. If the "
+            "camera has fewer than 16 bits, save them in 8 bits.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return max_value if wide else None
 
 
-def _files_below(folder):
-    """Yield all files below a folder that are not hidden; links to folders are not followed."""
-    folders = [folder]
-    while folders:
-        for entry in folders.pop().iterdir():
-            if entry.name.startswith("."):
-                continue
-            if entry.is_file():
-                yield entry
-            elif entry.is_dir() and not entry.is_symlink():
-                folders.append(entry)
-
-
-def _require_pillow():
-    """Raise ImportError if Pillow is not installed."""
-    try:
-        import PIL  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "load_image_folder reads images with Pillow, which is not installed: "
-            "pip install 'skhier[images]'."
-        ) from error
-
-
-def _read(file, size, mode):
-    """Return the image in a file as an array (height, width, channels)."""
-    from PIL import Image, ImageOps
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd files that Pillow can read
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
-            if image.format == "EPS":  # Pillow would run Ghostscript on it
-                raise ValueError("PostScript is a program")
-            image.draft("RGB", (max(size), max(size)))  # decodes a JPEG at a smaller size
-            upright = ImageOps.exif_transpose(_to_eight_bits(image))
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")
-                white = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(white, upright)
-            resized = upright.convert(mode).resize(size)
-    return np.asarray(resized).reshape(*size[::-1], -1)
-
-
-def _to_eight_bits(image):
-    """Convert an image to values of 8 bits; Pillow would clip wider ones."""
-    from PIL import Image
-
-    if image.mode == "F":
-        raise ValueError("floating-point values have no known range")
-    if not image.mode.startswith("I"):
-        return image
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() >= 2**16:
-        raise ValueError(f"values from {values.min()} to {values.max()} are not of 16 bits")
-    return Image.fromarray((values // 256).astype(np.uint8))
+def _read_each(read, indices, root, paths):
+    """Call `read(i, image)` for files; ValueError that names all that cannot be read."""
+    unreadable = []
+    for i in indices:
+        try:
+            with open_image(root / paths[i]) as image:
+                read(i, image)
+        except Exception as error:  # Pillow's plugins raise any exception on broken files
+            reason = [*str(error).splitlines(), type(error).__name__][0]
+            unreadable.append(f"{paths[i].as_posix()!r} ({reason})")
+    if unreadable:
+        n_more = len(unreadable) - MAX_LISTED
+        raise ValueError(
+            f"{len(unreadable)} of {len(paths)} files in {str(root)!r} cannot be read as images: "
+            + ", ".join(unreadable[:MAX_LISTED])
+            + (f" and {n_more} more. " if n_more > 0 else ". ")
+            + REMEDY
+        )

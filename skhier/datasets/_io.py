@@ -1,11 +1,17 @@
-"""Input and output of loaders: bytes of a file, and the Bunch that they return."""
+"""Input and output of loaders: paths, bytes of a file, and the Bunch that they return."""
 
 import gzip
+import os
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._base._params import as_path
+
+MAX_LISTED = 10  # files that an error message lists
 MAX_FILE_BYTES = 2**29  # the largest file of these data sets has 186 MB, its text form 280 MB
 
 _DESCRIPTIONS = {
@@ -43,6 +49,11 @@ string; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
 }
 
 
+def user_path(value: Any, name: str) -> Path:
+    """Return `value` as a Path, with the home folder in place of ``~``."""
+    return Path(os.path.expanduser(as_path(value, name)))
+
+
 def read_bytes(path):
     """Return the bytes of a file, which may come from anyone, decompressed if it is gzipped.
 
@@ -63,8 +74,8 @@ def read_bytes(path):
     return data
 
 
-def make_bunch(name, images, target, **fields):
-    """Return a Bunch of images and labels, with a description `DESCR`."""
+def make_bunch(name, images, target, note=None, **fields):
+    """Return a Bunch of images and labels, with a description `DESCR` that ends with a note."""
     name = printable(name)
     title = f"{name}\n{'-' * len(name)}"
     about = _DESCRIPTIONS.get(name, "Images from a file.")
@@ -72,7 +83,8 @@ def make_bunch(name, images, target, **fields):
         f"images: {images.dtype} of shape {images.shape}; "
         f"target: {len(np.unique(target))} different labels."
     )
-    description = "\n\n".join([title, about, contents]) + "\n"
+    notes = [] if note is None else [note]
+    description = "\n\n".join([title, about, contents, *notes]) + "\n"
     return Bunch(images=images, target=target, **fields, name=name, DESCR=description)
 
 

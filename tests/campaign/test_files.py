@@ -44,7 +44,11 @@ def npy(array, version=(1, 0), header=None):
 
 
 def archive(*members, **params):
+<<<<<<< HEAD
     """Return the bytes of a zip file of members (name, bytes)."""
+=======
+    """Return a zip file of members (name, bytes)."""
+>>>>>>> i35data
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", **params) as zip_file:
         for name, data in members:
@@ -78,7 +82,11 @@ def test_arrays_of_all_kinds_of_numbers_are_read(dtype, order, compressed, tmp_p
     assert_array_equal(data.target, y)
 
 
+<<<<<<< HEAD
 def test_other_arrays_and_old_formats_are_accepted(tmp_path):
+=======
+def test_other_arrays_and_old_formats_are_no_obstacle(tmp_path):
+>>>>>>> i35data
     odd = npz(X=IMAGES[..., 0], y=["é", "label"], z=np.array([None]))
     assert_array_equal(load(odd, tmp_path / "odd.npz").target, ["é", "label"])
     python_2 = npy(np.zeros(60, np.uint8), header=header(shape="(2L, 5L, 6L)"))
@@ -118,14 +126,22 @@ def test_memory_layout_and_byte_order_of_images_change_no_prediction(tmp_path, d
         ({"y": 3}, r"and y \(\)"),
     ],
 )
+<<<<<<< HEAD
 def test_arrays_that_are_not_images_and_labels_are_refused(arrays, message, tmp_path):
+=======
+def test_arrays_of_wrong_types_and_shapes_are_refused(arrays, message, tmp_path):
+>>>>>>> i35data
     data = npz(**{"X": IMAGES, "y": np.arange(2), **arrays})
     with pytest.raises(ValueError, match=rf"a\.npz' is not an \.npz file of .*{message}"):
         load(data, tmp_path / "a.npz")
 
 
 def lying(data, claimed):
+<<<<<<< HEAD
     """Return an archive with another size of its first member in its directory."""
+=======
+    """Return an archive whose directory claims another size of its first member."""
+>>>>>>> i35data
     start = data.index(b"PK\x01\x02")
     return data[: start + 24] + struct.pack("<I", claimed) + data[start + 28 :]
 
@@ -164,15 +180,24 @@ DAMAGED = {
 
 
 def attempt(read, *args, **params):
+<<<<<<< HEAD
     """Return (result, None), or (None, message) if a ValueError is raised."""
+=======
+    """Return (result, None), or (None, message of the ValueError)."""
+>>>>>>> i35data
     try:
         return read(*args, **params), None
     except ValueError as error:
         return None, str(error)
 
 
+<<<<<<< HEAD
 def refusal(function):
     """Return the message of the ValueError that a call raises, and the peak of its memory."""
+=======
+def peak_of(function):
+    """Return (message of the ValueError, peak of memory in bytes) of a call."""
+>>>>>>> i35data
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match=r".") as raised:
@@ -182,11 +207,19 @@ def refusal(function):
         tracemalloc.stop()
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_damaged_and_crafted_files_are_refused_in_little_memory(kind, tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(DAMAGED[kind])
     message, peak = refusal(lambda: load_npz(path))
+=======
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_and_crafted_files_are_refused_in_little_memory(name, tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(DAMAGED[name])
+    message, peak = peak_of(lambda: load_npz(path))
+>>>>>>> i35data
     assert message.startswith(f"{str(path)!r} is not an .npz file of images and labels: ")
     assert "\n" not in message
     assert peak < 2**22
@@ -213,12 +246,20 @@ def test_bombs_take_no_more_memory_than_allowed(compressed, tmp_path):
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, 1.5, "1GB", None])
+<<<<<<< HEAD
 def test_max_bytes_that_is_no_positive_integer_is_refused(max_bytes, tmp_path):
+=======
+def test_invalid_limits_of_memory_are_refused(max_bytes, tmp_path):
+>>>>>>> i35data
     with pytest.raises((TypeError, ValueError), match="max_bytes"):
         load(npz(X=IMAGES, y=[0, 1]), tmp_path / "a.npz", max_bytes=max_bytes)
 
 
+<<<<<<< HEAD
 def test_paths_that_are_no_files_are_reported(tmp_path):
+=======
+def test_paths_that_are_no_files_are_refused(tmp_path):
+>>>>>>> i35data
     with pytest.raises(ValueError, match="null characters"):
         load_npz("a\0b")
     for path in (tmp_path, tmp_path / "absent.npz"):
@@ -231,7 +272,11 @@ def test_paths_that_are_no_files_are_reported(tmp_path):
 
 @st.composite
 def damages(draw):
+<<<<<<< HEAD
     """Draw a function that cuts, flips, overwrites, inserts or drops bytes."""
+=======
+    """Draw a function that cuts bytes, changes bits, or inserts other bytes."""
+>>>>>>> i35data
     edits = st.tuples(
         st.sampled_from(["cut", "flip", "set", "insert", "drop"]),
         st.floats(0, 1, exclude_max=True),
@@ -240,6 +285,7 @@ def damages(draw):
     chosen = draw(st.lists(edits, min_size=1, max_size=4))
 
     def damage(data):
+<<<<<<< HEAD
         for edit, position, new in chosen:
             at = int(position * len(data))
             if edit == "cut":
@@ -251,6 +297,19 @@ def damages(draw):
             elif edit == "insert":
                 data = data[:at] + new + data[at:]
             elif edit == "drop":
+=======
+        for kind, where, new in chosen:
+            at = int(where * len(data))
+            if kind == "cut":
+                data = data[:at]
+            elif kind == "flip" and data:
+                data = data[:at] + bytes([data[at] ^ 1 << new[0] % 8]) + data[at + 1 :]
+            elif kind == "set":
+                data = data[:at] + new + data[at + len(new) :]
+            elif kind == "insert":
+                data = data[:at] + new + data[at:]
+            elif kind == "drop":
+>>>>>>> i35data
                 data = data[:at] + data[at + new[0] :]
         return data
 
@@ -278,8 +337,13 @@ def test_a_damaged_npz_is_read_correctly_or_refused(kind, damage, tmp_path_facto
 
 
 @given(damage=damages())
+<<<<<<< HEAD
 def test_headers_of_any_text_are_read_or_refused(damage, tmp_path_factory):
     """Damage before checksums are computed is an attack, not an accident."""
+=======
+def test_headers_of_any_text_are_understood_or_refused(damage, tmp_path_factory):
+    """The header is damaged before the checksums are computed, as in a crafted file."""
+>>>>>>> i35data
     path = tmp_path_factory.getbasetemp() / "header.npz"
     whole = npy(IMAGES)
     path.write_bytes(archive(("X.npy", damage(whole[:128]) + whole[128:]), Y))
@@ -309,7 +373,11 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("name", BATCHES)
+<<<<<<< HEAD
 def test_batches_of_cifar10_are_read_in_all_formats(name, tmp_path):
+=======
+def test_batches_of_cifar10_of_all_kinds_are_read(name, tmp_path):
+>>>>>>> i35data
     (tmp_path / name).write_bytes(BATCHES[name])
     data = load_cifar10(tmp_path)
     assert_array_equal(data.images.transpose(0, 3, 1, 2).reshape(2, 3072), ROWS)
@@ -320,7 +388,11 @@ def test_batches_of_cifar10_are_read_in_all_formats(name, tmp_path):
 @example(name="data_batch_1", damage=lambda data: b"\x80\x02r\xff\xff\xff\x7f.")  # a huge memo
 @example(name="data_batch_1", damage=lambda data: b"\x80\x04\x8e" + b"\xff" * 7 + b"\x00.")
 def test_a_damaged_batch_of_cifar10_is_images_or_refused(name, damage, tmp_path_factory):
+<<<<<<< HEAD
     """These files have no checksums, so pixels may change."""
+=======
+    """These files have no checksums: damage can change pixels, but not their shape or dtype."""
+>>>>>>> i35data
     folder = tmp_path_factory.mktemp("cifar", numbered=True)
     (folder / name).write_bytes(damage(BATCHES[name]))
     data, message = attempt(load_cifar10, folder)
@@ -333,7 +405,11 @@ def test_a_damaged_batch_of_cifar10_is_images_or_refused(name, damage, tmp_path_
 
 
 class Call:
+<<<<<<< HEAD
     """Object whose pickle calls a function."""
+=======
+    """Object whose pickle calls a function when it is loaded."""
+>>>>>>> i35data
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -358,10 +434,16 @@ def test_pickles_call_nothing(call, tmp_path):
         load_cifar10(tmp_path)
 
 
+<<<<<<< HEAD
 def test_gzipped_bombs_are_refused_in_little_memory(tmp_path, monkeypatch):
+=======
+def test_gzipped_bombs_and_damaged_gzip_files_are_refused(tmp_path, monkeypatch):
+>>>>>>> i35data
     monkeypatch.setattr("skhier.datasets._io.MAX_FILE_BYTES", 10**5)
     bomb = tmp_path / "train-images-idx3-ubyte.gz"
     bomb.write_bytes(gzip.compress(bytes(10**7)))
+    for name in ("train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / f"{name}-ubyte").write_bytes(b"")
     for read in (lambda: load_cifar10(bomb), lambda: load_fashion_mnist(tmp_path)):
         message, peak = refusal(read)
         assert message.endswith("ubyte.gz' holds more than 100000 bytes.")
@@ -422,7 +504,11 @@ def test_a_damaged_image_is_an_image_or_its_file_is_named(kind, damage, tmp_path
         assert data.images.shape == (1, 8, 8, 3)
 
 
+<<<<<<< HEAD
 def test_warnings_of_pillow_do_not_reach_users(tmp_path):
+=======
+def test_warnings_of_pillow_are_not_shown(tmp_path):
+>>>>>>> i35data
     (tmp_path / "a").mkdir()
     palette = PICTURE.quantize(8)
     palette.save(tmp_path / "a" / "1.png", transparency=bytes([0, 128, 255]))
@@ -432,7 +518,11 @@ def test_warnings_of_pillow_do_not_reach_users(tmp_path):
     assert len(load_image_folder(tmp_path, (8, 8)).images) == 2
 
 
+<<<<<<< HEAD
 def test_errors_without_a_message_are_named(tmp_path, monkeypatch):
+=======
+def test_an_error_without_a_message_is_reported_by_its_type(tmp_path, monkeypatch):
+>>>>>>> i35data
     def load(self):
         raise MemoryError
 
@@ -459,21 +549,33 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
+<<<<<<< HEAD
 def test_links_pipes_and_folders_named_as_images_are_skipped(photos):
     (photos / "a" / "loop").symlink_to("loop")
+=======
+def test_links_and_pipes_and_folders_are_no_images(photos):
+>>>>>>> i35data
     (photos / "a" / "up").symlink_to("..")
     os.mkfifo(photos / "a" / "pipe.png")
     (photos / "a" / "folder.png").mkdir()
     assert load_image_folder(photos, (8, 8)).filenames == ["a/1.png"]
     (photos / "b").symlink_to("b")
-    with pytest.raises(ValueError, match=r"the files \['b'\] in it are none"):
+    with pytest.raises(ValueError, match=r"the links \['b'\], which lead nowhere"):
         load_image_folder(photos, (8, 8))
+    (photos / "b").rename(photos / "a" / "b")
+    with pytest.raises(ValueError, match=r"'a/b' \(link to the missing 'b'"):
+        load_image_folder(photos, (8, 8))
+    (photos / "a" / "b").rename(photos / "b")
     for path in (photos / "b", photos / "a" / "1.png"):
         with pytest.raises(FileNotFoundError, match="There is no folder"):
             load_image_folder(path, (8, 8))
 
 
+<<<<<<< HEAD
 def test_names_that_are_not_utf_8_are_escaped(photos):
+=======
+def test_names_that_are_not_utf_8_are_loaded_and_printed(photos):
+>>>>>>> i35data
     strange = os.fsdecode(b"\xff")
     (photos / strange).mkdir()
     (photos / strange / strange).write_bytes((photos / "a" / "1.png").read_bytes())
@@ -486,7 +588,11 @@ def test_names_that_are_not_utf_8_are_escaped(photos):
     assert str(raised.value).isprintable()
 
 
+<<<<<<< HEAD
 def test_folders_deeper_than_the_stack_are_read(photos):
+=======
+def test_folders_deeper_than_the_stack_are_searched(photos, monkeypatch):
+>>>>>>> i35data
     deep = photos.joinpath("a", *"b" * 250)
     deep.mkdir(parents=True)
     PICTURE.save(deep / "2.png")

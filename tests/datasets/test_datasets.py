@@ -53,6 +53,43 @@ def test_fashion_mnist_is_read_from_a_folder(folder, monkeypatch):
     assert_array_equal(load_fashion_mnist().images, data.images)
 
 
+@pytest.mark.parametrize("place", ["FashionMNIST/raw", "raw", "."])
+@pytest.mark.parametrize("is_given", [True, False])
+def test_fashion_mnist_is_found_with_other_names_and_below_the_folder(
+    place, is_given, folder, monkeypatch
+):
+    path, _ = folder
+    data = load_fashion_mnist(path)
+    (path / place).mkdir(parents=True, exist_ok=True)
+    for file in list(path.glob("*ubyte*")):
+        file.rename(path / place / file.name.replace("-idx", ".idx"))
+    monkeypatch.setenv("SKHIER_FASHION_MNIST", str(path))
+    again = load_fashion_mnist(path if is_given else None)
+    assert_array_equal(again.images, data.images)
+    assert_array_equal(again.target, data.target)
+
+
+def test_a_broken_file_beside_a_good_one_of_fashion_mnist_does_not_matter(folder):
+    path, arrays = folder
+    for name, array in arrays.items():
+        for file in (path / name, path / f"{name}.gz"):
+            if not file.exists():
+                file.write_bytes(gzip.compress(idx(array))[:-20])
+    assert_array_equal(load_fashion_mnist(path).target, [0, 1, 2, 3, 4, 5, 8, 9])
+    (path / "t10k-labels-idx1-ubyte").write_bytes(b"broken too")
+    with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte' does not hold n bytes"):
+        load_fashion_mnist(path)
+
+
+@pytest.mark.parametrize("missing", ["t10k-labels-idx1-ubyte", "train-images-idx3-ubyte.gz"])
+def test_missing_files_of_fashion_mnist_are_named(missing, folder):
+    path, _ = folder
+    (path / missing).unlink()
+    name = missing.removesuffix(".gz")
+    with pytest.raises(FileNotFoundError, match=rf"not found in .* \(without {name}\)\. Get its"):
+        load_fashion_mnist(path)
+
+
 def test_without_files_the_error_says_how_to_get_fashion_mnist(tmp_path):
     with pytest.raises(FileNotFoundError, match="apt install dataset-fashion-mnist"):
         load_fashion_mnist(tmp_path)
@@ -61,7 +98,8 @@ def test_without_files_the_error_says_how_to_get_fashion_mnist(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X": np.zeros((3, 4, 4))}, "has no array y"),
+        ({"X": np.zeros((3, 4, 4))}, r"has no array y, but \['X'\]: name two of them by arrays="),
+        ({"x_train": np.zeros((3, 4, 4)), "labels": np.zeros(3)}, r"\['labels', 'x_train'\]: name"),
         ({"X": np.zeros((3, 16)), "y": np.zeros(3)}, "X has shape \\(3, 16\\)"),
         ({"X": np.zeros((3, 4, 4)), "y": np.zeros(2)}, "and y \\(2,\\)"),
         ({"X": np.array([None] * 3), "y": np.zeros(3)}, "X is of dtype object"),
@@ -79,6 +117,33 @@ def test_files_that_are_not_npz_are_refused(tmp_path):
     path.write_text("no zip file")
     with pytest.raises(ValueError, match=r"is not an \.npz file"):
         load_npz(path)
+
+
+def test_arrays_of_an_npz_file_can_have_other_names(tmp_path):
+    images = np.arange(48).reshape(3, 4, 4)
+    np.savez(tmp_path / "a.npz", x_test=images, y_test=["a", "b", "a"], X=images[:1], y=[0])
+    dataset = load_npz(tmp_path / "a.npz", arrays=("x_test", "y_test"))
+    assert_array_equal(dataset.images, images)
+    assert_array_equal(dataset.target, ["a", "b", "a"])
+    with pytest.raises(ValueError, match=r"x_test has shape \(3, 4, 4\) and y \(1,\)"):
+        load_npz(tmp_path / "a.npz", arrays=("x_test", "y"))
+    with pytest.raises(ValueError, match="y_test is of dtype <U1; numbers are needed"):
+        load_npz(tmp_path / "a.npz", arrays=("y_test", "y"))
+
+
+@pytest.mark.parametrize("arrays", ["Xy", ("X",), ("X", "X"), ("X", 3), None])
+def test_names_of_arrays_that_are_no_pair_are_refused(arrays, tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((3, 4, 4)), y=np.zeros(3))
+    with pytest.raises(ValueError, match=r"arrays=.* is not valid: it takes two different names"):
+        load_npz(tmp_path / "a.npz", arrays=arrays)
+
+
+def test_arrays_of_objects_are_refused_with_the_remedy(tmp_path):
+    images = np.empty(2, object)
+    images[:] = [np.zeros((4, 4)), np.zeros((4, 4))]
+    np.savez(tmp_path / "a.npz", X=images, y=[0, 1])
+    with pytest.raises(ValueError, match=r"X is of dtype object.*save np\.stack\(X\)"):
+        load_npz(tmp_path / "a.npz")
 
 
 @pytest.fixture
@@ -122,12 +187,24 @@ def test_cifar10_from_a_folder_or_an_archive(cifar10, version, tmp_path):
 def test_cifar10_from_npz(cifar10, tmp_path):
     images, target, _ = cifar10
     np.savez(tmp_path / "cifar.npz", X=images, y=target)
-    dataset = load_cifar10(tmp_path / "cifar.npz")
+    (tmp_path / "cifar.npz").rename(tmp_path / "CIFAR.NPZ")
+    dataset = load_cifar10(tmp_path / "CIFAR.NPZ")
     assert_array_equal(dataset.images, images)
     assert dataset.n_train is None
     np.savez(tmp_path / "small.npz", X=images[:, :8, :8], y=target)
     with pytest.raises(ValueError, match="images of CIFAR-10 have shape"):
         load_cifar10(tmp_path / "small.npz")
+
+
+@pytest.mark.parametrize(
+    ("version", "place"), [("python", "cifar-10-batches-py"), ("binary", "cifar-10-batches-bin")]
+)
+def test_cifar10_is_found_below_the_folder(cifar10, version, place, tmp_path):
+    images, _, versions = cifar10
+    (tmp_path / place).mkdir()
+    for name, data in versions[version].items():
+        (tmp_path / place / name).write_bytes(data)
+    assert_array_equal(load_cifar10(tmp_path).images, images)
 
 
 def test_missing_and_damaged_cifar10_files_are_reported(tmp_path):

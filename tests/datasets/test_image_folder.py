@@ -140,9 +140,9 @@ def test_invalid_shapes_are_refused(folder, image_shape, message):
 def test_folders_without_one_subfolder_for_each_label_are_refused(folder, tmp_path_factory):
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*absent"):
         load_image_folder(folder / "absent", (8, 8))
-    with pytest.raises(ValueError, match="one subfolder of images for each label, but nothing"):
+    with pytest.raises(ValueError, match="one subfolder of images for each label, but it is empty"):
         load_image_folder(tmp_path_factory.mktemp("empty"), (8, 8))
-    with pytest.raises(ValueError, match=r"but the files \['1.png'\] in it are none"):
+    with pytest.raises(ValueError, match=r"but it holds the files \['1.png'\]"):
         load_image_folder(folder / "a", (8, 8))
     (folder / "c").mkdir()
     with pytest.raises(ValueError, match=r"The subfolder 'c' of .* holds no files"):
