@@ -1,4 +1,4 @@
-"""The command `python -m skhier`, in this process and on small data."""
+"""The command `python -m skhier`, in process and on small data."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ from skhier._main import _cli, _jobs, _picture
 @pytest.fixture
 def npz(tmp_path, digits):
     X, _, y, _ = digits
-    path = tmp_path / "digits.npz"
+    path = tmp_path / "some-digits.npz"
     np.savez(path, X=X, y=y)
     return path
 
@@ -39,11 +39,7 @@ def test_the_command_prints_tables_and_draws_pictures(npz, tmp_path, capsys, mon
 
 @pytest.fixture
 def photos(tmp_path):
-<<<<<<< HEAD
-    """Return a folder of images of horizontal and vertical stripes with a few random pixels."""
-=======
     """Draw a folder of stripes, upright and lying; each image has noisy pixels of its own."""
->>>>>>> i35data
     rng = np.random.default_rng(0)
     for label in ("lying", "upright"):
         (tmp_path / "photos" / label).mkdir(parents=True)
@@ -68,7 +64,7 @@ def test_a_folder_of_images_is_learned_and_drawn(photos, tmp_path, capsys, monke
     assert (tmp_path / "picture-mistakes.png").is_file()
 
 
-def test_mistakes_are_drawn_for_any_labels(digits, tmp_path):
+def test_mistakes_are_drawn_for_any_labels(digits, tmp_path, monkeypatch):
     X, X_test, y, y_test = digits
     for names, is_drawn in (
         (None, y < 2),

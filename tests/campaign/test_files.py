@@ -1,4 +1,4 @@
-"""Files of unknown origin: they are read correctly, or refused by an error that names them."""
+"""Files from strangers: they are read right, or refused by a ValueError that names them."""
 
 import gzip
 import inspect
@@ -27,7 +27,6 @@ IMAGES = np.arange(2 * 5 * 6 * 3).reshape(2, 5, 6, 3)
 
 
 def npz(compressed=False, **arrays):
-    """Return the bytes of an .npz file of arrays."""
     file = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(file, **arrays)
     return file.getvalue()
@@ -44,20 +43,15 @@ def npy(array, version=(1, 0), header=None):
 
 
 def archive(*members, **params):
-<<<<<<< HEAD
-    """Return the bytes of a zip file of members (name, bytes)."""
-=======
     """Return a zip file of members (name, bytes)."""
->>>>>>> i35data
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", **params) as zip_file:
+    with zipfile.ZipFile(file, "w", **params) as members_of:
         for name, data in members:
-            zip_file.writestr(name, data)
+            members_of.writestr(name, data)
     return file.getvalue()
 
 
 def header(descr="'|u1'", shape="(2, 5, 6)", order="False"):
-    """Return the header of an .npy file."""
     return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}\n"
 
 
@@ -65,7 +59,6 @@ Y = ("y.npy", npy(np.arange(2)))
 
 
 def load(data, path, **params):
-    """Write bytes to a file and load it."""
     path.write_bytes(data)
     return load_npz(path, **params)
 
@@ -82,11 +75,7 @@ def test_arrays_of_all_kinds_of_numbers_are_read(dtype, order, compressed, tmp_p
     assert_array_equal(data.target, y)
 
 
-<<<<<<< HEAD
-def test_other_arrays_and_old_formats_are_accepted(tmp_path):
-=======
 def test_other_arrays_and_old_formats_are_no_obstacle(tmp_path):
->>>>>>> i35data
     odd = npz(X=IMAGES[..., 0], y=["é", "label"], z=np.array([None]))
     assert_array_equal(load(odd, tmp_path / "odd.npz").target, ["é", "label"])
     python_2 = npy(np.zeros(60, np.uint8), header=header(shape="(2L, 5L, 6L)"))
@@ -95,11 +84,11 @@ def test_other_arrays_and_old_formats_are_no_obstacle(tmp_path):
     assert_array_equal(load(old, tmp_path / "old.npz").images, np.zeros((2, 5, 6)))
 
 
-def test_memory_layout_and_byte_order_of_images_change_no_prediction(tmp_path, digits):
+def test_images_of_other_machines_are_learned_from(tmp_path, digits):
     X, X_test, y, _ = digits
     X, y = X[:200], y[:200]
-    big_endian = np.asfortranarray(X.astype(">f8"))
-    data = load(npz(X=big_endian, y=y.astype(">i4")), tmp_path / "a.npz")
+    theirs = np.asfortranarray(X.astype(">f8"))
+    data = load(npz(X=theirs, y=y.astype(">i4")), tmp_path / "a.npz")
     clf = LayerwiseCNNClassifier(1, n_clusters=8, random_state=0)
     predicted = clf.fit(data.images, data.target).predict(X_test)
     assert_array_equal(predicted, clf.fit(X, y).predict(X_test))
@@ -126,22 +115,14 @@ def test_memory_layout_and_byte_order_of_images_change_no_prediction(tmp_path, d
         ({"y": 3}, r"and y \(\)"),
     ],
 )
-<<<<<<< HEAD
-def test_arrays_that_are_not_images_and_labels_are_refused(arrays, message, tmp_path):
-=======
 def test_arrays_of_wrong_types_and_shapes_are_refused(arrays, message, tmp_path):
->>>>>>> i35data
     data = npz(**{"X": IMAGES, "y": np.arange(2), **arrays})
     with pytest.raises(ValueError, match=rf"a\.npz' is not an \.npz file of .*{message}"):
         load(data, tmp_path / "a.npz")
 
 
 def lying(data, claimed):
-<<<<<<< HEAD
-    """Return an archive with another size of its first member in its directory."""
-=======
     """Return an archive whose directory claims another size of its first member."""
->>>>>>> i35data
     start = data.index(b"PK\x01\x02")
     return data[: start + 24] + struct.pack("<I", claimed) + data[start + 28 :]
 
@@ -180,24 +161,15 @@ DAMAGED = {
 
 
 def attempt(read, *args, **params):
-<<<<<<< HEAD
-    """Return (result, None), or (None, message) if a ValueError is raised."""
-=======
     """Return (result, None), or (None, message of the ValueError)."""
->>>>>>> i35data
     try:
         return read(*args, **params), None
     except ValueError as error:
         return None, str(error)
 
 
-<<<<<<< HEAD
-def refusal(function):
-    """Return the message of the ValueError that a call raises, and the peak of its memory."""
-=======
 def peak_of(function):
     """Return (message of the ValueError, peak of memory in bytes) of a call."""
->>>>>>> i35data
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match=r".") as raised:
@@ -207,19 +179,11 @@ def peak_of(function):
         tracemalloc.stop()
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("kind", DAMAGED)
-def test_damaged_and_crafted_files_are_refused_in_little_memory(kind, tmp_path):
-    path = tmp_path / "a.npz"
-    path.write_bytes(DAMAGED[kind])
-    message, peak = refusal(lambda: load_npz(path))
-=======
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_and_crafted_files_are_refused_in_little_memory(name, tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(DAMAGED[name])
     message, peak = peak_of(lambda: load_npz(path))
->>>>>>> i35data
     assert message.startswith(f"{str(path)!r} is not an .npz file of images and labels: ")
     assert "\n" not in message
     assert peak < 2**22
@@ -238,7 +202,7 @@ def test_bombs_take_no_more_memory_than_allowed(compressed, tmp_path):
     path = tmp_path / "bomb.npz"
     path.write_bytes(npz(compressed, X=X, y=y))
     size = X.nbytes + y.nbytes
-    message, peak = refusal(lambda: load_npz(path, max_bytes=size - 1))
+    message, peak = peak_of(lambda: load_npz(path, max_bytes=size - 1))
     assert "bomb.npz" in message
     assert f"X and y take {size} bytes, but max_bytes={size - 1}" in message
     assert peak < 2**20
@@ -246,20 +210,12 @@ def test_bombs_take_no_more_memory_than_allowed(compressed, tmp_path):
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, 1.5, "1GB", None])
-<<<<<<< HEAD
-def test_max_bytes_that_is_no_positive_integer_is_refused(max_bytes, tmp_path):
-=======
 def test_invalid_limits_of_memory_are_refused(max_bytes, tmp_path):
->>>>>>> i35data
     with pytest.raises((TypeError, ValueError), match="max_bytes"):
         load(npz(X=IMAGES, y=[0, 1]), tmp_path / "a.npz", max_bytes=max_bytes)
 
 
-<<<<<<< HEAD
-def test_paths_that_are_no_files_are_reported(tmp_path):
-=======
 def test_paths_that_are_no_files_are_refused(tmp_path):
->>>>>>> i35data
     with pytest.raises(ValueError, match="null characters"):
         load_npz("a\0b")
     for path in (tmp_path, tmp_path / "absent.npz"):
@@ -272,11 +228,7 @@ def test_paths_that_are_no_files_are_refused(tmp_path):
 
 @st.composite
 def damages(draw):
-<<<<<<< HEAD
-    """Draw a function that cuts, flips, overwrites, inserts or drops bytes."""
-=======
     """Draw a function that cuts bytes, changes bits, or inserts other bytes."""
->>>>>>> i35data
     edits = st.tuples(
         st.sampled_from(["cut", "flip", "set", "insert", "drop"]),
         st.floats(0, 1, exclude_max=True),
@@ -285,19 +237,6 @@ def damages(draw):
     chosen = draw(st.lists(edits, min_size=1, max_size=4))
 
     def damage(data):
-<<<<<<< HEAD
-        for edit, position, new in chosen:
-            at = int(position * len(data))
-            if edit == "cut":
-                data = data[:at]
-            elif edit == "flip" and data:
-                data = data[:at] + bytes([data[at] ^ 1 << new[0] % 8]) + data[at + 1 :]
-            elif edit == "set":
-                data = data[:at] + new + data[at + len(new) :]
-            elif edit == "insert":
-                data = data[:at] + new + data[at:]
-            elif edit == "drop":
-=======
         for kind, where, new in chosen:
             at = int(where * len(data))
             if kind == "cut":
@@ -309,7 +248,6 @@ def damages(draw):
             elif kind == "insert":
                 data = data[:at] + new + data[at:]
             elif kind == "drop":
->>>>>>> i35data
                 data = data[:at] + data[at + new[0] :]
         return data
 
@@ -322,11 +260,11 @@ VALID = {
 }
 
 
-@given(kind=st.sampled_from(sorted(VALID)), damage=damages())
-def test_a_damaged_npz_is_read_correctly_or_refused(kind, damage, tmp_path_factory):
-    X, y = VALID[kind]
+@given(which=st.sampled_from(sorted(VALID)), damage=damages())
+def test_a_damaged_npz_is_read_right_or_refused(which, damage, tmp_path_factory):
+    X, y = VALID[which]
     path = tmp_path_factory.getbasetemp() / "damaged.npz"
-    path.write_bytes(damage(npz(kind == "deflated", X=X, y=y)))
+    path.write_bytes(damage(npz(which == "deflated", X=X, y=y)))
     data, message = attempt(load_npz, path)
     if message:
         assert "damaged.npz" in message
@@ -337,13 +275,8 @@ def test_a_damaged_npz_is_read_correctly_or_refused(kind, damage, tmp_path_facto
 
 
 @given(damage=damages())
-<<<<<<< HEAD
-def test_headers_of_any_text_are_read_or_refused(damage, tmp_path_factory):
-    """Damage before checksums are computed is an attack, not an accident."""
-=======
 def test_headers_of_any_text_are_understood_or_refused(damage, tmp_path_factory):
     """The header is damaged before the checksums are computed, as in a crafted file."""
->>>>>>> i35data
     path = tmp_path_factory.getbasetemp() / "header.npz"
     whole = npy(IMAGES)
     path.write_bytes(archive(("X.npy", damage(whole[:128]) + whole[128:]), Y))
@@ -361,7 +294,7 @@ def test_headers_of_any_text_are_understood_or_refused(damage, tmp_path_factory)
 ROWS = np.arange(2 * 3072).reshape(2, 3072).astype(np.uint8)
 BATCHES = {
     "data_batch_1": pickle.dumps({b"data": ROWS, b"labels": [3, 7]}, protocol=2),
-    "data_batch_2": (  # the format of the published files, written by Python 2
+    "data_batch_2": (  # as Python 2 and its NumPy wrote the published files
         b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
         b"(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
         b"J\xff\xff\xff\xffK\x00tb\x89T\x00\x18\x00\x00"
@@ -373,11 +306,7 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("name", BATCHES)
-<<<<<<< HEAD
-def test_batches_of_cifar10_are_read_in_all_formats(name, tmp_path):
-=======
 def test_batches_of_cifar10_of_all_kinds_are_read(name, tmp_path):
->>>>>>> i35data
     (tmp_path / name).write_bytes(BATCHES[name])
     data = load_cifar10(tmp_path)
     assert_array_equal(data.images.transpose(0, 3, 1, 2).reshape(2, 3072), ROWS)
@@ -388,11 +317,7 @@ def test_batches_of_cifar10_of_all_kinds_are_read(name, tmp_path):
 @example(name="data_batch_1", damage=lambda data: b"\x80\x02r\xff\xff\xff\x7f.")  # a huge memo
 @example(name="data_batch_1", damage=lambda data: b"\x80\x04\x8e" + b"\xff" * 7 + b"\x00.")
 def test_a_damaged_batch_of_cifar10_is_images_or_refused(name, damage, tmp_path_factory):
-<<<<<<< HEAD
-    """These files have no checksums, so pixels may change."""
-=======
     """These files have no checksums: damage can change pixels, but not their shape or dtype."""
->>>>>>> i35data
     folder = tmp_path_factory.mktemp("cifar", numbered=True)
     (folder / name).write_bytes(damage(BATCHES[name]))
     data, message = attempt(load_cifar10, folder)
@@ -405,11 +330,7 @@ def test_a_damaged_batch_of_cifar10_is_images_or_refused(name, damage, tmp_path_
 
 
 class Call:
-<<<<<<< HEAD
-    """Object whose pickle calls a function."""
-=======
     """Object whose pickle calls a function when it is loaded."""
->>>>>>> i35data
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -434,18 +355,14 @@ def test_pickles_call_nothing(call, tmp_path):
         load_cifar10(tmp_path)
 
 
-<<<<<<< HEAD
-def test_gzipped_bombs_are_refused_in_little_memory(tmp_path, monkeypatch):
-=======
 def test_gzipped_bombs_and_damaged_gzip_files_are_refused(tmp_path, monkeypatch):
->>>>>>> i35data
     monkeypatch.setattr("skhier.datasets._io.MAX_FILE_BYTES", 10**5)
     bomb = tmp_path / "train-images-idx3-ubyte.gz"
     bomb.write_bytes(gzip.compress(bytes(10**7)))
     for name in ("train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (tmp_path / f"{name}-ubyte").write_bytes(b"")
     for read in (lambda: load_cifar10(bomb), lambda: load_fashion_mnist(tmp_path)):
-        message, peak = refusal(read)
+        message, peak = peak_of(read)
         assert message.endswith("ubyte.gz' holds more than 100000 bytes.")
         assert peak < 10**6
     bomb.write_bytes(gzip.compress(bytes(1000))[:-9])
@@ -484,7 +401,6 @@ FORMATS = {
 
 
 def encoded(kind):
-    """Return the bytes of the picture in a format."""
     file = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -493,7 +409,7 @@ def encoded(kind):
 
 
 @given(kind=st.sampled_from(sorted(FORMATS)), damage=damages())
-def test_a_damaged_image_is_an_image_or_its_file_is_named(kind, damage, tmp_path_factory):
+def test_a_damaged_image_is_an_image_or_named(kind, damage, tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos", numbered=True)
     (folder / "label").mkdir()
     (folder / "label" / "photo.jpg").write_bytes(damage(encoded(kind)))
@@ -504,11 +420,7 @@ def test_a_damaged_image_is_an_image_or_its_file_is_named(kind, damage, tmp_path
         assert data.images.shape == (1, 8, 8, 3)
 
 
-<<<<<<< HEAD
-def test_warnings_of_pillow_do_not_reach_users(tmp_path):
-=======
 def test_warnings_of_pillow_are_not_shown(tmp_path):
->>>>>>> i35data
     (tmp_path / "a").mkdir()
     palette = PICTURE.quantize(8)
     palette.save(tmp_path / "a" / "1.png", transparency=bytes([0, 128, 255]))
@@ -518,11 +430,7 @@ def test_warnings_of_pillow_are_not_shown(tmp_path):
     assert len(load_image_folder(tmp_path, (8, 8)).images) == 2
 
 
-<<<<<<< HEAD
-def test_errors_without_a_message_are_named(tmp_path, monkeypatch):
-=======
 def test_an_error_without_a_message_is_reported_by_its_type(tmp_path, monkeypatch):
->>>>>>> i35data
     def load(self):
         raise MemoryError
 
@@ -543,18 +451,12 @@ def test_no_program_is_run_to_read_an_image(tmp_path, monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Provide a folder with one photo."""
     (tmp_path / "photos" / "a").mkdir(parents=True)
     PICTURE.save(tmp_path / "photos" / "a" / "1.png")
     return tmp_path / "photos"
 
 
-<<<<<<< HEAD
-def test_links_pipes_and_folders_named_as_images_are_skipped(photos):
-    (photos / "a" / "loop").symlink_to("loop")
-=======
 def test_links_and_pipes_and_folders_are_no_images(photos):
->>>>>>> i35data
     (photos / "a" / "up").symlink_to("..")
     os.mkfifo(photos / "a" / "pipe.png")
     (photos / "a" / "folder.png").mkdir()
@@ -571,11 +473,7 @@ def test_links_and_pipes_and_folders_are_no_images(photos):
             load_image_folder(path, (8, 8))
 
 
-<<<<<<< HEAD
-def test_names_that_are_not_utf_8_are_escaped(photos):
-=======
 def test_names_that_are_not_utf_8_are_loaded_and_printed(photos):
->>>>>>> i35data
     strange = os.fsdecode(b"\xff")
     (photos / strange).mkdir()
     (photos / strange / strange).write_bytes((photos / "a" / "1.png").read_bytes())
@@ -588,11 +486,7 @@ def test_names_that_are_not_utf_8_are_loaded_and_printed(photos):
     assert str(raised.value).isprintable()
 
 
-<<<<<<< HEAD
-def test_folders_deeper_than_the_stack_are_read(photos):
-=======
 def test_folders_deeper_than_the_stack_are_searched(photos, monkeypatch):
->>>>>>> i35data
     deep = photos.joinpath("a", *"b" * 250)
     deep.mkdir(parents=True)
     PICTURE.save(deep / "2.png")
@@ -604,7 +498,7 @@ def test_folders_deeper_than_the_stack_are_searched(photos, monkeypatch):
         sys.setrecursionlimit(limit)
 
 
-# The command.
+# The main job.
 
 
 @pytest.mark.parametrize(
@@ -616,7 +510,7 @@ def test_folders_deeper_than_the_stack_are_searched(photos, monkeypatch):
         (npz(X=IMAGES.astype(object), y=[0, 1]), "X is of dtype object"),
     ],
 )
-def test_the_command_refuses_a_file_in_one_line(data, message, tmp_path, capsys):
+def test_the_main_job_refuses_in_one_line(data, message, tmp_path, capsys):
     path = tmp_path / os.fsdecode(b"\xff.npz")
     path.write_bytes(data)
     with pytest.raises(SystemExit) as exit_:
@@ -627,7 +521,7 @@ def test_the_command_refuses_a_file_in_one_line(data, message, tmp_path, capsys)
     assert message in line
 
 
-def test_the_command_accepts_any_name(tmp_path, capsys, monkeypatch):
+def test_the_main_job_takes_any_name(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: None)
     rng = np.random.default_rng(0)
     folder = tmp_path / os.fsdecode(b"\xff")
