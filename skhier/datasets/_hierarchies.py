@@ -32,6 +32,7 @@ _ARMS = {
 _STROKES = "".join(_ARMS)
 _SPECK = "·"  # an additional class of level 1
 _CELLS = list(np.ndindex(3, 3))
+_SPLIT = "For training\nand test samples, split one sample, or call sampler.sample with two seeds."
 
 
 def make_digits_hierarchy(
@@ -130,7 +131,8 @@ def make_appendix_d(
         Whether to return arrays, or a Bunch.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the model and the images.
+        Determines the model and the images: two values are two models. For training and test
+        images, split one sample, or call `sampler.sample` with two values.
 
     Returns
     -------
@@ -150,7 +152,10 @@ def make_appendix_d(
     ((100, 27, 27), (100,))
     """
     sampler = HierarchicalSampler(patches_per_class=patches_per_class, random_state=random_state)
-    return _draw("appendix D", sampler.fit(), n_samples, return_X_y)
+    bunch = _draw("appendix D", sampler.fit(), n_samples, return_X_y)
+    if not return_X_y:
+        bunch.DESCR += f"\nTwo values of random_state are two models. {_SPLIT}\n"
+    return bunch
 
 
 def make_random_hierarchy(
@@ -169,6 +174,13 @@ def make_random_hierarchy(
 
     The label is the root symbol. At each of `depth` levels every symbol is replaced by one of
     its `n_synonyms` tuples of `tuple_size` symbols. No two symbols of a level share a tuple.
+
+    Strings are drawn independently, so they repeat. There are :math:`n m^{(s^L - 1) / (s - 1)}`
+    different strings for n classes, m synonyms, tuples of size s > 1 and depth L, before
+    corruption. With the default sizes and `depth=2`, there are 512: of 4,000 strings, split into
+    training and test strings, nearly all test strings are training strings too. To measure
+    generalization, choose a model with many more strings than samples, or drop test strings that
+    are training strings.
 
     Parameters
     ----------
@@ -197,7 +209,8 @@ def make_random_hierarchy(
         Whether to return arrays, or a Bunch.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the rules and the strings.
+        Determines the rules and the strings: two values are two grammars. For training and test
+        strings, split one sample, or call `sampler.sample` with two values.
 
     Returns
     -------
@@ -244,6 +257,12 @@ def make_random_hierarchy(
     bunch = _draw("random hierarchy", sampler.fit(), n_samples, return_X_y)
     if not return_X_y:
         bunch.symbols = bunch.latents[-1][:, 0]
+        n_choices = sum(tuple_size**level for level in range(depth))  # one for each symbol above
+        bunch.DESCR += (
+            f"\nStrings are drawn independently, so they repeat. Before corruption, there are\n"
+            f"{n_classes} * {n_synonyms}**{n_choices} different strings. Two values of random_state "
+            f"are two grammars. {_SPLIT}\n"
+        )
     return bunch
 
 

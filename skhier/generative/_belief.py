@@ -74,13 +74,16 @@ class PixelEvidence:
         """Return the message of each column of pixels, and the logarithm of its factor."""
         patches = self._rules.patches.reshape(-1, len(pixels)).astype(np.float64)
         variance = self._noise**2
-        # log N(x; patch, variance) is the sum of a term of each patch and a common term.
+        # log N(x; patch, variance) is the log-density of the nearest patch plus a term <= 0 of
+        # each patch.
         each = patches @ pixels
         each -= (patches**2).sum(axis=1, keepdims=True) / 2
+        nearest = each.argmax(axis=0)
+        each -= each.max(axis=0)
         each /= variance
-        top = each.max(axis=0)
-        each -= top
-        common = top - (pixels**2).sum(axis=0) / (2 * variance)
+        # The expansion of the square would leave a rounding error, divided by the variance.
+        difference = pixels - patches.T[:, nearest]
+        common = -(difference**2).sum(axis=0) / (2 * variance)
         common -= len(pixels) / 2 * log(2 * pi * variance)
         each = each.reshape(*self._rules.weights.shape, -1)
         if algebra is Linear:
@@ -95,8 +98,11 @@ class Beliefs:
 
     Attributes
     ----------
-    log_joint : ndarray of shape (n_root_images, n)
-        Logarithm of P(root image, image).
+    log_roots : ndarray of shape (n_root_images, n)
+        Logarithm of P(root image, image), less `log_scale`.
+    log_scale : ndarray of shape (n,)
+        Logarithm of the factors that the scaling removes from the messages of each image. It
+        can be so large (1e16) that a sum with `log_roots` would lose their differences.
     is_exact : ndarray of shape (n,)
         Whether no underflow can have changed the result of an image.
     """
@@ -104,7 +110,7 @@ class Beliefs:
     def __init__(self, model, images, evidence, algebra):
         self._model, self._algebra = model, algebra
         last = model.n_levels - 1
-        message, noisy, log_likelihood = evidence(
+        message, noisy, self.log_scale = evidence(
             images, algebra, partial(self._apply_symbol_noise, last)
         )
         self._after_noise, self._before_noise = {last: message}, {last: noisy}  # beta', beta
@@ -112,8 +118,8 @@ class Beliefs:
         for i in reversed(range(last)):
             message = self._combine(i)
             log_largest = algebra.to_log(algebra.scale(message))
-            log_likelihood += log_largest.sum(axis=(0, 1))
-            log_likelihood -= prod(model.level_shapes[i]) * log(model.rules[i].n_per_class)
+            self.log_scale += log_largest.sum(axis=(0, 1))
+            self.log_scale -= prod(model.level_shapes[i]) * log(model.rules[i].n_per_class)
             lowest = np.minimum(lowest, log_largest.min(axis=(0, 1)))
             self._after_noise[i] = message
             self._before_noise[i] = self._apply_symbol_noise(i, message)
@@ -122,7 +128,7 @@ class Beliefs:
         for row, column in np.ndindex(model.level_shapes[0]):
             log_roots += log_message[model.root.images[:, row, column], row, column]
         self.is_exact = (lowest > _TRUSTED) & (log_roots.max(axis=0) > _TRUSTED_AT_ROOT)
-        self.log_joint = log_roots + np.log(model.root.probabilities)[:, None] + log_likelihood
+        self.log_roots = log_roots + np.log(model.root.probabilities)[:, None]
 
     def _apply_symbol_noise(self, i, message):
         """Compute beta of level i from beta': noise replaces a class by one drawn uniformly."""
@@ -175,13 +181,19 @@ class Beliefs:
 
     def log_likelihood(self):
         """Compute the logarithm of the probability, or density, of each image: (n,)."""
-        top = self.log_joint.max(axis=0)
-        top[np.isneginf(top)] = 0
-        return top + Linear.to_log(np.exp(self.log_joint - top).sum(axis=0))
+        p, log_largest = self._scaled_roots()
+        return self.log_scale + log_largest + Linear.to_log(p.sum(axis=0))
 
     def root_posterior(self):
         """Compute P(root image | image): (n_root_images, n)."""
-        return np.exp(self.log_joint - self.log_likelihood())
+        p, _ = self._scaled_roots()
+        return p / p.sum(axis=0)
+
+    def _scaled_roots(self):
+        """Return P(root image, image), scaled to a maximum of 1, and the maximum's logarithm."""
+        largest = self.log_roots.max(axis=0)
+        largest[np.isneginf(largest)] = 0
+        return np.exp(self.log_roots - largest), largest
 
     def class_posteriors(self, level):
         """Compute P(class of each pixel at `level` | image): (n_classes, h, w, n)."""
@@ -213,8 +225,7 @@ class Beliefs:
         p_classes = classes.reshape(len(classes), 1, -1)
         below = np.zeros((patches.shape[2] * n_next, p_classes.shape[2]))
         for batch, terms in self._rule_terms(i):
-            total = self._algebra.add.reduce(terms, axis=1, keepdims=True)
-            p_rules = self._algebra.ratio(terms, total)
+            p_rules = self._algebra.shares(terms)
             p_rules *= p_classes[batch]
             symbols = patches[batch].reshape(-1, patches.shape[2])
             is_symbol = symbols.T[:, None] == np.arange(n_next)[:, None]  # place, symbol, rule

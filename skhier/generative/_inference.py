@@ -161,7 +161,9 @@ class InferenceMixin:
         r"""Compute the probability of each class at each pixel of a level, given the image.
 
         The result is exact, by belief propagation, with all kinds of noise. A class is the class
-        after symbol noise, from which the patch of the pixel is drawn.
+        after symbol noise, from which the patch of the pixel is drawn. Densities are rounded: if
+        an image is r standard deviations of pixel noise from the nearest clean image, the
+        relative error of a probability is about :math:`10^{-16} r^2`.
 
         Parameters
         ----------

@@ -100,6 +100,14 @@ def linear_separator(images, labels, n_semantic_classes):
             row[other, columns[image]] = -1
         return row.ravel()
 
+    if _are_orthogonal(columns):  # the constraints of an image do not depend on other images
+        is_label = labels[:, None] == np.arange(n_labels)
+        targets = 2 * is_label[:, 1:] - 1.0 if blocks == 1 else is_label - 1 / n_labels
+        w = np.zeros((blocks, n_weights))
+        w[:, columns] = targets.T[:, :, None] / columns.shape[1]
+        w = w.reshape(blocks, n_semantic_classes, height, width)
+        return w[0] if blocks == 1 else w
+
     everyone = np.arange(len(flat))
     active = np.empty((0, blocks * n_weights))
     w = np.zeros((blocks, n_weights))
@@ -126,6 +134,11 @@ def linear_separator(images, labels, n_semantic_classes):
             return None
         w = -residual[:-1] / residual[-1]
         w = (w / (active @ w).min()).reshape(blocks, n_weights)  # 1 but for rounding
+
+
+def _are_orthogonal(columns):
+    """Return whether no two images have the same class at a pixel, as all of one pixel do."""
+    return np.bincount(columns.ravel()).max() == 1
 
 
 def _nonnegative_least_squares(A, b):

@@ -137,6 +137,53 @@ def test_images_that_contradict_the_model_have_exact_posteriors():
     assert_inference_is_exact(sampler, mixed)
 
 
+def strings_with_pixel_noise(pixel_noise, symbol_noise):
+    """Return a sampler of strings of 16 symbols, one-hot, with noise at two levels."""
+    return HierarchicalSampler(
+        5,
+        n_semantic_classes=8,
+        patch_size=[*[(1, 2)] * 4, 1],
+        patches_per_class=[*[4] * 4, 1],
+        pixel_patches="one_hot",
+        n_channels=8,
+        root="label",
+        n_labels=8,
+        symbol_noise=[0.0, 0.0, symbol_noise, 0.0, symbol_noise],
+        pixel_noise=pixel_noise,
+        random_state=0,
+    ).fit()
+
+
+@pytest.mark.parametrize("symbol_noise", [0.0, 1e-9, 0.2])
+def test_posteriors_sum_to_1_at_any_pixel_noise(symbol_noise):
+    X, _ = strings_with_pixel_noise(0.0, symbol_noise).sample(20)
+    X[:, :, 5:] = 0  # no evidence of these symbols
+    contradiction = 3 * np.random.default_rng(0).standard_normal(X.shape).astype(np.float32)
+    limit = strings_with_pixel_noise(1e-3, symbol_noise)
+    for pixel_noise in (1e-6, 1e-8, 1e-15, 1e-30):
+        sampler = strings_with_pixel_noise(pixel_noise, symbol_noise)
+        for images in (X, contradiction):
+            assert np.isfinite(sampler.score_samples(images)).all()
+            assert_allclose(sampler.bayes_predict_proba(images).sum(axis=1), 1, atol=1e-12)
+            for level in range(5):
+                assert_allclose(sampler.posterior(images, level).sum(axis=-1), 1, atol=1e-12)
+        # A noise of 1e-3 hides no symbol, so less noise changes no posterior.
+        assert_allclose(
+            sampler.bayes_predict_proba(X), limit.bayes_predict_proba(X), rtol=0, atol=1e-12
+        )
+        assert_allclose(sampler.posterior(X, 2), limit.posterior(X, 2), rtol=0, atol=1e-12)
+
+
+def test_a_clean_image_has_its_exact_density_at_any_pixel_noise():
+    # All other patches are so far away that only the drawn patches have a density.
+    for pixel_noise in (1e-4, 1e-8, 1e-30):
+        sampler = HierarchicalSampler(pixel_noise=pixel_noise, random_state=0).fit()
+        clean = HierarchicalSampler(random_state=0).fit()
+        X, _ = clean.sample(3)
+        log_density = clean.score_samples(X) - 27**2 / 2 * np.log(2 * np.pi * pixel_noise**2)
+        assert_allclose(sampler.score_samples(X), log_density, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("left", "right"), [(35, 12), (12, 35)])
 def test_equally_distant_explanations_are_equally_likely_at_any_noise(left, right):
     # Root image 0 misses two pixels by `left` and two by `right`; root image 1 misses the first
