@@ -259,9 +259,9 @@ def make_random_hierarchy(
         bunch.symbols = bunch.latents[-1][:, 0]
         n_choices = sum(tuple_size**level for level in range(depth))  # one for each symbol above
         bunch.DESCR += (
-            f"\nStrings are drawn independently, so they repeat. Before corruption, there are\n"
-            f"{n_classes} * {n_synonyms}**{n_choices} different strings. Two values of random_state "
-            f"are two grammars. {_SPLIT}\n"
+            "\nStrings are drawn independently, so they repeat. Before corruption, there are\n"
+            f"{n_classes} * {n_synonyms}**{n_choices} different strings. "
+            f"Two values of random_state are two grammars. {_SPLIT}\n"
         )
     return bunch
 
@@ -285,8 +285,8 @@ def _drawings(arms):
     """Return all drawings of a stroke, in order of their number of steps.
 
     A stroke is given by its arms: the sides that it reaches. A drawing is a tree of steps
-    between neighboring cells. Its ends are the middle cells of these sides, and each of its
-    cells is a stroke. The drawings of a blank have one speck, or none.
+    between neighboring cells. The ends of the tree are the middle cells of these sides, and each
+    of its cells is a stroke. The drawings of a blank have one speck, or none.
     """
     if not arms:
         blanks = np.zeros((4, 3, 3), int)
@@ -295,10 +295,10 @@ def _drawings(arms):
         return list(blanks)
     ends = {(1 + row, 1 + column) for row, column in arms}
     steps = [
-        (cell, way)
+        (cell, step)
         for cell in _CELLS
-        for way in (_RIGHT, _DOWN)
-        if (cell[0] + way[0], cell[1] + way[1]) in _CELLS
+        for step in (_RIGHT, _DOWN)
+        if (cell[0] + step[0], cell[1] + step[1]) in _CELLS
     ]
     strokes = {frozenset(arms): code for code, arms in enumerate(_ARMS.values())}
     drawings = []
@@ -310,8 +310,8 @@ def _drawings(arms):
             for (row, column), (down, right) in chosen:
                 reached[row, column].add((down, right))
                 reached[row + down, column + right].add((-down, -right))
-            codes = [strokes.get(frozenset(ways)) for ways in reached.values()]
-            n_cells = sum(len(ways) > 0 for ways in reached.values())
+            codes = [strokes.get(frozenset(sides)) for sides in reached.values()]
+            n_cells = sum(len(sides) > 0 for sides in reached.values())
             is_tree = n_cells == n_steps + 1 and all(len(reached[end]) > 1 for end in ends)
             if None not in codes and is_tree:
                 drawings.append(np.reshape(codes, (3, 3)))
@@ -325,12 +325,12 @@ def _pixel_patches():
         ink = np.zeros((3, 3))
         for row, column in arms:
             ink[1, 1] = ink[1 + row, 1 + column] = 1
-        near = np.pad(ink, 1)
-        near = np.maximum.reduce([near[:-2, 1:-1], near[2:, 1:-1], near[1:-1, :-2], near[1:-1, 2:]])
-        looks = [(1.0, 0.0), (0.8, 0.0), (1.0, 0.3), (0.8, 0.15)]
-        for way, (strength, softness) in enumerate(looks):
-            patches[code, way] = np.maximum(strength * ink, softness * near)
+        edge = np.pad(ink, 1)  # ink of the four neighbors of each pixel
+        edge = np.maximum.reduce([edge[:-2, 1:-1], edge[2:, 1:-1], edge[1:-1, :-2], edge[1:-1, 2:]])
+        styles = [(1.0, 0.0), (0.8, 0.0), (1.0, 0.3), (0.8, 0.15)]
+        for style, (strength, softness) in enumerate(styles):
+            patches[code, style] = np.maximum(strength * ink, softness * edge)
     patches[0] += np.array([0.0, 0.04, 0.08, 0.12])[:, None, None]  # blank paper
-    for way, corner in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
-        patches[-1, way][corner] = 0.3
+    for style, corner in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
+        patches[-1, style][corner] = 0.3
     return patches

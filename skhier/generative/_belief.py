@@ -74,23 +74,23 @@ class PixelEvidence:
         """Return the message of each column of pixels, and the logarithm of its factor."""
         patches = self._rules.patches.reshape(-1, len(pixels)).astype(np.float64)
         variance = self._noise**2
-        # log N(x; patch, variance) is the log-density of the nearest patch plus a term <= 0 of
-        # each patch.
-        each = patches @ pixels
-        each -= (patches**2).sum(axis=1, keepdims=True) / 2
-        nearest = each.argmax(axis=0)
-        each -= each.max(axis=0)
-        each /= variance
-        # The expansion of the square would leave a rounding error, divided by the variance.
+        # log N(x; patch, variance) of a patch is log_nearest, its value for the nearest patch, plus
+        # log_ratio <= 0.
+        log_ratio = patches @ pixels
+        log_ratio -= (patches**2).sum(axis=1, keepdims=True) / 2
+        nearest = log_ratio.argmax(axis=0)
+        log_ratio -= log_ratio.max(axis=0)
+        log_ratio /= variance
+        # The expansion of the square would leave a rounding error, which the variance enlarges.
         difference = pixels - patches.T[:, nearest]
-        common = -(difference**2).sum(axis=0) / (2 * variance)
-        common -= len(pixels) / 2 * log(2 * pi * variance)
-        each = each.reshape(*self._rules.weights.shape, -1)
+        log_nearest = -(difference**2).sum(axis=0) / (2 * variance)
+        log_nearest -= len(pixels) / 2 * log(2 * pi * variance)
+        log_ratio = log_ratio.reshape(*self._rules.weights.shape, -1)
         if algebra is Linear:
-            message = np.einsum("ak,akm->am", self._rules.weights, np.exp(each, out=each))
+            message = np.einsum("ak,akm->am", self._rules.weights, np.exp(log_ratio, out=log_ratio))
         else:
-            message = logsumexp(each, axis=1, b=self._rules.weights[..., None])
-        return message, common
+            message = logsumexp(log_ratio, axis=1, b=self._rules.weights[..., None])
+        return message, log_nearest
 
 
 class Beliefs:
@@ -223,17 +223,17 @@ class Beliefs:
         n_next = self._model.rules[i + 1].n_classes
         patches = rules.patches.reshape(*rules.weights.shape, -1)
         p_classes = classes.reshape(len(classes), 1, -1)
-        below = np.zeros((patches.shape[2] * n_next, p_classes.shape[2]))
+        posteriors = np.zeros((patches.shape[2] * n_next, p_classes.shape[2]))
         for batch, terms in self._rule_terms(i):
             p_rules = self._algebra.shares(terms)
             p_rules *= p_classes[batch]
             symbols = patches[batch].reshape(-1, patches.shape[2])
             is_symbol = symbols.T[:, None] == np.arange(n_next)[:, None]  # place, symbol, rule
-            below += is_symbol.reshape(len(below), -1).astype(float) @ p_rules.reshape(
+            posteriors += is_symbol.reshape(len(posteriors), -1).astype(float) @ p_rules.reshape(
                 len(symbols), -1
             )
-        below = below.reshape(-1, n_next, below.shape[1])
-        return self._ungroup(below, self._model.level_shapes[i], rules.patch_size)
+        posteriors = posteriors.reshape(-1, n_next, posteriors.shape[1])
+        return self._ungroup(posteriors, self._model.level_shapes[i], rules.patch_size)
 
 
 def infer(model, images, evidence, compute, allow_impossible=False):

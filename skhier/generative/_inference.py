@@ -69,7 +69,7 @@ class InferenceMixin:
         ------
         ValueError
             If an image has a patch that is not in the sampler's sets, or that belongs to
-            several classes. For such images see :meth:`posterior`.
+            several classes. For these images see :meth:`posterior`.
 
         Examples
         --------

@@ -13,7 +13,7 @@ from ._tables import check_pixel_table, check_symbol_table, draw_pixel_table, dr
 
 @dataclass
 class Level:
-    """Settings of one level: a table of patches, or the sizes with which to draw one."""
+    """Settings of one level: a table of patches, or the sizes of the table to draw."""
 
     index: int
     n_classes: int
@@ -25,7 +25,7 @@ class Level:
     pixels: tuple | None  # (n_channels, kind) at the last level
 
     def set_n_classes(self, n_classes, origin):
-        """Set the number of classes; ValueError if the given patches are for another number."""
+        """Set the number of classes; ValueError if the given table has another number."""
         if self.table is not None and len(self.table) != n_classes:
             name = "pixel_patches" if self.pixels else f"symbol_patches[{self.index}]"
             raise ValueError(
@@ -35,7 +35,7 @@ class Level:
         self.n_classes = n_classes
 
     def draw(self, n_next, rng):
-        """Return rules with the given table, or with one drawn over `n_next` classes."""
+        """Return rules with the given table, or with a table drawn over `n_next` classes."""
         table = self.table
         if table is None:
             size = self.n_classes, self.n_per_class, self.patch_size

@@ -129,7 +129,7 @@ class HierarchyStatistics:
 
 
 def _format_count(n):
-    """Format a positive int: as it is below 10 million, otherwise with three digits."""
+    """Format a positive int: in full below 10 million, otherwise with three digits."""
     exponent = log10(n)
     if exponent < 7:
         return str(n)
@@ -161,14 +161,15 @@ def root_frequencies(root, n_classes, symbol_noise):
 def next_frequencies(frequencies, rules, n_next, symbol_noise):
     """Compute P(class | label) of the next level from the frequencies of a level.
 
-    The frequency of a class at a pixel is distributed over the pixels of its patches.
+    The frequency of a class at a pixel is distributed over the pixels of the class's patches.
     """
     tables = rules.class_frequencies(n_next)
     n_labels, _, height, width = frequencies.shape
     p, q = rules.patch_size
-    below = np.tensordot(frequencies, tables, axes=(1, 0))  # label, row, column, class, u, v
-    below = below.transpose(0, 3, 1, 4, 2, 5).reshape(n_labels, n_next, height * p, width * q)
-    return _with_noise(below, symbol_noise)
+    # (label, row, column, class, u, v)
+    next_level = np.tensordot(frequencies, tables, axes=(1, 0)).transpose(0, 3, 1, 4, 2, 5)
+    next_level = next_level.reshape(n_labels, n_next, height * p, width * q)
+    return _with_noise(next_level, symbol_noise)
 
 
 def _with_noise(frequencies, noise):
@@ -222,20 +223,20 @@ def _distances(A, B):
 def _counts(model, frequencies):
     """Return n_images and entropy, each a list over levels 0, ..., d."""
     images = model.root.images.reshape(len(model.root.images), -1)
-    roots, which = np.unique(images, axis=0, return_inverse=True)
-    p_root = np.bincount(which.ravel(), model.root.probabilities)
-    known = model.symbol_noise[0] == 0
-    n_images = [len(roots) if known else None]
-    entropy = [float(_entropy(p_root)) if known else None]
+    roots, root_of_image = np.unique(images, axis=0, return_inverse=True)
+    p_root = np.bincount(root_of_image.ravel(), model.root.probabilities)
+    is_known = model.symbol_noise[0] == 0
+    n_images = [len(roots) if is_known else None]
+    entropy = [float(_entropy(p_root)) if is_known else None]
     for i, rules in enumerate(model.rules):
-        known &= has_disjoint_sets(rules) and (
+        is_known &= has_disjoint_sets(rules) and (
             i + 1 == model.n_levels or model.symbol_noise[i + 1] == 0
         )
-        n_images.append(_count_images(model, roots, i + 1) if known else None)
+        n_images.append(_count_images(model, roots, i + 1) if is_known else None)
         # Each pixel draws its patch independently, given its class.
         n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
-        of_patches = float(n_pixels_of_class @ _entropy(rules.weights))
-        entropy.append(entropy[-1] + of_patches if known else None)
+        added = float(n_pixels_of_class @ _entropy(rules.weights))
+        entropy.append(entropy[-1] + added if is_known else None)
     return n_images, entropy
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _TRACE_COLOR = "#D55E00"  # vermilion: with any color vision, it differs from cividis
-_MAX_NAMED = 12  # with more cells a side, names of classes would be too small to read
+_MAX_NAMED = 12  # in grids of more rows or columns, names of classes would be too small to read
 
 
 class GenerationDisplay:
@@ -222,7 +222,7 @@ def _show_classes(ax, level, names, largest):
 
 
 def _is_semantic(level):
-    """Whether a level holds semantic classes."""
+    """Return whether a level holds semantic classes."""
     return np.issubdtype(level.dtype, np.integer)
 
 

@@ -35,10 +35,10 @@ def test_the_separator_of_one_pixel_is_known():
 @pytest.mark.parametrize("n_labels", [2, 3, 5])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2)])
 def test_the_separator_of_images_that_share_no_class_at_a_pixel_is_known(n_labels, shape):
-    # A single pixel is such a case. An image x of n pixels has <x, x> = n and is orthogonal to
-    # the others, so the constraints are independent. W_y = (1 - 1 / n_labels) x / n and
-    # W_l = -x / (n_labels n) is the smallest solution of <W_y - W_l, x> >= 1; for two labels
-    # with y = -1, 1 it is w = y x / n.
+    # Images of a single pixel are an example. An image x of n pixels has <x, x> = n and is
+    # orthogonal to all others, so the constraints are independent. The smallest solution of
+    # <W_y - W_l, x> >= 1 is W_y = (1 - 1 / n_labels) x / n and W_l = -x / (n_labels n). For two
+    # labels, y = -1 and 1, it is w = y x / n.
     labels = np.repeat(np.arange(n_labels), 2)[1:]  # one label has one image only
     images = np.arange(len(labels))[:, None] + np.arange(np.prod(shape))
     images = images.reshape(-1, *shape) % 16
