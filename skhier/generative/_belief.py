@@ -12,6 +12,7 @@ last axis of all arrays, so that every operation runs over contiguous memory.
 
 from functools import partial
 from math import log, pi, prod
+from warnings import warn
 
 import numpy as np
 from scipy.special import logsumexp
@@ -26,6 +27,7 @@ from ._recognition import PatchIndex
 _TRUSTED = log(1e-20)
 _TRUSTED_AT_ROOT = log(1e-60)
 _TERMS_IN_CACHE = 2**14
+_MAX_ROUNDING = 1e-3  # rounding error of posteriors above which users are warned
 
 
 class PixelEvidence:
@@ -105,6 +107,9 @@ class Beliefs:
         can be so large (1e16) that a sum with `log_roots` would lose their differences.
     is_exact : ndarray of shape (n,)
         Whether no underflow can have changed the result of an image.
+    rounding : ndarray of shape (n,)
+        Bound of the rounding error of logarithms of the messages. It is large if patches that
+        never occur together explain the image far better than patches that do.
     """
 
     def __init__(self, model, images, evidence, algebra):
@@ -127,7 +132,9 @@ class Beliefs:
         log_roots = np.zeros((len(model.root.images), len(images)))
         for row, column in np.ndindex(model.level_shapes[0]):
             log_roots += log_message[model.root.images[:, row, column], row, column]
-        self.is_exact = (lowest > _TRUSTED) & (log_roots.max(axis=0) > _TRUSTED_AT_ROOT)
+        highest = log_roots.max(axis=0)
+        self.is_exact = (lowest > _TRUSTED) & (highest > _TRUSTED_AT_ROOT)
+        self.rounding = np.finfo(float).eps * -np.minimum(lowest, highest)
         self.log_roots = log_roots + np.log(model.root.probabilities)[:, None]
 
     def _apply_symbol_noise(self, i, message):
@@ -243,6 +250,11 @@ def infer(model, images, evidence, compute, allow_impossible=False):
     ------
     ImpossibleImage
         If an image has probability 0, unless `allow_impossible`.
+
+    Warns
+    -----
+    UserWarning
+        If rounding can change the posteriors of an image, unless `allow_impossible`.
     """
     beliefs = Beliefs(model, images, evidence, Linear)
     inexact = np.flatnonzero(~beliefs.is_exact)
@@ -253,6 +265,14 @@ def infer(model, images, evidence, compute, allow_impossible=False):
         impossible = np.isneginf(beliefs.log_likelihood())
         if impossible.any() and not allow_impossible:
             raise ImpossibleImage(inexact[impossible.argmax()])
+        if not allow_impossible and (beliefs.rounding > _MAX_ROUNDING).any():
+            warn(
+                "X has images too far from all images of the model, in standard deviations of "
+                f"pixel_noise={model.pixel_noise:g}: rounding can change their probabilities by "
+                f"more than {_MAX_ROUNDING}. Set a larger pixel_noise.",
+                UserWarning,
+                stacklevel=2,
+            )
         result[..., inexact] = compute(beliefs)
     return result
 

@@ -163,7 +163,7 @@ class InferenceMixin:
         The result is exact, by belief propagation, with all kinds of noise. A class is the class
         after symbol noise, from which the patch of the pixel is drawn. Densities are rounded: if
         an image is r standard deviations of pixel noise from the nearest clean image, the
-        relative error of a probability is about :math:`10^{-16} r^2`.
+        relative error of a probability is up to about :math:`10^{-16} r^2`.
 
         Parameters
         ----------
@@ -183,6 +183,11 @@ class InferenceMixin:
         ValueError
             If an image has probability 0: without pixel noise, it has a patch that is not in
             the sampler's sets, or patches that never occur together.
+
+        Warns
+        -----
+        UserWarning
+            If rounding can change a probability by more than 0.001.
 
         Examples
         --------
@@ -256,6 +261,11 @@ class InferenceMixin:
         ValueError
             If an image has probability 0.
 
+        Warns
+        -----
+        UserWarning
+            If rounding can change a probability, as in :meth:`posterior`.
+
         Examples
         --------
         >>> from skhier import HierarchicalSampler
@@ -289,6 +299,11 @@ class InferenceMixin:
         ------
         ValueError
             If an image has probability 0.
+
+        Warns
+        -----
+        UserWarning
+            If rounding can change a probability, as in :meth:`posterior`.
 
         Examples
         --------

@@ -1,3 +1,4 @@
+import warnings
 from itertools import product
 
 import numpy as np
@@ -154,6 +155,7 @@ def strings_with_pixel_noise(pixel_noise, symbol_noise):
     ).fit()
 
 
+@pytest.mark.filterwarnings("ignore:X has images too far")
 @pytest.mark.parametrize("symbol_noise", [0.0, 1e-9, 0.2])
 def test_posteriors_sum_to_1_at_any_pixel_noise(symbol_noise):
     X, _ = strings_with_pixel_noise(0.0, symbol_noise).sample(20)
@@ -172,6 +174,28 @@ def test_posteriors_sum_to_1_at_any_pixel_noise(symbol_noise):
             sampler.bayes_predict_proba(X), limit.bayes_predict_proba(X), rtol=0, atol=1e-12
         )
         assert_allclose(sampler.posterior(X, 2), limit.posterior(X, 2), rtol=0, atol=1e-12)
+
+
+def test_users_are_warned_if_and_only_if_rounding_can_change_posteriors():
+    # A string with errors that pixel noise must explain. At a noise of 0.02 an error costs 2,500
+    # nats and all posteriors have reached their limits. At 1e-8 it costs 1e16, and the logarithms
+    # of the numbers of equally good explanations are below the rounding error.
+    X, _ = HierarchicalSampler(
+        **strings_with_pixel_noise(0.0, 0.0).get_params() | {"symbol_noise": [0.0] * 4 + [0.3]}
+    ).fit().sample(50)  # fmt: skip
+    clean, _ = strings_with_pixel_noise(0.0, 0.0).sample(50)
+    exact = strings_with_pixel_noise(0.02, 0.0).bayes_predict_proba(X)
+    n_warned = 0
+    for pixel_noise in (1e-3, 1e-6, 1e-7, 1e-8, 1e-30):
+        sampler = strings_with_pixel_noise(pixel_noise, 0.0)
+        assert_array_equal(sampler.bayes_predict(clean), sampler.parse(clean)[0][:, 0, 0])
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            p = sampler.bayes_predict_proba(X)
+        n_warned += bool(warned)
+        assert warned or np.abs(p - exact).max() < 1e-3
+        assert all("Set a larger pixel_noise" in str(warning.message) for warning in warned)
+    assert n_warned == 3
 
 
 def test_a_clean_image_has_its_exact_density_at_any_pixel_noise():
