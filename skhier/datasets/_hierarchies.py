@@ -32,6 +32,7 @@ _ARMS = {
 _STROKES = "".join(_ARMS)
 _SPECK = "·"  # an additional class of level 1
 _CELLS = list(np.ndindex(3, 3))
+_SPLIT = "For training\nand test samples, split one sample, or call sampler.sample with two seeds."
 
 
 def make_digits_hierarchy(
@@ -130,7 +131,8 @@ def make_appendix_d(
         Whether to return arrays, or a Bunch.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the model and the images.
+        Determines the model and the images: two values are two models. For training and test
+        images, split one sample, or call `sampler.sample` with two values.
 
     Returns
     -------
@@ -150,7 +152,10 @@ def make_appendix_d(
     ((100, 27, 27), (100,))
     """
     sampler = HierarchicalSampler(patches_per_class=patches_per_class, random_state=random_state)
-    return _draw("appendix D", sampler.fit(), n_samples, return_X_y)
+    bunch = _draw("appendix D", sampler.fit(), n_samples, return_X_y)
+    if not return_X_y:
+        bunch.DESCR += f"\nTwo values of random_state are two models. {_SPLIT}\n"
+    return bunch
 
 
 def make_random_hierarchy(
@@ -169,6 +174,13 @@ def make_random_hierarchy(
 
     The label is the root symbol. At each of `depth` levels every symbol is replaced by one of
     its `n_synonyms` tuples of `tuple_size` symbols. No two symbols of a level share a tuple.
+
+    Strings are drawn independently, so they repeat. There are :math:`n m^{(s^L - 1) / (s - 1)}`
+    different strings for n classes, m synonyms, tuples of size s > 1 and depth L, before
+    corruption. With the default sizes and `depth=2`, there are 512: of 4,000 strings, split into
+    training and test strings, nearly all test strings are training strings too. To measure
+    generalization, choose a model with many more strings than samples, or drop test strings that
+    are training strings.
 
     Parameters
     ----------
@@ -197,7 +209,8 @@ def make_random_hierarchy(
         Whether to return arrays, or a Bunch.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the rules and the strings.
+        Determines the rules and the strings: two values are two grammars. For training and test
+        strings, split one sample, or call `sampler.sample` with two values.
 
     Returns
     -------
@@ -244,6 +257,12 @@ def make_random_hierarchy(
     bunch = _draw("random hierarchy", sampler.fit(), n_samples, return_X_y)
     if not return_X_y:
         bunch.symbols = bunch.latents[-1][:, 0]
+        n_choices = sum(tuple_size**level for level in range(depth))  # one for each symbol above
+        bunch.DESCR += (
+            "\nStrings are drawn independently, so they repeat. Before corruption, there are\n"
+            f"{n_classes} * {n_synonyms}**{n_choices} different strings. "
+            f"Two values of random_state are two grammars. {_SPLIT}\n"
+        )
     return bunch
 
 
@@ -266,8 +285,8 @@ def _drawings(arms):
     """Return all drawings of a stroke, in order of their number of steps.
 
     A stroke is given by its arms: the sides that it reaches. A drawing is a tree of steps
-    between neighboring cells. Its ends are the middle cells of these sides, and each of its
-    cells is a stroke. The drawings of a blank have one speck, or none.
+    between neighboring cells. The ends of the tree are the middle cells of these sides, and each
+    of its cells is a stroke. The drawings of a blank have one speck, or none.
     """
     if not arms:
         blanks = np.zeros((4, 3, 3), int)
@@ -276,10 +295,10 @@ def _drawings(arms):
         return list(blanks)
     ends = {(1 + row, 1 + column) for row, column in arms}
     steps = [
-        (cell, way)
+        (cell, step)
         for cell in _CELLS
-        for way in (_RIGHT, _DOWN)
-        if (cell[0] + way[0], cell[1] + way[1]) in _CELLS
+        for step in (_RIGHT, _DOWN)
+        if (cell[0] + step[0], cell[1] + step[1]) in _CELLS
     ]
     strokes = {frozenset(arms): code for code, arms in enumerate(_ARMS.values())}
     drawings = []
@@ -291,8 +310,8 @@ def _drawings(arms):
             for (row, column), (down, right) in chosen:
                 reached[row, column].add((down, right))
                 reached[row + down, column + right].add((-down, -right))
-            codes = [strokes.get(frozenset(ways)) for ways in reached.values()]
-            n_cells = sum(len(ways) > 0 for ways in reached.values())
+            codes = [strokes.get(frozenset(sides)) for sides in reached.values()]
+            n_cells = sum(len(sides) > 0 for sides in reached.values())
             is_tree = n_cells == n_steps + 1 and all(len(reached[end]) > 1 for end in ends)
             if None not in codes and is_tree:
                 drawings.append(np.reshape(codes, (3, 3)))
@@ -306,12 +325,12 @@ def _pixel_patches():
         ink = np.zeros((3, 3))
         for row, column in arms:
             ink[1, 1] = ink[1 + row, 1 + column] = 1
-        near = np.pad(ink, 1)
-        near = np.maximum.reduce([near[:-2, 1:-1], near[2:, 1:-1], near[1:-1, :-2], near[1:-1, 2:]])
-        looks = [(1.0, 0.0), (0.8, 0.0), (1.0, 0.3), (0.8, 0.15)]
-        for way, (strength, softness) in enumerate(looks):
-            patches[code, way] = np.maximum(strength * ink, softness * near)
+        edge = np.pad(ink, 1)  # ink of the four neighbors of each pixel
+        edge = np.maximum.reduce([edge[:-2, 1:-1], edge[2:, 1:-1], edge[1:-1, :-2], edge[1:-1, 2:]])
+        styles = [(1.0, 0.0), (0.8, 0.0), (1.0, 0.3), (0.8, 0.15)]
+        for style, (strength, softness) in enumerate(styles):
+            patches[code, style] = np.maximum(strength * ink, softness * edge)
     patches[0] += np.array([0.0, 0.04, 0.08, 0.12])[:, None, None]  # blank paper
-    for way, corner in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
-        patches[-1, way][corner] = 0.3
+    for style, corner in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
+        patches[-1, style][corner] = 0.3
     return patches

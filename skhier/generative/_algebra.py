@@ -1,6 +1,7 @@
 """Two representations of belief propagation's messages: probabilities and their logarithms."""
 
 import numpy as np
+from scipy.special import logsumexp
 
 
 class Linear:
@@ -29,9 +30,20 @@ class Linear:
         return largest
 
     @staticmethod
-    def ratio(part, whole):
-        """Return part / whole as a probability, 0 where the whole is 0."""
-        return part / np.where(whole > 0, whole, np.inf)
+    def shares(terms):
+        """Divide terms by their sum over axis 1; return 0 where the sum is 0."""
+        total = terms.sum(axis=1, keepdims=True)
+        return terms / np.where(total > 0, total, np.inf)
+
+    @staticmethod
+    def average(terms, weights):
+        """Average terms (..., class, patch, row, column) over patches, with weights."""
+        return np.einsum("...ckhw,ck->...chw", terms, weights)
+
+    @staticmethod
+    def mix(x, share):
+        """Mix x (..., class, row, column) with its mean over classes, which gets `share`."""
+        return (1 - share) * x + share * x.mean(axis=-3, keepdims=True)
 
 
 class Logarithmic:
@@ -60,6 +72,20 @@ class Logarithmic:
         return largest
 
     @staticmethod
-    def ratio(part, whole):
-        """Return exp(part - whole), 0 where the whole is the logarithm of 0."""
-        return np.exp(part - np.where(whole > -np.inf, whole, np.inf))
+    def shares(terms):
+        """Divide terms by their sum over axis 1, as probabilities; return 0 where the sum is 0."""
+        # The sum of exponentials is not a logarithm: next to 1e16, log(2) would be lost.
+        largest = terms.max(axis=1, keepdims=True)
+        return Linear.shares(np.exp(terms - np.where(largest > -np.inf, largest, 0)))
+
+    @staticmethod
+    def average(terms, weights):
+        """Average terms (..., class, patch, row, column) over patches, with weights."""
+        return logsumexp(terms, axis=-3, b=weights[..., None, None])
+
+    @staticmethod
+    def mix(x, share):
+        """Mix x (..., class, row, column) with its mean over classes, which gets `share`."""
+        mean = logsumexp(x, axis=-3, keepdims=True) - np.log(x.shape[-3])
+        with np.errstate(divide="ignore"):
+            return np.logaddexp(np.log1p(-share) + x, np.log(share) + mean)

@@ -1,15 +1,24 @@
 """Exact statistics of a fitted sampler's model; no images are drawn."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import logsumexp
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count
+from .._base._params import check_count, check_flag
 from .._base._validation import to_floats
+from ._algebra import Linear, Logarithmic
 from ._assumptions import AssumptionReport, check_assumptions
-from ._statistics import HierarchyStatistics, expected_product, statistics
+from ._statistics import (
+    HierarchyStatistics,
+    expected_product,
+    frequencies_of_levels,
+    labeled_frequencies,
+    statistics,
+)
 
 
 class AnalysisMixin:
@@ -78,13 +87,14 @@ class AnalysisMixin:
         """
         check_is_fitted(self)
         level = check_count(level, "level", 0, self._model.n_levels - 1)
-        F = statistics(self._model).levels[level].labeled_frequencies
+        frequencies = next(islice(frequencies_of_levels(self._model), level, None))
+        F = labeled_frequencies(frequencies, self._model.label_channel)
         p = self.rule_weights_[level]
         moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
         moments = moments.reshape(-1, *F.shape[1:])
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])
 
-    def expected_product(self, level: int, factors: ArrayLike) -> np.ndarray:
+    def expected_product(self, level: int, factors: ArrayLike, *, log: bool = False) -> np.ndarray:
         r"""Compute the expectation of a product over all pixels of a level, exactly.
 
         A pixel j of :math:`X^{(i)}`, of class :math:`c_j`, has the factor :math:`h(c_j, j)`. The
@@ -104,16 +114,22 @@ class AnalysisMixin:
             The factors h of each class at each pixel, or (..., n_classes, 1, 1) if they are
             the same for all pixels.
 
+        log : bool, default=False
+            Whether to return the logarithm of the expectation. The product of a deep level has
+            so many factors that it can be below the smallest float (about 1e-308). Then the
+            expectation is returned as 0, but its logarithm is exact.
+
         Returns
         -------
         expected : ndarray of shape (n_labels, ...)
-            The expectation given each label, before label noise.
+            The expectation given each label, before label noise, or its logarithm; the logarithm
+            of 0 is -inf.
 
         Raises
         ------
         ValueError
             If the factors are not finite numbers, or their shape does not match the classes
-            and pixels of the level.
+            and pixels of the level, or with `log` a factor is negative.
 
         Examples
         --------
@@ -131,23 +147,40 @@ class AnalysisMixin:
         >>> frequencies = sampler.statistics().levels[0].class_frequencies
         >>> bool((absent >= (29 / 30) ** frequencies[:, 0].sum(axis=(1, 2)) - 1e-12).all())
         True
+
+        Level 5 of a deep model has 9,216 pixels. With a factor of 1/2 for each pixel, the
+        product is too small for a float, but its logarithm is not:
+
+        >>> from math import log
+        >>> deep = HierarchicalSampler(6, patch_size=2, random_state=0).fit()
+        >>> deep.expected_product(5, [[[0.5]]] * 4)
+        array([0., 0.])
+        >>> log_expected = deep.expected_product(5, [[[0.5]]] * 4, log=True)
+        >>> bool((abs(log_expected - 9216 * log(0.5)) < 1e-9).all())
+        True
         """
         check_is_fitted(self)
+        check_flag(log, "log")
         level = check_count(level, "level", 0, self._model.n_levels - 1)
         factors = to_floats(factors, "factors")
+        if log and (factors < 0).any():
+            raise ValueError(
+                f"factors holds the negative number {factors.min():g}; with log=True it takes "
+                "numbers >= 0."
+            )
         n_classes, height, width = len(self.patches_[level]), *self.level_shapes_[level]
         if factors.shape[-3:] not in ((n_classes, height, width), (n_classes, 1, 1)):
             raise ValueError(
                 f"factors of shape {factors.shape} are not valid at level {level}: it takes an "
                 f"array of shape (..., {n_classes}, {height}, {width}) or (..., {n_classes}, 1, 1)."
             )
-        factors = np.broadcast_to(factors, (*factors.shape[:-3], n_classes, height, width))
-        given_root = expected_product(self._model, level, factors)
-        root = self._model.root
-        weights = root.probabilities * root.n_labels
-        return np.array(
-            [given_root @ (weights * (root.labels == label)) for label in range(root.n_labels)]
-        )
+        root, algebra = self._model.root, Logarithmic if log else Linear
+        given_root = expected_product(self._model, level, factors, algebra)
+        given_label = root.labels == np.arange(root.n_labels)[:, None]
+        weights = root.probabilities * root.n_labels * given_label
+        if log:
+            return np.array([logsumexp(given_root, axis=-1, b=w) for w in weights])
+        return np.array([given_root @ w for w in weights])
 
     def check_assumptions(self) -> AssumptionReport:
         """Check assumptions 1 to 4 of the paper, with the evidence for each.

@@ -12,6 +12,7 @@ last axis of all arrays, so that every operation runs over contiguous memory.
 
 from functools import partial
 from math import log, pi, prod
+from warnings import warn
 
 import numpy as np
 from scipy.special import logsumexp
@@ -26,6 +27,7 @@ from ._recognition import PatchIndex
 _TRUSTED = log(1e-20)
 _TRUSTED_AT_ROOT = log(1e-60)
 _TERMS_IN_CACHE = 2**14
+_MAX_ROUNDING = 1e-3  # rounding error of posteriors above which users are warned
 
 
 class PixelEvidence:
@@ -74,20 +76,23 @@ class PixelEvidence:
         """Return the message of each column of pixels, and the logarithm of its factor."""
         patches = self._rules.patches.reshape(-1, len(pixels)).astype(np.float64)
         variance = self._noise**2
-        # log N(x; patch, variance) is the sum of a term of each patch and a common term.
-        each = patches @ pixels
-        each -= (patches**2).sum(axis=1, keepdims=True) / 2
-        each /= variance
-        top = each.max(axis=0)
-        each -= top
-        common = top - (pixels**2).sum(axis=0) / (2 * variance)
-        common -= len(pixels) / 2 * log(2 * pi * variance)
-        each = each.reshape(*self._rules.weights.shape, -1)
+        # log N(x; patch, variance) of a patch is log_nearest, its value for the nearest patch, plus
+        # log_ratio <= 0.
+        log_ratio = patches @ pixels
+        log_ratio -= (patches**2).sum(axis=1, keepdims=True) / 2
+        nearest = log_ratio.argmax(axis=0)
+        log_ratio -= log_ratio.max(axis=0)
+        log_ratio /= variance
+        # The expansion of the square would leave a rounding error, which the variance enlarges.
+        difference = pixels - patches.T[:, nearest]
+        log_nearest = -(difference**2).sum(axis=0) / (2 * variance)
+        log_nearest -= len(pixels) / 2 * log(2 * pi * variance)
+        log_ratio = log_ratio.reshape(*self._rules.weights.shape, -1)
         if algebra is Linear:
-            message = np.einsum("ak,akm->am", self._rules.weights, np.exp(each, out=each))
+            message = np.einsum("ak,akm->am", self._rules.weights, np.exp(log_ratio, out=log_ratio))
         else:
-            message = logsumexp(each, axis=1, b=self._rules.weights[..., None])
-        return message, common
+            message = logsumexp(log_ratio, axis=1, b=self._rules.weights[..., None])
+        return message, log_nearest
 
 
 class Beliefs:
@@ -95,16 +100,22 @@ class Beliefs:
 
     Attributes
     ----------
-    log_joint : ndarray of shape (n_root_images, n)
-        Logarithm of P(root image, image).
+    log_roots : ndarray of shape (n_root_images, n)
+        Logarithm of P(root image, image), less `log_scale`.
+    log_scale : ndarray of shape (n,)
+        Logarithm of the factors that the scaling removes from the messages of each image. It
+        can be so large (1e16) that a sum with `log_roots` would lose their differences.
     is_exact : ndarray of shape (n,)
         Whether no underflow can have changed the result of an image.
+    rounding : ndarray of shape (n,)
+        Bound of the rounding error of logarithms of the messages. It is large if patches that
+        never occur together explain the image far better than patches that do.
     """
 
     def __init__(self, model, images, evidence, algebra):
         self._model, self._algebra = model, algebra
         last = model.n_levels - 1
-        message, noisy, log_likelihood = evidence(
+        message, noisy, self.log_scale = evidence(
             images, algebra, partial(self._apply_symbol_noise, last)
         )
         self._after_noise, self._before_noise = {last: message}, {last: noisy}  # beta', beta
@@ -112,8 +123,8 @@ class Beliefs:
         for i in reversed(range(last)):
             message = self._combine(i)
             log_largest = algebra.to_log(algebra.scale(message))
-            log_likelihood += log_largest.sum(axis=(0, 1))
-            log_likelihood -= prod(model.level_shapes[i]) * log(model.rules[i].n_per_class)
+            self.log_scale += log_largest.sum(axis=(0, 1))
+            self.log_scale -= prod(model.level_shapes[i]) * log(model.rules[i].n_per_class)
             lowest = np.minimum(lowest, log_largest.min(axis=(0, 1)))
             self._after_noise[i] = message
             self._before_noise[i] = self._apply_symbol_noise(i, message)
@@ -121,8 +132,10 @@ class Beliefs:
         log_roots = np.zeros((len(model.root.images), len(images)))
         for row, column in np.ndindex(model.level_shapes[0]):
             log_roots += log_message[model.root.images[:, row, column], row, column]
-        self.is_exact = (lowest > _TRUSTED) & (log_roots.max(axis=0) > _TRUSTED_AT_ROOT)
-        self.log_joint = log_roots + np.log(model.root.probabilities)[:, None] + log_likelihood
+        highest = log_roots.max(axis=0)
+        self.is_exact = (lowest > _TRUSTED) & (highest > _TRUSTED_AT_ROOT)
+        self.rounding = np.finfo(float).eps * -np.minimum(lowest, highest)
+        self.log_roots = log_roots + np.log(model.root.probabilities)[:, None]
 
     def _apply_symbol_noise(self, i, message):
         """Compute beta of level i from beta': noise replaces a class by one drawn uniformly."""
@@ -175,13 +188,19 @@ class Beliefs:
 
     def log_likelihood(self):
         """Compute the logarithm of the probability, or density, of each image: (n,)."""
-        top = self.log_joint.max(axis=0)
-        top[np.isneginf(top)] = 0
-        return top + Linear.to_log(np.exp(self.log_joint - top).sum(axis=0))
+        p, log_largest = self._scaled_roots()
+        return self.log_scale + log_largest + Linear.to_log(p.sum(axis=0))
 
     def root_posterior(self):
         """Compute P(root image | image): (n_root_images, n)."""
-        return np.exp(self.log_joint - self.log_likelihood())
+        p, _ = self._scaled_roots()
+        return p / p.sum(axis=0)
+
+    def _scaled_roots(self):
+        """Return P(root image, image), scaled to a maximum of 1, and the maximum's logarithm."""
+        largest = self.log_roots.max(axis=0)
+        largest[np.isneginf(largest)] = 0
+        return np.exp(self.log_roots - largest), largest
 
     def class_posteriors(self, level):
         """Compute P(class of each pixel at `level` | image): (n_classes, h, w, n)."""
@@ -211,18 +230,17 @@ class Beliefs:
         n_next = self._model.rules[i + 1].n_classes
         patches = rules.patches.reshape(*rules.weights.shape, -1)
         p_classes = classes.reshape(len(classes), 1, -1)
-        below = np.zeros((patches.shape[2] * n_next, p_classes.shape[2]))
+        posteriors = np.zeros((patches.shape[2] * n_next, p_classes.shape[2]))
         for batch, terms in self._rule_terms(i):
-            total = self._algebra.add.reduce(terms, axis=1, keepdims=True)
-            p_rules = self._algebra.ratio(terms, total)
+            p_rules = self._algebra.shares(terms)
             p_rules *= p_classes[batch]
             symbols = patches[batch].reshape(-1, patches.shape[2])
             is_symbol = symbols.T[:, None] == np.arange(n_next)[:, None]  # place, symbol, rule
-            below += is_symbol.reshape(len(below), -1).astype(float) @ p_rules.reshape(
+            posteriors += is_symbol.reshape(len(posteriors), -1).astype(float) @ p_rules.reshape(
                 len(symbols), -1
             )
-        below = below.reshape(-1, n_next, below.shape[1])
-        return self._ungroup(below, self._model.level_shapes[i], rules.patch_size)
+        posteriors = posteriors.reshape(-1, n_next, posteriors.shape[1])
+        return self._ungroup(posteriors, self._model.level_shapes[i], rules.patch_size)
 
 
 def infer(model, images, evidence, compute, allow_impossible=False):
@@ -232,6 +250,11 @@ def infer(model, images, evidence, compute, allow_impossible=False):
     ------
     ImpossibleImage
         If an image has probability 0, unless `allow_impossible`.
+
+    Warns
+    -----
+    UserWarning
+        If rounding can change the posteriors of an image, unless `allow_impossible`.
     """
     beliefs = Beliefs(model, images, evidence, Linear)
     inexact = np.flatnonzero(~beliefs.is_exact)
@@ -242,6 +265,14 @@ def infer(model, images, evidence, compute, allow_impossible=False):
         impossible = np.isneginf(beliefs.log_likelihood())
         if impossible.any() and not allow_impossible:
             raise ImpossibleImage(inexact[impossible.argmax()])
+        if not allow_impossible and (beliefs.rounding > _MAX_ROUNDING).any():
+            warn(
+                "X has images too far from all images of the model, in standard deviations of "
+                f"pixel_noise={model.pixel_noise:g}: rounding can change their probabilities by "
+                f"more than {_MAX_ROUNDING}. Set a larger pixel_noise.",
+                UserWarning,
+                stacklevel=2,
+            )
         result[..., inexact] = compute(beliefs)
     return result
 

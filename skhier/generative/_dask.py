@@ -40,7 +40,7 @@ def lazy_samples(sampler, seed, chunks):
     """Return lazy images and labels of samples 0, 1, ... of `seed`, with these chunk sizes.
 
     The sampler is one node of the graph. The pair (images, labels) of each chunk is one node
-    too, from which both arrays take their half, so no chunk is drawn twice.
+    too, and both arrays are computed from it, so no chunk is drawn twice.
     """
     indices = da.arange(sum(chunks), chunks=(chunks,), dtype=np.int64)
     # A copy, so that a later fit changes no array. Dask has threads of its own.

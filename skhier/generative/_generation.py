@@ -123,7 +123,7 @@ class GenerationMixin:
     ) -> Iterator[tuple[Any, ...]]:
         """Draw the same samples as :meth:`sample` does, batch after batch.
 
-        Memory is needed for one batch only, whatever the number of samples.
+        Memory is needed for one batch only, for any number of samples.
 
         Parameters
         ----------
@@ -280,7 +280,7 @@ class GenerationMixin:
 
 
 def for_batches(function, n_samples, batch_size, n_jobs):
-    """Call `function(batch)` for consecutive slices of range(n_samples), in `n_jobs` threads."""
+    """Call `function` with consecutive slices of range(n_samples), in `n_jobs` threads."""
     batches = list(gen_batches(n_samples, batch_size))
     n_threads = min(effective_n_jobs(n_jobs), len(batches))
     if n_threads == 1:

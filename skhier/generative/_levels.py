@@ -6,13 +6,14 @@ from numbers import Integral, Real
 import numpy as np
 
 from .._base._params import as_pair, value_at
+from .._base._validation import to_floats
 from ._rules import Rules, rule_weights
 from ._tables import check_pixel_table, check_symbol_table, draw_pixel_table, draw_symbol_table
 
 
 @dataclass
 class Level:
-    """Settings of one level: a table of patches, or the sizes with which to draw one."""
+    """Settings of one level: a table of patches, or the sizes of the table to draw."""
 
     index: int
     n_classes: int
@@ -24,7 +25,7 @@ class Level:
     pixels: tuple | None  # (n_channels, kind) at the last level
 
     def set_n_classes(self, n_classes, origin):
-        """Set the number of classes; ValueError if the given patches are for another number."""
+        """Set the number of classes; ValueError if the given table has another number."""
         if self.table is not None and len(self.table) != n_classes:
             name = "pixel_patches" if self.pixels else f"symbol_patches[{self.index}]"
             raise ValueError(
@@ -34,7 +35,7 @@ class Level:
         self.n_classes = n_classes
 
     def draw(self, n_next, rng):
-        """Return rules with the given table, or with one drawn over `n_next` classes."""
+        """Return rules with the given table, or with a table drawn over `n_next` classes."""
         table = self.table
         if table is None:
             size = self.n_classes, self.n_per_class, self.patch_size
@@ -62,14 +63,13 @@ def read_levels(params):
     counts = _counts(params, "n_semantic_classes")
     sizes = [as_pair(s, "patch_size", 1) for s in _per_level(params, "patch_size", is_pair=True)]
     k, overlap = _counts(params, "patches_per_class"), read_fractions(params, "overlap")
-    weights = params.rule_weights
-    is_list = isinstance(weights, (list, tuple))  # an array is one value, for all levels
-    weights = _per_level(params, "rule_weights") if is_list else [weights] * n
     tables = _tables(params)
-    levels = []
     for i, table in enumerate(tables):
         if table is not None:
             counts[i], k[i], sizes[i] = table.shape[0], table.shape[1], table.shape[2:4]
+    weights = _weights(params, counts, k)
+    levels = []
+    for i, table in enumerate(tables):
         pixels = (params.n_channels, params.pixel_patches) if i == n - 1 else None
         levels.append(Level(i, counts[i], k[i], sizes[i], overlap[i], weights[i], table, pixels))
     return levels
@@ -101,6 +101,39 @@ def _counts(params, name):
             "one for each level."
         )
     return [int(v) for v in values]
+
+
+def _weights(params, n_classes, k):
+    """Return the value of `rule_weights` at each level: entries of a list, or one array for all.
+
+    Raises
+    ------
+    ValueError
+        If a list has the wrong number of values, or can be mistaken for weights of patches.
+    """
+    given = params.rule_weights
+    if isinstance(given, np.ndarray) and given.dtype.kind != "U":
+        return [given] * params.n_levels
+    if isinstance(given, (list, tuple)) and _resembles_weights(given, n_classes, k):
+        raise ValueError(
+            f"rule_weights={given!r} is ambiguous: a list gives one value for each level, and a "
+            "number is an exponent of Zipf's law, but the list has the shape of the weights of a "
+            "level's patches. For weights, pass an array, or a list of an array for each level. "
+            "For exponents a, pass a list of the array np.arange(1, patches_per_class + 1.0) ** -a "
+            "for each level."
+        )
+    return _per_level(params, "rule_weights")
+
+
+def _resembles_weights(values, n_classes, k):
+    """Return whether a list of different numbers has the shape of the weights of a level."""
+    if any(isinstance(value, (str, np.ndarray)) for value in values):
+        return False
+    try:
+        values = to_floats(values, "rule_weights")
+    except ValueError:
+        return False
+    return values.shape in [*zip(k), *zip(n_classes, k)] and np.ptp(values) > 0
 
 
 def _tables(params):

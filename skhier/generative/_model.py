@@ -68,8 +68,8 @@ class HierarchicalModel:
         if self.label_noise == 0:
             return labels
         n = self.root.n_labels
-        replaced, shift = _draw_noise(branch_keys(keys, 0), 1, self.label_noise, n - 1)
-        return np.where(replaced[:, 0], (labels + 1 + shift[:, 0]) % n, labels)
+        is_replaced, shift = _draw_noise(branch_keys(keys, 0), 1, self.label_noise, n - 1)
+        return np.where(is_replaced[:, 0], (labels + 1 + shift[:, 0]) % n, labels)
 
     def render(self, level, keys, images, latents=None):
         """Draw images of the semantic images `level` and write them to `images`.
@@ -81,8 +81,10 @@ class HierarchicalModel:
             n_pixels = prod(level.shape[1:])
             if self.symbol_noise[i] > 0:
                 branch = branch_keys(keys, 1 + i)
-                replaced, by = _draw_noise(branch, n_pixels, self.symbol_noise[i], rules.n_classes)
-                level = np.where(replaced, by, level.reshape(by.shape)).reshape(level.shape)
+                is_replaced, new = _draw_noise(
+                    branch, n_pixels, self.symbol_noise[i], rules.n_classes
+                )
+                level = np.where(is_replaced, new, level.reshape(new.shape)).reshape(level.shape)
             if latents is not None:
                 latents[i][...] = level
             chosen = rules.choose(level, random_bits(keys, position, n_pixels))
@@ -94,13 +96,13 @@ class HierarchicalModel:
 
 
 def _draw_noise(keys, n_draws, probability, n_values):
-    """Draw whether each value is replaced, and by which of range(n_values)."""
+    """Draw whether each value is replaced, and its new value from range(n_values)."""
     bits = random_bits(keys, 0, n_draws)
     limit = round(probability * 2**32)
-    replaced = bits < np.uint64(limit)
+    is_replaced = bits < np.uint64(limit)
     # The same bits choose the new value: if they are below the limit, they are uniform below it.
-    by = multiply_bits(bits, n_values) // np.uint64(max(limit, 1))
-    return replaced, by.view(np.int64)
+    new = multiply_bits(bits, n_values) // np.uint64(max(limit, 1))
+    return is_replaced, new.view(np.int64)
 
 
 def label_channel(label_noise, n_labels):

@@ -23,13 +23,13 @@ class PatchIndex:
         patch_of_rule = patch_of_rule.ravel()
         self.rule_patches = patch_of_rule.reshape(n_classes, k)
         lowest, highest = np.full(len(self._patches), n_classes), np.full(len(self._patches), -1)
-        owner = np.repeat(np.arange(n_classes), k)
-        np.minimum.at(lowest, patch_of_rule, owner)
-        np.maximum.at(highest, patch_of_rule, owner)
+        class_of_rule = np.repeat(np.arange(n_classes), k)
+        np.minimum.at(lowest, patch_of_rule, class_of_rule)
+        np.maximum.at(highest, patch_of_rule, class_of_rule)
         self.classes = np.where(lowest == highest, lowest, -1)
         self.rules = np.empty(len(self._patches), np.int64)
         self.rules[patch_of_rule] = np.arange(n_classes * k)
-        # A projection gives each patch one number, so the nearest is found by bisection.
+        # A projection gives each patch one number, so bisection finds the nearest patch.
         self._direction = np.random.default_rng(0).standard_normal(rows.shape[1])
         self._direction = self._direction.astype(np.result_type(patches, np.float32))
         projected = self._patches @ self._direction
@@ -49,8 +49,9 @@ class PatchIndex:
         missing = np.flatnonzero(~self._match(rows, found))
         if len(missing):
             # Rounding can swap two close projections: compare with all patches.
-            near = self._nearest(rows[missing])
-            found[missing] = np.where(self._match(rows[missing], near), near, -1)
+            nearest = self._nearest(rows[missing])
+            is_match = self._match(rows[missing], nearest)
+            found[missing] = np.where(is_match, nearest, -1)
         return found.reshape(n, h, w)
 
     def _match(self, rows, patches):

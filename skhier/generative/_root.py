@@ -18,7 +18,7 @@ class RootDistribution:
         Indices of the images' labels; each label occurs at least once.
     """
 
-    n_draws = 2  # that `draw` takes from each key's stream
+    n_draws = 2  # number of draws that `draw` takes from the stream of a key
 
     def __init__(self, images, labels):
         order = np.argsort(labels, kind="stable")
@@ -78,7 +78,8 @@ def linear_separator(images, labels, n_semantic_classes):
     -----
     Least distance programming (Lawson and Hanson, 1974, chapter 23): the smallest w with
     G w >= 1 comes from the residual of a non-negative least squares problem. A constraint is
-    added only when it is violated, so the problem stays small for many images.
+    added only when it is violated, so the problem stays small for many images. If no two images
+    have the same class at a pixel, the solution is known.
     """
     _, height, width = images.shape
     rows = np.unique(np.column_stack([images.reshape(len(images), -1), labels]), axis=0)
@@ -100,16 +101,20 @@ def linear_separator(images, labels, n_semantic_classes):
             row[other, columns[image]] = -1
         return row.ravel()
 
-    everyone = np.arange(len(flat))
+    every_image = np.arange(len(flat))
     active = np.empty((0, blocks * n_weights))
     w = np.zeros((blocks, n_weights))
+    if _are_orthogonal(columns):  # the constraints of different images are independent
+        scores = labels == np.arange(n_labels)[:, None]
+        scores = 2.0 * scores[1:] - 1 if blocks == 1 else scores - 1 / n_labels
+        w[:, columns] = scores[:, :, None] / columns.shape[1]
     while True:
         scores = w[:, columns].sum(axis=2)
         if blocks == 1:
             slack = (scores * (2 * labels - 1)).T
         else:
-            slack = (scores[labels, everyone] - scores).T
-            slack[everyone, labels] = np.inf
+            slack = (scores[labels, every_image] - scores).T
+            slack[every_image, labels] = np.inf
         violated = np.argwhere(slack < 1 - 1e-7)
         if not len(violated):
             w = w.reshape(blocks, n_semantic_classes, height, width)
@@ -126,6 +131,11 @@ def linear_separator(images, labels, n_semantic_classes):
             return None
         w = -residual[:-1] / residual[-1]
         w = (w / (active @ w).min()).reshape(blocks, n_weights)  # 1 but for rounding
+
+
+def _are_orthogonal(columns):
+    """Return whether no two images have the same class at a pixel, as all of one pixel do."""
+    return np.bincount(columns.ravel()).max() == 1
 
 
 def _nonnegative_least_squares(A, b):

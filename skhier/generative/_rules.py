@@ -69,7 +69,7 @@ class Rules:
         """Return the next level (n, height * p, width * q[, n_channels]), in `out` if given."""
         n, height, width = rules.shape
         p, q, *channels = self.patches.shape[2:]
-        # Rows of patches are gathered in their order in the memory of the next level.
+        # The rows of patches are gathered in the order of the next level's memory.
         rows = self.patches.reshape(-1, *self.patches.shape[3:])
         order = (rules * p)[:, :, None, :] + np.arange(p)[:, None]
         gathered = None if out is None else out.reshape(*order.shape, *rows.shape[1:])

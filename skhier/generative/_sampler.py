@@ -1,4 +1,4 @@
-"""HierarchicalSampler: estimator face of the generative model."""
+"""Estimator of the generative model: HierarchicalSampler."""
 
 from functools import partial
 from math import prod
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._fitting import all_or_nothing
 from .._base._params import as_pair, make_rng
-from .._base._sklearn import BaseEstimator, Interval, StrOptions, _fit_context
+from .._base._sklearn import BaseEstimator, Interval, Options, StrOptions, _fit_context
 from .._base._targets import encode_labels
 from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
@@ -60,7 +60,8 @@ class HierarchicalSampler(
         Weight of each patch of a set, proportional to its probability. A float a >= 0 is the
         exponent of Zipf's law: the r-th patch has the weight :math:`r^{-a}`; 'zipf' is a = 1.
         An array of shape (patches_per_class,) or (n_semantic_classes, patches_per_class) holds
-        the weights.
+        the weights of all levels. A list has one of these for each level, so a number in a list
+        is an exponent. A list of numbers that could be the weights of a level is refused.
 
     overlap : float or list of n_levels floats, default=0.0
         Share of each set's patches that are common to all classes of the level. All other
@@ -102,7 +103,8 @@ class HierarchicalSampler(
         drawn uniformly from all classes of the level, before the pixel's patch is drawn.
 
     pixel_noise : float, default=0.0
-        Standard deviation of independent Gaussian noise on the pixels of images.
+        Standard deviation of independent Gaussian noise on the pixels of images: 0, or from
+        1e-30 to 1e30.
 
     min_theta, min_lambda : float, default=0.0
         Smallest angle :math:`\theta` (radians) and norm :math:`\lambda` of labeled frequency
@@ -170,9 +172,13 @@ class HierarchicalSampler(
     Notes
     -----
     Sample i depends on the seed and i only, so `sample(10)` are the first ten of
-    `sample(100)` with the same seed. For a training and a test set, split one sample or
-    use two values of `random_state`. Noise has random streams of its own: without noise, the
+    `sample(100)` with the same seed. Noise has random streams of its own: without noise, the
     same seed gives the same images, clean.
+
+    For a training and a test set, split one sample, or call :meth:`sample` with two values of
+    `random_state`. Two values of the parameter `random_state` are two models. Samples are
+    independent, so a model of few images (`n_images` of :meth:`statistics`) repeats them, and
+    most test images are training images too.
 
     Examples
     --------
@@ -216,7 +222,7 @@ class HierarchicalSampler(
         "root_shape": "no_validation",
         "label_noise": [Interval(Real, 0, 1, closed="both")],
         "symbol_noise": "no_validation",
-        "pixel_noise": [Interval(Real, 0, 1e30, closed="both")],
+        "pixel_noise": [Interval(Real, 1e-30, 1e30, closed="both"), Options(Real, {0})],
         "min_theta": [Interval(Real, 0, None, closed="left")],
         "min_lambda": [Interval(Real, 0, None, closed="left")],
         "max_draws": [Interval(Integral, 1, None, closed="left")],

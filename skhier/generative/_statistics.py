@@ -1,9 +1,13 @@
 """Exact statistics of the generative model: frequencies, entropies, expected products."""
 
 from dataclasses import dataclass, field
-from math import inf, log10
+from functools import reduce
+from math import inf, log10, prod
+from operator import mul
 
 import numpy as np
+
+from ._algebra import Linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +129,7 @@ class HierarchyStatistics:
 
 
 def _format_count(n):
-    """Format a positive int: as it is below 10 million, otherwise with three digits."""
+    """Format a positive int: in full below 10 million, otherwise with three digits."""
     exponent = log10(n)
     if exponent < 7:
         return str(n)
@@ -134,12 +138,19 @@ def _format_count(n):
 
 def statistics(model):
     """Compute the HierarchyStatistics of a HierarchicalModel."""
-    n_classes = [rules.n_classes for rules in model.rules]
-    frequencies = [root_frequencies(model.root, n_classes[0], model.symbol_noise[0])]
-    for rules, n_next, noise in zip(model.rules, n_classes[1:], model.symbol_noise[1:]):
-        frequencies.append(next_frequencies(frequencies[-1], rules, n_next, noise))
+    frequencies = list(frequencies_of_levels(model))
     levels = [level_statistics(level, model.label_channel) for level in frequencies]
     return HierarchyStatistics(levels, *_counts(model, frequencies))
+
+
+def frequencies_of_levels(model):
+    """Yield P(class | label) of levels 0, ..., d - 1."""
+    n_classes = [rules.n_classes for rules in model.rules]
+    frequencies = root_frequencies(model.root, n_classes[0], model.symbol_noise[0])
+    yield frequencies
+    for rules, n_next, noise in zip(model.rules, n_classes[1:], model.symbol_noise[1:]):
+        frequencies = next_frequencies(frequencies, rules, n_next, noise)
+        yield frequencies
 
 
 def root_frequencies(root, n_classes, symbol_noise):
@@ -150,14 +161,15 @@ def root_frequencies(root, n_classes, symbol_noise):
 def next_frequencies(frequencies, rules, n_next, symbol_noise):
     """Compute P(class | label) of the next level from the frequencies of a level.
 
-    The frequency of a class at a pixel is distributed over the pixels of its patches.
+    The frequency of a class at a pixel is distributed over the pixels of the class's patches.
     """
     tables = rules.class_frequencies(n_next)
     n_labels, _, height, width = frequencies.shape
     p, q = rules.patch_size
-    below = np.tensordot(frequencies, tables, axes=(1, 0))  # label, row, column, class, u, v
-    below = below.transpose(0, 3, 1, 4, 2, 5).reshape(n_labels, n_next, height * p, width * q)
-    return _with_noise(below, symbol_noise)
+    # (label, row, column, class, u, v)
+    next_level = np.tensordot(frequencies, tables, axes=(1, 0)).transpose(0, 3, 1, 4, 2, 5)
+    next_level = next_level.reshape(n_labels, n_next, height * p, width * q)
+    return _with_noise(next_level, symbol_noise)
 
 
 def _with_noise(frequencies, noise):
@@ -168,10 +180,7 @@ def _with_noise(frequencies, noise):
 def level_statistics(frequencies, label_channel):
     """Compute the LevelStatistics of class frequencies given the label before label noise."""
     frequencies = np.tensordot(label_channel, frequencies, axes=1)  # the channel is symmetric
-    if len(frequencies) == 2:
-        labeled = (frequencies[1] - frequencies[0]) / 2
-    else:
-        labeled = (frequencies - frequencies.mean(axis=0)).swapaxes(0, 1) / len(frequencies)
+    labeled = _labeled(frequencies)
     vectors = labeled.reshape(len(labeled), -1)
     vectors = np.where(np.abs(vectors) < 1e-15, 0, vectors)  # rounding of exact zeros
     norms = np.linalg.norm(vectors, axis=1)
@@ -194,6 +203,18 @@ def level_statistics(frequencies, label_channel):
     )
 
 
+def labeled_frequencies(frequencies, label_channel):
+    """Compute the matrices F_c of class frequencies given the label before label noise."""
+    return _labeled(np.tensordot(label_channel, frequencies, axes=1))
+
+
+def _labeled(frequencies):
+    """Compute the matrices F_c of class frequencies given the observed label."""
+    if len(frequencies) == 2:
+        return (frequencies[1] - frequencies[0]) / 2
+    return (frequencies - frequencies.mean(axis=0)).swapaxes(0, 1) / len(frequencies)
+
+
 def _distances(A, B):
     """Return the distance of each row of A to each row of B."""
     return np.array([np.linalg.norm(B - row, axis=1) for row in A])
@@ -202,20 +223,20 @@ def _distances(A, B):
 def _counts(model, frequencies):
     """Return n_images and entropy, each a list over levels 0, ..., d."""
     images = model.root.images.reshape(len(model.root.images), -1)
-    roots, which = np.unique(images, axis=0, return_inverse=True)
-    p_root = np.bincount(which.ravel(), model.root.probabilities)
-    known = model.symbol_noise[0] == 0
-    n_images = [len(roots) if known else None]
-    entropy = [float(_entropy(p_root)) if known else None]
+    roots, root_of_image = np.unique(images, axis=0, return_inverse=True)
+    p_root = np.bincount(root_of_image.ravel(), model.root.probabilities)
+    is_known = model.symbol_noise[0] == 0
+    n_images = [len(roots) if is_known else None]
+    entropy = [float(_entropy(p_root)) if is_known else None]
     for i, rules in enumerate(model.rules):
-        known &= has_disjoint_sets(rules) and (
+        is_known &= has_disjoint_sets(rules) and (
             i + 1 == model.n_levels or model.symbol_noise[i + 1] == 0
         )
-        n_images.append(_count_images(model, roots, i + 1) if known else None)
+        n_images.append(_count_images(model, roots, i + 1) if is_known else None)
         # Each pixel draws its patch independently, given its class.
         n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
-        of_patches = float(n_pixels_of_class @ _entropy(rules.weights))
-        entropy.append(entropy[-1] + of_patches if known else None)
+        added = float(n_pixels_of_class @ _entropy(rules.weights))
+        entropy.append(entropy[-1] + added if is_known else None)
     return n_images, entropy
 
 
@@ -231,19 +252,31 @@ def has_disjoint_sets(rules):
 
 def _count_images(model, roots, level):
     """Count the different images at `level`: products over pixels of sums over patches."""
-    counts = None  # number of different images at `level` below a pixel of each class
-    for rules in reversed(model.rules[:level]):
-        possible = rules.weights > 0
-        if counts is None:
-            counts = possible.sum(axis=1).astype(object)
-        else:
-            n_classes, k = possible.shape
-            below = counts[rules.patches].reshape(n_classes, k, -1).prod(axis=2)
-            counts = (below * possible).sum(axis=1)
-    return int(counts[roots].prod(axis=1).sum())
+    # Number of different images at `level` below a pixel of each class.
+    counts = (model.rules[level - 1].weights > 0).sum(axis=1).tolist()
+    for rules in reversed(model.rules[: level - 1]):
+        counts = _sums_of_products(counts, rules.rows, rules.weights.ravel() > 0, rules.n_classes)
+    return _sums_of_products(counts, roots, np.full(len(roots), True), 1)[0]
 
 
-def expected_product(model, level, factors):
+def _sums_of_products(counts, rows, possible, n_sums):
+    """Return the sums, over possible rows of classes, of the products of the classes' counts.
+
+    Consecutive rows belong to one of `n_sums` sums. The numbers are ints of up to millions of
+    digits, so each different product is computed once.
+    """
+    values = list(dict.fromkeys(counts))
+    value_of_class = np.array([values.index(count) for count in counts])
+    powers = (value_of_class[rows][:, :, None] == np.arange(len(values))).sum(axis=1)
+    powers, product_of_row = np.unique(powers, axis=0, return_inverse=True)
+    products = [prod(map(pow, values, power)) for power in powers.tolist()]
+    n_rows = np.zeros((n_sums, len(products)), dtype=np.int64)
+    sum_of_row = np.arange(len(rows)) // (len(rows) // n_sums)
+    np.add.at(n_rows, (sum_of_row, product_of_row.ravel()), possible)
+    return [sum(map(mul, products, n)) for n in n_rows.tolist()]
+
+
+def expected_product(model, level, factors, algebra=Linear):
     """Compute the expected product over pixels j of factors[..., c_j, j], given each root image.
 
     The recursion goes from the level up to the root. The factor of a pixel for class c is the
@@ -255,31 +288,39 @@ def expected_product(model, level, factors):
         The model.
     level : int
         Level of the pixels, after its symbol noise.
-    factors : ndarray of shape (..., n_classes, height, width)
-        Factor of each class at each pixel.
+    factors : ndarray of shape (..., n_classes, height, width) or (..., n_classes, 1, 1)
+        Factor of each class at each pixel, or at all pixels.
+    algebra : Linear or Logarithmic
+        Representation of the expectations.
 
     Returns
     -------
     expected : ndarray of shape (..., n_root_images)
+        Expectations, or their logarithms.
     """
-    factors = _before_noise(factors, model.symbol_noise[level])
-    for i in range(level - 1, -1, -1):
-        factors = _one_level_up(factors, model.rules[i])
-        factors = _before_noise(factors, model.symbol_noise[i])
-    rows, columns = np.indices(model.root.images.shape[1:])
-    return factors[..., model.root.images, rows, columns].prod(axis=(-2, -1))
+    factors = algebra.from_probability(factors)
+    for i in range(level, -1, -1):
+        if i < level:
+            factors = _one_level_up(factors, model.rules[i], algebra)
+        if model.symbol_noise[i] > 0:
+            factors = algebra.mix(factors, model.symbol_noise[i])
+    shape = model.root.images.shape[1:]
+    rows, columns = np.indices(shape)
+    factors = np.broadcast_to(factors, (*factors.shape[:-2], *shape))
+    return algebra.multiply.reduce(factors[..., model.root.images, rows, columns], axis=(-2, -1))
 
 
-def _before_noise(factors, noise):
-    """Return the expected factor of each class as drawn, over its replacement by noise."""
-    return (1 - noise) * factors + noise * factors.mean(axis=-3, keepdims=True)
-
-
-def _one_level_up(factors, rules):
+def _one_level_up(factors, rules, algebra):
     """Return the expected product of the factors of a patch, given the class of its pixel."""
-    p, q = rules.patch_size
-    product = 1.0
-    for u, v in np.ndindex(p, q):
-        # (..., class, patch, row, column)
-        product = product * factors[..., rules.patches[:, :, u, v], u::p, v::q]
-    return np.einsum("...ckhw,ck->...chw", product, rules.weights)
+    (p, q), (height, width) = rules.patch_size, factors.shape[-2:]
+    # (..., class, patch, row, column) for each pixel of a patch
+    terms = (
+        factors[..., rules.patches[:, :, u, v], _every(height, u, p), _every(width, v, q)]
+        for u, v in np.ndindex(p, q)
+    )
+    return algebra.average(reduce(algebra.multiply, terms), rules.weights)
+
+
+def _every(length, first, step):
+    """Return the slice of every `step`-th pixel of an axis; its only entry is for all pixels."""
+    return slice(first, None, step) if length > 1 else slice(None)

@@ -37,8 +37,8 @@ def draw_symbol_table(n_classes, k, patch_size, n_symbols, overlap, rng):
     else:
         rows = np.empty((0, n_pixels), dtype=np.int64)
         while len(rows) < needed:
-            more = rng.randint(n_symbols, size=(2 * (needed - len(rows)), n_pixels))
-            rows = np.concatenate([rows, more])
+            drawn = rng.randint(n_symbols, size=(2 * (needed - len(rows)), n_pixels))
+            rows = np.concatenate([rows, drawn])
             _, first = np.unique(rows, axis=0, return_index=True)
             rows = rows[np.sort(first)]
         rows = rows[:needed]
@@ -80,7 +80,7 @@ def _n_distinct(n_classes, k, overlap):
 
 
 def _assign(rows, n_classes, k, overlap, rng):
-    """Assign rows to classes: the common rows and its own to each class, in random order."""
+    """Give each class the common rows and rows of its own, in random order."""
     shared = round(overlap * k)
     if shared == 0:
         return rows.reshape(n_classes, k, -1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _TRACE_COLOR = "#D55E00"  # vermilion: with any color vision, it differs from cividis
-_MAX_NAMED = 12  # with more cells a side, names of classes would be too small to read
+_MAX_NAMED = 12  # in grids of more rows or columns, names of classes would be too small to read
 
 
 class GenerationDisplay:
@@ -101,9 +101,12 @@ class GenerationDisplay:
         check_fitted(estimator, "estimator", "HierarchicalSampler")
         X, _, latents = estimator.sample(1, return_latents=True, random_state=random_state)
         shapes = estimator.level_shapes_
-        semantic = [latent[0].reshape(shape) for latent, shape in zip(latents, shapes)]
-        pixels = X[0].reshape(*shapes[-1], -1)
-        return cls([*semantic[: len(shapes) - 1], pixels]).plot(pixel=pixel, axes=axes)
+        # Classes of level 0 can be strings or any numbers; the display takes 0, 1, ...
+        names = estimator.semantic_classes_
+        levels = [np.searchsorted(names, latents[0][0]), *(latent[0] for latent in latents[1:])]
+        levels.append(X[0].reshape(*shapes[-1], -1))
+        class_names = [names.tolist(), *(list(range(len(p))) for p in estimator.patches_[1:])]
+        return cls(levels, class_names=class_names).plot(pixel=pixel, axes=axes)
 
     def plot(
         self, *, pixel: tuple[int, int] | None = None, axes: Sequence[Axes] | None = None
@@ -127,7 +130,8 @@ class GenerationDisplay:
 
         levels = _check_levels(self.levels)
         shapes = [level.shape[:2] for level in levels]
-        names = _check_names(self.class_names, levels)
+        are_pixels = [to_array(level, "levels").ndim == 3 for level in self.levels]
+        names = _check_names(self.class_names, levels, are_pixels)
         self.trace_ = _trace(shapes, pixel)
         n, are_strings = len(shapes), all(height == 1 for height, _ in shapes)
         if axes is None:
@@ -174,13 +178,18 @@ def _check_levels(levels):
     return levels
 
 
-def _check_names(names, levels):
-    """Return names for the classes of each level; raise ValueError if a class has none."""
+def _check_names(names, levels, are_pixels):
+    """Return names for the classes of each level; raise ValueError if a class has none.
+
+    The names of the channels of pixels are their numbers.
+    """
     n_classes = [int(level.max()) + 1 if _is_semantic(level) else 0 for level in levels]
+    numbers = [range(n) for n in n_classes]
     if names is None:
-        return [range(n) for n in n_classes]
+        return numbers
     are_lists = is_sequence(names) and all(map(is_sequence, names))
     names = [*(names if are_lists else []), *[()] * len(levels)]
+    names = [n if is_pixel else name for n, name, is_pixel in zip(numbers, names, are_pixels)]
     if any(len(level) < n for level, n in zip(names, n_classes)):
         raise ValueError(
             f"class_names is not valid: it takes a sequence of names for each semantic level, and "
@@ -213,7 +222,7 @@ def _show_classes(ax, level, names, largest):
 
 
 def _is_semantic(level):
-    """Whether a level holds semantic classes."""
+    """Return whether a level holds semantic classes."""
     return np.issubdtype(level.dtype, np.integer)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -83,11 +82,11 @@ class LayersDisplay:
             The drawn display.
         """
         check_fitted(estimator, "estimator", "LayerwiseCNNClassifier")
-        images = check_images(image, "image", [2, 3])
-        if images.size != prod(estimator.image_shape_):
+        shape = check_images(image, "image", [2, 3]).shape
+        if (*shape, 1)[:3] != estimator.image_shape_:
             raise ValueError(
-                f"image of shape {images.shape} is not valid: estimator was fitted on images of "
-                f"shape {estimator.image_shape_}."
+                f"image of shape {shape} is not valid: estimator was fitted on images of shape "
+                f"{estimator.image_shape_}."
             )
         images = to_array(image, "image").reshape(1, *estimator.image_shape_)
         stages = [("image", images[0])]

@@ -8,8 +8,8 @@ from .._base._validation import to_array, to_floats
 def tile(images, n_columns=None):
     """Arrange images (n, h, w) or (n, h, w, channels) in a grid with gaps of one pixel.
 
-    Gaps are NaN, which matplotlib draws as transparent. By default, the grid has about twice
-    as many columns as rows.
+    Gaps are NaN, which matplotlib draws as transparent. By default, the number of columns is
+    about twice the number of rows.
     """
     n, height, width = images.shape[:3]
     n_columns = int(np.ceil(np.sqrt(2 * n))) if n_columns is None else n_columns
@@ -38,7 +38,7 @@ def show_signed(ax, sheet):
 
 
 def new_axes(ax, sheet=None):
-    """Return `ax`, or if it is None the axes of a new figure of a size that suits `sheet`."""
+    """Return `ax`, or if it is None the axes of a new figure with the proportions of `sheet`."""
     import matplotlib.pyplot as plt
 
     if ax is not None:
@@ -52,9 +52,10 @@ def new_axes(ax, sheet=None):
 
 
 def check_axes(axes, n, plural):
-    """Return `axes` as an array; raise ValueError unless there is one for each of `n` things.
+    """Return `n` axes as an array; raise ValueError for another number of axes.
 
-    `plural` names the things in the message. Entries that are not axes raise TypeError.
+    The message says that there are `n` of the noun `plural`. Entries that are not axes raise
+    TypeError.
     """
     axes = to_array(axes, "axes").ravel()
     if len(axes) != n:

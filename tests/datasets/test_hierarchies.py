@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -69,6 +71,35 @@ def test_strings_of_the_random_hierarchy_model_follow_its_rules():
     X, y = make_random_hierarchy(300, corruption=1.0, random_state=0)
     assert X.shape == (300, 1, 16, 8)
     assert set(y) == set(range(8))
+
+
+def test_a_small_random_hierarchy_repeats_its_strings_and_says_so():
+    rhm = make_random_hierarchy(4000, depth=2, return_X_y=False, random_state=0)
+    train, test = ({row.tobytes() for row in rows} for rows in np.split(rhm.symbols, [3200]))
+    assert len(test & train) > 0.98 * len(test)
+    assert rhm.sampler.statistics().n_images[-1] == 8 * 4**3 == 512
+    assert "8 * 4**3 different strings" in rhm.DESCR
+
+
+@pytest.mark.parametrize(("tuple_size", "depth"), [(1, 3), (2, 4), (3, 2)])
+def test_the_number_of_strings_in_the_description_is_exact(tuple_size, depth):
+    rhm = make_random_hierarchy(
+        2, n_synonyms=1 if tuple_size == 1 else 3, tuple_size=tuple_size, depth=depth,
+        return_X_y=False, random_state=0,
+    )  # fmt: skip
+    formula = re.search(r"(\d+) \* (\d+)\*\*(\d+) different", rhm.DESCR)
+    n_classes, n_synonyms, n_choices = map(int, formula.groups())
+    assert rhm.sampler.statistics().n_images[-1] == n_classes * n_synonyms**n_choices
+
+
+@pytest.mark.parametrize("make", [make_appendix_d, make_random_hierarchy])
+def test_two_random_states_are_two_models_and_two_seeds_of_sample_are_two_samples(make):
+    first, second = (make(20, return_X_y=False, random_state=seed) for seed in range(2))
+    assert "Two values of random_state are two" in first.DESCR
+    assert not np.array_equal(first.sampler.patches_[0], second.sampler.patches_[0])
+    X, _ = first.sampler.sample(20, random_state=1)
+    assert not np.array_equal(X, first.images)
+    assert not (first.sampler.score_samples(X) == -np.inf).any()
 
 
 def test_invalid_targets_are_refused():

@@ -1,3 +1,4 @@
+import warnings
 from itertools import product
 
 import numpy as np
@@ -135,6 +136,76 @@ def test_images_that_contradict_the_model_have_exact_posteriors():
     # A batch of images with linear messages and images with logarithms.
     mixed = np.concatenate([sampler.sample(5)[0], X])
     assert_inference_is_exact(sampler, mixed)
+
+
+def strings_with_pixel_noise(pixel_noise, symbol_noise):
+    """Return a sampler of strings of 16 symbols, one-hot, with noise at two levels."""
+    return HierarchicalSampler(
+        5,
+        n_semantic_classes=8,
+        patch_size=[*[(1, 2)] * 4, 1],
+        patches_per_class=[*[4] * 4, 1],
+        pixel_patches="one_hot",
+        n_channels=8,
+        root="label",
+        n_labels=8,
+        symbol_noise=[0.0, 0.0, symbol_noise, 0.0, symbol_noise],
+        pixel_noise=pixel_noise,
+        random_state=0,
+    ).fit()
+
+
+@pytest.mark.filterwarnings("ignore:X has images too far")
+@pytest.mark.parametrize("symbol_noise", [0.0, 1e-9, 0.2])
+def test_posteriors_sum_to_1_at_any_pixel_noise(symbol_noise):
+    X, _ = strings_with_pixel_noise(0.0, symbol_noise).sample(20)
+    X[:, :, 5:] = 0  # no evidence of these symbols
+    contradiction = 3 * np.random.default_rng(0).standard_normal(X.shape).astype(np.float32)
+    limit = strings_with_pixel_noise(1e-3, symbol_noise)
+    for pixel_noise in (1e-6, 1e-8, 1e-15, 1e-30):
+        sampler = strings_with_pixel_noise(pixel_noise, symbol_noise)
+        for images in (X, contradiction):
+            assert np.isfinite(sampler.score_samples(images)).all()
+            assert_allclose(sampler.bayes_predict_proba(images).sum(axis=1), 1, atol=1e-12)
+            for level in range(5):
+                assert_allclose(sampler.posterior(images, level).sum(axis=-1), 1, atol=1e-12)
+        # A noise of 1e-3 hides no symbol, so less noise changes no posterior.
+        assert_allclose(
+            sampler.bayes_predict_proba(X), limit.bayes_predict_proba(X), rtol=0, atol=1e-12
+        )
+        assert_allclose(sampler.posterior(X, 2), limit.posterior(X, 2), rtol=0, atol=1e-12)
+
+
+def test_users_are_warned_if_and_only_if_rounding_can_change_posteriors():
+    # A string with errors that pixel noise must explain. At a noise of 0.02 an error costs 2,500
+    # nats and all posteriors have reached their limits. At 1e-8 it costs 1e16, and the logarithms
+    # of the numbers of equally good explanations are below the rounding error.
+    X, _ = HierarchicalSampler(
+        **strings_with_pixel_noise(0.0, 0.0).get_params() | {"symbol_noise": [0.0] * 4 + [0.3]}
+    ).fit().sample(50)  # fmt: skip
+    clean, _ = strings_with_pixel_noise(0.0, 0.0).sample(50)
+    exact = strings_with_pixel_noise(0.02, 0.0).bayes_predict_proba(X)
+    n_warned = 0
+    for pixel_noise in (1e-3, 1e-6, 1e-7, 1e-8, 1e-30):
+        sampler = strings_with_pixel_noise(pixel_noise, 0.0)
+        assert_array_equal(sampler.bayes_predict(clean), sampler.parse(clean)[0][:, 0, 0])
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            p = sampler.bayes_predict_proba(X)
+        n_warned += bool(warned)
+        assert warned or np.abs(p - exact).max() < 1e-3
+        assert all("Set a larger pixel_noise" in str(warning.message) for warning in warned)
+    assert n_warned == 3
+
+
+def test_a_clean_image_has_its_exact_density_at_any_pixel_noise():
+    # All other patches are so far away that only the drawn patches have a density.
+    for pixel_noise in (1e-4, 1e-8, 1e-30):
+        sampler = HierarchicalSampler(pixel_noise=pixel_noise, random_state=0).fit()
+        clean = HierarchicalSampler(random_state=0).fit()
+        X, _ = clean.sample(3)
+        log_density = clean.score_samples(X) - 27**2 / 2 * np.log(2 * np.pi * pixel_noise**2)
+        assert_allclose(sampler.score_samples(X), log_density, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("left", "right"), [(35, 12), (12, 35)])

@@ -32,6 +32,39 @@ def test_the_separator_of_one_pixel_is_known():
     assert_allclose(sampler.margin_, 1 / np.sqrt(2))
 
 
+@pytest.mark.parametrize("n_labels", [2, 3, 5])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2)])
+def test_the_separator_of_images_that_share_no_class_at_a_pixel_is_known(n_labels, shape):
+    # Images of a single pixel are an example. An image x of n pixels has <x, x> = n and is
+    # orthogonal to all others, so the constraints are independent. The smallest solution of
+    # <W_y - W_l, x> >= 1 is W_y = (1 - 1 / n_labels) x / n and W_l = -x / (n_labels n). For two
+    # labels, y = -1 and 1, it is w = y x / n.
+    labels = np.repeat(np.arange(n_labels), 2)[1:]  # one label has one image only
+    images = np.arange(len(labels))[:, None] + np.arange(np.prod(shape))
+    images = images.reshape(-1, *shape) % 16
+    separator = linear_separator(images, labels, 16)
+    one_hot = (images[:, None] == np.arange(16)[:, None, None]) / np.prod(shape)
+    targets = 2 * labels - 1 if n_labels == 2 else np.eye(n_labels)[:, labels] - 1 / n_labels
+    assert_allclose(separator, np.tensordot(targets, one_hot, axes=1), atol=1e-12)
+
+
+def test_the_closed_form_is_the_solution_of_the_solver(monkeypatch):
+    rng = np.random.default_rng(0)
+    for n_labels in (2, 4):
+        labels = np.r_[np.arange(n_labels), rng.integers(n_labels, size=9)]
+        images = rng.permutation(20)[: len(labels)].reshape(-1, 1, 1)
+        closed_form = linear_separator(images, labels, 20)
+        with monkeypatch.context() as patched:
+            patched.setattr("skhier.generative._root._are_orthogonal", lambda columns: False)
+            assert_allclose(linear_separator(images, labels, 20), closed_form, atol=1e-9)
+
+
+def test_the_separator_of_many_labels_of_one_pixel_is_immediate():
+    sampler = HierarchicalSampler(1, root="label", n_labels=300, random_state=0).fit()
+    separator = sampler.separator_[:, :, 0, 0]
+    assert_allclose(separator, np.eye(300) - 1 / 300, atol=1e-12)
+
+
 def test_labels_that_are_not_separable_are_reported():
     X = np.array([[[0, 0]], [[1, 1]], [[0, 1]], [[1, 0]]])
     sampler = HierarchicalSampler(random_state=0).fit(X, [0, 0, 1, 1])

@@ -70,6 +70,44 @@ def test_zipf_weights_fall_with_rank():
         assert_allclose(weights, np.tile(ranks / ranks.sum(), (4, 1)))
 
 
+def test_a_list_of_rule_weights_has_one_value_for_each_level_and_an_array_has_weights():
+    def fit(rule_weights, k=3):
+        return HierarchicalSampler(
+            2, patches_per_class=k, rule_weights=rule_weights, random_state=0
+        ).fit()
+
+    for weights in fit(np.array([3.0, 2, 1])).rule_weights_:
+        assert_allclose(weights, np.tile([1 / 2, 1 / 3, 1 / 6], (4, 1)))
+    exponents = fit([1.0, 2.0])
+    for values in (["zipf", 2.0], ("zipf", 2.0), [1 / np.arange(1, 4), np.arange(1, 4.0) ** -2]):
+        for weights, expected in zip(fit(values).rule_weights_, exponents.rule_weights_):
+            assert_allclose(weights, expected)
+    for weights in fit(np.array(["zipf", "zipf"])).rule_weights_:
+        assert_allclose(weights, exponents.rule_weights_[0])
+    # Equal numbers are no weights that anyone would write.
+    assert_allclose(fit([2.0, 2.0], k=2).rule_weights_[0], np.tile([0.8, 0.2], (4, 1)))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"n_levels": 4, "patches_per_class": [4, 4, 4, 1], "rule_weights": [0.4, 0.3, 0.2, 0.1]},
+        {"patches_per_class": 2, "rule_weights": (2, 1)},
+        {"patches_per_class": 3, "rule_weights": [3, 2, 1]},
+        {"n_semantic_classes": 2, "patches_per_class": 3, "rule_weights": [[3, 2, 1], [1, 2, 3]]},
+        {
+            "n_levels": 3,
+            "patches_per_class": 9,
+            "pixel_patches": np.arange(24.0).reshape(4, 3, 1, 2),
+            "rule_weights": [3, 2, 1],
+        },
+    ],
+)
+def test_a_list_that_can_be_taken_for_weights_is_refused(params):
+    with pytest.raises(ValueError, match=r"is ambiguous: a list gives .* a list of an array"):
+        HierarchicalSampler(**params, random_state=0).fit()
+
+
 def test_sets_of_patches_are_disjoint():
     # 4 * 30 of the 2^7 = 128 possible patches are drawn: more than half, so all are enumerated.
     sampler = HierarchicalSampler(
@@ -344,8 +382,11 @@ def test_ints_of_numpy_are_accepted():
 
 
 def test_noise_that_pixels_cannot_hold_is_refused():
-    with pytest.raises(ValueError, match="pixel_noise"):
-        HierarchicalSampler(pixel_noise=1e300).fit()
+    for pixel_noise in (1e300, 1e-31, 1e-170, -0.1):
+        with pytest.raises(ValueError, match=r"'pixel_noise' .* in the range \[1e-30, 1e\+30\]"):
+            HierarchicalSampler(pixel_noise=pixel_noise).fit()
+    for pixel_noise in (0, 0.0, 1e-30, np.float32(0.5), 1, np.int8(2)):
+        HierarchicalSampler(1, pixel_noise=pixel_noise, random_state=0).fit()
 
 
 # Valid values of every parameter that differ from the values of the fitted samplers below.

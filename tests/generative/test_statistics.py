@@ -106,6 +106,68 @@ def test_numbers_of_images_and_entropies_agree_with_samples():
     assert abs(-(p * np.log(p)).sum() + bias - exact.entropy[-1]) < 5 * spread
 
 
+def test_numbers_of_images_of_unequal_classes_are_sums_of_products():
+    # At level 1, classes 0, 1 and 2 have 1, 2 and 3 images. Class 0 of level 0 becomes (0, 1) or
+    # (2, 1), class 1 becomes (2, 2), (1, 0) or, with weight 0, (0, 0).
+    symbols = np.array([[[[0, 1]], [[2, 1]], [[1, 1]]], [[[2, 2]], [[1, 0]], [[0, 0]]]])
+    weights = [
+        np.array([[1, 1, 0], [1, 1, 0]]),
+        np.array([[1, 0, 0], [1, 1, 0], [1, 1, 1]]),
+    ]
+    sampler = HierarchicalSampler(
+        symbol_patches=[symbols], n_semantic_classes=3, patches_per_class=3, rule_weights=weights
+    ).fit([[[0, 1]], [[1, 1]]], [0, 1])
+    of_0, of_1 = 1 * 2 + 3 * 2, 3 * 3 + 2 * 1
+    assert sampler.statistics().n_images == [2, 2 * 2 + 2 * 2, of_0 * of_1 + of_1 * of_1]
+
+
+def test_the_number_of_images_of_ten_levels_is_exact():
+    sampler = HierarchicalSampler(
+        10, patch_size=2, patches_per_class=3, root_shape=(1, 2), n_root_images=1, random_state=0
+    ).fit()
+    n_pixels = 2 * sum(4**level for level in range(10))
+    assert sampler.statistics().n_images[-1] == 2 * 3**n_pixels
+
+
+def test_logarithms_of_expected_products_do_not_underflow():
+    # Half of the classes have the factor 1, so the expectation is positive; it is the mean of
+    # 1 / 2 to the power of the number of pixels of the other classes.
+    sampler = HierarchicalSampler(
+        3, patches_per_class=5, rule_weights="zipf", symbol_noise=[0.1, 0.0, 1.0], random_state=0
+    ).fit()
+    factors = np.random.default_rng(0).uniform(0.5, 1.5, size=(2, 4, 27, 27))
+    for level, size in enumerate([3, 9, 27]):
+        few = factors[..., :size, :size]
+        expected = sampler.expected_product(level, few)
+        assert_allclose(sampler.expected_product(level, few, log=True), np.log(expected))
+        # A factor of all pixels is a factor of the product: 1e-9 ** 81 underflows.
+        tiny = sampler.expected_product(level, few * 1e-9, log=True)
+        assert_allclose(tiny, np.log(expected) + size**2 * np.log(1e-9))
+    zero = np.zeros((4, 1, 1))
+    assert (sampler.expected_product(1, zero, log=True) == -np.inf).all()
+    with pytest.raises(ValueError, match="factors holds the negative number -1; with log=True"):
+        sampler.expected_product(1, zero - 1, log=True)
+    with pytest.raises(ValueError, match="log='e' is not valid"):
+        sampler.expected_product(1, zero, log="e")
+
+
+def test_the_factors_of_all_pixels_can_be_given_once():
+    sampler = HierarchicalSampler(
+        3,
+        patch_size=[2, (1, 2), (2, 1)],
+        patches_per_class=2,
+        root_shape=(1, 2),
+        symbol_noise=0.1,
+        random_state=0,
+    ).fit()
+    once = np.array([0.9, 1.1, 0.8, 1.0]).reshape(4, 1, 1)
+    for level, shape in enumerate(sampler.level_shapes_[:-1]):
+        at_each = np.broadcast_to(once, (4, *shape))
+        for log in (False, True):
+            expected = sampler.expected_product(level, at_each, log=log)
+            assert_allclose(sampler.expected_product(level, once, log=log), expected)
+
+
 def test_unknown_numbers_of_images_and_entropies_are_none():
     ambiguous = HierarchicalSampler(overlap=[0.0, 0.5], random_state=0).fit().statistics()
     assert [n is None for n in ambiguous.n_images] == [False, False, True]

@@ -79,6 +79,17 @@ def test_layers_show_the_strongest_channels(digits):
     assert list(display.axes_) == list(axes)
 
 
+def test_layers_refuse_an_image_that_predict_refuses():
+    X = np.random.default_rng(0).random((40, 6, 8, 3))
+    clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0).fit(X, np.arange(40) % 2)
+    for image in (X[0].transpose(2, 0, 1), X[0].swapaxes(0, 1), X[0].reshape(12, 12)):
+        with pytest.raises(ValueError, match=r"fitted on images of\s+shape \(6, 8, 3\)"):
+            LayersDisplay.from_estimator(clf, image)
+        with pytest.raises(ValueError, match="images of shape"):
+            clf.predict(image[None])
+    assert not plt.get_fignums()
+
+
 def test_layers_need_one_axes_for_each_stage(digits):
     X, _, y, _ = digits
     clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
@@ -119,6 +130,27 @@ def test_names_of_classes_are_written():
     display = GenerationDisplay(levels, class_names=digits.stroke_names).plot()
     for ax, level, names in zip(display.axes_, levels, digits.stroke_names):
         assert [text.get_text() for text in ax.texts] == [names[c] for c in level.ravel()]
+    # Pixels of one-hot channels are drawn by number; names are for the semantic level only.
+    display = GenerationDisplay([[[1, 0]], np.eye(4)[[[3, 2]]]], class_names=[["a", "b"]]).plot()
+    assert [[text.get_text() for text in ax.texts] for ax in display.axes_] == [
+        ["b", "a"],
+        ["3", "2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "classes", [["sand", "sea", "sky"], [-7, -1, 3], [-0.5, 0.25, 2.0], [True, False, True]]
+)
+def test_classes_of_any_kind_are_drawn_with_their_names(classes):
+    X = np.array(classes)[[[[0, 1], [2, 0]], [[1, 1], [2, 2]]]]
+    sampler = HierarchicalSampler(random_state=0).fit(X, ["a", "b"])
+    display = GenerationDisplay.from_estimator(sampler, random_state=3)
+    _, _, latents = sampler.sample(1, return_latents=True, random_state=3)
+    written = [text.get_text() for text in display.axes_[0].texts]
+    assert written == [str(c) for c in latents[0].ravel().tolist()]
+    drawn = np.asarray(display.axes_[0].get_images()[0].get_array())
+    assert_allclose(sampler.semantic_classes_[drawn] == latents[0][0], True)
+    assert len(display.axes_[1].texts) == 36
 
 
 def test_color_images_are_generated_in_color():
