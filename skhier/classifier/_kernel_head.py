@@ -193,8 +193,9 @@ class KernelRidgeHead(LeastSquaresHead):
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
         problem = Regression.from_labels(self, y, weight, float(self.alpha), wide)
         index = slice(None)
-        if self._n_centers(len(y)) < len(y):
-            index = np.sort(rng.choice(len(y), self.n_centers, replace=False))
+        n_centers = self._n_centers(len(y))
+        if n_centers < len(y):
+            index = np.sort(rng.choice(len(y), n_centers, replace=False))
         else:
             n_bytes = self._n_bytes(len(y), n_features, torch_dtype(rows.dtype).itemsize)
             advice = "Set n_centers, the largest number of samples in the kernel matrix."

@@ -292,7 +292,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         codes, y = validate_images(self, X, y, reset=True)
         refuse_extreme_values(codes, SQUARABLE)
         codes, y, weight = weighted_samples(sample_weight, codes, y)
-        n_classes, dtype = len(np.unique(y)), computing_dtype(codes)
+        n_classes, dtype = len(encode_labels(self, y)[0]), computing_dtype(codes)
         plan = self._plan(self.image_shape_, len(codes), n_classes, dtype, device)
         return self._fit_rows(code_rows(codes, dtype, device), y, weight, plan)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
-from .._base._params import check_count, check_flag
+from .._base._params import check_count, check_flag, is_sequence
 from .._base._validation import to_array, to_floats
 from ._checks import check_probability
 from ._coins import log_evidence, log_tail
@@ -351,7 +352,8 @@ def _label_indices(y, classes, n_images):
 
 def _codes_and_neighbours(codes, context):
     """Return the codes at every second position, and the codes of their neighbours."""
-    steps = tuple(context) if np.shape(context) == (2,) else ()
+    is_pair = is_sequence(context) and all(isinstance(step, Integral) for step in context)
+    steps = tuple(context) if is_pair and len(context) == 2 else ()
     height, width = codes.shape[1:]
     if not steps or not any(steps) or abs(steps[0]) >= height or abs(steps[1]) >= width:
         raise ValueError(

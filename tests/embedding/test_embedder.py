@@ -272,3 +272,9 @@ def test_an_infinite_validation_loss_is_an_error():
     embedder = TwoLayerConvEmbedder(2, learning_rate=1e30, random_state=0, **params)
     with pytest.raises(ValueError, match="learning_rate"):
         embedder.fit(X.astype(np.float32), y)
+
+
+def test_labels_of_mixed_types_are_refused():
+    X = np.random.default_rng(0).normal(size=(2, 1, 1, 2))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        TwoLayerConvEmbedder().fit(X, [None, 1])

@@ -383,3 +383,10 @@ def test_the_certificate_of_overlapping_patches_says_so(digits):
         certify_classifier(clf, X, y[:-1])
     with pytest.raises(ValueError, match=r"X holds images of shape \(8, 7\)"):
         certify_classifier(clf, X[:, :, :7], y)
+
+
+@pytest.mark.parametrize("context", [(0.5, 1), [0.5, float("nan")], 1, "ab", (0, 0), (1, 2, 3)])
+def test_contexts_that_are_not_two_integers_are_refused(context):
+    codes = np.random.default_rng(0).integers(3, size=(5, 2, 3))
+    with pytest.raises(ValueError, match=r"context=.* is not valid: it takes two ints"):
+        code_counts(codes, context=context)
