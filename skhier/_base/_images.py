@@ -72,7 +72,7 @@ def _doubt_shape(X, verbose):
     if len(sizes) == 3 and sizes[0] in (1, 3, 4):
         height, width, n_channels = sizes
         shorter, longer = sorted(sizes[1:])
-        if height < shorter <= longer <= 2 * shorter and not (height == 1 and _are_strings(X)):
+        if 6 <= shorter <= longer <= 2 * shorter and not (height == 1 and _are_strings(X)):
             warnings.warn(
                 f"X of shape {X_shape} is read as images of {height}x{width} pixels and "
                 f"{n_channels} channels. If it has channels first, permute its axes to "
@@ -218,7 +218,8 @@ def check_unit(X, orthogonalizer):
     UserWarning
         If the range of many images is so different that they must have another unit.
     """
-    found = X.accumulate(_Range())
+    border = orthogonalizer.border_
+    found = X.accumulate(_Range(border if np.ptp(border) else border[0]))
     largest = max(found.high, -found.low)
     contrast = largest * float(np.abs(orthogonalizer.kernels_).max())
     if contrast > _MAX_CONTRASTS:
@@ -228,9 +229,7 @@ def check_unit(X, orthogonalizer):
         )
     if len(X) < _MIN_IMAGES or found.low == found.high:
         return
-    border = orthogonalizer.border_
-    size = max(found.high, float(border.max())) - min(found.low, float(border.min()))
-    expected = orthogonalizer.pixel_range_
+    size, expected = max(found.high, 0.0) - min(found.low, 0.0), orthogonalizer.pixel_range_
     if expected and not 1 / _MAX_RATIO <= size / expected <= _MAX_RATIO:
         warnings.warn(
             f"The pixels of X range over {size:.3g}, those of the images of fit over "
@@ -240,17 +239,22 @@ def check_unit(X, orthogonalizer):
 
 
 class _Range(Accumulator):
-    """Accumulator of the smallest and the largest value."""
+    """Accumulator of the smallest and the largest difference to an offset."""
 
-    def __init__(self, low=np.inf, high=-np.inf):
-        self.low, self.high = low, high
+    def __init__(self, offset=0.0, low=np.inf, high=-np.inf):
+        self._offset, self.low, self.high = offset, low, high
 
     def add(self, batch):
-        self.low = min(self.low, float(batch.min()))
-        self.high = max(self.high, float(batch.max()))
+        shift = 0.0
+        if np.ndim(self._offset):  # one offset for each channel
+            batch = batch - self._offset
+        else:  # without a copy of the batch
+            shift = float(self._offset)
+        self.low = min(self.low, float(batch.min()) - shift)
+        self.high = max(self.high, float(batch.max()) - shift)
 
     def __add__(self, other):
-        return _Range(min(self.low, other.low), max(self.high, other.high))
+        return _Range(self._offset, min(self.low, other.low), max(self.high, other.high))
 
 
 def is_plain_vectors(estimator, X):

@@ -95,7 +95,7 @@ def test_nested_parameters_reach_each_part_of_a_sequence():
     [
         {"bias": 1.0},
         {"orthogonalizer__colour": 1},
-        {"orthogonalizer1__bias": 1.0},
+        {"orthogonalizer3__bias": 1.0},
         {"head": GaussianNB(), "head__alpha": 1.0},
     ],
 )
