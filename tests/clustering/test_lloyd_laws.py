@@ -81,3 +81,15 @@ def test_init_size_changes_greedy_kmeans_plusplus_only(params):
     X = np.random.default_rng(0).standard_normal((3000, 3))
     few = SphericalKMeans(init_size=1, **params).fit(X)
     assert_array_equal(few.cluster_centers_, SphericalKMeans(**params).fit(X).cluster_centers_)
+
+
+def test_an_iteration_that_moves_a_center_to_a_sample_is_not_the_last_by_tolerance():
+    # The third center is opposite to all samples. It moves to the farthest sample, and its cluster
+    # settles in the iteration after that.
+    angles = np.r_[np.linspace(0, 0.1, 20), np.linspace(1, 1.4, 20)]
+    X = np.c_[np.cos(angles), np.sin(angles)]
+    init = np.array([[1.0, 0.05], [0.4, 1.0], [-1.0, -1.0]])
+    km = SphericalKMeans(3, init=init, tol=1.0).fit(X)
+    assert km.n_iter_ == 2
+    assert len(np.unique(km.labels_)) == 3
+    assert km.inertia_ < km.inertia_curve_[1]
