@@ -112,9 +112,10 @@ class CompositeEstimator(BaseEstimator):
                 self._put(slot, params.pop(slot.name))
         slots = self._slots(with_missing=True)
         # All names are checked before one is set: parts of the user are changed in place.
+        nested_params = {slot.name: slot.part.get_params() for slot in slots} if params else {}
         for name in params:
             prefix, _, nested = name.partition("__")
-            valid = {s.name: s.part.get_params() for s in slots}.get(prefix, {})
+            valid = nested_params.get(prefix, {})
             if nested not in valid:
                 raise ValueError(
                     f"Invalid parameter {name!r} for estimator {self}. Valid parameters are: "
