@@ -15,12 +15,22 @@ class Linear:
             return np.log(x)
 
     @staticmethod
+    def from_log(x):
+        return np.exp(x)
+
+    @staticmethod
     def from_probability(x):
         return x
 
     @staticmethod
     def to_probability(x):
         return x
+
+    @staticmethod
+    def sum_groups(terms, groups, n_groups):
+        """Sum the rows of `terms` with the same entry in `groups`: (n_groups, n)."""
+        is_member = groups == np.arange(n_groups)[:, None]
+        return is_member.astype(terms.dtype) @ terms
 
     @staticmethod
     def scale(message):
@@ -56,6 +66,10 @@ class Logarithmic:
         return x
 
     @staticmethod
+    def from_log(x):
+        return x
+
+    @staticmethod
     def from_probability(x):
         with np.errstate(divide="ignore"):
             return np.log(x)
@@ -63,6 +77,13 @@ class Logarithmic:
     @staticmethod
     def to_probability(x):
         return np.exp(x)
+
+    @staticmethod
+    def sum_groups(terms, groups, n_groups):
+        """Sum the rows of `terms` with the same entry in `groups`: (n_groups, n)."""
+        return np.stack(
+            [np.logaddexp.reduce(terms[groups == group], axis=0) for group in range(n_groups)]
+        )
 
     @staticmethod
     def scale(message):
@@ -89,3 +110,12 @@ class Logarithmic:
         mean = logsumexp(x, axis=-3, keepdims=True) - np.log(x.shape[-3])
         with np.errstate(divide="ignore"):
             return np.logaddexp(np.log1p(-share) + x, np.log(share) + mean)
+
+
+def choose(weights, uniforms):
+    """Choose a column of each row of `weights` (m, n), given numbers in [0, 1): (m,).
+
+    The probability of a column is proportional to its weight. A weight of 0 is never chosen.
+    """
+    cumulated = np.cumsum(weights, axis=1)
+    return (cumulated[:, :-1] <= uniforms[:, None] * cumulated[:, -1:]).sum(axis=1)

@@ -12,7 +12,8 @@ from .._base._images import shape_of
 from .._base._params import check_count
 from .._base._typing import RandomState
 from .._base._validation import check_array
-from ._belief import ImpossibleImage, PixelEvidence, infer
+from ._belief import ImpossibleImage, infer
+from ._evidence import pixel_evidence
 from ._generation import for_batches
 from ._recognition import PatchIndex, parse_level
 
@@ -370,15 +371,16 @@ class InferenceMixin:
         """Return `compute(beliefs)` of all images, in batches: an array (n, *shape)."""
         X = self._validate_images(X)
         model = self._model
-        evidence = PixelEvidence(model.rules[-1], model.pixel_noise)
+        evidence = pixel_evidence(model.rules[-1], model.pixel_noise, X)
         result = np.empty((len(X), *shape))
 
         def infer_batch(batch):
             try:
-                values = infer(model, X[batch], evidence, compute, allow_impossible)
+                rows = np.arange(batch.start, batch.stop)
+                values = infer(model, evidence, rows, compute, allow_impossible)
             except ImpossibleImage as error:
                 raise ValueError(
-                    f"X[{batch.start + error.index}] cannot come from this sampler: it has "
+                    f"X[{error.index}] cannot come from this sampler: it has "
                     "probability 0. A sampler with pixel_noise > 0 allows for any image."
                 ) from None
             result[batch] = np.moveaxis(values, -1, 0)

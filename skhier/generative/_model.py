@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from ._channels import noise_channel
 from ._root import RootDistribution, linear_separator
 from ._rules import Rules
 from ._streams import branch_keys, draw_normals, multiply_bits, random_bits
@@ -46,6 +47,14 @@ class HierarchicalModel:
         for rules in self.rules:
             shapes.append(tuple(n * p for n, p in zip(shapes[-1], rules.patch_size)))
         return shapes
+
+    @cached_property
+    def channels(self):
+        """Channel of the symbol noise at each level."""
+        return [
+            noise_channel(share, rules.n_classes)
+            for share, rules in zip(self.symbol_noise, self.rules)
+        ]
 
     @property
     def image_shape(self):

@@ -1,11 +1,26 @@
-"""Rules of one level: the patches of each semantic class and their probabilities."""
+r"""Rules of one level: the patches of each semantic class and their probabilities.
+
+Belief propagation knows rules by four methods only: `ascend`, `descend`, `descend_left` and
+`draw_children`. Another kind of rules needs these, `n_classes`, `patch_size` and `n_choices`.
+Their arrays hold the messages of n pixels, of any number of images, as the last axis:
+
+- `children`, (n_places, n_next, n): messages :math:`\beta_u(b)` of the n_places = p q pixels of a
+  patch, in raster order, where b is the drawn class;
+- `parents`, (n_classes, n): probabilities of the seen classes a of the pixels.
+
+An algebra, of `_algebra.py`, says whether messages are probabilities or logarithms.
+"""
 
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from .._base._validation import to_floats
+from ._algebra import choose
 from ._streams import multiply_bits
+
+_TERMS_IN_CACHE = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +41,8 @@ class Rules:
     patches: np.ndarray
     weights: np.ndarray
     _alias: tuple | None = field(init=False, repr=False)
+
+    n_choices = 1  # number of random numbers with which `draw_children` draws a patch
 
     def __post_init__(self):
         uniform = np.ptp(self.weights) == 0
@@ -75,6 +92,115 @@ class Rules:
         gathered = None if out is None else out.reshape(*order.shape, *rows.shape[1:])
         gathered = rows.take(order, axis=0, out=gathered, mode="clip")
         return gathered.reshape(n, height * p, width * q, *channels)
+
+    def ascend(self, children, algebra):
+        r"""Compute messages of the pixels from messages of their patches.
+
+        .. math:: \beta'(a) = \sum_j w_{aj} \prod_u \beta_u(S_{a,j,u})
+
+        Returns
+        -------
+        message : ndarray of shape (n_classes, n)
+        """
+        sums = [algebra.add.reduce(terms, axis=1) for _, terms in self._terms(children, algebra)]
+        message = np.concatenate(sums)
+        return algebra.multiply(message, algebra.from_probability(1 / self.n_per_class), message)
+
+    def descend(self, children, parents, algebra):
+        r"""Compute posteriors of the children's drawn classes, given all evidence.
+
+        .. math:: P(b) = \sum_{a, j: S_{a,j,u} = b}
+            P(a) w_{aj} \prod_v \beta_v(S_{a,j,v}) / \beta'(a)
+
+        Returns
+        -------
+        posteriors : ndarray of shape (n_places, n_next, n)
+        """
+        n_places, n_next, n = children.shape
+        posteriors = np.zeros((n_places * n_next, n))
+        for batch, terms in self._terms(children, algebra):
+            p_rules = algebra.shares(terms)
+            p_rules *= parents[batch, None]
+            symbols = self._flat[batch].reshape(-1, n_places)
+            is_symbol = symbols.T[:, None] == np.arange(n_next)[:, None]  # place, symbol, rule
+            posteriors += is_symbol.reshape(len(posteriors), -1).astype(float) @ p_rules.reshape(
+                len(symbols), -1
+            )
+        return posteriors.reshape(children.shape)
+
+    def descend_left(self, children, parents, algebra):
+        r"""Compute distributions of the children's drawn classes, given what is left of them.
+
+        .. math:: \pi_u(b) = \sum_{a, j: S_{a,j,u} = b}
+            \pi(a) w_{aj} \prod_{v < u} \beta_v(S_{a,j,v})
+
+        Here `parents` is :math:`\pi(a)` in the representation of `algebra`, up to a factor for
+        each pixel.
+
+        Returns
+        -------
+        distributions : ndarray of shape (n_places, n_next, n)
+            In the representation of `algebra`, up to a factor for each pixel.
+        """
+        n_places, n_next, n = children.shape
+        distributions = np.full(children.shape, algebra.from_probability(0.0))
+        weights = algebra.from_probability(self.weights)
+        for batch in self._batches(n):
+            terms = algebra.multiply(parents[batch, None], weights[batch, :, None])
+            for u, (child, distribution) in enumerate(zip(children, distributions)):
+                symbols = self._flat[batch, :, u]
+                sums = algebra.sum_groups(terms.reshape(-1, n), symbols.ravel(), n_next)
+                algebra.add(distribution, sums, out=distribution)
+                if u + 1 < n_places:
+                    algebra.multiply(terms, child.take(symbols, axis=0), out=terms)
+        return distributions
+
+    def draw_children(self, children, columns, classes, uniforms, algebra):
+        r"""Draw the patch of each of m pixels from its posterior.
+
+        The probability of patch j of class a is proportional to :math:`w_{aj} \prod_u
+        \beta_u(S_{a,j,u})`.
+
+        Parameters
+        ----------
+        children : ndarray of shape (n_places, n_next, n)
+        columns, classes : ndarrays of shape (m,)
+            Index of each pixel along the last axis of `children`, and its seen class.
+        uniforms : ndarray of shape (m, n_choices)
+            Numbers in [0, 1).
+
+        Returns
+        -------
+        patches : ndarray of shape (m, n_places)
+            Drawn classes of the children.
+        """
+        patches = self._flat[classes]  # (m, k, n_places)
+        terms = algebra.from_probability(self.weights[classes])
+        for u, child in enumerate(children):
+            terms = algebra.multiply(terms, child[patches[:, :, u], columns[:, None]])
+        chosen = choose(algebra.shares(terms), uniforms[:, 0])
+        return patches[np.arange(len(chosen)), chosen]
+
+    @property
+    def _flat(self):
+        """Patches with one axis for their pixels: (n_classes, k, n_places)."""
+        return self.patches.reshape(*self.weights.shape, -1)
+
+    def _batches(self, n):
+        """Yield slices of classes whose terms, n for each rule, fit into cache."""
+        return gen_batches(self.n_classes, max(1, _TERMS_IN_CACHE // (self.n_per_class * n)))
+
+    def _terms(self, children, algebra):
+        """Yield batches of classes a, with k w_aj prod_u beta_u(S_aju) of all j: (a, k, n)."""
+        patches = self._flat
+        weights = algebra.from_probability(self.weights * self.n_per_class)
+        for classes in self._batches(children.shape[2]):
+            terms = children[0].take(patches[classes, :, 0], axis=0)
+            for place, child in enumerate(children[1:], start=1):
+                algebra.multiply(terms, child.take(patches[classes, :, place], axis=0), out=terms)
+            if not self.is_uniform:
+                algebra.multiply(terms, weights[classes, :, None], out=terms)
+            yield classes, terms
 
     def class_frequencies(self, n_next):
         """Compute P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""
