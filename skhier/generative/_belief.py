@@ -12,18 +12,20 @@ channels the sums over noise (`_channels.py`). The samples are the last axis of 
 every operation runs over contiguous memory.
 """
 
-from math import log
+from math import log, prod
 from warnings import warn
 
 import numpy as np
 
 from ._algebra import Linear, Logarithmic
+from ._generation import for_batches
 
 # The maximum of a linear message is 1, so a value that underflows is below 1e-307 of the maximum.
 # It can matter only if the maximum of a later message, or of the root, is tiny too. Images with
 # values below these limits are computed again with logarithms.
 _TRUSTED = log(1e-20)
 _TRUSTED_AT_ROOT = log(1e-60)
+_BATCH_VALUES = 2**16  # so that the largest array of a batch stays in cache
 _MAX_ROUNDING = 1e-3  # rounding error of posteriors above which users are warned
 
 
@@ -46,11 +48,10 @@ class Beliefs:
 
     def __init__(self, model, evidence, rows, algebra):
         self._model, self._algebra = model, algebra
-        last = model.n_levels - 1
-        message, noisy, self.log_scale = evidence.messages(rows, algebra, model.channels[last])
+        last = evidence.level
+        message, noisy, self.log_scale, lowest = evidence.messages(rows, algebra)
         n = len(self.log_scale)
         self._after_noise, self._before_noise = {last: message}, {last: noisy}  # beta', beta
-        lowest = np.zeros(n)
         for i in reversed(range(last)):
             message = model.rules[i].ascend(self._children(i), algebra)
             message = message.reshape(len(message), *model.level_shapes[i], n)
@@ -70,7 +71,7 @@ class Beliefs:
 
     def _children(self, i):
         """Return the messages beta of the patches at the pixels of level i, as rules take them."""
-        return _group(self._before_noise[i + 1], self._model.rules[i].patch_size)
+        return group(self._before_noise[i + 1], self._model.rules[i].patch_size)
 
     def log_likelihood(self):
         """Compute the logarithm of the probability, or density, of each image: (n,)."""
@@ -88,8 +89,11 @@ class Beliefs:
         largest[np.isneginf(largest)] = 0
         return np.exp(self.log_roots - largest), largest
 
-    def class_posteriors(self, level):
-        """Compute P(class of each pixel at `level` | image): (n_classes, h, w, n)."""
+    def class_posteriors(self, level, is_drawn=False):
+        """Compute P(class of each pixel at `level` | image): (n_classes, h, w, n).
+
+        A class is the class after symbol noise, or before it if `is_drawn`.
+        """
         model, root_posterior = self._model, self.root_posterior()
         shape = (model.channels[0].n_drawn, *model.level_shapes[0], root_posterior.shape[1])
         drawn = np.zeros(shape)
@@ -101,7 +105,7 @@ class Beliefs:
             seen = seen.reshape(len(seen), -1)
             drawn = model.rules[i].descend(self._children(i), seen, self._algebra)
             drawn = _ungroup(drawn, model.level_shapes[i], model.rules[i].patch_size)
-        return self._posterior_after_noise(level, drawn)
+        return drawn if is_drawn else self._posterior_after_noise(level, drawn)
 
     def _posterior_after_noise(self, i, drawn):
         """Compute posteriors of the classes after symbol noise from posteriors before it."""
@@ -109,7 +113,7 @@ class Beliefs:
         return self._model.channels[i].posterior(drawn, after, before, self._algebra)
 
 
-def _group(message, patch_size):
+def group(message, patch_size):
     """Reshape (classes, h p, w q, n) to (p q, classes, h w n): a row per place in a patch."""
     n_classes, height, width, n = message.shape
     p, q = patch_size
@@ -118,7 +122,7 @@ def _group(message, patch_size):
 
 
 def _ungroup(grouped, level_shape, patch_size):
-    """Undo `_group`."""
+    """Undo `group`."""
     (height, width), (p, q) = level_shape, patch_size
     n_classes = grouped.shape[1]
     message = grouped.reshape(p, q, n_classes, height, width, -1)
@@ -131,7 +135,7 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
 
     Raises
     ------
-    ImpossibleImage
+    ValueError
         If an image has probability 0, unless `allow_impossible`.
 
     Warns
@@ -147,12 +151,17 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
         beliefs = Beliefs(model, evidence, rows[inexact], Logarithmic)
         impossible = np.isneginf(beliefs.log_likelihood())
         if impossible.any() and not allow_impossible:
-            raise ImpossibleImage(rows[inexact[impossible.argmax()]])
-        if not allow_impossible and (beliefs.rounding > _MAX_ROUNDING).any():
+            name, index = evidence.name, rows[inexact[impossible.argmax()]]
+            advice = " A sampler with pixel_noise > 0 allows for any image." * (name == "X")
+            raise ValueError(
+                f"{name}[{index}] cannot come from this sampler: it has probability 0.{advice}"
+            )
+        is_doubtful = evidence.doubt and not allow_impossible
+        if is_doubtful and (beliefs.rounding > _MAX_ROUNDING).any():
+            cause, advice = evidence.doubt
             warn(
-                "X has images too far from all images of the model, in standard deviations of "
-                f"pixel_noise={model.pixel_noise:g}: rounding can change their probabilities by "
-                f"more than {_MAX_ROUNDING}. Set a larger pixel_noise.",
+                f"{cause}: rounding can change their probabilities by more than {_MAX_ROUNDING}. "
+                f"{advice}",
                 UserWarning,
                 stacklevel=2,
             )
@@ -160,9 +169,24 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
     return result
 
 
-class ImpossibleImage(ValueError):
-    """Error for an image of probability 0, with its `index`."""
+def infer_batches(
+    model, evidence, n, level, shape, compute, n_jobs, *, allow_impossible=False, dtype=np.float64
+):
+    """Return `compute(beliefs)` of n samples, computed in batches: an array (n, *shape).
 
-    def __init__(self, index):
-        super().__init__(index)
-        self.index = index
+    `compute` reads no beliefs of levels below `level`. Errors and warnings are those of `infer`.
+    """
+    evidence = evidence.lift(model, level, n)
+    result = np.empty((n, *shape), dtype)
+
+    def infer_batch(batch):
+        rows = np.arange(batch.start, batch.stop)
+        values = infer(model, evidence, rows, compute, allow_impossible)
+        result[batch] = np.moveaxis(values, -1, 0)
+
+    n_values = [
+        prod(shape) * rules.n_classes
+        for shape, rules in zip(model.level_shapes[: evidence.level + 1], model.rules)
+    ]
+    for_batches(infer_batch, n, max(1, _BATCH_VALUES // max(n_values)), n_jobs)
+    return result

@@ -1,8 +1,8 @@
-"""Inference with a fitted sampler: parses of clean images, posteriors of any images."""
+"""Inference with a fitted sampler: posteriors, likelihoods and the Bayes-optimal classifier."""
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,13 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._base._images import shape_of
 from .._base._params import check_count
 from .._base._typing import RandomState
-from .._base._validation import check_array
-from ._belief import ImpossibleImage, infer
-from ._evidence import pixel_evidence
-from ._generation import for_batches
-from ._recognition import PatchIndex, parse_level
-
-_BATCH_VALUES = 2**16  # so that the largest array of a batch stays in cache
+from ._belief import infer_batches
+from ._evidence import LogEvidence, pixel_evidence, symbol_evidence
+from ._symbols import check_log_evidence, check_mask, check_one, check_symbols
 
 
 class BayesRisk(NamedTuple):
@@ -44,146 +40,71 @@ class BayesRisk(NamedTuple):
 
 
 class InferenceMixin:
-    """Methods of a fitted sampler that compute its latents and labels from images."""
+    """Methods of a fitted sampler that compute probabilities of its latents and labels."""
 
     classes_: np.ndarray
     semantic_classes_: np.ndarray
     iter_batches: Callable
     _encode_semantic: Callable
-    _holds_strings: bool
+    _image_shapes: Callable
+    _validate_images: Callable
     _model: Any
 
-    def parse(self, X: ArrayLike) -> list[np.ndarray]:
-        r"""Recover the semantic images of all levels of clean images, exactly.
+    def posterior(
+        self,
+        X: ArrayLike | None = None,
+        level: int = 0,
+        *,
+        symbols: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        log_evidence: ArrayLike | None = None,
+        of: Literal["seen", "drawn"] = "seen",
+    ) -> np.ndarray:
+        r"""Compute the probability of each class at each pixel of a level, given evidence.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
-            Images that this sampler rendered without pixel noise.
+        The evidence is images, symbols or likelihoods of symbols: one of `X`, `symbols` and
+        `log_evidence`. Symbols are the classes of the last level, h x w pixels: the strings of the
+        Random Hierarchy Model.
 
-        Returns
-        -------
-        latents : list of n_levels ndarrays of shape (n, height, width)
-            The semantic images :math:`X^{(0)}, \dots, X^{(d-1)}`, as `sample` returns them.
-
-        Raises
-        ------
-        ValueError
-            If an image has a patch that is not in the sampler's sets, or that belongs to
-            several classes. For these images see :meth:`posterior`.
-
-        Examples
-        --------
-        >>> from skhier import HierarchicalSampler
-        >>> sampler = HierarchicalSampler(random_state=0).fit()
-        >>> X, y, latents = sampler.sample(5, return_latents=True)
-        >>> all((found == true).all() for found, true in zip(sampler.parse(X), latents))
-        True
-        """
-        latents = self._parse(X)[0]
-        return [self.semantic_classes_[latents[0]], *latents[1:]]
-
-    def parse_patches(self, X: ArrayLike) -> list[np.ndarray]:
-        r"""Recover the patch drawn for every pixel of clean images, at all levels.
-
-        The result is the orthonormal patch mapping that algorithm 1 learns (lemma 8), as label
-        maps. Patch j of class c has the number c k + j.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
-            Images that this sampler rendered without pixel noise.
-
-        Returns
-        -------
-        patches : list of n_levels ndarrays of shape (n, height, width)
-            Numbers of the patches drawn for the pixels of :math:`X^{(0)}, \dots,
-            X^{(d-1)}`.
-
-        Raises
-        ------
-        ValueError
-            As in :meth:`parse`.
-
-        Examples
-        --------
-        >>> from skhier import HierarchicalSampler
-        >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
-        >>> X, y, latents = sampler.sample(5, return_latents=True)
-        >>> patches = sampler.parse_patches(X)
-        >>> bool((patches[1] // 30 == latents[1]).all())  # 30 patches of each class in turn
-        True
-        """
-        return self._parse(X)[1]
-
-    def _parse(self, X):
-        """Return the classes and the numbers of the patches of all levels."""
-        check_is_fitted(self)
-        X = self._validate_images(X)
-        model = self._model
-        indices = [PatchIndex(rules.patches) for rules in model.rules]
-        classes, patches = (
-            [np.empty((len(X), *shape), np.int64) for shape in model.level_shapes[:-1]]
-            for _ in range(2)
-        )
-
-        def parse_batch(batch):
-            level = X[batch]
-            for i in range(model.n_levels - 1, -1, -1):
-                level, patches[i][batch] = parse_level(level, indices[i], i, batch.start)
-                classes[i][batch] = level
-
-        for_batches(parse_batch, len(X), max(1, _BATCH_VALUES // X[0].size), self.n_jobs)
-        return classes, patches
-
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Recover the semantic images of clean images, level 0 of :meth:`parse`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
-            Images that this sampler rendered without noise.
-
-        Returns
-        -------
-        semantic : ndarray of shape (n, height, width)
-            Semantic images, of shape (n, width) if X of `fit` was flat: strings.
-
-        Raises
-        ------
-        ValueError
-            If an image has a patch that is not in the sampler's sets, or that belongs to
-            several classes.
-        """
-        semantic = self.parse(X)[0]
-        return semantic.reshape(len(semantic), -1) if self._holds_strings else semantic
-
-    def posterior(self, X: ArrayLike, level: int = 0) -> np.ndarray:
-        r"""Compute the probability of each class at each pixel of a level, given the image.
-
-        The result is exact, by belief propagation, with all kinds of noise. A class is the class
-        after symbol noise, from which the patch of the pixel is drawn. Densities are rounded: if
-        an image is r standard deviations of pixel noise from the nearest clean image, the
+        The result is exact, by belief propagation, with all kinds of noise. Densities are rounded:
+        if an image is r standard deviations of pixel noise from the nearest clean image, the
         relative error of a probability is up to about :math:`10^{-16} r^2`.
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
             Images.
 
         level : int, default=0
             Level i of the semantic image :math:`X^{(i)}`, from 0 to n_levels - 1.
 
+        symbols : array-like of ints of shape (n, h, w) or (n, h * w), or None
+            Symbols after symbol noise, as in `latents[-1]` of :meth:`sample`. A symbol of -1 is
+            unknown.
+
+        mask : array-like of bool of the shape of `symbols` or of one sample, or None
+            Where a symbol is unknown. The value of an unknown symbol is not read.
+
+        log_evidence : array-like of shape (n, h, w, n_symbols) or (n, h * w, n_symbols), or None
+            Logarithm of the likelihood of each symbol after symbol noise, at each pixel. A
+            constant added at a pixel changes no posterior; -inf excludes a symbol.
+
+        of : {'seen', 'drawn'}, default='seen'
+            Class after symbol noise, from which the patch of the pixel is drawn, or before it. At
+            the last level, 'drawn' is the string before corruption.
+
         Returns
         -------
         probabilities : ndarray of shape (n, height, width, n_semantic_classes)
-            Probabilities; at level 0 classes are ordered as `semantic_classes_`.
+            Probabilities; at level 0 classes are ordered as `semantic_classes_`. Strings as
+            evidence, (n, w) or (n, w, n_symbols) where h is 1, have results without the axis of
+            height.
 
         Raises
         ------
         ValueError
-            If an image has probability 0: without pixel noise, it has a patch that is not in
-            the sampler's sets, or patches that never occur together.
+            If the evidence has probability 0: an image without pixel noise has a patch that is not
+            in the sampler's sets, or patches or symbols never occur together.
 
         Warns
         -----
@@ -200,28 +121,58 @@ class InferenceMixin:
         (200, 9, 9, 4)
         >>> bool((probabilities.argmax(axis=-1) == latents[1]).mean() > 0.7)
         True
+
+        A string of the Random Hierarchy Model whose symbols are corrupted. The corrupted symbol is
+        known, and the symbol before corruption is not:
+
+        >>> from skhier.datasets import make_random_hierarchy
+        >>> rhm = make_random_hierarchy(1, corruption=0.2, return_X_y=False, random_state=0)
+        >>> seen = rhm.sampler.posterior(symbols=rhm.symbols, level=4)
+        >>> drawn = rhm.sampler.posterior(symbols=rhm.symbols, level=4, of="drawn")
+        >>> bool(seen.max(axis=-1).min() > 0.999), bool(drawn.max(axis=-1).min() < 0.999)
+        (True, True)
         """
         check_is_fitted(self)
-        level = check_count(level, "level", 0, self._model.n_levels - 1)
-        shape = (*self._model.level_shapes[level], self._model.rules[level].n_classes)
-        return self._infer(
-            X, shape, lambda beliefs: beliefs.class_posteriors(level).transpose(1, 2, 0, 3)
-        )
+        model = self._model
+        level = check_count(level, "level", 0, model.n_levels - 1)
+        if of not in ("seen", "drawn"):
+            raise ValueError(f"of={of!r} is not valid: it takes 'seen' or 'drawn'.")
+        evidence, n, is_string = self._read(X, symbols, mask, log_evidence)
+        is_drawn = of == "drawn"
+        n_classes = model.channels[level].n_drawn if is_drawn else model.rules[level].n_classes
+        shape = *model.level_shapes[level], n_classes
 
-    def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Compute the log-likelihood of each image.
+        def posteriors(beliefs):
+            return beliefs.class_posteriors(level, is_drawn).transpose(1, 2, 0, 3)
+
+        result = self._infer(evidence, n, level, shape, posteriors)
+        return result[:, 0] if is_string else result
+
+    def score_samples(
+        self,
+        X: ArrayLike | None = None,
+        *,
+        symbols: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        log_evidence: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Compute the log-likelihood of each image, or of other evidence.
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
             Images, or semantic images in the form of `fit`, for their likelihood under
             :math:`G_0`. If images and semantic images have the same shape, X holds images.
+
+        symbols, mask, log_evidence : array-like or None
+            Evidence other than images, as in :meth:`posterior`.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n,)
             Logarithm of the probability density of images with pixel noise, of the
-            probability of images without and of semantic images; -inf for probability 0.
+            probability of images without, of semantic images and of the known symbols, or of the
+            expected likelihood of `log_evidence`; -inf for probability 0.
 
         Examples
         --------
@@ -232,25 +183,50 @@ class InferenceMixin:
         (3,)
         >>> bool((sampler.score_samples(X) > sampler.score_samples(-X)).all())
         True
+
+        The probability of a string of the Random Hierarchy Model, one of four strings for each of
+        eight labels, and of its first symbol:
+
+        >>> from skhier.datasets import make_random_hierarchy
+        >>> rhm = make_random_hierarchy(1, depth=1, return_X_y=False, random_state=0)
+        >>> np.exp(rhm.sampler.score_samples(symbols=rhm.symbols)).round(6)
+        array([0.03125])
+        >>> np.exp(rhm.sampler.score_samples(symbols=rhm.symbols, mask=[False, True])).round(6)
+        array([0.15625])
         """
         check_is_fitted(self)
-        model, shape = self._model, shape_of(X)[1:]
-        root_shape = model.level_shapes[0]
-        is_semantic = shape in [root_shape, (prod(root_shape),)]
-        if is_semantic and shape not in self._image_shapes():
-            semantic = self._encode_semantic(X)
-            return model.root.log_probabilities(
-                semantic, model.symbol_noise[0], model.rules[0].n_classes
-            )
-        return self._infer(X, (), lambda beliefs: beliefs.log_likelihood(), allow_impossible=True)
+        model = self._model
+        if X is not None:
+            shape, root_shape = shape_of(X)[1:], model.level_shapes[0]
+            is_semantic = shape in [root_shape, (prod(root_shape),)]
+            if is_semantic and shape not in self._image_shapes():
+                check_one(X, symbols, mask, log_evidence)
+                semantic = self._encode_semantic(X)
+                return model.root.log_probabilities(
+                    semantic, model.symbol_noise[0], model.rules[0].n_classes
+                )
+        evidence, n, _ = self._read(X, symbols, mask, log_evidence)
+        return self._infer(
+            evidence, n, 0, (), lambda beliefs: beliefs.log_likelihood(), allow_impossible=True
+        )
 
-    def bayes_predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Compute the probability of each label given the image: the best possible prediction.
+    def bayes_predict_proba(
+        self,
+        X: ArrayLike | None = None,
+        *,
+        symbols: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        log_evidence: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Compute the probability of each label given evidence: the best possible prediction.
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
             Images.
+
+        symbols, mask, log_evidence : array-like or None
+            Evidence other than images, as in :meth:`posterior`.
 
         Returns
         -------
@@ -260,7 +236,7 @@ class InferenceMixin:
         Raises
         ------
         ValueError
-            If an image has probability 0.
+            If an image, or other evidence, has probability 0.
 
         Warns
         -----
@@ -279,17 +255,32 @@ class InferenceMixin:
         model = self._model
         is_label = model.root.labels == np.arange(model.root.n_labels)[:, None]
         to_label = model.label_channel @ is_label
+        evidence, n, _ = self._read(X, symbols, mask, log_evidence)
         return self._infer(
-            X, (model.root.n_labels,), lambda beliefs: to_label @ beliefs.root_posterior()
+            evidence,
+            n,
+            0,
+            (model.root.n_labels,),
+            lambda beliefs: to_label @ beliefs.root_posterior(),
         )
 
-    def bayes_predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the most probable label of each image, as the Bayes-optimal classifier.
+    def bayes_predict(
+        self,
+        X: ArrayLike | None = None,
+        *,
+        symbols: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        log_evidence: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Predict the most probable label given evidence, as the Bayes-optimal classifier.
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
             Images.
+
+        symbols, mask, log_evidence : array-like or None
+            Evidence other than images, as in :meth:`posterior`.
 
         Returns
         -------
@@ -299,7 +290,7 @@ class InferenceMixin:
         Raises
         ------
         ValueError
-            If an image has probability 0.
+            If an image, or other evidence, has probability 0.
 
         Warns
         -----
@@ -314,9 +305,16 @@ class InferenceMixin:
         >>> bool((sampler.bayes_predict(X) == y).mean() > 0.95)
         True
         """
-        return self.classes_[self.bayes_predict_proba(X).argmax(axis=1)]
+        p = self.bayes_predict_proba(X, symbols=symbols, mask=mask, log_evidence=log_evidence)
+        return self.classes_[p.argmax(axis=1)]
 
-    def bayes_risk(self, n_samples: int = 10_000, *, random_state: RandomState = None) -> BayesRisk:
+    def bayes_risk(
+        self,
+        n_samples: int = 10_000,
+        *,
+        mask: ArrayLike | None = None,
+        random_state: RandomState = None,
+    ) -> BayesRisk:
         """Estimate the error rate of the Bayes-optimal classifier, the lowest possible.
 
         The estimate is the mean of 1 - max P(label | image) over sampled images. It varies less
@@ -326,6 +324,10 @@ class InferenceMixin:
         ----------
         n_samples : int, default=10000
             Number of sampled images, at least 2.
+
+        mask : array-like of bool of shape (h, w) or (h * w,), or None
+            If given, labels are predicted from symbols, the classes of the last level, instead of
+            images. Symbols where `mask` is True are unknown.
 
         random_state : int, RandomState instance or None, default=None
             Determines the images. If None, the sampler's own `random_state` does, as it is set
@@ -343,50 +345,49 @@ class InferenceMixin:
         >>> risk, standard_error = sampler.bayes_risk(1000)
         >>> 0 < risk < 0.5  # noise hides the labels, but a guess has an error of 0.5
         True
+
+        The error from the first half of the symbols of a string:
+
+        >>> from skhier.datasets import make_random_hierarchy
+        >>> rhm = make_random_hierarchy(1, return_X_y=False, random_state=0)
+        >>> rhm.sampler.bayes_risk(1000).risk
+        0.0
+        >>> rhm.sampler.bayes_risk(1000, mask=np.arange(16) > 7).risk > 0.3
+        True
         """
         check_is_fitted(self)
         n_samples = check_count(n_samples, "n_samples", 2)
+        if mask is not None:
+            shape = self._model.level_shapes[-2]
+            mask = check_mask(mask, [shape, (prod(shape),)]).reshape(shape)
         batch_size = max(1, 2**24 // prod(self._model.image_shape))
-        batches = self.iter_batches(n_samples, batch_size, random_state=random_state)
-        errors = np.concatenate([1 - self.bayes_predict_proba(X).max(axis=1) for X, _ in batches])
+        batches = self.iter_batches(
+            n_samples, batch_size, random_state=random_state, return_latents=mask is not None
+        )
+        probabilities = (
+            self.bayes_predict_proba(X)
+            if mask is None
+            else self.bayes_predict_proba(symbols=latents[0][-1], mask=mask)
+            for X, _, *latents in batches
+        )
+        errors = np.concatenate([1 - p.max(axis=1) for p in probabilities])
         return BayesRisk(float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(n_samples)))
 
-    def _validate_images(self, X):
-        """Check images of any valid shape; return them as (n, *image_shape)."""
-        X = check_array(X, allow_nd=True, dtype=[np.float32, np.float64])
-        shape = self._model.image_shape
-        if X.shape[1:] not in self._image_shapes():
-            raise ValueError(
-                f"X holds images of shape {X.shape[1:]}, but this sampler renders images "
-                f"of shape {shape}."
-            )
-        return X.reshape(len(X), *shape)
-
-    def _image_shapes(self):
-        """Return the valid shapes of an image: with or without one channel, or flat."""
-        shape = self._model.image_shape
-        return [shape, (*shape, 1), (prod(shape),)]
-
-    def _infer(self, X, shape, compute, allow_impossible=False):
-        """Return `compute(beliefs)` of all images, in batches: an array (n, *shape)."""
-        X = self._validate_images(X)
+    def _read(self, X, symbols, mask, log_evidence):
+        """Return the evidence, the number of samples, and whether they are strings."""
+        check_one(X, symbols, mask, log_evidence)
         model = self._model
-        evidence = pixel_evidence(model.rules[-1], model.pixel_noise, X)
-        result = np.empty((len(X), *shape))
+        if X is not None:
+            images = self._validate_images(X)
+            return pixel_evidence(model, images), len(images), False
+        if symbols is not None:
+            symbols, mask, is_string = check_symbols(symbols, mask, model, self.semantic_classes_)
+            return symbol_evidence(model, symbols, mask), len(symbols), is_string
+        values, is_string = check_log_evidence(log_evidence, model)
+        return LogEvidence(model, values), len(values), is_string
 
-        def infer_batch(batch):
-            try:
-                rows = np.arange(batch.start, batch.stop)
-                values = infer(model, evidence, rows, compute, allow_impossible)
-            except ImpossibleImage as error:
-                raise ValueError(
-                    f"X[{error.index}] cannot come from this sampler: it has "
-                    "probability 0. A sampler with pixel_noise > 0 allows for any image."
-                ) from None
-            result[batch] = np.moveaxis(values, -1, 0)
-
-        sizes = [
-            prod(shape) * rules.n_classes for shape, rules in zip(model.level_shapes, model.rules)
-        ]
-        for_batches(infer_batch, len(X), max(1, _BATCH_VALUES // max(sizes)), self.n_jobs)
-        return result
+    def _infer(self, evidence, n, level, shape, compute, **options):
+        """Call `infer_batches` with the sampler's model and threads."""
+        return infer_batches(
+            self._model, evidence, n, level, shape, compute, self.n_jobs, **options
+        )

@@ -19,13 +19,14 @@ from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
 from ._inference import InferenceMixin
 from ._levels import read_fractions, read_levels
+from ._parsing import ParsingMixin
 from ._root import draw_root_images
 from ._search import Search
 from ._semantic import find_classes, name_classes, semantic_shape, validate_semantic
 
 
 class HierarchicalSampler(
-    AnalysisMixin, GenerationMixin, InferenceMixin, TransformerMixin, BaseEstimator
+    AnalysisMixin, GenerationMixin, InferenceMixin, ParsingMixin, TransformerMixin, BaseEstimator
 ):
     r"""Deep generative model of images (paper, section 3).
 

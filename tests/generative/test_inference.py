@@ -3,88 +3,17 @@ from itertools import product
 
 import numpy as np
 import pytest
+from enumeration import Derivations, assert_inference_is_exact, pixel_likelihoods
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import logsumexp
 
 from skhier import HierarchicalSampler
 from skhier.datasets import make_random_hierarchy
 
 
-def enumerate_latents(sampler):
-    """Return all possible draws of the latents: tuples (log p, label, [X0, X1, ...])."""
-    draws = []
-    label_counts = {label: (sampler.root_labels_ == label).sum() for label in sampler.classes_}
-    for image, label in zip(sampler.root_images_, sampler.root_labels_):
-        draws.append((-np.log(len(label_counts) * label_counts[label]), label, [image]))
-    for i, table in enumerate(sampler.patches_):
-        noise = np.broadcast_to(sampler.symbol_noise, sampler.n_levels)[i]
-        if noise:
-            draws = [new for draw in draws for new in corrupt(*draw, noise, len(table))]
-        if i < sampler.n_levels - 1:
-            weights = sampler.rule_weights_[i]
-            draws = [new for draw in draws for new in expand(*draw, table, weights)]
-    return draws
-
-
-def corrupt(log_p, label, levels, noise, n_classes):
-    """Yield a draw with every possible result of symbol noise on its last level."""
-    image = levels[-1]
-    for new in product(range(n_classes), repeat=image.size):
-        new = np.reshape(new, image.shape)
-        p = np.where(new == image, 1 - noise + noise / n_classes, noise / n_classes)
-        yield log_p + np.log(p).sum(), label, [*levels[:-1], new]
-
-
-def expand(log_p, label, levels, table, weights):
-    """Yield a draw with every possible next level."""
-    image = levels[-1]
-    for choice in product(range(table.shape[1]), repeat=image.size):
-        choice = np.reshape(choice, image.shape)
-        p = weights[image, choice].prod()
-        if p > 0:
-            yield log_p + np.log(p), label, [*levels, np.block([*map(list, table[image, choice])])]
-
-
-def log_likelihoods(sampler, X, classes):
-    """Compute log P(X | classes of the last level): one number for each image."""
-    table, weights = sampler.patches_[-1].astype(float), sampler.rule_weights_[-1]
-    p, q = table.shape[2:]
-    total = np.zeros(len(X))
-    for row, column in np.ndindex(classes.shape):
-        patch = X[:, p * row : p * row + p, q * column : q * column + q].astype(float)
-        c = classes[row, column]
-        squares = ((patch[:, None] - table[c]) ** 2).sum(axis=(2, 3))
-        if sampler.pixel_noise:
-            sigma = sampler.pixel_noise
-            log_p = -squares / (2 * sigma**2) - p * q / 2 * np.log(2 * np.pi * sigma**2)
-        else:
-            log_p = np.where(squares == 0, 0, -np.inf)
-        with np.errstate(divide="ignore"):
-            total += logsumexp(log_p + np.log(weights[c]), axis=1)
-    return total
-
-
-def assert_inference_is_exact(sampler, X):
-    draws = enumerate_latents(sampler)
-    log_joint = np.array(
-        [log_p + log_likelihoods(sampler, X, levels[-1]) for log_p, _, levels in draws]
-    )
-    log_p = logsumexp(log_joint, axis=0)
-    assert_allclose(sampler.score_samples(X), log_p, rtol=1e-9, atol=1e-9)
-    p_draw = np.exp(log_joint - log_p)
-    for i, table in enumerate(sampler.patches_):
-        images = np.array([levels[i] for *_, levels in draws])
-        expected = np.stack(
-            [np.tensordot(p_draw.T, images == c, axes=1) for c in range(len(table))], axis=-1
-        )
-        assert_allclose(sampler.posterior(X, level=i), expected, atol=1e-9)
-    p_label = np.stack(
-        [p_draw[[label == y for _, label, _ in draws]].sum(axis=0) for y in sampler.classes_],
-        axis=-1,
-    )
-    flip = sampler.label_noise / (len(sampler.classes_) - 1)
-    p_label = (1 - sampler.label_noise) * p_label + flip * (1 - p_label)
-    assert_allclose(sampler.bayes_predict_proba(X), p_label, atol=1e-9)
+def assert_images_have_exact_posteriors(sampler, X):
+    derivations = Derivations(sampler)
+    likelihoods = pixel_likelihoods(sampler, derivations, X)
+    assert_inference_is_exact(sampler, derivations, likelihoods, 1e-9, X=X)
 
 
 MODELS = {
@@ -115,7 +44,7 @@ def test_posteriors_agree_with_enumeration(name, n_labels):
         **MODELS[name],
     ).fit()
     X, _ = sampler.sample(20)
-    assert_inference_is_exact(sampler, X)
+    assert_images_have_exact_posteriors(sampler, X)
 
 
 def test_images_that_contradict_the_model_have_exact_posteriors():
@@ -132,10 +61,10 @@ def test_images_that_contradict_the_model_have_exact_posteriors():
     ).fit()
     X = np.random.default_rng(0).standard_normal((20, 2, 6)).astype(np.float32)
     assert (sampler.score_samples(X) < -1e4).all()
-    assert_inference_is_exact(sampler, X)
+    assert_images_have_exact_posteriors(sampler, X)
     # A batch of images with linear messages and images with logarithms.
     mixed = np.concatenate([sampler.sample(5)[0], X])
-    assert_inference_is_exact(sampler, mixed)
+    assert_images_have_exact_posteriors(sampler, mixed)
 
 
 def strings_with_pixel_noise(pixel_noise, symbol_noise):
