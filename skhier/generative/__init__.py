@@ -2,6 +2,7 @@
 
 from ._assumptions import AssumptionCheck, AssumptionReport
 from ._inference import BayesRisk
+from ._prediction import ConditionalEntropy
 from ._sampler import HierarchicalSampler
 from ._statistics import HierarchyStatistics, LevelStatistics
 
@@ -9,6 +10,7 @@ __all__ = [
     "AssumptionCheck",
     "AssumptionReport",
     "BayesRisk",
+    "ConditionalEntropy",
     "HierarchicalSampler",
     "HierarchyStatistics",
     "LevelStatistics",

@@ -1,6 +1,7 @@
 """Two representations of belief propagation's messages: probabilities and their logarithms."""
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
 
@@ -27,10 +28,18 @@ class Linear:
         return x
 
     @staticmethod
-    def sum_groups(terms, groups, n_groups):
-        """Sum the rows of `terms` with the same entry in `groups`: (n_groups, n)."""
-        is_member = groups == np.arange(n_groups)[:, None]
-        return is_member.astype(terms.dtype) @ terms
+    def sum_rules(terms, out):
+        """Sum terms (..., k, n) over k, in this order for any n."""
+        if terms.shape[-1] == 1:  # NumPy would add pairs of terms first
+            np.add.accumulate(terms, axis=-2, out=terms)
+            out[...] = terms[..., -1, :]
+        else:
+            np.add.reduce(terms, axis=-2, out=out)
+
+    @staticmethod
+    def sum_groups(members, terms):
+        """Sum the rows of `terms` in each group of a matrix of `group_members`: (n_groups, n)."""
+        return members @ terms
 
     @staticmethod
     def scale(message):
@@ -79,11 +88,15 @@ class Logarithmic:
         return np.exp(x)
 
     @staticmethod
-    def sum_groups(terms, groups, n_groups):
-        """Sum the rows of `terms` with the same entry in `groups`: (n_groups, n)."""
-        return np.stack(
-            [np.logaddexp.reduce(terms[groups == group], axis=0) for group in range(n_groups)]
-        )
+    def sum_rules(terms, out):
+        """Sum terms (..., k, n) over k, in this order for any n."""
+        np.logaddexp.reduce(terms, axis=-2, out=out)
+
+    @staticmethod
+    def sum_groups(members, terms):
+        """Sum the rows of `terms` in each group of a matrix of `group_members`: (n_groups, n)."""
+        rows = np.split(members.indices, members.indptr[1:-1])
+        return np.stack([np.logaddexp.reduce(terms[group], axis=0) for group in rows])
 
     @staticmethod
     def scale(message):
@@ -110,6 +123,18 @@ class Logarithmic:
         mean = logsumexp(x, axis=-3, keepdims=True) - np.log(x.shape[-3])
         with np.errstate(divide="ignore"):
             return np.logaddexp(np.log1p(-share) + x, np.log(share) + mean)
+
+
+def group_members(groups, n_groups):
+    """Return the sparse matrix (n_groups, n) with 1 where an element has this group, else 0."""
+    elements = np.arange(len(groups))
+    return csr_array((np.ones(len(groups)), (groups, elements)), shape=(n_groups, len(groups)))
+
+
+def slices(n, size):
+    """Return slices of range(n) of a size, at least 1; the last one may be shorter."""
+    size = max(1, size)
+    return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
 def choose(weights, uniforms):

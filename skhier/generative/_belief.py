@@ -17,8 +17,9 @@ from warnings import warn
 
 import numpy as np
 
-from ._algebra import Linear, Logarithmic
+from ._algebra import Linear, Logarithmic, choose, group_members
 from ._generation import for_batches
+from ._streams import branch_keys, draw_uniforms
 
 # The maximum of a linear message is 1, so a value that underflows is below 1e-307 of the maximum.
 # It can matter only if the maximum of a later message, or of the root, is tiny too. Images with
@@ -39,15 +40,18 @@ class Beliefs:
     log_scale : ndarray of shape (n,)
         Logarithm of the factors that the scaling removes from the messages of each image. It
         can be so large (1e16) that a sum with `log_roots` would lose their differences.
-    is_exact : ndarray of shape (n,)
-        Whether no underflow can have changed the result of an image.
+    rows : ndarray of shape (n,)
+        Indices of the images.
+    is_exact, is_possible : ndarrays of shape (n,)
+        Whether no underflow can have changed the result of an image, and whether its evidence has
+        a positive probability. After `next_symbols` the evidence is all symbols but the last.
     rounding : ndarray of shape (n,)
         Bound of the rounding error of logarithms of the messages. It is large if patches that
         never occur together explain the image far better than patches that do.
     """
 
     def __init__(self, model, evidence, rows, algebra):
-        self._model, self._algebra = model, algebra
+        self._model, self._algebra, self.rows = model, algebra, rows
         last = evidence.level
         message, noisy, self.log_scale, lowest = evidence.messages(rows, algebra)
         n = len(self.log_scale)
@@ -66,6 +70,7 @@ class Beliefs:
             log_roots += log_message[model.root.images[:, row, column], row, column]
         highest = log_roots.max(axis=0)
         self.is_exact = (lowest > _TRUSTED) & (highest > _TRUSTED_AT_ROOT)
+        self.is_possible = highest > -np.inf
         self.rounding = np.finfo(float).eps * -np.minimum(lowest, highest)
         self.log_roots = log_roots + np.log(model.root.probabilities)[:, None]
 
@@ -107,6 +112,75 @@ class Beliefs:
             drawn = _ungroup(drawn, model.level_shapes[i], model.rules[i].patch_size)
         return drawn if is_drawn else self._posterior_after_noise(level, drawn)
 
+    def draw(self, samples, keys):
+        """Draw classes of all levels from the joint posterior of each of m samples.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (m,)
+            Index of an image in the batch.
+        keys : ndarray of shape (m,)
+            Key of the stream of random numbers.
+
+        Returns
+        -------
+        roots : ndarray of shape (m,)
+            Indices of root images.
+        drawn, seen : lists of n_levels ndarrays of shape (m, h, w)
+            Classes before and after symbol noise.
+        """
+        model, algebra, n = self._model, self._algebra, len(self.rows)
+        roots = choose(self._scaled_roots()[0].T[samples], draw_uniforms(keys, 0, 1)[:, 0])
+        drawn, seen, position = [model.root.images[roots]], [], 1
+        for i, (channel, (h, w)) in enumerate(zip(model.channels, model.level_shapes[:-1])):
+            columns = (np.arange(h * w) * n + samples[:, None]).ravel()
+            after = self._after_noise[i].reshape(-1, h * w * n)
+            noise = draw_uniforms(branch_keys(keys, 1 + i), 0, h * w).ravel()
+            classes = channel.draw(drawn[i].ravel(), after, columns, noise, algebra)
+            seen.append(classes.reshape(-1, h, w))
+            if i + 1 < model.n_levels:
+                rules = model.rules[i]
+                uniforms = draw_uniforms(keys, position, h * w * rules.n_choices)
+                uniforms = uniforms.reshape(-1, rules.n_choices)
+                patches = rules.draw_children(
+                    self._children(i), columns, classes, uniforms, algebra
+                )
+                p, q = rules.patch_size
+                patches = patches.reshape(-1, h, w, p, q).swapaxes(2, 3)
+                drawn.append(patches.reshape(-1, h * p, w * q))
+                position += h * w * rules.n_choices
+        return roots, drawn, seen
+
+    def next_symbols(self):
+        """Compute P(symbol | symbols before it) of strings: (n_classes, 1, width, n).
+
+        The evidence of a symbol and of all symbols after it is not used.
+        """
+        model, algebra = self._model, self._algebra
+        strings = model.root.images[:, 0]
+        log_message = algebra.to_log(self._before_noise[0][:, 0])
+        log_p = np.log(model.root.probabilities)[:, None] + np.zeros(len(self.rows))
+        left = np.empty((model.channels[0].n_drawn, 1, strings.shape[1], len(self.rows)))
+        lowest = np.zeros(len(self.rows))
+        for column, symbols in enumerate(strings.T):
+            highest = log_p.max(axis=0)
+            lowest = np.minimum(lowest, highest)
+            terms = algebra.from_log(log_p - np.where(highest > -np.inf, highest, 0))
+            left[:, 0, column] = algebra.sum_groups(group_members(symbols, len(left)), terms)
+            log_p = log_p + log_message[symbols, column]
+        for i, (channel, rules) in enumerate(zip(model.channels, model.rules)):
+            log_largest = algebra.to_log(algebra.scale(left))
+            lowest = np.minimum(lowest, log_largest.min(axis=(0, 1)))
+            left = channel.forward(left, algebra)
+            if i + 1 < model.n_levels:
+                parents = left.reshape(len(left), -1)
+                left = rules.descend_left(self._children(i), parents, algebra)
+                left = _ungroup(left, model.level_shapes[i], rules.patch_size)
+        self.is_exact = self.is_exact & (lowest > _TRUSTED)
+        self.is_possible = lowest > -np.inf
+        p = algebra.to_probability(left)
+        return p / p.sum(axis=0)
+
     def _posterior_after_noise(self, i, drawn):
         """Compute posteriors of the classes after symbol noise from posteriors before it."""
         after, before = self._after_noise[i], self._before_noise[i]
@@ -144,12 +218,14 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
         If rounding can change the posteriors of an image, unless `allow_impossible`.
     """
     beliefs = Beliefs(model, evidence, rows, Linear)
-    inexact = np.flatnonzero(~beliefs.is_exact)
     with np.errstate(divide="ignore", invalid="ignore"):  # results of inexact images are replaced
         result = compute(beliefs)
+    inexact = np.flatnonzero(~beliefs.is_exact)
     if len(inexact):
         beliefs = Beliefs(model, evidence, rows[inexact], Logarithmic)
-        impossible = np.isneginf(beliefs.log_likelihood())
+        with np.errstate(invalid="ignore"):  # impossible images are refused
+            result[..., inexact] = compute(beliefs)
+        impossible = ~beliefs.is_possible
         if impossible.any() and not allow_impossible:
             name, index = evidence.name, rows[inexact[impossible.argmax()]]
             advice = " A sampler with pixel_noise > 0 allows for any image." * (name == "X")
@@ -165,7 +241,6 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
                 UserWarning,
                 stacklevel=2,
             )
-        result[..., inexact] = compute(beliefs)
     return result
 
 

@@ -33,11 +33,11 @@ class Identity:
         """Compute probabilities of seen classes from probabilities of drawn classes."""
         return drawn
 
-    def draw(self, drawn, after, uniforms, algebra):
+    def draw(self, drawn, after, columns, uniforms, algebra):
         """Draw the seen class of each of m pixels, given their drawn classes (m,).
 
-        `after` holds the messages beta' of the pixels, (n_classes, m), and `uniforms` (m,) numbers
-        in [0, 1).
+        Their messages beta' are `columns` (m,) of `after` (n_classes, n), and `uniforms` (m,) are
+        numbers in [0, 1).
         """
         return drawn
 
@@ -65,8 +65,8 @@ class UniformNoise(Identity):
         weight = drawn / before  # positive: beta is at least share / n of the maximum
         return after * ((1 - self._share) * weight + self._share * weight.mean(axis=0))
 
-    def draw(self, drawn, after, uniforms, algebra):
-        after = algebra.to_probability(after).T
+    def draw(self, drawn, after, columns, uniforms, algebra):
+        after = algebra.to_probability(after[:, columns]).T
         terms = self._share / self.n_drawn * after
         pixels = range(len(drawn))
         terms[pixels, drawn] += (1 - self._share) * after[pixels, drawn]

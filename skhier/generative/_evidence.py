@@ -10,9 +10,8 @@ from math import log, pi
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.utils import gen_batches
 
-from ._algebra import Linear
+from ._algebra import Linear, slices
 from ._belief import group
 from ._recognition import PatchIndex
 
@@ -175,8 +174,7 @@ class GaussianEvidence(DenseEvidence):
         pixels = pixels.reshape(-1, h * w * n).astype(np.float64)
         message = np.empty((self._rules.n_classes, pixels.shape[1]))
         log_factor = np.empty(pixels.shape[1])
-        batch_size = max(1, _TERMS_IN_CACHE // self._rules.weights.size)
-        for batch in gen_batches(len(log_factor), batch_size):
+        for batch in slices(len(log_factor), _TERMS_IN_CACHE // self._rules.weights.size):
             message[:, batch], log_factor[batch] = self._densities(pixels[:, batch], algebra)
         return message.reshape(-1, h, w, n), log_factor.reshape(h, w, n)
 

@@ -14,13 +14,13 @@ An algebra, of `_algebra.py`, says whether messages are probabilities or logarit
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.utils import gen_batches
+from scipy.sparse import vstack
 
 from .._base._validation import to_floats
-from ._algebra import choose
+from ._algebra import choose, group_members, slices
 from ._streams import multiply_bits
 
-_TERMS_IN_CACHE = 2**14
+_TERMS_IN_CACHE = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,7 @@ class Rules:
     patches: np.ndarray
     weights: np.ndarray
     _alias: tuple | None = field(init=False, repr=False)
+    _members: dict = field(init=False, repr=False, default_factory=dict)
 
     n_choices = 1  # number of random numbers with which `draw_children` draws a patch
 
@@ -102,8 +103,11 @@ class Rules:
         -------
         message : ndarray of shape (n_classes, n)
         """
-        sums = [algebra.add.reduce(terms, axis=1) for _, terms in self._terms(children, algebra)]
-        message = np.concatenate(sums)
+        n = children.shape[2]
+        message = np.empty((self.n_classes, n))
+        for classes in slices(self.n_classes, _TERMS_IN_CACHE // (self.n_per_class * n)):
+            terms = self._terms(children, algebra, classes)
+            algebra.sum_rules(terms, out=message[classes])
         return algebra.multiply(message, algebra.from_probability(1 / self.n_per_class), message)
 
     def descend(self, children, parents, algebra):
@@ -116,16 +120,13 @@ class Rules:
         -------
         posteriors : ndarray of shape (n_places, n_next, n)
         """
-        n_places, n_next, n = children.shape
-        posteriors = np.zeros((n_places * n_next, n))
-        for batch, terms in self._terms(children, algebra):
+        posteriors = np.empty((len(children) * children.shape[1], children.shape[2]))
+        members = self._group_members(children.shape[1])[0]
+        for batch in self._batches(children.shape[2]):
+            terms = self._terms(children[..., batch], algebra)
             p_rules = algebra.shares(terms)
-            p_rules *= parents[batch, None]
-            symbols = self._flat[batch].reshape(-1, n_places)
-            is_symbol = symbols.T[:, None] == np.arange(n_next)[:, None]  # place, symbol, rule
-            posteriors += is_symbol.reshape(len(posteriors), -1).astype(float) @ p_rules.reshape(
-                len(symbols), -1
-            )
+            p_rules *= parents[:, None, batch]
+            posteriors[:, batch] = members @ p_rules.reshape(members.shape[1], -1)
         return posteriors.reshape(children.shape)
 
     def descend_left(self, children, parents, algebra):
@@ -142,17 +143,17 @@ class Rules:
         distributions : ndarray of shape (n_places, n_next, n)
             In the representation of `algebra`, up to a factor for each pixel.
         """
-        n_places, n_next, n = children.shape
-        distributions = np.full(children.shape, algebra.from_probability(0.0))
-        weights = algebra.from_probability(self.weights)
-        for batch in self._batches(n):
-            terms = algebra.multiply(parents[batch, None], weights[batch, :, None])
-            for u, (child, distribution) in enumerate(zip(children, distributions)):
-                symbols = self._flat[batch, :, u]
-                sums = algebra.sum_groups(terms.reshape(-1, n), symbols.ravel(), n_next)
-                algebra.add(distribution, sums, out=distribution)
-                if u + 1 < n_places:
-                    algebra.multiply(terms, child.take(symbols, axis=0), out=terms)
+        distributions = np.empty(children.shape)
+        members = self._group_members(children.shape[1])[1]
+        weights = algebra.from_probability(self.weights)[..., None]
+        for batch in self._batches(children.shape[2]):
+            terms = algebra.multiply(parents[:, None, batch], weights)
+            for u, distribution in enumerate(distributions):
+                if u:
+                    left = children[u - 1, :, batch].take(self._flat[..., u - 1], axis=0)
+                    algebra.multiply(terms, left, out=terms)
+                rows = terms.reshape(members[u].shape[1], -1)
+                distribution[:, batch] = algebra.sum_groups(members[u], rows)
         return distributions
 
     def draw_children(self, children, columns, classes, uniforms, algebra):
@@ -186,21 +187,31 @@ class Rules:
         """Patches with one axis for their pixels: (n_classes, k, n_places)."""
         return self.patches.reshape(*self.weights.shape, -1)
 
-    def _batches(self, n):
-        """Yield slices of classes whose terms, n for each rule, fit into cache."""
-        return gen_batches(self.n_classes, max(1, _TERMS_IN_CACHE // (self.n_per_class * n)))
+    def _group_members(self, n_next):
+        """Return matrices of the rules with symbol b: of all places, stacked, and of each place.
 
-    def _terms(self, children, algebra):
-        """Yield batches of classes a, with k w_aj prod_u beta_u(S_aju) of all j: (a, k, n)."""
-        patches = self._flat
-        weights = algebra.from_probability(self.weights * self.n_per_class)
-        for classes in self._batches(children.shape[2]):
-            terms = children[0].take(patches[classes, :, 0], axis=0)
-            for place, child in enumerate(children[1:], start=1):
-                algebra.multiply(terms, child.take(patches[classes, :, place], axis=0), out=terms)
-            if not self.is_uniform:
-                algebra.multiply(terms, weights[classes, :, None], out=terms)
-            yield classes, terms
+        They have shapes (n_places * n_next, n_classes * k) and (n_next, n_classes * k).
+        """
+        if n_next not in self._members:
+            places = self._flat.reshape(self.weights.size, -1).T
+            members = [group_members(symbols, n_next) for symbols in places]
+            self._members[n_next] = vstack(members, format="csr"), members
+        return self._members[n_next]
+
+    def _batches(self, n):
+        """Return slices of n pixels whose terms, one for each rule, fit into cache."""
+        return slices(n, _TERMS_IN_CACHE // self.weights.size)
+
+    def _terms(self, children, algebra, classes=slice(None)):
+        """Compute k w_aj prod_u beta_u(S_aju) of all j, up to a factor k: (n_classes, k, n)."""
+        patches = self._flat[classes]
+        terms = children[0].take(patches[..., 0], axis=0)
+        for place, child in enumerate(children[1:], start=1):
+            algebra.multiply(terms, child.take(patches[..., place], axis=0), out=terms)
+        if not self.is_uniform:
+            weights = self.weights[classes, :, None] * self.n_per_class
+            algebra.multiply(terms, algebra.from_probability(weights), out=terms)
+        return terms
 
     def class_frequencies(self, n_next):
         """Compute P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""

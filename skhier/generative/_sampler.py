@@ -20,13 +20,20 @@ from ._generation import GenerationMixin
 from ._inference import InferenceMixin
 from ._levels import read_fractions, read_levels
 from ._parsing import ParsingMixin
+from ._prediction import PredictionMixin
 from ._root import draw_root_images
 from ._search import Search
 from ._semantic import find_classes, name_classes, semantic_shape, validate_semantic
 
 
 class HierarchicalSampler(
-    AnalysisMixin, GenerationMixin, InferenceMixin, ParsingMixin, TransformerMixin, BaseEstimator
+    AnalysisMixin,
+    GenerationMixin,
+    InferenceMixin,
+    ParsingMixin,
+    PredictionMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     r"""Deep generative model of images (paper, section 3).
 

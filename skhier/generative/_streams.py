@@ -24,8 +24,8 @@ def _mix(z):
 
 
 def index_keys(seed, indices):
-    """Return one key for each (seed, index)."""
-    seed = np.array([seed], dtype=np.uint64)
+    """Return one key for each (seed, index), an int or keys that are broadcast with `indices`."""
+    seed = np.atleast_1d(np.asarray(seed, dtype=np.uint64))
     indices = np.asarray(indices).astype(np.uint64)
     return _mix(_mix(seed + _GOLDEN) ^ _mix(indices * _GOLDEN + _GOLDEN))
 
@@ -66,6 +66,13 @@ def draw_integers(keys, first, n_draws, high):
     product = multiply_bits(random_bits(keys, first, n_draws), high)
     product >>= np.uint64(32)
     return product.view(np.int64)
+
+
+def draw_uniforms(keys, first, n_draws):
+    """Draw float64 numbers in [0, 1) with 53 random bits: (len(keys), n_draws)."""
+    words = np.arange(first, first + n_draws, dtype=np.uint64)
+    bits = _mix(keys[:, None] + (words + np.uint64(1)) * _GOLDEN)
+    return (bits >> np.uint64(11)) * 2.0**-53
 
 
 def draw_normals(keys, n_draws):

@@ -6,6 +6,48 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
+from skhier import HierarchicalSampler
+
+GEOMETRIES = {
+    "strings": {
+        "n_levels": 3,
+        "n_semantic_classes": [2, 2, 3],
+        "patch_size": [(1, 2), (1, 2), 1],
+        "patches_per_class": [2, 2, 1],
+        "root": "label",
+    },
+    "images": {
+        "n_semantic_classes": [2, 2],
+        "patch_size": [(2, 1), 1],
+        "patches_per_class": [2, 1],
+        "root_shape": (1, 2),
+        "n_root_images": 2,
+    },
+}
+NOISES = {
+    "clean": {},
+    "weights": {"rule_weights": 1.5},
+    "shared patches": {"overlap": 0.5},
+    "corruption": {"symbol_noise": 0.3},
+    "everything": {"symbol_noise": 0.2, "label_noise": 0.1, "overlap": 0.5, "rule_weights": "zipf"},
+}
+
+
+def small_sampler(geometry, noise, **options):
+    """Return a sampler that is small enough for `Derivations`."""
+    geometry = dict(GEOMETRIES[geometry])
+    noise = dict(NOISES[noise])
+    if noise == {"symbol_noise": 0.3}:  # of the last symbols only
+        noise["symbol_noise"] = [0.0] * (geometry.get("n_levels", 2) - 1) + [0.3]
+    params = {**geometry, **noise, **options, "pixel_patches": "one_hot", "n_channels": 6}
+    return HierarchicalSampler(**params, random_state=0).fit()
+
+
+def every_image(sampler):
+    """Return all images of symbols of the last level, (n, h, w), whether or not they occur."""
+    shape, n_classes = sampler.level_shapes_[-2], len(sampler.patches_[-1])
+    return np.array(list(product(range(n_classes), repeat=np.prod(shape)))).reshape(-1, *shape)
+
 
 class Derivations:
     """All draws of the classes of a fitted sampler.

@@ -4,45 +4,19 @@ from itertools import product
 
 import numpy as np
 import pytest
-from enumeration import Derivations, assert_inference_is_exact, symbol_likelihoods
+from enumeration import (
+    GEOMETRIES,
+    NOISES,
+    Derivations,
+    assert_inference_is_exact,
+    every_image,
+    small_sampler,
+    symbol_likelihoods,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier import HierarchicalSampler
 from skhier.datasets import make_random_hierarchy
-
-GEOMETRIES = {
-    "strings": {
-        "n_levels": 3,
-        "n_semantic_classes": [2, 2, 3],
-        "patch_size": [(1, 2), (1, 2), 1],
-        "patches_per_class": [2, 2, 1],
-        "root": "label",
-    },
-    "images": {
-        "n_semantic_classes": [2, 2],
-        "patch_size": [(2, 1), 1],
-        "patches_per_class": [2, 1],
-        "root_shape": (1, 2),
-        "n_root_images": 2,
-    },
-}
-NOISES = {
-    "clean": {},
-    "weights": {"rule_weights": 1.5},
-    "shared patches": {"overlap": 0.5},
-    "corruption": {"symbol_noise": 0.3},
-    "everything": {"symbol_noise": 0.2, "label_noise": 0.1, "overlap": 0.5, "rule_weights": "zipf"},
-}
-
-
-def small_sampler(geometry, noise):
-    geometry = dict(GEOMETRIES[geometry])
-    noise = dict(NOISES[noise])
-    if noise == {"symbol_noise": 0.3}:  # of the last symbols only
-        noise["symbol_noise"] = [0.0] * (geometry.get("n_levels", 2) - 1) + [0.3]
-    return HierarchicalSampler(
-        **geometry, pixel_patches="one_hot", n_channels=6, random_state=0, **noise
-    ).fit()
 
 
 def log_indicators(symbols, n_classes):
@@ -76,8 +50,7 @@ def test_symbols_and_likelihoods_have_exact_posteriors(geometry, noise):
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_probabilities_of_all_symbols_sum_to_1(geometry):
     sampler = small_sampler(geometry, "everything")
-    shape, n_classes = sampler.level_shapes_[-2], len(sampler.patches_[-1])
-    every = np.array(list(product(range(n_classes), repeat=np.prod(shape)))).reshape(-1, *shape)
+    every = every_image(sampler)
     p = np.exp(sampler.score_samples(symbols=every))
     assert_allclose(p.sum(), 1)
     # The law of total probability, of labels and of classes.

@@ -96,9 +96,8 @@ def test_channels_are_sums_over_all_classes(share, algebra):
     assert_allclose(algebra.to_probability(forward), K @ drawn)
     uniforms = (np.arange(m) + 0.5) / m
     for b in range(n_classes):
-        one = np.repeat(message[:, :1], m, axis=1)
-        found = channel.draw(np.full(m, b), one, uniforms, algebra)
-        assert_allclose(np.bincount(found, minlength=4) / m, joint[:, b, 0], atol=1.1 / m)
+        found = channel.draw(np.full(m, b), message, np.full(m, 5), uniforms, algebra)
+        assert_allclose(np.bincount(found, minlength=4) / m, joint[:, b, 5], atol=1.1 / m)
 
 
 def test_a_weight_of_0_is_never_chosen():
