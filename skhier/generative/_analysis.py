@@ -1,6 +1,7 @@
 """Exact statistics of a fitted sampler's model; no images are drawn."""
 
 from itertools import islice
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .._base._params import check_count, check_flag
 from .._base._validation import to_floats
 from ._algebra import Linear, Logarithmic
 from ._assumptions import AssumptionReport, check_assumptions
+from ._pairs import pair_frequencies
 from ._statistics import (
     HierarchyStatistics,
     expected_product,
@@ -181,6 +183,68 @@ class AnalysisMixin:
         if log:
             return np.array([logsumexp(given_root, axis=-1, b=w) for w in weights])
         return np.array([given_root @ w for w in weights])
+
+    def pair_frequencies(self, level: int, pixel: tuple[int, int]) -> np.ndarray:
+        r"""Compute the joint distribution of a pixel and each other pixel of a level, exactly.
+
+        The nearer the lowest common ancestor of two pixels, the more they depend on each other.
+        Labels are drawn, not given; noise of symbols is part of the distribution. The cost is the
+        number of pixels times the cube of the number of classes.
+
+        Parameters
+        ----------
+        level : int
+            Level i, from 0 to n_levels - 1.
+
+        pixel : pair of int
+            Row and column of the pixel.
+
+        Returns
+        -------
+        joint : ndarray of shape (height, width, n_semantic_classes, n_semantic_classes)
+            Entry (r, c, a, b) is the probability that `pixel` is of class a and the pixel in row
+            r and column c of class b.
+
+        Raises
+        ------
+        ValueError
+            If `level` is not a level of the sampler, or `pixel` not a pixel of the level.
+
+        See Also
+        --------
+        skhier.theory.rhm_correlation : Mean over all Random Hierarchy Models.
+
+        Examples
+        --------
+        Correlations of the last symbol of a string with the symbols before it. They decay in
+        steps: symbols at the distances 4 to 7 have the same lowest common ancestor.
+
+        >>> import numpy as np
+        >>> from skhier.datasets import make_random_hierarchy
+        >>> rhm = make_random_hierarchy(1, depth=3, return_X_y=False, random_state=0)
+        >>> joint = rhm.sampler.pair_frequencies(3, (0, 7))[0]
+        >>> joint.shape
+        (8, 8, 8)
+        >>> covariance = joint - joint.sum(axis=2)[:, :, None] * joint.sum(axis=1)[:, None]
+        >>> correlation = np.sqrt((covariance**2).mean(axis=(1, 2)))
+        >>> bool(correlation[6] > correlation[4:6].max() > correlation[:4].max())
+        True
+        """
+        check_is_fitted(self)
+        level = check_count(level, "level", 0, self._model.n_levels - 1)
+        height, width = self._model.level_shapes[level]
+        is_pair = isinstance(pixel, (tuple, list, np.ndarray)) and len(pixel) == 2
+        if not (
+            is_pair
+            and all(isinstance(place, Integral) for place in pixel)
+            and 0 <= pixel[0] < height
+            and 0 <= pixel[1] < width
+        ):
+            raise ValueError(
+                f"pixel={pixel!r} is not valid at level {level}: it takes the row, 0 to "
+                f"{height - 1}, and the column, 0 to {width - 1}, of a pixel."
+            )
+        return pair_frequencies(self._model, level, (int(pixel[0]), int(pixel[1])))
 
     def check_assumptions(self) -> AssumptionReport:
         """Check assumptions 1 to 4 of the paper, with the evidence for each.

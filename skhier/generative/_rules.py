@@ -222,6 +222,19 @@ class Rules:
         sums = np.bincount(entry.ravel(), weights.ravel(), n_classes * n_next * p * q)
         return sums.reshape(n_classes, n_next, p, q)
 
+    def pair_frequencies(self, p_class, place, n_next):
+        """Compute P(pixel `place` of the patch is a, pixel (u, v) is b): (n_next, n_next, p, q).
+
+        `p_class` holds the probability of each class.
+        """
+        p, q = self.patch_size
+        entry = self.patches[:, :, *place, None, None] * n_next + self.patches
+        entry = (entry * p + np.arange(p)[:, None]) * q + np.arange(q)
+        weights = p_class[:, None] * self.weights
+        weights = np.broadcast_to(weights[..., None, None], entry.shape)
+        sums = np.bincount(entry.ravel(), weights.ravel(), n_next**2 * p * q)
+        return sums.reshape(n_next, n_next, p, q)
+
 
 def alias_table(weights):
     """Compute the tables (threshold, alias) of Walker's alias method, an entry for each rule.

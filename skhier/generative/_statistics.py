@@ -155,7 +155,7 @@ def frequencies_of_levels(model):
 
 def root_frequencies(root, n_classes, symbol_noise):
     """Compute P(class | label) of level 0: (n_labels, n_classes, height, width)."""
-    return _with_noise(root.frequencies(n_classes), symbol_noise)
+    return with_noise(root.frequencies(n_classes), symbol_noise)
 
 
 def next_frequencies(frequencies, rules, n_next, symbol_noise):
@@ -169,12 +169,12 @@ def next_frequencies(frequencies, rules, n_next, symbol_noise):
     # (label, row, column, class, u, v)
     next_level = np.tensordot(frequencies, tables, axes=(1, 0)).transpose(0, 3, 1, 4, 2, 5)
     next_level = next_level.reshape(n_labels, n_next, height * p, width * q)
-    return _with_noise(next_level, symbol_noise)
+    return with_noise(next_level, symbol_noise)
 
 
-def _with_noise(frequencies, noise):
-    """Return the frequencies of classes after symbol noise."""
-    return (1 - noise) * frequencies + noise / frequencies.shape[1]
+def with_noise(frequencies, noise, axis=1):
+    """Return the frequencies of classes, which `axis` counts, after symbol noise."""
+    return (1 - noise) * frequencies + noise * frequencies.mean(axis=axis, keepdims=True)
 
 
 def level_statistics(frequencies, label_channel):

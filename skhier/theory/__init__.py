@@ -9,7 +9,13 @@ from ._lemmas import (
     lemma7_success_probability,
     perceptron_iterations,
 )
-from ._moments import coverage_probability, embedding_moments, rhm_sample_complexity
+from ._moments import coverage_probability, embedding_moments
+from ._random_hierarchy import (
+    rhm_correlation,
+    rhm_level_samples,
+    rhm_sample_complexity,
+    zipf_learning_exponent,
+)
 from ._samples import necessary_samples, required_samples
 from ._separation import Separation, code_counts, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
@@ -35,6 +41,8 @@ __all__ = [
     "necessary_samples",
     "perceptron_iterations",
     "required_samples",
+    "rhm_correlation",
+    "rhm_level_samples",
     "rhm_sample_complexity",
     "separate_codes",
     "theorem1_failure_probability",
@@ -42,4 +50,5 @@ __all__ = [
     "theorem2_params",
     "theorem2_runtime",
     "theorem3_params",
+    "zipf_learning_exponent",
 ]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from .._base._params import check_count
 from ._cells import cell_probabilities, check_level
-from ._checks import check_counts, within_floats
+from ._checks import check_counts
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
@@ -156,82 +155,3 @@ def pair_unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndar
     shares = np.eye(n_classes) / k
     factors = 1 - (shares[:, None] + shares)
     return sampler.expected_product(level, factors[..., None, None]).mean(axis=0)
-
-
-@within_floats
-def rhm_sample_complexity(
-    n_classes: int, vocabulary_size: int, n_synonyms: int, tuple_size: int, depth: int
-) -> float:
-    r"""Compute the number of images N_1 at which synonyms of a Random Hierarchy Model stand out.
-
-    :math:`N_1 = n_c m^L (1 - 1/v)\, \rho^{-(L-1)}` with :math:`\rho = v^{s-1} (v - 1) / (v^s - 1)`:
-    the :math:`P^* = n_c m^L` of :cite:t:`cagnetta2024`, with its constant.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of labels :math:`n_c`.
-
-    vocabulary_size : int
-        Number of symbols v.
-
-    n_synonyms : int
-        Number of tuples m for each symbol.
-
-    tuple_size : int
-        Length s of a tuple.
-
-    depth : int
-        Number of levels L.
-
-    Returns
-    -------
-    n_samples : float
-        The number :math:`N_1`. At this number, the mean squared distance between the means of
-        tuples of the last level is twice as large for different symbols as for synonyms.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not an int in its range, or `n_synonyms` tuples for each symbol are
-        more than there are.
-
-    See Also
-    --------
-    skhier.datasets.make_random_hierarchy : Samples of the model.
-    required_samples : The same ratio for a given model ('snr').
-
-    Notes
-    -----
-    Exact for the ratio of means over all models. Let :math:`A_i = \sum_c E |F_c(j)|^2` at
-    a position of level i. At level 0 it is :math:`(1 - 1/n_c) / n_c`. A level down, :math:`F_b(j,
-    u) = \sum_c F_c(j) n_{cb} / m`, with :math:`n_{cb}` the number of tuples of c with b at u.
-    Two different tuples agree at u with probability :math:`\kappa = (v^{s-1} - 1) / (v^s - 1)
-    = 1 - \rho`, so :math:`E \sum_b n_{cb} n_{c'b} = m^2 \kappa + m \rho 1\{c = c'\}`. As
-    :math:`\sum_c F_c = 0`, :math:`A_{i+1} = A_i \rho / m`. With :math:`\sum_b F_b = 0` again,
-    :math:`E \|\Delta\|^2 = 2 P A_{L-1} / (v - 1)`, and :math:`N_1 = k^2 (\mu_a + \mu_b) (1 -
-    1/n_c) / E \|\Delta\|^2` with k = m and :math:`\mu_a = P / (v m)`.
-
-    With depth 1 the symbols are the labels, and v is :math:`n_c`.
-
-    Examples
-    --------
-    Here :math:`\rho = 8/9`, so :math:`N_1 = 8 \cdot 4^3 \cdot \frac78 \cdot (9/8)^2`:
-
-    >>> from skhier.theory import rhm_sample_complexity
-    >>> round(rhm_sample_complexity(8, 8, 4, tuple_size=2, depth=3))
-    567
-    """
-    n_classes, v = check_counts(n_classes=n_classes, vocabulary_size=vocabulary_size)
-    m, s = check_counts(n_synonyms=n_synonyms, tuple_size=tuple_size)
-    (depth,) = check_counts(depth=depth)
-    check_count(v, "vocabulary_size", 2)
-    symbols = n_classes if depth == 1 else v  # of the level whose tuples are counted
-    largest = n_classes if depth == 1 else max(n_classes, v)
-    if largest * m > v**s:
-        raise ValueError(
-            f"n_synonyms={m} tuples for each of {largest} symbols are more than there are: "
-            f"vocabulary_size ** tuple_size = {v**s}."
-        )
-    rho = float(v) ** (s - 1) * (v - 1) / (float(v) ** s - 1)
-    return n_classes * float(m) ** depth * (1 - 1 / symbols) * rho ** (1 - depth)

@@ -147,6 +147,19 @@ THEORY = {
         "tuple_size": counts(1, 40),
         "depth": counts(1, 40),
     },
+    **{
+        function: {
+            "n_classes": counts(1, 40),
+            "vocabulary_size": counts(2, 40),
+            "n_synonyms": counts(1, 40),
+            "tuple_size": counts(1, 40),
+            "depth": counts(1, 40),
+            "level": counts(1, 40),
+            "formula": st.sampled_from(["finite", "paper"]),
+        }
+        for function in (theory.rhm_correlation, theory.rhm_level_samples)
+    },
+    theory.zipf_learning_exponent: {"exponent": positive},
     theory.theorem2_runtime: {
         "n_levels": counts(1, 40),
         "n_classes": counts(1, 40),

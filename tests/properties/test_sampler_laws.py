@@ -95,3 +95,23 @@ def test_inference_is_a_function_of_each_image(sampler, seed):
     assert_allclose(sampler.score_samples(X[::-1])[::-1], log_p, rtol=1e-9)
     # Rounding grows with the inverse variance of pixel noise, here up to 10^6.
     assert_allclose(sampler.posterior(X[7:8]), p[7:8], atol=1e-7)
+
+
+@given(samplers(noisy=True), st.data())
+def test_pair_frequencies_are_expected_products_of_two_indicators(sampler, data):
+    level = data.draw(st.integers(0, sampler.n_levels - 1))
+    height, width = sampler.level_shapes_[level]
+    pixels = st.tuples(st.integers(0, height - 1), st.integers(0, width - 1))
+    first, second = data.draw(pixels), data.draw(pixels)
+    frequencies = sampler.statistics().levels[level].class_frequencies
+    n_classes = frequencies.shape[1]
+    joint = sampler.pair_frequencies(level, first)
+    # Statistics are given the observed label; all labels are equally likely before label noise.
+    assert_allclose(joint.sum(axis=2), frequencies.mean(axis=0).transpose(1, 2, 0), atol=1e-12)
+    assert_allclose(joint[second], sampler.pair_frequencies(level, second)[first].T, atol=1e-14)
+    a = data.draw(st.integers(0, n_classes - 1))
+    factors = np.ones((n_classes, n_classes, height, width))
+    factors[:, :, *second] = np.eye(n_classes)
+    factors[:, np.arange(n_classes) != a, *first] = 0
+    expected = sampler.expected_product(level, factors).mean(axis=0)
+    assert_allclose(joint[second][a], expected, atol=1e-12)

@@ -405,8 +405,6 @@ def test_a_class_that_never_occurs_is_refused():
         (lambda s: necessary_samples(s, method="snr"), "method='snr' is not valid"),
         (lambda s: embedding_moments(s, 1, n_samples=0), "n_samples=0 is not valid"),
         (lambda s: coverage_probability(s, -1, n_samples=1), "level=-1 is not valid"),
-        (lambda _: rhm_sample_complexity(2, 1, 1, 1, 1), "vocabulary_size=1 is not valid"),
-        (lambda _: rhm_sample_complexity(2, 4, 5, 2, 2), "n_synonyms=5 tuples"),
     ],
 )
 def test_arguments_out_of_range_are_refused(call, message):
