@@ -6,6 +6,7 @@ from ._hierarchies import make_appendix_d, make_digits_hierarchy, make_random_hi
 from ._image_folder import load_image_folder
 from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist
+from ._sparse_hierarchy import make_sparse_random_hierarchy
 
 __all__ = [
     "fetch_cifar10",
@@ -17,4 +18,5 @@ __all__ = [
     "make_appendix_d",
     "make_digits_hierarchy",
     "make_random_hierarchy",
+    "make_sparse_random_hierarchy",
 ]

@@ -46,6 +46,13 @@ data: the Random Hierarchy Model, Physical Review X 14, 031001, 2024.
 
 symbols: the strings as integers; latents: the symbols of all levels, from the label to the
 string; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
+    "sparse random hierarchy": """\
+Strings of the Sparse Random Hierarchy Model, as images of height 1 with one-hot pixels, zero at
+empty places: U. M. Tomasini and M. Wyart, How deep networks learn sparse and hierarchical data:
+the Sparse Random Hierarchy Model, ICML 2024.
+
+symbols: the strings as integers; latents: the symbols of all levels, from the label to the
+string; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
 }
 
 

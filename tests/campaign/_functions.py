@@ -240,6 +240,17 @@ GENERATORS = {
         "return_X_y": booleans,
         "random_state": random_states,
     },
+    datasets.make_sparse_random_hierarchy: {
+        "n_samples": counts(1, 3),
+        "n_classes": counts(2, 4),
+        "vocabulary_size": counts(2, 4),
+        "n_synonyms": counts(1, 3),
+        "tuple_size": counts(1, 3),
+        "n_empty": counts(0, 2),
+        "depth": counts(1, 2),
+        "return_X_y": booleans,
+        "random_state": random_states,
+    },
 }
 LOADERS = {
     datasets.load_cifar10: {"path": paths()},

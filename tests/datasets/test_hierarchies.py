@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skhier.datasets import make_appendix_d, make_digits_hierarchy, make_random_hierarchy
+from skhier.datasets import (
+    make_appendix_d,
+    make_digits_hierarchy,
+    make_random_hierarchy,
+    make_sparse_random_hierarchy,
+)
 from skhier.datasets._hierarchies import _ARMS, _stroke_patches
 
 
@@ -107,7 +112,15 @@ def test_invalid_targets_are_refused():
         make_digits_hierarchy(target="even")
 
 
-@pytest.mark.parametrize("make", [make_appendix_d, make_digits_hierarchy, make_random_hierarchy])
+MAKERS = [
+    make_appendix_d,
+    make_digits_hierarchy,
+    make_random_hierarchy,
+    make_sparse_random_hierarchy,
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_bunches_describe_themselves(make):
     bunch = make(7, return_X_y=False, random_state=0)
     assert bunch.DESCR.startswith(bunch.name)
