@@ -55,14 +55,26 @@ class Linear:
         return terms / np.where(total > 0, total, np.inf)
 
     @staticmethod
-    def average(terms, weights):
-        """Average terms (..., class, patch, row, column) over patches, with weights."""
-        return np.einsum("...ckhw,ck->...chw", terms, weights)
+    def mix(x, share):
+        """Mix x with its mean over classes, the first axis, which gets `share`."""
+        # added in order: the same for any number of pixels
+        return (1 - share) * x + share / len(x) * sum(x)
 
     @staticmethod
-    def mix(x, share):
-        """Mix x (..., class, row, column) with its mean over classes, which gets `share`."""
-        return (1 - share) * x + share * x.mean(axis=-3, keepdims=True)
+    def transform(matrix, x):
+        """Compute sum_c matrix[r, c] x[c] of probabilities: (n_rows, n)."""
+        return matrix @ x
+
+    @staticmethod
+    def split(matrix, p, total, x):
+        """Split the probability of each row over its terms in `total = transform(matrix, x)`.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_columns, n)
+            Probabilities sum_r p[r] matrix[r, c] x[c] / total[r].
+        """
+        return x * (matrix.T @ np.divide(p, total, out=np.zeros_like(p), where=total > 0))
 
 
 class Logarithmic:
@@ -113,16 +125,30 @@ class Logarithmic:
         return Linear.shares(np.exp(terms - np.where(largest > -np.inf, largest, 0)))
 
     @staticmethod
-    def average(terms, weights):
-        """Average terms (..., class, patch, row, column) over patches, with weights."""
-        return logsumexp(terms, axis=-3, b=weights[..., None, None])
-
-    @staticmethod
     def mix(x, share):
-        """Mix x (..., class, row, column) with its mean over classes, which gets `share`."""
-        mean = logsumexp(x, axis=-3, keepdims=True) - np.log(x.shape[-3])
+        """Mix x with its mean over classes, the first axis, which gets `share`."""
+        mean = logsumexp(x, axis=0) - np.log(len(x))
         with np.errstate(divide="ignore"):
             return np.logaddexp(np.log1p(-share) + x, np.log(share) + mean)
+
+    @staticmethod
+    def transform(matrix, x):
+        """Compute sum_c matrix[r, c] x[c] of probabilities: (n_rows, n)."""
+        log_matrix = Logarithmic.from_probability(matrix)
+        total = np.full((len(matrix), *x.shape[1:]), -np.inf)
+        for column, row in zip(log_matrix.T, x):
+            np.logaddexp(total, column[:, None] + row, out=total)
+        return total
+
+    @staticmethod
+    def split(matrix, p, total, x):
+        """Split the probability of each row over its terms, as :meth:`Linear.split`."""
+        log_matrix = Logarithmic.from_probability(matrix)
+        shares = np.zeros(x.shape)
+        for row, p_row, total_row in zip(log_matrix, p, total):
+            reached = np.where(total_row > -np.inf, total_row, np.inf)
+            shares += p_row * np.exp(row[:, None] + x - reached)
+        return shares
 
 
 def group_members(groups, n_groups):

@@ -27,8 +27,9 @@ class AnalysisMixin:
     """Methods of a fitted sampler that compute statistics of its model."""
 
     level_shapes_: list[tuple[int, int]]
-    patches_: list[np.ndarray]
-    rule_weights_: list[np.ndarray]
+    n_classes_: list[int]
+    patches_: list[Any]
+    rule_weights_: list[Any]
     _model: Any
 
     def statistics(self) -> HierarchyStatistics:
@@ -89,9 +90,14 @@ class AnalysisMixin:
         """
         check_is_fitted(self)
         level = check_count(level, "level", 0, self._model.n_levels - 1)
+        p = self.rule_weights_[level]
+        if p is None:
+            raise ValueError(
+                f"level={level} is not valid: this level has transitions, not sets of patches to "
+                "which codes belong."
+            )
         frequencies = next(islice(frequencies_of_levels(self._model), level, None))
         F = labeled_frequencies(frequencies, self._model.label_channel)
-        p = self.rule_weights_[level]
         moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
         moments = moments.reshape(-1, *F.shape[1:])
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])
@@ -170,7 +176,7 @@ class AnalysisMixin:
                 f"factors holds the negative number {factors.min():g}; with log=True it takes "
                 "numbers >= 0."
             )
-        n_classes, height, width = len(self.patches_[level]), *self.level_shapes_[level]
+        n_classes, height, width = self.n_classes_[level], *self.level_shapes_[level]
         if factors.shape[-3:] not in ((n_classes, height, width), (n_classes, 1, 1)):
             raise ValueError(
                 f"factors of shape {factors.shape} are not valid at level {level}: it takes an "

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._product_rules import ProductRules
 from ._statistics import statistics
 
 _ZERO = 1e-9  # smaller sines and distances are rounding errors
@@ -95,12 +96,16 @@ def _separable(model):
 
 
 def _disjoint(model):
-    shared = []
+    shared, k = [], []
     for i, rules in enumerate(model.rules):
+        if isinstance(rules, ProductRules):
+            k.append("none")
+            shared.append(f"unknown at level {i}, which has transitions")
+            continue
+        k.append(rules.n_per_class)
         n_repeated = len(rules.rows) - len(np.unique(rules.rows, axis=0))
         if n_repeated:
             shared.append(f"{n_repeated} of {len(rules.rows)} at level {i}")
-    k = [rules.n_per_class for rules in model.rules]
     evidence = f"k = {', '.join(map(str, k))} from the top; patches in more than one set: "
     return AssumptionCheck(
         2,

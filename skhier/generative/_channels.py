@@ -9,17 +9,42 @@ probability of all that is below the pixel given its seen class a:
     P(a) &= \sum_b P(b) K(a | b) \beta'(a) / \beta(b),
 
 a draw from :math:`P(a | b) \propto K(a | b) \beta'(a)`, and :math:`\sum_b K(a | b) p(b)`.
-Classes are the first axis of all arrays of messages.
+Classes are the first axis of all arrays of messages. The sampler draws seen classes by `corrupt`.
 """
 
-from ._algebra import choose
+from math import prod
+
+import numpy as np
+
+from ._algebra import Linear, choose
+from ._alias import AliasTable
+from ._streams import draw_replacements, random_bits
 
 
 class Identity:
-    """Channel without noise: every class is seen as it was drawn."""
+    """Channel without noise: every class is seen as it was drawn.
+
+    Attributes
+    ----------
+    n_drawn, n_seen : int
+        Number of classes before and after noise.
+    is_noisy : bool
+        Whether classes can change.
+    """
+
+    is_noisy = False
 
     def __init__(self, n_classes):
-        self.n_drawn = n_classes
+        self.n_drawn = self.n_seen = n_classes
+
+    @property
+    def matrix(self):
+        """K(a | b): (n_seen, n_drawn)."""
+        return self.forward(np.eye(self.n_drawn), Linear)
+
+    def corrupt(self, drawn, keys):
+        """Draw the seen classes (n, height, width) of n images, each with a key of its own."""
+        return drawn
 
     def before(self, after, algebra):
         """Compute the message beta(b) from beta'(a)."""
@@ -48,15 +73,19 @@ class UniformNoise(Identity):
     .. math:: K(a | b) = (1 - share) 1\{a = b\} + share / n
     """
 
+    is_noisy = True
+
     def __init__(self, n_classes, share):
         super().__init__(n_classes)
         self._share = share
 
+    def corrupt(self, drawn, keys):
+        n_pixels = prod(drawn.shape[1:])
+        is_replaced, new = draw_replacements(keys, n_pixels, self._share, self.n_seen)
+        return np.where(is_replaced, new, drawn.reshape(new.shape)).reshape(drawn.shape)
+
     def before(self, after, algebra):
-        p = algebra.to_probability(after)
-        noisy = p * (1 - self._share)
-        noisy += self._share / len(p) * sum(p)  # added in order: the same for any number of pixels
-        return algebra.from_probability(noisy)
+        return algebra.mix(after, self._share)
 
     forward = before  # K is symmetric
 
@@ -73,6 +102,47 @@ class UniformNoise(Identity):
         return choose(terms, uniforms)
 
 
-def noise_channel(share, n_classes):
-    """Return the channel of the parameter `symbol_noise` at one level."""
-    return UniformNoise(n_classes, share) if share else Identity(n_classes)
+class MatrixChannel(Identity):
+    """Channel with any probabilities, from any number of classes to any other.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_drawn, n_seen)
+        P(seen class a | drawn class b) in row b.
+    """
+
+    is_noisy = True
+
+    def __init__(self, matrix):
+        self._by_drawn = matrix
+        self.n_drawn, self.n_seen = matrix.shape
+        self._alias = AliasTable(matrix)
+
+    def corrupt(self, drawn, keys):
+        bits = random_bits(keys, 0, prod(drawn.shape[1:]))
+        return self._alias.draw(drawn, bits) % self.n_seen
+
+    def before(self, after, algebra):
+        return self._transform(self._by_drawn, after, algebra)
+
+    def forward(self, drawn, algebra):
+        return self._transform(self._by_drawn.T, drawn, algebra)
+
+    def posterior(self, drawn, after, before, algebra):
+        flat = (x.reshape(len(x), -1) for x in (drawn, before, after))
+        return algebra.split(self._by_drawn, *flat).reshape(after.shape)
+
+    def draw(self, drawn, after, uniforms, algebra):
+        terms = algebra.multiply(algebra.from_probability(self._by_drawn[drawn]), after.T)
+        return choose(algebra.shares(terms), uniforms)
+
+    @staticmethod
+    def _transform(matrix, x, algebra):
+        return algebra.transform(matrix, x.reshape(len(x), -1)).reshape(-1, *x.shape[1:])
+
+
+def noise_channel(noise, n_classes):
+    """Return the channel of a value of `symbol_noise` at one level: a share or a matrix."""
+    if np.ndim(noise) == 2:
+        return MatrixChannel(noise)
+    return UniformNoise(n_classes, noise) if noise else Identity(n_classes)

@@ -201,9 +201,7 @@ class InferenceMixin:
             if is_semantic and shape not in self._image_shapes():
                 check_one(X, symbols, mask, log_evidence)
                 semantic = self._encode_semantic(X)
-                return model.root.log_probabilities(
-                    semantic, model.symbol_noise[0], model.rules[0].n_classes
-                )
+                return model.root.log_probabilities(semantic, model.channels[0])
         evidence, n, _ = self._read(X, symbols, mask, log_evidence)
         return self._infer(
             evidence, n, 0, (), lambda beliefs: beliefs.log_likelihood(), allow_impossible=True

@@ -7,6 +7,8 @@ import numpy as np
 
 from .._base._params import as_pair, value_at
 from .._base._validation import to_floats
+from ._channels import noise_channel
+from ._product_rules import ProductRules
 from ._rules import Rules, rule_weights
 from ._tables import check_pixel_table, check_symbol_table, draw_pixel_table, draw_symbol_table
 
@@ -22,20 +24,51 @@ class Level:
     overlap: float
     weights: object
     table: np.ndarray | None
+    transitions: np.ndarray | None
+    noise: float | np.ndarray
     pixels: tuple | None  # (n_channels, kind) at the last level
 
     def set_n_classes(self, n_classes, origin):
-        """Set the number of classes; ValueError if the given table has another number."""
-        if self.table is not None and len(self.table) != n_classes:
+        """Set the number of classes; ValueError if the given rules have another number."""
+        if self.transitions is not None:
+            given = f"transitions[{self.index}] has rows"
+        else:
             name = "pixel_patches" if self.pixels else f"symbol_patches[{self.index}]"
+            given = f"{name} has sets of patches"
+        if self.is_given and self.n_classes != n_classes:
             raise ValueError(
-                f"{name} has sets of patches for {len(self.table)} semantic classes, but "
-                f"{origin} has {n_classes}."
+                f"{given} for {self.n_classes} semantic classes, but {origin} has {n_classes}."
             )
         self.n_classes = n_classes
 
+    @property
+    def is_given(self):
+        """Whether the user passes the patches or the transitions."""
+        return self.table is not None or self.transitions is not None
+
+    def channel(self):
+        """Return the channel of the symbol noise; ValueError if it has other classes."""
+        if np.ndim(self.noise) == 2:
+            n_drawn, n_seen = self.noise.shape
+            is_square = n_drawn == n_seen or self.index > 0
+            if n_seen != self.n_classes or not is_square:
+                allowed = f"({'any' if self.index else self.n_classes}, {self.n_classes})"
+                raise ValueError(
+                    f"symbol_noise at level {self.index} is a matrix of shape {n_drawn, n_seen}, "
+                    f"but the level has {self.n_classes} classes: it takes the shape {allowed}, a "
+                    "row for each class that is drawn and a column for each class of the level."
+                )
+        return noise_channel(self.noise, self.n_classes)
+
     def draw(self, n_next, rng):
-        """Return rules with the given table, or with a table drawn over `n_next` classes."""
+        """Return the given rules, or rules with a table drawn over `n_next` classes."""
+        if self.transitions is not None:
+            if self.transitions.shape[3] != n_next:
+                raise ValueError(
+                    f"transitions[{self.index}] has {self.transitions.shape[3]} columns, but "
+                    f"{n_next} classes are drawn for level {self.index + 1}."
+                )
+            return ProductRules(self.transitions)
         table = self.table
         if table is None:
             size = self.n_classes, self.n_per_class, self.patch_size
@@ -62,28 +95,104 @@ def read_levels(params):
     n = params.n_levels
     counts = _counts(params, "n_semantic_classes")
     sizes = [as_pair(s, "patch_size", 1) for s in _per_level(params, "patch_size", is_pair=True)]
-    k, overlap = _counts(params, "patches_per_class"), read_fractions(params, "overlap")
+    k, overlap = _counts(params, "patches_per_class"), _fractions(params, "overlap")
     tables = _tables(params)
     for i, table in enumerate(tables):
         if table is not None:
             counts[i], k[i], sizes[i] = table.shape[0], table.shape[1], table.shape[2:4]
-    weights = _weights(params, counts, k)
+    transitions = _transitions(params, tables, sizes)
+    for i, matrices in enumerate(transitions):
+        if matrices is not None:
+            counts[i] = matrices.shape[2]
+    weights, noise = _weights(params, counts, k), _symbol_noise(params)
     levels = []
-    for i, table in enumerate(tables):
+    for i, (table, matrices) in enumerate(zip(tables, transitions)):
         pixels = (params.n_channels, params.pixel_patches) if i == n - 1 else None
-        levels.append(Level(i, counts[i], k[i], sizes[i], overlap[i], weights[i], table, pixels))
+        sizes_of_level = i, counts[i], k[i], sizes[i], overlap[i], weights[i]
+        levels.append(Level(*sizes_of_level, table, matrices, noise[i], pixels))
     return levels
 
 
-def read_fractions(params, name):
+def _fractions(params, name):
     """Return the value at each level of a parameter that takes numbers from 0 to 1."""
     values = _per_level(params, name)
-    if not all(isinstance(v, Real) and 0 <= v <= 1 for v in values):
+    if not all(_is_fraction(value) for value in values):
         raise ValueError(
             f"{name}={getattr(params, name)!r} is not valid: it takes a number from 0 to 1, or "
             "one for each level."
         )
     return [float(value) for value in values]
+
+
+def _is_fraction(value):
+    return isinstance(value, Real) and 0 <= value <= 1
+
+
+def _symbol_noise(params):
+    """Return the symbol noise at each level: floats, or matrices whose rows sum to 1."""
+    given = params.symbol_noise
+    if isinstance(given, np.ndarray) and given.ndim == 2:
+        values = [given] * params.n_levels
+    else:
+        values = _per_level(params, "symbol_noise")
+    if not all(_is_fraction(v) or (isinstance(v, np.ndarray) and v.ndim == 2) for v in values):
+        raise ValueError(
+            f"symbol_noise={given!r} is not valid: it takes a number from 0 to 1 or a matrix, an "
+            "array of two dimensions, or a list of one of these for each level."
+        )
+    return [
+        float(value) if _is_fraction(value) else _stochastic(value, f"symbol_noise at level {i}")
+        for i, value in enumerate(values)
+    ]
+
+
+def _transitions(params, tables, sizes):
+    """Return the transitions of each level, (height, width, n_classes, n_next), or None."""
+    given, n = params.transitions, params.n_levels
+    if given is None:
+        return [None] * n
+    if not (isinstance(given, (list, tuple)) and len(given) == n - 1):
+        raise ValueError(
+            f"transitions of type {type(given).__name__} is not valid: it takes None, or a list of "
+            f"an array or None for each of the n_levels - 1 = {n - 1} upper levels."
+        )
+    checked = []
+    for i, value in enumerate(given):
+        if value is None:
+            checked.append(None)
+            continue
+        name = f"transitions[{i}]"
+        if tables[i] is not None:
+            raise ValueError(
+                f"{name} and symbol_patches[{i}] are both given, but a level has one of them: set "
+                "the other to None."
+            )
+        matrices = _stochastic(value, name)
+        if matrices.ndim == 2:
+            matrices = np.broadcast_to(matrices, (*sizes[i], *matrices.shape))
+        elif matrices.ndim != 4:
+            raise ValueError(
+                f"{name} of shape {matrices.shape} is not valid: it takes an array "
+                "(n_semantic_classes, n_next_classes), or one for each place of a patch, "
+                "(height, width, n_semantic_classes, n_next_classes)."
+            )
+        checked.append(matrices)
+    return [*checked, None]
+
+
+def _stochastic(value, name):
+    """Return an array of probabilities whose rows sum to 1, up to rounding, divided by the sum."""
+    matrix = to_floats(value, name)
+    if matrix.ndim < 2 or 0 in matrix.shape or not np.isfinite(matrix).all() or matrix.min() < 0:
+        raise ValueError(
+            f"{name} of shape {matrix.shape} is not valid: it takes probabilities, finite numbers "
+            ">= 0, in a row for each class."
+        )
+    sums = matrix.sum(axis=-1, keepdims=True)
+    wrong = np.abs(sums - 1) > 1e-6
+    if wrong.any():
+        raise ValueError(f"{name} has a row with the sum {sums[wrong][0]:g}, but rows sum to 1.")
+    return matrix / sums
 
 
 def _per_level(params, name, *, is_pair=False):

@@ -6,10 +6,11 @@ from math import prod
 
 import numpy as np
 
-from ._channels import noise_channel
+from ._channels import Identity
+from ._product_rules import ProductRules
 from ._root import RootDistribution, linear_separator
 from ._rules import Rules
-from ._streams import branch_keys, draw_normals, multiply_bits, random_bits
+from ._streams import branch_keys, draw_normals, draw_replacements, random_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,25 +21,31 @@ class HierarchicalModel:
     ----------
     root : RootDistribution
         Distribution G_0 of labels and semantic images.
-    rules : list of n_levels Rules
+    rules : list of n_levels Rules or ProductRules
         Sets S_c of levels 0, ..., d - 1. The last level holds real pixels.
     label_noise : float
         Probability that a label is replaced by another one.
-    symbol_noise : list of n_levels floats
-        Probability, at each level, that a pixel's class is replaced by a uniformly drawn one.
+    channels : list of n_levels channels
+        Noise of the classes of each level, see `_channels.py`.
     pixel_noise : float
         Standard deviation of the Gaussian noise added to the pixels.
     """
 
     root: RootDistribution
-    rules: list[Rules]
+    rules: list[Rules | ProductRules]
     label_noise: float
-    symbol_noise: list[float]
+    channels: list[Identity]
     pixel_noise: float
 
     @property
     def n_levels(self):
         return len(self.rules)
+
+    @property
+    def is_noisy(self):
+        """Whether there is noise on labels, classes or pixels."""
+        has_symbol_noise = any(channel.is_noisy for channel in self.channels)
+        return bool(self.label_noise or self.pixel_noise or has_symbol_noise)
 
     @cached_property
     def level_shapes(self):
@@ -48,14 +55,6 @@ class HierarchicalModel:
             shapes.append(tuple(n * p for n, p in zip(shapes[-1], rules.patch_size)))
         return shapes
 
-    @cached_property
-    def channels(self):
-        """Channel of the symbol noise at each level."""
-        return [
-            noise_channel(share, rules.n_classes)
-            for share, rules in zip(self.symbol_noise, self.rules)
-        ]
-
     @property
     def image_shape(self):
         """(height, width), or (height, width, n_channels) if a pixel has several channels."""
@@ -64,7 +63,7 @@ class HierarchicalModel:
     @cached_property
     def separator(self):
         """Separator W* of the root, or None."""
-        return linear_separator(self.root.images, self.root.labels, self.rules[0].n_classes)
+        return linear_separator(self.root.images, self.root.labels, self.channels[0].n_drawn)
 
     @property
     def label_channel(self):
@@ -77,7 +76,7 @@ class HierarchicalModel:
         if self.label_noise == 0:
             return labels
         n = self.root.n_labels
-        is_replaced, shift = _draw_noise(branch_keys(keys, 0), 1, self.label_noise, n - 1)
+        is_replaced, shift = draw_replacements(branch_keys(keys, 0), 1, self.label_noise, n - 1)
         return np.where(is_replaced[:, 0], (labels + 1 + shift[:, 0]) % n, labels)
 
     def render(self, level, keys, images, latents=None):
@@ -87,31 +86,16 @@ class HierarchicalModel:
         """
         position = RootDistribution.n_draws
         for i, rules in enumerate(self.rules):
-            n_pixels = prod(level.shape[1:])
-            if self.symbol_noise[i] > 0:
-                branch = branch_keys(keys, 1 + i)
-                is_replaced, new = _draw_noise(
-                    branch, n_pixels, self.symbol_noise[i], rules.n_classes
-                )
-                level = np.where(is_replaced, new, level.reshape(new.shape)).reshape(level.shape)
+            n_choices = prod(level.shape[1:]) * rules.n_choices
+            level = self.channels[i].corrupt(level, branch_keys(keys, 1 + i))
             if latents is not None:
                 latents[i][...] = level
-            chosen = rules.choose(level, random_bits(keys, position, n_pixels))
+            chosen = rules.choose(level, random_bits(keys, position, n_choices))
             level = rules.apply(chosen, out=images if i == self.n_levels - 1 else None)
-            position += n_pixels
+            position += n_choices
         if self.pixel_noise > 0:
             noise = draw_normals(branch_keys(keys, 1 + self.n_levels), prod(images.shape[1:]))
             images += np.float32(self.pixel_noise) * noise.reshape(images.shape)
-
-
-def _draw_noise(keys, n_draws, probability, n_values):
-    """Draw whether each value is replaced, and its new value from range(n_values)."""
-    bits = random_bits(keys, 0, n_draws)
-    limit = round(probability * 2**32)
-    is_replaced = bits < np.uint64(limit)
-    # The same bits choose the new value: if they are below the limit, they are uniform below it.
-    new = multiply_bits(bits, n_values) // np.uint64(max(limit, 1))
-    return is_replaced, new.view(np.int64)
 
 
 def label_channel(label_noise, n_labels):

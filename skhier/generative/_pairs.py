@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._statistics import with_noise
+from ._statistics import seen_frequencies
 
 
 def pair_frequencies(model, level, pixel):
@@ -20,14 +20,14 @@ def pair_frequencies(model, level, pixel):
         (row, column), (p, q) = ancestors[0], rules.patch_size
         ancestors.insert(0, (row // p, column // q))
     root = model.root
-    one_hot = np.eye(model.rules[0].n_classes)[root.images]
+    one_hot = np.eye(model.channels[0].n_drawn)[root.images]
     own = one_hot[:, *ancestors[0]] * root.probabilities[:, None]
     joint = np.einsum("na,nhwb->hwab", own, one_hot)
-    joint = _with_noise(joint, ancestors[0], model.symbol_noise[0])
+    joint = _with_noise(joint, ancestors[0], model.channels[0])
     for i, rules in enumerate(model.rules[:level]):
-        n_next = model.rules[i + 1].n_classes
-        joint = _one_level_down(joint, rules, n_next, *ancestors[i : i + 2])
-        joint = _with_noise(joint, ancestors[i + 1], model.symbol_noise[i + 1])
+        channel = model.channels[i + 1]
+        joint = _one_level_down(joint, rules, channel.n_drawn, *ancestors[i : i + 2])
+        joint = _with_noise(joint, ancestors[i + 1], channel)
     return joint
 
 
@@ -44,11 +44,11 @@ def _one_level_down(joint, rules, n_next, parent, pixel):
     return below.reshape(height * p, width * q, n_next, n_next)
 
 
-def _with_noise(joint, pixel, noise):
+def _with_noise(joint, pixel, channel):
     """Return joint frequencies after symbol noise, which is independent at different pixels."""
-    if noise == 0:
+    if not channel.is_noisy:
         return joint
     p = np.diagonal(joint[pixel])
-    joint = with_noise(with_noise(joint, noise, axis=2), noise, axis=3)
-    joint[pixel] = np.diag(with_noise(p, noise, axis=0))
+    joint = seen_frequencies(seen_frequencies(joint, channel, axis=2), channel, axis=3)
+    joint[pixel] = np.diag(seen_frequencies(p, channel, axis=0))
     return joint

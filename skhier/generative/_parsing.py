@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._validation import check_array
 from ._generation import for_batches
+from ._product_rules import ProductRules
 from ._recognition import PatchIndex, parse_level
 
 _BATCH_VALUES = 2**16  # so that the largest array of a batch stays in cache
@@ -89,6 +90,7 @@ class ParsingMixin:
         check_is_fitted(self)
         X = self._validate_images(X)
         model = self._model
+        _refuse_transitions(model)
         indices = [PatchIndex(rules.patches) for rules in model.rules]
         classes, patches = (
             [np.empty((len(X), *shape), np.int64) for shape in model.level_shapes[:-1]]
@@ -141,3 +143,13 @@ class ParsingMixin:
         """Return the valid shapes of an image: with or without one channel, or flat."""
         shape = self._model.image_shape
         return [shape, (*shape, 1), (prod(shape),)]
+
+
+def _refuse_transitions(model):
+    """Raise ValueError if a level has no sets of patches."""
+    for i, rules in enumerate(model.rules):
+        if isinstance(rules, ProductRules):
+            raise ValueError(
+                f"Level {i} of this sampler has transitions: any patch can be of several classes, "
+                "so images have no single parse. Use the method posterior."
+            )

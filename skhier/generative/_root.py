@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.optimize import lsq_linear, nnls
-from scipy.special import logsumexp, xlogy
+from scipy.special import logsumexp
 
 from ._streams import draw_integers
 
@@ -47,12 +47,13 @@ class RootDistribution:
         weights = is_label * self.probabilities * self.n_labels
         return np.tensordot(weights, one_hot, axes=1)
 
-    def log_probabilities(self, images, symbol_noise, n_classes):
-        """Compute the logarithm of the probability of images after symbol noise: (n,)."""
-        n_pixels = images[0].size
-        same = (images[:, None] == self.images).sum(axis=(2, 3))
-        other = symbol_noise / n_classes
-        log_p = xlogy(same, 1 - symbol_noise + other) + xlogy(n_pixels - same, other)
+    def log_probabilities(self, images, channel):
+        """Compute the logarithm of the probability of images after a channel: (n,)."""
+        log_p = np.zeros((len(images), len(self.images)))
+        with np.errstate(divide="ignore"):
+            log_channel = np.log(channel.matrix)
+        for row, column in np.ndindex(images.shape[1:]):
+            log_p += log_channel[images[:, None, row, column], self.images[:, row, column]]
         return logsumexp(log_p, axis=1, b=self.probabilities)
 
 

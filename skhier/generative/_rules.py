@@ -1,7 +1,8 @@
 r"""Rules of one level: the patches of each semantic class and their probabilities.
 
-Belief propagation knows rules by four methods only: `ascend`, `descend`, `descend_left` and
-`draw_children`. Another kind of rules needs these, `n_classes`, `patch_size` and `n_choices`.
+Rules with tables of patches are here, rules with transition matrices in `_product_rules.py`. All
+draw the next level by `choose` and `apply`; belief propagation knows them by `ascend`, `descend`,
+`descend_left` and `draw_children`, and statistics by `class_frequencies` and `pair_frequencies`.
 Their arrays hold the messages of n pixels, of any number of images, as the last axis:
 
 - `children`, (n_places, n_next, n): messages :math:`\beta_u(b)` of the n_places = p q pixels of a
@@ -18,7 +19,7 @@ from scipy.sparse import vstack
 
 from .._base._validation import to_floats
 from ._algebra import choose, group_members, slices
-from ._streams import multiply_bits
+from ._alias import AliasTable
 
 _TERMS_IN_CACHE = 2**15
 
@@ -40,14 +41,13 @@ class Rules:
 
     patches: np.ndarray
     weights: np.ndarray
-    _alias: tuple | None = field(init=False, repr=False)
+    _alias: AliasTable = field(init=False, repr=False)
     _members: dict = field(init=False, repr=False, default_factory=dict)
 
-    n_choices = 1  # number of random numbers with which `draw_children` draws a patch
+    n_choices = 1  # number of random numbers with which a patch is drawn
 
     def __post_init__(self):
-        uniform = np.ptp(self.weights) == 0
-        object.__setattr__(self, "_alias", None if uniform else alias_table(self.weights))
+        object.__setattr__(self, "_alias", AliasTable(self.weights))
 
     @property
     def n_classes(self):
@@ -69,19 +69,11 @@ class Rules:
     @property
     def is_uniform(self):
         """Whether all patches of a class are equally likely."""
-        return self._alias is None
+        return self._alias.is_uniform
 
     def choose(self, classes, bits):
         """Choose the rule of each pixel, given its class and 32 random bits."""
-        k = self.n_per_class
-        product = multiply_bits(bits, k).reshape(classes.shape)
-        rules = (product >> np.uint64(32)).view(np.int64)
-        rules += classes * k
-        if not self.is_uniform:
-            threshold, alias = self._alias
-            product &= np.uint64(0xFFFFFFFF)
-            rules = np.where(product < threshold.take(rules), rules, alias.take(rules))
-        return rules
+        return self._alias.draw(classes, bits)
 
     def apply(self, rules, out=None):
         """Return the next level (n, height * p, width * q[, n_channels]), in `out` if given."""
@@ -234,28 +226,6 @@ class Rules:
         weights = np.broadcast_to(weights[..., None, None], entry.shape)
         sums = np.bincount(entry.ravel(), weights.ravel(), n_next**2 * p * q)
         return sums.reshape(n_next, n_next, p, q)
-
-
-def alias_table(weights):
-    """Compute the tables (threshold, alias) of Walker's alias method, an entry for each rule.
-
-    A rule is drawn uniformly in its class. If 32 more random bits are not below its threshold,
-    it is replaced by its alias.
-    """
-    n_classes, k = weights.shape
-    threshold = np.full(n_classes * k, 2**32, np.uint64)
-    alias = np.arange(n_classes * k)
-    for row, scaled in enumerate(weights * k):
-        small = [j for j in range(k) if scaled[j] < 1]
-        large = [j for j in range(k) if scaled[j] >= 1]
-        while small and large:
-            j, donor = small.pop(), large[-1]
-            threshold[row * k + j] = round(scaled[j] * 2**32)
-            alias[row * k + j] = row * k + donor
-            scaled[donor] -= 1 - scaled[j]
-            if scaled[donor] < 1:
-                small.append(large.pop())
-    return threshold, alias
 
 
 def rule_weights(value, n_classes, k, level):

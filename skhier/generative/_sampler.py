@@ -1,5 +1,6 @@
 """Estimator of the generative model: HierarchicalSampler."""
 
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from numbers import Integral, Real
@@ -18,7 +19,7 @@ from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
 from ._inference import InferenceMixin
-from ._levels import read_fractions, read_levels
+from ._levels import read_levels
 from ._parsing import ParsingMixin
 from ._prediction import PredictionMixin
 from ._root import draw_root_images
@@ -79,6 +80,14 @@ class HierarchicalSampler(
         Sets of patches for levels 0, ..., d - 2, in the form of `patches_`: for each level an
         array of classes of the next level, 0, 1, ..., or None to draw the sets.
 
+    transitions : list of n_levels - 1 arrays or None, default=None
+        Rules of levels 0, ..., d - 2 that draw the pixels of a patch independently, instead of
+        sets of patches: for each level None or an array of shape (n_semantic_classes,
+        n_next_classes), with the probabilities of the next level's classes in the row of a class,
+        or one for each place of a patch, of shape (height, width, n_semantic_classes,
+        n_next_classes). These are Markov processes on trees. All patches are possible, so images
+        have no single parse, and inference costs far less than with sets of all patches.
+
     pixel_patches : {'gaussian', 'orthonormal', 'one_hot'} or array, default='gaussian'
         Patches of the last level: independent N(0, 1) pixels, orthonormal vectors (assumption
         4), the first vectors of the standard basis, or an array of patches of shape
@@ -106,9 +115,13 @@ class HierarchicalSampler(
     label_noise : float, default=0.0
         Probability that a label is replaced by another label, drawn uniformly.
 
-    symbol_noise : float or list of n_levels floats, default=0.0
+    symbol_noise : float, ndarray or list of n_levels of these, default=0.0
         Probability that the class of a pixel, at levels 0, ..., d - 1, is replaced by a class
-        drawn uniformly from all classes of the level, before the pixel's patch is drawn.
+        drawn uniformly from all classes of the level, before the pixel's patch is drawn. A
+        matrix holds the probability of each class of the level in the row of the class that was
+        drawn. Below level 0, it can have more columns than rows: with the matrix ``[(1 - p) * I,
+        p]``, a symbol is erased with probability p, and the level has a class more for erased
+        symbols.
 
     pixel_noise : float, default=0.0
         Standard deviation of independent Gaussian noise on the pixels of images: 0, or from
@@ -159,11 +172,19 @@ class HierarchicalSampler(
     patches_ : list of n_levels ndarrays
         Sets :math:`S_c^{(i)}`, each array of shape (n_semantic_classes, patches_per_class,
         height, width). They hold classes of the next level, and at the last level float32
-        pixels, with a last axis for channels if there are several.
+        pixels, with a last axis for channels if there are several. None at levels with
+        transitions.
 
     rule_weights_ : list of n_levels ndarrays
         Probability of each patch given its class, each array of shape
-        (n_semantic_classes, patches_per_class).
+        (n_semantic_classes, patches_per_class). None at levels with transitions.
+
+    transitions_ : list of n_levels - 1 ndarrays or None
+        Transitions of each level but the last, of shape (height, width, n_semantic_classes,
+        n_next_classes), or None at levels with sets of patches.
+
+    n_classes_ : list of n_levels ints
+        Number of classes of each level, after symbol noise.
 
     level_shapes_ : list of n_levels + 1 pairs of int
         (Height, width) of :math:`X^{(0)}, \dots, X^{(d)}`.
@@ -222,6 +243,7 @@ class HierarchicalSampler(
         "rule_weights": "no_validation",
         "overlap": "no_validation",
         "symbol_patches": "no_validation",
+        "transitions": "no_validation",
         "pixel_patches": "no_validation",
         "n_channels": [Interval(Integral, 1, None, closed="left")],
         "root": [StrOptions({"images", "label"})],
@@ -248,6 +270,7 @@ class HierarchicalSampler(
         rule_weights: PerLevel[Literal["uniform", "zipf"] | float | np.ndarray] = "uniform",
         overlap: PerLevel[float] = 0.0,
         symbol_patches: list[ArrayLike | None] | None = None,
+        transitions: list[ArrayLike | None] | None = None,
         pixel_patches: Literal["gaussian", "orthonormal", "one_hot"] | np.ndarray = "gaussian",
         n_channels: int = 1,
         root: Literal["images", "label"] = "images",
@@ -255,7 +278,7 @@ class HierarchicalSampler(
         n_root_images: int = 4,
         root_shape: tuple[int, int] | None = None,
         label_noise: float = 0.0,
-        symbol_noise: PerLevel[float] = 0.0,
+        symbol_noise: float | np.ndarray | Sequence[float | np.ndarray] = 0.0,
         pixel_noise: float = 0.0,
         min_theta: float = 0.0,
         min_lambda: float = 0.0,
@@ -270,6 +293,7 @@ class HierarchicalSampler(
         self.rule_weights = rule_weights
         self.overlap = overlap
         self.symbol_patches = symbol_patches
+        self.transitions = transitions
         self.pixel_patches = pixel_patches
         self.n_channels = n_channels
         self.root = root
@@ -313,23 +337,25 @@ class HierarchicalSampler(
         """
         rng = make_rng(self.random_state)
         levels = read_levels(self)
-        noise = self.label_noise, read_fractions(self, "symbol_noise"), self.pixel_noise
         draw_images = (
             self._set_drawn_root(levels[0], rng)
             if X is None
             else self._set_given_root(X, y, levels[0])
         )
+        noise = self.label_noise, [level.channel() for level in levels], self.pixel_noise
         is_random = X is None and self.root == "images"
         search = Search(self.min_theta, self.min_lambda, self.max_draws)
         self._model = search.draw_model(draw_images, is_random, levels, noise, rng)
         root = self._model.root
         self.root_images_ = self.semantic_classes_[root.images]
         self.root_labels_ = self.classes_[root.labels]
-        self.patches_ = [rules.patches for rules in self._model.rules]
-        self.rule_weights_ = [rules.weights for rules in self._model.rules]
+        rules = self._model.rules
+        self.patches_ = [getattr(of_level, "patches", None) for of_level in rules]
+        self.rule_weights_ = [getattr(of_level, "weights", None) for of_level in rules]
+        self.transitions_ = [getattr(of_level, "transitions", None) for of_level in rules[:-1]]
+        self.n_classes_ = [of_level.n_classes for of_level in rules]
         self.level_shapes_ = self._model.level_shapes
-        noise = self._model.label_noise, self._model.pixel_noise, *self._model.symbol_noise
-        self.is_noisy_ = any(noise)
+        self.is_noisy_ = self._model.is_noisy
         return self
 
     @property

@@ -40,7 +40,7 @@ class Search:
         """
         self._n_left = self._max_draws
         self._best = (-1, -inf, None)  # level, share of the bounds, statistics
-        is_given = [not is_random, *(level.table is not None for level in levels[:-1])]
+        is_given = [not is_random, *(level.is_given for level in levels[:-1])]
         n_given = [*is_given, False].index(False)  # levels from the top that stay as they are
         while True:
             try:
@@ -51,24 +51,23 @@ class Search:
 
     def _draw_once(self, draw_images, is_given, levels, noise, rng):
         """Draw a model; _Rejected if a level has too many rejected draws."""
-        label_noise, symbol_noise, _ = noise
-        n_classes = [level.n_classes for level in levels]
+        label_noise, channels, _ = noise
 
         def draw_root():
             images, labels = draw_images()
             if not is_given[0]:
                 n_different = len(np.unique(images.reshape(len(images), -1), axis=0))
-                is_separable = linear_separator(images, labels, n_classes[0]) is not None
+                is_separable = linear_separator(images, labels, channels[0].n_drawn) is not None
                 if n_different < len(images) or not is_separable:
                     return None
             root = RootDistribution(images, labels)
-            return root, root_frequencies(root, n_classes[0], symbol_noise[0])
+            return root, root_frequencies(root, channels[0])
 
         root, frequencies = self._draw_level(0, draw_root, label_noise, is_given[0])
         rules = []
-        for level, n_next in zip(levels, n_classes[1:]):
+        for level, channel in zip(levels, channels[1:]):
             i = level.index + 1
-            draw_rules = partial(_draw_rules, level, n_next, rng, frequencies, symbol_noise[i])
+            draw_rules = partial(_draw_rules, level, channel, rng, frequencies)
             drawn, frequencies = self._draw_level(i, draw_rules, label_noise, is_given[i])
             rules.append(drawn)
         rules.append(levels[-1].draw(None, rng))
@@ -125,7 +124,7 @@ class _Rejected(Exception):
         self.level = level
 
 
-def _draw_rules(level, n_next, rng, frequencies, symbol_noise):
+def _draw_rules(level, channel, rng, frequencies):
     """Return rules of a level, and the frequencies of the level below."""
-    rules = level.draw(n_next, rng)
-    return rules, next_frequencies(frequencies, rules, n_next, symbol_noise)
+    rules = level.draw(channel.n_drawn, rng)
+    return rules, next_frequencies(frequencies, rules, channel)

@@ -1,13 +1,13 @@
 """Exact statistics of the generative model: frequencies, entropies, expected products."""
 
 from dataclasses import dataclass, field
-from functools import reduce
 from math import inf, log10, prod
 from operator import mul
 
 import numpy as np
 
 from ._algebra import Linear
+from ._rules import Rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,36 +145,37 @@ def statistics(model):
 
 def frequencies_of_levels(model):
     """Yield P(class | label) of levels 0, ..., d - 1."""
-    n_classes = [rules.n_classes for rules in model.rules]
-    frequencies = root_frequencies(model.root, n_classes[0], model.symbol_noise[0])
+    frequencies = root_frequencies(model.root, model.channels[0])
     yield frequencies
-    for rules, n_next, noise in zip(model.rules, n_classes[1:], model.symbol_noise[1:]):
-        frequencies = next_frequencies(frequencies, rules, n_next, noise)
+    for rules, channel in zip(model.rules, model.channels[1:]):
+        frequencies = next_frequencies(frequencies, rules, channel)
         yield frequencies
 
 
-def root_frequencies(root, n_classes, symbol_noise):
+def root_frequencies(root, channel):
     """Compute P(class | label) of level 0: (n_labels, n_classes, height, width)."""
-    return with_noise(root.frequencies(n_classes), symbol_noise)
+    return seen_frequencies(root.frequencies(channel.n_drawn), channel)
 
 
-def next_frequencies(frequencies, rules, n_next, symbol_noise):
+def next_frequencies(frequencies, rules, channel):
     """Compute P(class | label) of the next level from the frequencies of a level.
 
     The frequency of a class at a pixel is distributed over the pixels of the class's patches.
     """
+    n_next = channel.n_drawn
     tables = rules.class_frequencies(n_next)
     n_labels, _, height, width = frequencies.shape
     p, q = rules.patch_size
     # (label, row, column, class, u, v)
     next_level = np.tensordot(frequencies, tables, axes=(1, 0)).transpose(0, 3, 1, 4, 2, 5)
     next_level = next_level.reshape(n_labels, n_next, height * p, width * q)
-    return with_noise(next_level, symbol_noise)
+    return seen_frequencies(next_level, channel)
 
 
-def with_noise(frequencies, noise, axis=1):
+def seen_frequencies(frequencies, channel, axis=1):
     """Return the frequencies of classes, which `axis` counts, after symbol noise."""
-    return (1 - noise) * frequencies + noise * frequencies.mean(axis=axis, keepdims=True)
+    drawn = np.moveaxis(frequencies, axis, 0)
+    return np.moveaxis(channel.forward(drawn, Linear), 0, axis)
 
 
 def level_statistics(frequencies, label_channel):
@@ -225,17 +226,17 @@ def _counts(model, frequencies):
     images = model.root.images.reshape(len(model.root.images), -1)
     roots, root_of_image = np.unique(images, axis=0, return_inverse=True)
     p_root = np.bincount(root_of_image.ravel(), model.root.probabilities)
-    is_known = model.symbol_noise[0] == 0
+    is_known = not model.channels[0].is_noisy
     n_images = [len(roots) if is_known else None]
     entropy = [float(_entropy(p_root)) if is_known else None]
     for i, rules in enumerate(model.rules):
         is_known &= has_disjoint_sets(rules) and (
-            i + 1 == model.n_levels or model.symbol_noise[i + 1] == 0
+            i + 1 == model.n_levels or not model.channels[i + 1].is_noisy
         )
         n_images.append(_count_images(model, roots, i + 1) if is_known else None)
-        # Each pixel draws its patch independently, given its class.
-        n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
-        added = float(n_pixels_of_class @ _entropy(rules.weights))
+        if is_known:  # each pixel draws its patch independently, given its class
+            n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
+            added = float(n_pixels_of_class @ _entropy(rules.weights))
         entropy.append(entropy[-1] + added if is_known else None)
     return n_images, entropy
 
@@ -246,8 +247,8 @@ def _entropy(p):
 
 
 def has_disjoint_sets(rules):
-    """Return whether no patch belongs to two classes (assumption 2)."""
-    return len(np.unique(rules.rows, axis=0)) == len(rules.rows)
+    """Return whether rules have sets of patches, and no patch belongs to two (assumption 2)."""
+    return isinstance(rules, Rules) and len(np.unique(rules.rows, axis=0)) == len(rules.rows)
 
 
 def _count_images(model, roots, level):
@@ -298,27 +299,30 @@ def expected_product(model, level, factors, algebra=Linear):
     expected : ndarray of shape (..., n_root_images)
         Expectations, or their logarithms.
     """
-    factors = algebra.from_probability(factors)
+    *lead, n_classes, height, width = np.shape(factors)
+    # In the layout of messages: (n_classes, height, width, n)
+    message = np.moveaxis(np.reshape(factors, (-1, n_classes, height, width)), 0, -1)
+    message = algebra.from_probability(message)
     for i in range(level, -1, -1):
         if i < level:
-            factors = _one_level_up(factors, model.rules[i], algebra)
-        if model.symbol_noise[i] > 0:
-            factors = algebra.mix(factors, model.symbol_noise[i])
+            message = _one_level_up(message, model.rules[i], algebra)
+        message = model.channels[i].before(message, algebra)
     shape = model.root.images.shape[1:]
+    message = np.broadcast_to(message, (len(message), *shape, message.shape[-1]))
     rows, columns = np.indices(shape)
-    factors = np.broadcast_to(factors, (*factors.shape[:-2], *shape))
-    return algebra.multiply.reduce(factors[..., model.root.images, rows, columns], axis=(-2, -1))
+    expected = algebra.multiply.reduce(message[model.root.images, rows, columns], axis=(1, 2))
+    return expected.T.reshape(*lead, -1)
 
 
-def _one_level_up(factors, rules, algebra):
+def _one_level_up(message, rules, algebra):
     """Return the expected product of the factors of a patch, given the class of its pixel."""
-    (p, q), (height, width) = rules.patch_size, factors.shape[-2:]
-    # (..., class, patch, row, column) for each pixel of a patch
-    terms = (
-        factors[..., rules.patches[:, :, u, v], _every(height, u, p), _every(width, v, q)]
+    (p, q), (n_next, height, width, n) = rules.patch_size, message.shape
+    children = [
+        message[:, _every(height, u, p), _every(width, v, q)].reshape(n_next, -1)
         for u, v in np.ndindex(p, q)
-    )
-    return algebra.average(reduce(algebra.multiply, terms), rules.weights)
+    ]
+    above = rules.ascend(np.stack(children), algebra)
+    return above.reshape(len(above), -(-height // p), -(-width // q), n)
 
 
 def _every(length, first, step):

@@ -75,6 +75,16 @@ def draw_uniforms(keys, first, n_draws):
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
+def draw_replacements(keys, n_draws, probability, n_values):
+    """Draw whether each value is replaced, and its new value from range(n_values)."""
+    bits = random_bits(keys, 0, n_draws)
+    limit = round(probability * 2**32)
+    is_replaced = bits < np.uint64(limit)
+    # The same bits choose the new value: if they are below the limit, they are uniform below it.
+    new = multiply_bits(bits, n_values) // np.uint64(max(limit, 1))
+    return is_replaced, new.view(np.int64)
+
+
 def draw_normals(keys, n_draws):
     """Draw float32 N(0, 1) of shape (len(keys), n_draws), by Box and Muller (1958)."""
     n_pairs = (n_draws + 1) // 2

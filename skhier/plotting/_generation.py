@@ -105,7 +105,7 @@ class GenerationDisplay:
         names = estimator.semantic_classes_
         levels = [np.searchsorted(names, latents[0][0]), *(latent[0] for latent in latents[1:])]
         levels.append(X[0].reshape(*shapes[-1], -1))
-        class_names = [names.tolist(), *(list(range(len(p))) for p in estimator.patches_[1:])]
+        class_names = [names.tolist(), *(list(range(n)) for n in estimator.n_classes_[1:])]
         return cls(levels, class_names=class_names).plot(pixel=pixel, axes=axes)
 
     def plot(

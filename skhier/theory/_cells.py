@@ -64,9 +64,15 @@ def cell_probabilities(sampler: HierarchicalSampler, level: int) -> CellProbabil
 
 
 def check_level(sampler: HierarchicalSampler, level: int) -> int:
-    """Return the level; an error unless the sampler is fitted and has this level."""
+    """Return the level; an error unless the sampler is fitted and the level has patches."""
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    return check_count(level, "level", 0, len(sampler.patches_) - 1)
+    level = check_count(level, "level", 0, len(sampler.patches_) - 1)
+    if sampler.patches_[level] is None:
+        raise ValueError(
+            f"level={level} is not valid: this level of the sampler has transitions, but codes are "
+            "of sets of patches. Choose another level or sampler."
+        )
+    return level
 
 
 def check_exchangeable_codes(
@@ -89,6 +95,11 @@ def check_exchangeable_codes(
         Whether a linear head without error is learned too. It needs a separable root, and
         all classes of all levels have to occur.
     """
+    if any(transitions is not None for transitions in sampler.transitions_):
+        raise ValueError(
+            f"{caller} does not hold for this sampler: it has transitions in place of sets of "
+            "patches (assumption 2)."
+        )
     reasons = []
     if has_head and sampler.margin_ == 0:
         reasons.append("its root is not linearly separable (assumption 1)")

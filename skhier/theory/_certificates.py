@@ -11,6 +11,7 @@ from .._base._device import as_array, computing_dtype, resolve_device
 from .._base._images import validate_images
 from .._base._params import check_count, check_fitted, value_at
 from .._base._validation import to_floats
+from ._cells import check_level
 from ._checks import check_probability
 from ._layer_certificate import Certificate, certify_layer
 from ._separation import code_counts, separate_codes
@@ -69,9 +70,8 @@ def certify_embedder(
     >>> certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
     True
     """
-    check_fitted(sampler, "sampler", "HierarchicalSampler")
+    level = check_level(sampler, level)
     check_fitted(embedder, "embedder", "TwoLayerConvEmbedder")
-    check_count(level, "level", 0, len(sampler.patches_) - 1)
     n_classes, k = sampler.patches_[level].shape[:2]
     if len(embedder.kernels_) != n_classes * k:
         raise ValueError(

@@ -398,6 +398,7 @@ OTHER_VALUES = {
     "rule_weights": ["zipf"],
     "overlap": [1.0],
     "symbol_patches": [[None] * 4],
+    "transitions": [[np.eye(4)]],
     "pixel_patches": ["one_hot"],
     "n_channels": [3],
     "root": ["label"],
@@ -461,6 +462,9 @@ CALLS = {
     "statistics": lambda s, X, Z: repr(s.statistics()),
     "check_assumptions": lambda s, X, Z: repr(s.check_assumptions()),
     "code_moments": lambda s, X, Z: at_every_level(s, s.code_moments),
+    "pair_frequencies": lambda s, X, Z: at_every_level(
+        s, lambda level: s.pair_frequencies(level, (0, 0))
+    ),
     "expected_product": lambda s, X, Z: at_every_level(
         s,
         lambda level: (

@@ -412,6 +412,21 @@ def test_arguments_out_of_range_are_refused(call, message):
         call(small_model())
 
 
+def test_levels_with_transitions_have_no_codes():
+    sampler = HierarchicalSampler(
+        3, transitions=[None, np.full((4, 4), 0.25)], patches_per_class=2, random_state=0
+    ).fit()
+    assert embedding_moments(sampler, 0, n_samples=10).shape == (8, 8)
+    for function in (embedding_moments, coverage_probability):
+        with pytest.raises(ValueError, match="level=1 is not valid: this level of the sampler has"):
+            function(sampler, 1, n_samples=10)
+    for function in (required_samples, necessary_samples):
+        with pytest.raises(ValueError, match=f"{function.__name__} does not hold .* transitions"):
+            function(sampler)
+    with pytest.raises(ValueError, match=r"theorem 2 does not hold .* transitions"):
+        theorem2_params(sampler)
+
+
 def test_an_argument_that_is_no_sampler_is_refused():
     for function in (required_samples, necessary_samples):
         message = re.escape("sampler=3 is not valid: it takes a fitted HierarchicalSampler")
