@@ -7,6 +7,7 @@ from ._image_folder import load_image_folder
 from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist
 from ._sparse_hierarchy import make_sparse_random_hierarchy
+from ._tree_processes import make_broadcast_tree, make_filtered_hierarchy
 
 __all__ = [
     "fetch_cifar10",
@@ -16,7 +17,9 @@ __all__ = [
     "load_image_folder",
     "load_npz",
     "make_appendix_d",
+    "make_broadcast_tree",
     "make_digits_hierarchy",
+    "make_filtered_hierarchy",
     "make_random_hierarchy",
     "make_sparse_random_hierarchy",
 ]

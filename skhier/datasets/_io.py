@@ -53,6 +53,19 @@ the Sparse Random Hierarchy Model, ICML 2024.
 
 symbols: the strings as integers; latents: the symbols of all levels, from the label to the
 string; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
+    "broadcast tree": """\
+Leaves of a tree on which a symbol is broadcast with mutations, as images of height 1 with one-hot
+pixels: E. Mossel, Deep learning and hierarchal generative models, arXiv:1612.09057, 2016.
+
+symbols: the leaves as integers; latents: the symbols of all levels, from the root to the leaves;
+sampler: the fitted HierarchicalSampler, with exact probabilities.""",
+    "filtered hierarchy": """\
+Strings of a grammar with filtered correlations, as images of height 1 with one-hot pixels: J.
+Garnier-Brun, M. Mezard, E. Moscato and L. Saglietti, How transformers learn structured data:
+insights from hierarchical filtering, ICML 2025.
+
+symbols: the strings as integers; latents: the symbols of the label and of all levels below the
+filtered ones; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
 }
 
 

@@ -6,7 +6,9 @@ from numpy.testing import assert_array_equal
 
 from skhier.datasets import (
     make_appendix_d,
+    make_broadcast_tree,
     make_digits_hierarchy,
+    make_filtered_hierarchy,
     make_random_hierarchy,
     make_sparse_random_hierarchy,
 )
@@ -114,7 +116,9 @@ def test_invalid_targets_are_refused():
 
 MAKERS = [
     make_appendix_d,
+    make_broadcast_tree,
     make_digits_hierarchy,
+    make_filtered_hierarchy,
     make_random_hierarchy,
     make_sparse_random_hierarchy,
 ]
