@@ -97,7 +97,7 @@ class AnalysisMixin:
                 "which codes belong."
             )
         frequencies = next(islice(frequencies_of_levels(self._model), level, None))
-        F = labeled_frequencies(frequencies, self._model.label_channel)
+        F = labeled_frequencies(frequencies, self._model.label_joint)
         moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
         moments = moments.reshape(-1, *F.shape[1:])
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])
@@ -185,7 +185,7 @@ class AnalysisMixin:
         root, algebra = self._model.root, Logarithmic if log else Linear
         given_root = expected_product(self._model, level, factors, algebra)
         given_label = root.labels == np.arange(root.n_labels)[:, None]
-        weights = root.probabilities * root.n_labels * given_label
+        weights = given_label * root.probabilities / root.label_probabilities[root.labels]
         if log:
             return np.array([logsumexp(given_root, axis=-1, b=w) for w in weights])
         return np.array([given_root @ w for w in weights])

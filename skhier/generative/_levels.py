@@ -113,6 +113,25 @@ def read_levels(params):
     return levels
 
 
+def read_label_probabilities(params, n_labels):
+    """Return the probability of each label.
+
+    Raises
+    ------
+    ValueError
+        If they are not positive, do not sum to 1, or are of another number of labels.
+    """
+    if params.label_probabilities is None:
+        return np.full(n_labels, 1 / n_labels)
+    p = to_floats(params.label_probabilities, "label_probabilities")
+    if p.shape != (n_labels,) or not (p > 0).all() or not abs(p.sum() - 1) <= 1e-6:
+        raise ValueError(
+            f"label_probabilities={params.label_probabilities!r} is not valid: it takes a number "
+            f"> 0 for each of the {n_labels} labels, with the sum 1."
+        )
+    return p / p.sum()
+
+
 def _fractions(params, name):
     """Return the value at each level of a parameter that takes numbers from 0 to 1."""
     values = _per_level(params, name)

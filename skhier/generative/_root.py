@@ -4,11 +4,12 @@ import numpy as np
 from scipy.optimize import lsq_linear, nnls
 from scipy.special import logsumexp
 
-from ._streams import draw_integers
+from ._alias import AliasTable
+from ._streams import draw_integers, random_bits
 
 
 class RootDistribution:
-    """Root distribution: a label is uniform, then one of its semantic images is uniform.
+    """Root distribution: a label is drawn, then one of its semantic images, uniformly.
 
     Parameters
     ----------
@@ -16,15 +17,22 @@ class RootDistribution:
         Semantic images, as indices of classes.
     labels : ndarray of shape (n,)
         Indices of the images' labels; each label occurs at least once.
+    label_probabilities : ndarray of shape (n_labels,) or None
+        Probability of each label; None is uniform.
     """
 
     n_draws = 2  # number of draws that `draw` takes from the stream of a key
 
-    def __init__(self, images, labels):
+    def __init__(self, images, labels, label_probabilities=None):
         order = np.argsort(labels, kind="stable")
         self.images, self.labels = images[order], labels[order]
         self._size = np.bincount(labels)
         self._first = np.cumsum(self._size) - self._size
+        n_labels = len(self._size)
+        if label_probabilities is None:
+            label_probabilities = np.full(n_labels, 1 / n_labels)
+        self.label_probabilities = label_probabilities
+        self._alias = AliasTable(label_probabilities[None])
 
     @property
     def n_labels(self):
@@ -33,18 +41,18 @@ class RootDistribution:
     @property
     def probabilities(self):
         """Probability of each image with its label: (n,)."""
-        return 1 / (self.n_labels * self._size[self.labels])
+        return self.label_probabilities[self.labels] / self._size[self.labels]
 
     def draw(self, keys):
         """Draw the index of a root image for each key."""
-        label = draw_integers(keys, 0, 1, self.n_labels)[:, 0]
+        label = self._alias.draw(np.zeros(len(keys), np.int64), random_bits(keys, 0, 1)[:, 0])
         return self._first[label] + draw_integers(keys, 1, 1, self._size[label, None])[:, 0]
 
     def frequencies(self, n_classes):
         """Compute P(pixel is c | label): (n_labels, n_classes, height, width)."""
         one_hot = self.images[:, None] == np.arange(n_classes)[:, None, None]
         is_label = self.labels == np.arange(self.n_labels)[:, None]
-        weights = is_label * self.probabilities * self.n_labels
+        weights = is_label / self._size[self.labels]
         return np.tensordot(weights, one_hot, axes=1)
 
     def log_probabilities(self, images, channel):

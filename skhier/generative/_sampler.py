@@ -19,7 +19,7 @@ from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
 from ._inference import InferenceMixin
-from ._levels import read_levels
+from ._levels import read_label_probabilities, read_levels
 from ._parsing import ParsingMixin
 from ._prediction import PredictionMixin
 from ._root import draw_root_images
@@ -38,7 +38,7 @@ class HierarchicalSampler(
 ):
     r"""Deep generative model of images (paper, section 3).
 
-    A label y is drawn uniformly, then a semantic image :math:`X^{(0)}` of that label
+    A label y is drawn, uniformly by default, then a semantic image :math:`X^{(0)}` of that label
     (the distribution :math:`G_0`). At level i = 0, ..., d - 1 every pixel that holds a
     semantic class c is replaced by a patch drawn from the set :math:`S_c^{(i)}` of its
     class. The patches of the last level hold real pixels. The defaults are the model of
@@ -104,6 +104,10 @@ class HierarchicalSampler(
     n_labels : int, default=2
         Number of labels, if `fit` gets none. Two labels are -1 and 1, more are 0, 1, ...
 
+    label_probabilities : array-like of shape (n_labels,) or None, default=None
+        Probability of each label, in the order of `classes_`: positive numbers that sum to 1. None
+        is uniform. Given a label, its semantic images are uniform.
+
     n_root_images : int, default=4
         Number of semantic images of each label, if they are drawn. They are uniform, drawn
         again until they are different and linearly separable.
@@ -148,6 +152,9 @@ class HierarchicalSampler(
     ----------
     classes_ : ndarray of shape (n_labels,)
         Labels.
+
+    label_probabilities_ : ndarray of shape (n_labels,)
+        Probability of each label, before label noise.
 
     semantic_classes_ : ndarray of shape (n_semantic_classes,)
         Classes :math:`C_0` of semantic images.
@@ -248,6 +255,7 @@ class HierarchicalSampler(
         "n_channels": [Interval(Integral, 1, None, closed="left")],
         "root": [StrOptions({"images", "label"})],
         "n_labels": [Interval(Integral, 2, None, closed="left")],
+        "label_probabilities": "no_validation",
         "n_root_images": [Interval(Integral, 1, None, closed="left")],
         "root_shape": "no_validation",
         "label_noise": [Interval(Real, 0, 1, closed="both")],
@@ -275,6 +283,7 @@ class HierarchicalSampler(
         n_channels: int = 1,
         root: Literal["images", "label"] = "images",
         n_labels: int = 2,
+        label_probabilities: ArrayLike | None = None,
         n_root_images: int = 4,
         root_shape: tuple[int, int] | None = None,
         label_noise: float = 0.0,
@@ -298,6 +307,7 @@ class HierarchicalSampler(
         self.n_channels = n_channels
         self.root = root
         self.n_labels = n_labels
+        self.label_probabilities = label_probabilities
         self.n_root_images = n_root_images
         self.root_shape = root_shape
         self.label_noise = label_noise
@@ -344,8 +354,10 @@ class HierarchicalSampler(
         )
         noise = self.label_noise, [level.channel() for level in levels], self.pixel_noise
         is_random = X is None and self.root == "images"
+        p_labels = read_label_probabilities(self, len(self.classes_))
         search = Search(self.min_theta, self.min_lambda, self.max_draws)
-        self._model = search.draw_model(draw_images, is_random, levels, noise, rng)
+        self._model = search.draw_model(draw_images, p_labels, is_random, levels, noise, rng)
+        self.label_probabilities_ = p_labels
         root = self._model.root
         self.root_images_ = self.semantic_classes_[root.images]
         self.root_labels_ = self.classes_[root.labels]

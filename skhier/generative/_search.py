@@ -28,10 +28,10 @@ class Search:
         self._min_theta, self._min_lambda = min_theta, min_lambda
         self._max_draws = max_draws
 
-    def draw_model(self, draw_images, is_random, levels, noise, rng):
+    def draw_model(self, draw_images, p_labels, is_random, levels, noise, rng):
         """Draw a model level by level from the top.
 
-        `draw_images()` returns root images and their labels.
+        `draw_images()` returns root images and their labels, of probabilities `p_labels`.
 
         Raises
         ------
@@ -44,14 +44,15 @@ class Search:
         n_given = [*is_given, False].index(False)  # levels from the top that stay as they are
         while True:
             try:
-                return self._draw_once(draw_images, is_given, levels, noise, rng)
+                return self._draw_once(draw_images, p_labels, is_given, levels, noise, rng)
             except _Rejected as rejected:
                 if self._n_left == 0 or rejected.level < n_given:
                     raise ValueError(self._explain(rejected.level < n_given)) from None
 
-    def _draw_once(self, draw_images, is_given, levels, noise, rng):
+    def _draw_once(self, draw_images, p_labels, is_given, levels, noise, rng):
         """Draw a model; _Rejected if a level has too many rejected draws."""
         label_noise, channels, _ = noise
+        label_joint = label_channel(label_noise, len(p_labels)) * p_labels
 
         def draw_root():
             images, labels = draw_images()
@@ -60,20 +61,20 @@ class Search:
                 is_separable = linear_separator(images, labels, channels[0].n_drawn) is not None
                 if n_different < len(images) or not is_separable:
                     return None
-            root = RootDistribution(images, labels)
+            root = RootDistribution(images, labels, p_labels)
             return root, root_frequencies(root, channels[0])
 
-        root, frequencies = self._draw_level(0, draw_root, label_noise, is_given[0])
+        root, frequencies = self._draw_level(0, draw_root, label_joint, is_given[0])
         rules = []
         for level, channel in zip(levels, channels[1:]):
             i = level.index + 1
             draw_rules = partial(_draw_rules, level, channel, rng, frequencies)
-            drawn, frequencies = self._draw_level(i, draw_rules, label_noise, is_given[i])
+            drawn, frequencies = self._draw_level(i, draw_rules, label_joint, is_given[i])
             rules.append(drawn)
         rules.append(levels[-1].draw(None, rng))
         return HierarchicalModel(root, rules, *noise)
 
-    def _draw_level(self, level, draw, label_noise, is_given):
+    def _draw_level(self, level, draw, label_joint, is_given):
         """Return the first `draw()` that meets the bounds; _Rejected after too many draws.
 
         `draw()` returns a pair (root or rules, frequencies of the level), or None, which is
@@ -84,8 +85,7 @@ class Search:
             if drawn is not None:
                 if self._min_theta == self._min_lambda == 0:
                     return drawn
-                channel = label_channel(label_noise, len(drawn[1]))
-                statistics = level_statistics(drawn[1], channel)
+                statistics = level_statistics(drawn[1], label_joint)
                 share = min(
                     statistics.theta / self._min_theta if self._min_theta else inf,
                     statistics.lambda_ / self._min_lambda if self._min_lambda else inf,

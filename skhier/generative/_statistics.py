@@ -139,7 +139,7 @@ def _format_count(n):
 def statistics(model):
     """Compute the HierarchyStatistics of a HierarchicalModel."""
     frequencies = list(frequencies_of_levels(model))
-    levels = [level_statistics(level, model.label_channel) for level in frequencies]
+    levels = [level_statistics(level, model.label_joint) for level in frequencies]
     return HierarchyStatistics(levels, *_counts(model, frequencies))
 
 
@@ -178,10 +178,11 @@ def seen_frequencies(frequencies, channel, axis=1):
     return np.moveaxis(channel.forward(drawn, Linear), 0, axis)
 
 
-def level_statistics(frequencies, label_channel):
+def level_statistics(frequencies, label_joint):
     """Compute the LevelStatistics of class frequencies given the label before label noise."""
-    frequencies = np.tensordot(label_channel, frequencies, axes=1)  # the channel is symmetric
-    labeled = _labeled(frequencies)
+    joint = np.tensordot(label_joint, frequencies, axes=1)  # P(observed label, class)
+    frequencies = joint / label_joint.sum(axis=1)[:, None, None, None]
+    labeled = _labeled(joint)
     vectors = labeled.reshape(len(labeled), -1)
     vectors = np.where(np.abs(vectors) < 1e-15, 0, vectors)  # rounding of exact zeros
     norms = np.linalg.norm(vectors, axis=1)
@@ -204,16 +205,16 @@ def level_statistics(frequencies, label_channel):
     )
 
 
-def labeled_frequencies(frequencies, label_channel):
+def labeled_frequencies(frequencies, label_joint):
     """Compute the matrices F_c of class frequencies given the label before label noise."""
-    return _labeled(np.tensordot(label_channel, frequencies, axes=1))
+    return _labeled(np.tensordot(label_joint, frequencies, axes=1))
 
 
-def _labeled(frequencies):
-    """Compute the matrices F_c of class frequencies given the observed label."""
-    if len(frequencies) == 2:
-        return (frequencies[1] - frequencies[0]) / 2
-    return (frequencies - frequencies.mean(axis=0)).swapaxes(0, 1) / len(frequencies)
+def _labeled(joint):
+    """Compute the matrices F_c of P(observed label, class)."""
+    if len(joint) == 2:
+        return joint[1] - joint[0]
+    return (joint - joint.mean(axis=0)).swapaxes(0, 1)
 
 
 def _distances(A, B):
@@ -235,7 +236,8 @@ def _counts(model, frequencies):
         )
         n_images.append(_count_images(model, roots, i + 1) if is_known else None)
         if is_known:  # each pixel draws its patch independently, given its class
-            n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))
+            p_class = np.tensordot(model.root.label_probabilities, frequencies[i], axes=1)
+            n_pixels_of_class = p_class.sum(axis=(1, 2))
             added = float(n_pixels_of_class @ _entropy(rules.weights))
         entropy.append(entropy[-1] + added if is_known else None)
     return n_images, entropy

@@ -72,6 +72,11 @@ def check_level(sampler: HierarchicalSampler, level: int) -> int:
             f"level={level} is not valid: this level of the sampler has transitions, but codes are "
             "of sets of patches. Choose another level or sampler."
         )
+    if np.ptp(sampler.label_probabilities_) > 0:
+        raise ValueError(
+            "sampler is not valid: its labels are not equally likely (label_probabilities). Set "
+            "label_probabilities=None."
+        )
     return level
 
 
@@ -101,6 +106,8 @@ def check_exchangeable_codes(
             "patches (assumption 2)."
         )
     reasons = []
+    if np.ptp(sampler.label_probabilities_) > 0:
+        reasons.append("labels are not equally likely (label_probabilities)")
     if has_head and sampler.margin_ == 0:
         reasons.append("its root is not linearly separable (assumption 1)")
     if not sampler.check_assumptions()[1].holds:

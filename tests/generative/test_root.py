@@ -84,3 +84,60 @@ def test_a_separator_of_many_images_separates_them():
     scores = (np.eye(3)[X].transpose(0, 3, 1, 2) * separator).sum(axis=(1, 2, 3))
     assert ((2 * labels - 1) * scores).min() > 1 - 1e-6
     assert np.linalg.norm(separator) < np.sqrt(3)  # the norm of w = (-1, 1, -1) at one pixel
+
+
+LABELS = {"n_labels": 3, "n_root_images": 2, "patches_per_class": 3, "random_state": 0}
+PRIOR = np.array([0.6, 0.3, 0.1])
+
+
+def with_prior(**params):
+    """Return samplers with and without a prior of labels, of the same patches."""
+    uniform = HierarchicalSampler(**LABELS, **params).fit()
+    return HierarchicalSampler(**LABELS, **params, label_probabilities=PRIOR).fit(), uniform
+
+
+def test_a_prior_of_labels_changes_posteriors_by_the_formula_of_bayes():
+    sampler, uniform = with_prior(pixel_noise=2.0, symbol_noise=0.2)
+    X, _ = uniform.sample(20)
+    joint = uniform.bayes_predict_proba(X) * PRIOR * 3
+    assert_allclose(sampler.bayes_predict_proba(X), joint / joint.sum(axis=1, keepdims=True))
+    ratio = sampler.score_samples(X) - uniform.score_samples(X)
+    assert_allclose(ratio, np.log(joint.sum(axis=1)))
+
+
+def test_statistics_given_the_label_do_not_depend_on_its_prior_but_their_weights_do():
+    sampler, uniform = with_prior(symbol_noise=0.2)
+    exact, expected = sampler.statistics(), uniform.statistics()
+    for level, (found, other) in enumerate(zip(exact.levels, expected.levels)):
+        given = other.class_frequencies  # label, class, row, column
+        assert_allclose(found.class_frequencies, given)
+        joint = PRIOR[:, None, None, None] * given
+        F = joint.swapaxes(0, 1) - joint.sum(axis=0)[:, None] / 3  # E[(1{y = l} - 1/3) 1{X = c}]
+        assert_allclose(found.labeled_frequencies, F, atol=1e-15)
+        pairs = sampler.pair_frequencies(level, (0, 0))
+        assert_allclose(pairs.sum(axis=2), joint.sum(axis=0).transpose(1, 2, 0), atol=1e-12)
+        factors = np.array([0.5, 1.5, 1, 0.8]).reshape(4, 1, 1)
+        product = uniform.expected_product(level, factors)
+        assert_allclose(sampler.expected_product(level, factors), product)
+    p = PRIOR[np.searchsorted(sampler.classes_, sampler.root_labels_)] / 2
+    clean, _ = with_prior()
+    assert_allclose(clean.statistics().entropy[0], -(p * np.log(p)).sum())
+
+
+def test_labels_are_drawn_by_their_prior_and_then_replaced():
+    sampler, _ = with_prior(label_noise=0.2)
+    _, y = sampler.sample(40_000)
+    observed = 0.8 * PRIOR + 0.1 * (1 - PRIOR)
+    share = (y[:, None] == sampler.classes_).mean(axis=0)
+    assert (abs(share - observed) < 5 * np.sqrt(observed / 40_000)).all()
+    # P(class | observed label) is a mean over labels, with their posterior weights.
+    given = HierarchicalSampler(**LABELS).fit().statistics().levels[0].class_frequencies
+    joint = np.where(np.eye(3), 0.8, 0.1) * PRIOR
+    expected = np.tensordot(joint / joint.sum(axis=1, keepdims=True), given, axes=1)
+    assert_allclose(sampler.statistics().levels[0].class_frequencies, expected)
+
+
+@pytest.mark.parametrize("prior", [[0.5, 0.5], [0.5, 0.5, 0.0], [1, 1, 1], [2, -0.5, -0.5], "abc"])
+def test_wrong_priors_are_refused(prior):
+    with pytest.raises(ValueError, match="label_probabilities"):
+        HierarchicalSampler(**LABELS, label_probabilities=prior).fit()

@@ -403,6 +403,7 @@ OTHER_VALUES = {
     "n_channels": [3],
     "root": ["label"],
     "n_labels": [6],
+    "label_probabilities": [[0.9, 0.1]],
     "n_root_images": [1],
     "root_shape": [(5, 4)],
     "label_noise": [0.5],

@@ -427,6 +427,14 @@ def test_levels_with_transitions_have_no_codes():
         theorem2_params(sampler)
 
 
+def test_unequal_labels_are_refused():
+    sampler = HierarchicalSampler(label_probabilities=[0.3, 0.7], random_state=0).fit()
+    with pytest.raises(ValueError, match="labels are not equally likely"):
+        embedding_moments(sampler, 0, n_samples=10)
+    with pytest.raises(ValueError, match=r"required_samples does not .* not equally likely"):
+        required_samples(sampler)
+
+
 def test_an_argument_that_is_no_sampler_is_refused():
     for function in (required_samples, necessary_samples):
         message = re.escape("sampler=3 is not valid: it takes a fitted HierarchicalSampler")
