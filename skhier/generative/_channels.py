@@ -132,8 +132,9 @@ class MatrixChannel(Identity):
         flat = (x.reshape(len(x), -1) for x in (drawn, before, after))
         return algebra.split(self._by_drawn, *flat).reshape(after.shape)
 
-    def draw(self, drawn, after, uniforms, algebra):
-        terms = algebra.multiply(algebra.from_probability(self._by_drawn[drawn]), after.T)
+    def draw(self, drawn, after, columns, uniforms, algebra):
+        terms = algebra.from_probability(self._by_drawn[drawn])
+        terms = algebra.multiply(terms, after[:, columns].T)
         return choose(algebra.shares(terms), uniforms)
 
     @staticmethod

@@ -137,8 +137,7 @@ class PredictionMixin:
         # The label comes first, then the classes of the levels.
         ends = np.cumsum([1, *map(prod, shapes)])
         terms = max(
-            prod(shape) * rules.n_classes * rules.n_per_class
-            for shape, rules in zip(model.level_shapes, model.rules)
+            prod(shape) * rules.n_terms for shape, rules in zip(model.level_shapes, model.rules)
         )
 
         def draw(beliefs):

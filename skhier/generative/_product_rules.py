@@ -41,6 +41,11 @@ class ProductRules:
     def n_choices(self):
         return len(self._flat)
 
+    @property
+    def n_terms(self):
+        """Number of terms in the sums of a pixel's messages."""
+        return self.transitions.size
+
     @cached_property
     def _alias(self):
         return AliasTable(self._flat.reshape(-1, self._flat.shape[2]))

@@ -62,6 +62,11 @@ class Rules:
         return self.patches.shape[2:4]
 
     @property
+    def n_terms(self):
+        """Number of terms in the sums of a pixel's messages."""
+        return self.weights.size
+
+    @property
     def rows(self):
         """Patch of each rule, flat: (n_classes * k, n_values)."""
         return self.patches.reshape(self.n_classes * self.n_per_class, -1)

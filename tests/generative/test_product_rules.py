@@ -185,6 +185,39 @@ def test_a_matrix_of_noise_is_a_level_of_single_pixels(n_drawn, pixel_noise):
     assert_allclose(noisy.posterior(X, 1, of="drawn"), level.posterior(X, 1), atol=1e-10)
 
 
+@pytest.mark.parametrize("noise", [0.0, stochastic(3, 3, seed=8)], ids=["clean", "noisy"])
+def test_next_symbols_of_strings_are_those_of_the_table_of_all_patches(noise):
+    upper, lower = stochastic(1, 2, 2, 4, seed=1), stochastic(1, 3, 4, 3, seed=2)
+    same = {"n_levels": 3, "root": "label", "n_semantic_classes": [2, 4, 3], "patch_size": 1}
+    same |= {"pixel_patches": "one_hot", "n_channels": 3, "patches_per_class": 1}
+    same |= {"symbol_noise": [0.0, 0.1, noise], "random_state": 0}
+    tables, weights = zip(table_of(upper), table_of(lower))
+    by_matrix = HierarchicalSampler(**same, transitions=[upper, lower]).fit()
+    by_table = HierarchicalSampler(
+        **same, symbol_patches=list(tables), rule_weights=[*weights, "uniform"]
+    ).fit()
+    symbols = by_matrix.sample(20, return_latents=True)[2][-1][:, 0]
+    found, expected = (s.next_symbol_proba(symbols) for s in (by_matrix, by_table))
+    assert_allclose(found, expected, atol=1e-12)
+    chain = np.take_along_axis(found, symbols[..., None], axis=2)
+    log_p = by_matrix.score_samples(symbols=symbols)
+    assert_allclose(np.log(chain).sum(axis=(1, 2)), log_p)
+
+
+def test_posterior_samples_agree_with_posteriors():
+    sampler, _ = twins("matrices")
+    X, _ = sampler.sample(2)
+    n = 4000
+    for of in ("seen", "drawn"):
+        _, _, latents = sampler.sample_posterior(
+            X, n_draws=n, of=of, return_latents=True, random_state=1
+        )
+        for level, drawn in enumerate(latents):
+            p = sampler.posterior(X, level, of=of)
+            share = (drawn[..., None] == np.arange(p.shape[-1])).mean(axis=0)
+            assert (abs(share - p) <= 5 * np.sqrt(p * (1 - p) / n) + 1e-12).all()
+
+
 def test_samples_have_the_exact_frequencies_of_pairs():
     by_matrix, _ = twins("matrices")
     n = 40_000

@@ -79,15 +79,24 @@ def test_patches_are_drawn_in_proportion_to_their_posteriors(algebra):
 
 
 @pytest.mark.parametrize("algebra", ALGEBRAS)
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_channels_are_sums_over_all_classes(share, algebra):
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, "matrix"])
+def test_channels_are_sums_over_all_classes(noise, algebra):
     n_classes, m = 4, 3000
-    K = np.full((n_classes, n_classes), share / n_classes) + (1 - share) * np.eye(n_classes)
     rng = np.random.default_rng(0)
-    after, drawn = rng.random((n_classes, N)), rng.dirichlet(np.ones(n_classes), size=N).T
+    if noise == "matrix":  # of 3 classes before noise and 4 after it
+        noise = rng.dirichlet(np.ones(n_classes), size=3)
+        noise[0, 1:3] = 0
+        noise /= noise.sum(axis=1, keepdims=True)
+        K = noise.T
+    else:
+        K = np.full((n_classes, n_classes), noise / n_classes) + (1 - noise) * np.eye(n_classes)
+    n_drawn = K.shape[1]
+    after, drawn = rng.random((n_classes, N)), rng.dirichlet(np.ones(n_drawn), size=N).T
     before = K.T @ after
     joint = K[..., None] * after[:, None] / before  # P(a | b) of each pixel
-    channel = noise_channel(share, n_classes)
+    channel = noise_channel(noise, n_classes)
+    assert (channel.n_drawn, channel.n_seen) == (n_drawn, n_classes)
+    assert_allclose(channel.matrix, K)
     message = algebra.from_probability(after)
     assert_allclose(algebra.to_probability(channel.before(message, algebra)), before)
     seen = channel.posterior(drawn, message, algebra.from_probability(before), algebra)
@@ -95,7 +104,7 @@ def test_channels_are_sums_over_all_classes(share, algebra):
     forward = channel.forward(algebra.from_probability(drawn), algebra)
     assert_allclose(algebra.to_probability(forward), K @ drawn)
     uniforms = (np.arange(m) + 0.5) / m
-    for b in range(n_classes):
+    for b in range(n_drawn):
         found = channel.draw(np.full(m, b), message, np.full(m, 5), uniforms, algebra)
         assert_allclose(np.bincount(found, minlength=4) / m, joint[:, b, 5], atol=1.1 / m)
 
