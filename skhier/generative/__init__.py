@@ -4,6 +4,7 @@ from ._assumptions import AssumptionCheck, AssumptionReport
 from ._inference import BayesRisk
 from ._sampler import HierarchicalSampler
 from ._statistics import HierarchyStatistics, LevelStatistics
+from ._validity import Validity
 
 __all__ = [
     "AssumptionCheck",
@@ -12,4 +13,5 @@ __all__ = [
     "HierarchicalSampler",
     "HierarchyStatistics",
     "LevelStatistics",
+    "Validity",
 ]

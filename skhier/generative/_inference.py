@@ -13,7 +13,7 @@ from .._base._params import check_count
 from .._base._typing import RandomState
 from .._base._validation import check_array
 from ._belief import ImpossibleImage, PixelEvidence, infer
-from ._generation import for_batches
+from ._drawing import for_batches
 from ._recognition import PatchIndex, parse_level
 
 _BATCH_VALUES = 2**16  # so that the largest array of a batch stays in cache

@@ -71,28 +71,46 @@ class HierarchicalModel:
         is_replaced, shift = _draw_noise(branch_keys(keys, 0), 1, self.label_noise, n - 1)
         return np.where(is_replaced[:, 0], (labels + 1 + shift[:, 0]) % n, labels)
 
-    def render(self, level, keys, images, latents=None):
-        """Draw images of the semantic images `level` and write them to `images`.
+    def render(self, images, choices, out, latents=()):
+        """Draw the levels below semantic images, and write the last one to `out`.
 
-        If `latents` is given, the classes of each level, after symbol noise, are written to it.
+        Parameters
+        ----------
+        images : ndarray of shape (n, height, width)
+            Semantic images.
+        choices : list of 1 + n RandomChoices
+            The first has the keys of the noise on the semantic images. Choices i + 1 determine
+            the rules of level i and the noise on level i + 1. Level n is the last one.
+        out : ndarray
+            Array of level n, which is written.
+        latents : list of ndarrays
+            Arrays of levels 0, ..., d - 1, which are written as far as the levels are drawn.
         """
-        position = RootDistribution.n_draws
-        for i, rules in enumerate(self.rules):
-            n_pixels = prod(level.shape[1:])
-            if self.symbol_noise[i] > 0:
-                branch = branch_keys(keys, 1 + i)
-                is_replaced, new = _draw_noise(
-                    branch, n_pixels, self.symbol_noise[i], rules.n_classes
-                )
-                level = np.where(is_replaced, new, level.reshape(new.shape)).reshape(level.shape)
-            if latents is not None:
+        level = np.array(images)
+        self._add_noise(0, level, choices[0].keys)
+        for i, step in enumerate(choices[1:]):
+            if latents:
                 latents[i][...] = level
-            chosen = rules.choose(level, random_bits(keys, position, n_pixels))
-            level = rules.apply(chosen, out=images if i == self.n_levels - 1 else None)
-            position += n_pixels
-        if self.pixel_noise > 0:
-            noise = draw_normals(branch_keys(keys, 1 + self.n_levels), prod(images.shape[1:]))
-            images += np.float32(self.pixel_noise) * noise.reshape(images.shape)
+            is_last = i + 2 == len(choices)
+            level = self.rules[i].apply(step.rules(i, level), out if is_last else None)
+            self._add_noise(i + 1, level, step.keys)
+        if len(choices) <= len(latents):
+            latents[len(choices) - 1][...] = level
+        if len(choices) == 1:
+            out[...] = level
+
+    def _add_noise(self, i, level, keys):
+        """Add the noise of level i, in place: on classes, or on the pixels of the last level."""
+        noise = [*self.symbol_noise, self.pixel_noise][i]
+        if noise == 0:
+            return
+        branch, n_draws = branch_keys(keys, 1 + i), prod(level.shape[1:])
+        if i == self.n_levels:
+            level += np.float32(noise) * draw_normals(branch, n_draws).reshape(level.shape)
+        else:
+            drawn = _draw_noise(branch, n_draws, noise, self.rules[i].n_classes)
+            is_replaced, new = (values.reshape(level.shape) for values in drawn)
+            np.copyto(level, new, where=is_replaced, casting="unsafe")
 
 
 def _draw_noise(keys, n_draws, probability, n_values):

@@ -66,13 +66,19 @@ class Rules:
         return rules
 
     def apply(self, rules, out=None):
-        """Return the next level (n, height * p, width * q[, n_channels]), in `out` if given."""
+        """Return the next level (n, height * p, width * q[, n_channels]).
+
+        If `out` is given, the level is written to it, in its dtype.
+        """
         n, height, width = rules.shape
         p, q, *channels = self.patches.shape[2:]
         # The rows of patches are gathered in the order of the next level's memory.
         rows = self.patches.reshape(-1, *self.patches.shape[3:])
         order = (rules * p)[:, :, None, :] + np.arange(p)[:, None]
-        gathered = None if out is None else out.reshape(*order.shape, *rows.shape[1:])
+        gathered = None
+        if out is not None:
+            rows = rows.astype(out.dtype, copy=False)
+            gathered = out.reshape(*order.shape, *rows.shape[1:])
         gathered = rows.take(order, axis=0, out=gathered, mode="clip")
         return gathered.reshape(n, height * p, width * q, *channels)
 

@@ -22,10 +22,16 @@ from ._levels import read_fractions, read_levels
 from ._root import draw_root_images
 from ._search import Search
 from ._semantic import find_classes, name_classes, semantic_shape, validate_semantic
+from ._validity import ValidityMixin
 
 
 class HierarchicalSampler(
-    AnalysisMixin, GenerationMixin, InferenceMixin, TransformerMixin, BaseEstimator
+    AnalysisMixin,
+    GenerationMixin,
+    InferenceMixin,
+    ValidityMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     r"""Deep generative model of images (paper, section 3).
 
@@ -178,7 +184,8 @@ class HierarchicalSampler(
     For a training and a test set, split one sample, or call :meth:`sample` with two values of
     `random_state`. Two values of the parameter `random_state` are two models. Samples are
     independent, so a model of few images (`n_images` of :meth:`statistics`) repeats them, and
-    most test images are training images too.
+    most test images are training images too. With ``sample(..., replace=False)`` no two samples
+    of a seed are the same derivation, so the parts of one sample are disjoint.
 
     Examples
     --------

@@ -449,6 +449,11 @@ CALLS = {
     "sample_at": lambda s, X, Z: s.sample_at([3, 10**9], random_state=4),
     "iter_batches": lambda s, X, Z: list(s.iter_batches(9, 4, random_state=4)),
     "to_dask": lambda s, X, Z: [a.compute() for a in s.to_dask(9, 4, random_state=4)],
+    "to_torch_dataset": lambda s, X, Z: [
+        part.numpy() for part in s.to_torch_dataset(9, random_state=4)[range(9)]
+    ],
+    "resample": lambda s, X, Z: s.resample([3, 10**9], 0, 5, random_state=4),
+    "validity": lambda s, X, Z: s.validity(X),
     "transform": lambda s, X, Z: s.transform(Z),
     "inverse_transform": lambda s, X, Z: s.inverse_transform(X),
     "parse": lambda s, X, Z: s.parse(X),
