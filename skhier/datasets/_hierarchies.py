@@ -287,10 +287,8 @@ def make_random_hierarchy(
         symbol_noise=[0.0] * depth + [corruption],
         random_state=random_state,
     )
-    labels = np.arange(n_classes)
-    sampler.fit(labels[:, None, None], labels)  # without X, two labels are -1 and 1
     options = {"random_state": sample_random_state, "output": output, "replace": replace}
-    bunch = _draw("random hierarchy", sampler, n_samples, return_X_y, options)
+    bunch = _draw("random hierarchy", sampler.fit(), n_samples, return_X_y, options)
     if not return_X_y:
         if output == "pixels":
             bunch.symbols = bunch.latents[-1][:, 0]

@@ -91,7 +91,8 @@ class HierarchicalSampler(
         Hierarchy Model (Cagnetta et al., 2024).
 
     n_labels : int, default=2
-        Number of labels, if `fit` gets none. Two labels are -1 and 1, more are 0, 1, ...
+        Number of labels, if `fit` gets none. They are 0, 1, ..., but two labels of drawn root
+        images are -1 and 1.
 
     n_root_images : int, default=4
         Number of semantic images of each label, if they are drawn. They are uniform, drawn
@@ -353,7 +354,8 @@ class HierarchicalSampler(
             shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
             draw_images = partial(draw_root_images, n_labels, n_images, shape, level.n_classes, rng)
         self.semantic_classes_ = np.arange(level.n_classes)
-        self.classes_ = np.array([-1, 1]) if n_labels == 2 else labels
+        has_signs = n_labels == 2 and self.root == "images"
+        self.classes_ = np.array([-1, 1]) if has_signs else labels
         self.n_features_in_ = prod(shape)
         self._holds_strings = False
         return draw_images

@@ -95,7 +95,7 @@ def test_patches_of_several_classes_make_different_derivations_equal_images():
     ).fit()
     X, y = sampler.sample(4, replace=False)
     assert len(as_rows(X)) == 2
-    assert sorted(y) == [-1, -1, 1, 1]
+    assert sorted(y) == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,8 @@ def test_the_root_symbol_can_be_the_label():
     assert X.shape == (100, 27, 27)
     assert_array_equal(latents[0][:, 0, 0], y)
     assert [len(table) for table in sampler.patches_] == [5, 4, 4]
+    two = HierarchicalSampler(1, root="label", random_state=0).fit()
+    assert_array_equal(two.classes_, two.semantic_classes_)
 
 
 def test_given_root_images_keep_their_names():
