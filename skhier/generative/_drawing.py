@@ -86,8 +86,8 @@ class Drawer:
             raise ValueError(f"{given} is not valid: an index is at most 2**63 - 1.")
         if self._derivations and stop > self._derivations.count:
             raise ValueError(
-                f"{given} is not valid with replace=False, which draws each of the model's "
-                f"{self._derivations.count} derivations once. Draw fewer samples, or set replace=True."
+                f"{given} is not valid with replace=False: each of the {self._derivations.count} "
+                "derivations of the model is drawn once. Draw fewer samples, or set replace=True."
             )
 
     def draw(self, indices, seed, n_jobs=None, return_latents=False, fresh=None):

@@ -86,31 +86,29 @@ class HierarchicalModel:
         latents : list of ndarrays
             Arrays of levels 0, ..., d - 1, which are written as far as the levels are drawn.
         """
-        level = np.array(images)
-        self._add_noise(0, level, choices[0].keys)
+        level = self._add_noise(0, images, choices[0].keys)
         for i, step in enumerate(choices[1:]):
             if latents:
                 latents[i][...] = level
             is_last = i + 2 == len(choices)
             level = self.rules[i].apply(step.rules(i, level), out if is_last else None)
-            self._add_noise(i + 1, level, step.keys)
+            level = self._add_noise(i + 1, level, step.keys)
         if len(choices) <= len(latents):
             latents[len(choices) - 1][...] = level
-        if len(choices) == 1:
+        if not np.may_share_memory(level, out):  # classes with noise are a new array
             out[...] = level
 
     def _add_noise(self, i, level, keys):
-        """Add the noise of level i, in place: on classes, or on the pixels of the last level."""
+        """Return level i with its noise: on classes, or in place on the pixels of the last level."""
         noise = [*self.symbol_noise, self.pixel_noise][i]
         if noise == 0:
-            return
+            return level
         branch, n_draws = branch_keys(keys, 1 + i), prod(level.shape[1:])
         if i == self.n_levels:
             level += np.float32(noise) * draw_normals(branch, n_draws).reshape(level.shape)
-        else:
-            drawn = _draw_noise(branch, n_draws, noise, self.rules[i].n_classes)
-            is_replaced, new = (values.reshape(level.shape) for values in drawn)
-            np.copyto(level, new, where=is_replaced, casting="unsafe")
+            return level
+        is_replaced, new = _draw_noise(branch, n_draws, noise, self.rules[i].n_classes)
+        return np.where(is_replaced, new, level.reshape(new.shape)).reshape(level.shape)
 
 
 def _draw_noise(keys, n_draws, probability, n_values):
