@@ -86,20 +86,20 @@ class HierarchicalModel:
         latents : list of ndarrays
             Arrays of levels 0, ..., d - 1, which are written as far as the levels are drawn.
         """
-        level = self._add_noise(0, images, choices[0].keys)
+        level = self._with_noise(0, images, choices[0].keys)
         for i, step in enumerate(choices[1:]):
             if latents:
                 latents[i][...] = level
             is_last = i + 2 == len(choices)
             level = self.rules[i].apply(step.rules(i, level), out if is_last else None)
-            level = self._add_noise(i + 1, level, step.keys)
+            level = self._with_noise(i + 1, level, step.keys)
         if len(choices) <= len(latents):
             latents[len(choices) - 1][...] = level
         if not np.may_share_memory(level, out):  # classes with noise are a new array
             out[...] = level
 
-    def _add_noise(self, i, level, keys):
-        """Return level i with its noise: on classes, or in place on the pixels of the last level."""
+    def _with_noise(self, i, level, keys):
+        """Return level i with noise on its classes. On pixels, it is added in place."""
         noise = [*self.symbol_noise, self.pixel_noise][i]
         if noise == 0:
             return level
