@@ -95,17 +95,20 @@ def read_bytes(path):
 
 
 def make_bunch(name, images, target, note=None, **fields):
-    """Return a Bunch of images and labels, with a description `DESCR` that ends with a note."""
+    """Return a Bunch of images and labels, with a description `DESCR` that ends with a note.
+
+    If `images` is None, the fields hold the data in another form.
+    """
     name = printable(name)
     title = f"{name}\n{'-' * len(name)}"
     about = _DESCRIPTIONS.get(name, "Images from a file.")
-    contents = (
-        f"images: {images.dtype} of shape {images.shape}; "
-        f"target: {len(np.unique(target))} different labels."
-    )
+    contents = f"target: {len(np.unique(target))} different labels."
+    if images is not None:
+        contents = f"images: {images.dtype} of shape {images.shape}; {contents}"
+        fields = {"images": images, **fields}
     notes = [] if note is None else [note]
     description = "\n\n".join([title, about, contents, *notes]) + "\n"
-    return Bunch(images=images, target=target, **fields, name=name, DESCR=description)
+    return Bunch(target=target, **fields, name=name, DESCR=description)
 
 
 def printable(name):

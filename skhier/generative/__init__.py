@@ -5,6 +5,7 @@ from ._inference import BayesRisk
 from ._prediction import ConditionalEntropy
 from ._sampler import HierarchicalSampler
 from ._statistics import HierarchyStatistics, LevelStatistics
+from ._validity import Validity
 
 __all__ = [
     "AssumptionCheck",
@@ -14,4 +15,5 @@ __all__ = [
     "HierarchicalSampler",
     "HierarchyStatistics",
     "LevelStatistics",
+    "Validity",
 ]

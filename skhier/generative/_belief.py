@@ -18,7 +18,7 @@ from warnings import warn
 import numpy as np
 
 from ._algebra import Linear, Logarithmic, choose, group_members
-from ._generation import for_batches
+from ._drawing import for_batches
 from ._streams import branch_keys, draw_uniforms
 
 # The maximum of a linear message is 1, so a value that underflows is below 1e-307 of the maximum.

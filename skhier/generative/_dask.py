@@ -1,6 +1,5 @@
 """Samples as Dask arrays: each chunk is drawn when and where it is computed."""
 
-from copy import copy
 from math import prod
 from numbers import Integral
 
@@ -16,13 +15,13 @@ except ImportError as error:
 
 from .._base._params import is_auto
 
-_CHUNK_PIXELS = 2**24  # 64 MB
+_CHUNK_BYTES = 2**26
 
 
-def row_chunks(chunks, n_samples, image_shape):
+def row_chunks(chunks, n_samples, row_shape, dtype):
     """Return the number of rows of each chunk for the parameter `chunks` of `to_dask`."""
     if is_auto(chunks):
-        chunks = max(1, _CHUNK_PIXELS // prod(image_shape))
+        chunks = max(1, _CHUNK_BYTES // (prod(row_shape) * dtype.itemsize))
     if isinstance(chunks, Integral) and chunks >= 1:
         n_full, rest = divmod(n_samples, int(chunks))
         return (int(chunks),) * n_full + (rest,) * (rest > 0)
@@ -36,41 +35,39 @@ def row_chunks(chunks, n_samples, image_shape):
     )
 
 
-def lazy_samples(sampler, seed, chunks):
-    """Return lazy images and labels of samples 0, 1, ... of `seed`, with these chunk sizes.
+def lazy_samples(drawer, seed, first, chunks, classes):
+    """Return lazy rows and labels of samples `first`, `first` + 1, ..., in chunks of these sizes.
 
-    The sampler is one node of the graph. The pair (images, labels) of each chunk is one node
-    too, and both arrays are computed from it, so no chunk is drawn twice.
+    The drawer is one node of the graph. The pair (rows, labels) of each chunk is one node too,
+    and both arrays are computed from it, so no chunk is drawn twice.
     """
     indices = da.arange(sum(chunks), chunks=(chunks,), dtype=np.int64)
-    # A copy, so that a later fit changes no array. Dask has threads of its own.
-    sampler = copy(sampler).set_params(n_jobs=None)
-    fitted = delayed(sampler, pure=True, traverse=False)
-    pairs = indices.map_blocks(draw, fitted, seed, meta=np.empty(0, object))
-    shape = sampler._model.image_shape
+    fitted = delayed(drawer, pure=True, traverse=False)
+    pairs = indices.map_blocks(draw, fitted, seed, first, meta=np.empty(0, object))
+    shape = drawer.row_shape
     X = pairs.map_blocks(
-        images,
+        rows,
         chunks=(chunks, *((n,) for n in shape)),
         new_axis=list(range(1, 1 + len(shape))),
-        meta=np.empty((0,) * (1 + len(shape)), np.float32),
+        meta=np.empty((0,) * (1 + len(shape)), drawer.dtype),
     )
-    y = pairs.map_blocks(labels, meta=np.empty(0, sampler.classes_.dtype))
+    y = pairs.map_blocks(labels, classes, meta=np.empty(0, classes.dtype))
     return X, y
 
 
 # Dask shows the names of these functions as names of tasks.
 
 
-def draw(indices, sampler, seed):
-    """Draw the pair (images, labels) of one chunk."""
-    return sampler._draw(indices, seed, return_latents=False)
+def draw(indices, drawer, seed, first):
+    """Draw the pair (rows, labels) of one chunk of the samples from `first` on."""
+    return drawer.draw(indices + first, seed)[:2]
 
 
-def images(pair):
-    """Return the images of a chunk."""
+def rows(pair):
+    """Return the rows of a chunk."""
     return pair[0]
 
 
-def labels(pair):
+def labels(pair, classes):
     """Return the labels of a chunk."""
-    return pair[1]
+    return classes[pair[1]]

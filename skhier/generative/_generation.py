@@ -1,39 +1,45 @@
-"""Samples of a fitted sampler, drawn in batches by threads."""
+"""Samples of a fitted sampler in memory."""
 
-from collections.abc import Callable, Iterator
-from math import prod
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
-from numpy.typing import ArrayLike
-from sklearn.utils import gen_batches
-from sklearn.utils.parallel import Parallel, delayed
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._params import check_count, check_flag, make_rng
-from .._base._typing import RandomState
-from .._base._validation import to_array
-from ._streams import content_keys, index_keys
+from .._base._typing import RandomState, SampleOutput
+from ._choices import RandomChoices
+from ._drawing import Drawer, batch_size, for_batches
+from ._lazy import LazyMixin
+from ._streams import content_keys
 
-_BATCH_PIXELS = 2**18  # so that all levels of a batch stay in cache
 
-
-class GenerationMixin:
+class GenerationMixin(LazyMixin):
     """Methods of a fitted sampler that draw samples of its model."""
 
+    n_jobs: int | None
+    random_state: RandomState
+    semantic_classes_: np.ndarray
     _encode_semantic: Callable
-    _model: Any
 
     def sample(
-        self, n_samples: int = 1, *, random_state: RandomState = None, return_latents: bool = False
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: RandomState = None,
+        return_latents: bool = False,
+        output: SampleOutput = "pixels",
+        dtype: DTypeLike | None = None,
+        first: int = 0,
+        replace: bool = True,
     ) -> tuple[Any, ...]:
-        r"""Draw labeled images.
+        r"""Draw labeled images, or strings of symbols.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of images.
+            Number of samples.
 
         random_state : int, RandomState instance or None, default=None
             Determines the samples. If None, the sampler's own `random_state` does, as it is set
@@ -42,17 +48,53 @@ class GenerationMixin:
         return_latents : bool, default=False
             Whether to return the semantic images of all levels too.
 
+        output : {'pixels', 'symbols'}, default='pixels'
+            Whether X holds images, or only the symbols from which the last level renders them:
+            the classes of level d - 1, after symbol noise, as indices 0, 1, ... No pixel is
+            drawn for symbols.
+
+        dtype : dtype, default=None
+            Type of X. Symbols can have any type of ints that holds all classes; None is the
+            smallest unsigned type. Images can have any type that holds the pixels of all patches
+            exactly, for example uint8 for one-hot pixels; None is float32.
+
+        first : int, default=0
+            Index of the first sample. Sample i depends on the seed and i only, so samples 0 to
+            n - 1 for training and samples from n on for tests come from two calls with one seed.
+
+        replace : bool, default=True
+            Whether samples are drawn independently, so that they can repeat. If False, the
+            samples of one seed are different derivations, in random order: sample i is entry i
+            of a pseudorandom permutation of all derivations. A derivation is a root image and a
+            patch for each pixel of each level. Different derivations are different images if no
+            patch is in two sets (`overlap=0`) and root images differ.
+
         Returns
         -------
-        X : ndarray of shape (n_samples, height, width[, n_channels]), float32
-            Images. Only the images and labels of all samples are in memory.
+        X : ndarray of shape (n_samples, height, width[, n_channels])
+            Images. Symbols have shape (n_samples, width) if their height is 1, as that of
+            strings, or else (n_samples, height, width).
 
         y : ndarray of shape (n_samples,)
-            Labels of the images.
+            Labels of the samples.
 
         latents : list of n_levels ndarrays of shape (n_samples, height, width)
             The semantic images at levels 0, ..., d - 1, after symbol noise. Only if
             `return_latents`.
+
+        Raises
+        ------
+        ValueError
+            If with `replace=False` the derivations are not equally likely, as with noise, with
+            `rule_weights` other than 'uniform' or with labels of different numbers of root
+            images; or if there are fewer of them than `first + n_samples`.
+
+        Notes
+        -----
+        A model with more than 2**63 derivations has no permutation of all of them here. With
+        `replace=False`, its samples differ in the root image or in the patches of the first
+        levels, of which there are at least 2**63 / k combinations for sets of k patches. All other
+        patches are independent.
 
         Examples
         --------
@@ -61,13 +103,31 @@ class GenerationMixin:
         >>> X, y, latents = sampler.sample(5, return_latents=True)
         >>> X.shape, y.shape, [level.shape for level in latents]
         ((5, 27, 27), (5,), [(5, 3, 3), (5, 9, 9)])
+
+        Symbols as bytes, and a training and a test set without common strings:
+
+        >>> from skhier.datasets import make_random_hierarchy
+        >>> rhm = make_random_hierarchy(1, depth=2, return_X_y=False, random_state=0).sampler
+        >>> train, _ = rhm.sample(400, output="symbols", replace=False)
+        >>> test, _ = rhm.sample(112, output="symbols", replace=False, first=400)
+        >>> train.shape, train.dtype
+        ((400, 4), dtype('uint8'))
+        >>> len({row.tobytes() for row in [*train, *test]})  # all strings of the model
+        512
         """
-        check_is_fitted(self)
-        n_samples = check_count(n_samples, "n_samples", 1)
-        return self._draw(range(n_samples), self._draw_seed(random_state), return_latents)
+        drawer = self._drawer(output, dtype, replace)
+        indices = drawer.range(n_samples, first)
+        return self._draw(drawer, indices, self._draw_seed(random_state), return_latents)
 
     def sample_at(
-        self, indices: ArrayLike, *, random_state: RandomState = None, return_latents: bool = False
+        self,
+        indices: ArrayLike,
+        *,
+        random_state: RandomState = None,
+        return_latents: bool = False,
+        output: SampleOutput = "pixels",
+        dtype: DTypeLike | None = None,
+        replace: bool = True,
     ) -> tuple[Any, ...]:
         """Draw the samples with the given indices: rows `indices` of a large enough `sample`.
 
@@ -84,13 +144,22 @@ class GenerationMixin:
         return_latents : bool, default=False
             As in :meth:`sample`.
 
+        output : {'pixels', 'symbols'}, default='pixels'
+            As in :meth:`sample`.
+
+        dtype : dtype, default=None
+            As in :meth:`sample`.
+
+        replace : bool, default=True
+            As in :meth:`sample`.
+
         Returns
         -------
-        X : ndarray of shape (n, height, width[, n_channels]), float32
-            Images.
+        X : ndarray of shape (n, height, width[, n_channels])
+            Images or symbols, as in :meth:`sample`.
 
         y : ndarray of shape (n,)
-            Labels of the images.
+            Labels of the samples.
 
         latents : list of n_levels ndarrays of shape (n, height, width)
             Semantic images, as in :meth:`sample`. Only if `return_latents`.
@@ -104,120 +173,95 @@ class GenerationMixin:
         >>> bool((X_again == X[[7, 999]]).all())
         True
         """
-        check_is_fitted(self)
-        indices = to_array(indices, "indices")
-        if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
-            raise ValueError(
-                f"indices of shape {indices.shape} and dtype {indices.dtype} are not valid: "
-                "it takes a one-dimensional sequence of ints >= 0."
-            )
-        return self._draw(indices, self._draw_seed(random_state), return_latents)
+        drawer = self._drawer(output, dtype, replace)
+        seed = self._draw_seed(random_state)
+        return self._draw(drawer, drawer.indices(indices), seed, return_latents)
 
-    def iter_batches(
+    def resample(
         self,
-        n_samples: int,
-        batch_size: int = 1000,
+        indices: ArrayLike,
+        level: int,
+        new_random_state: RandomState,
         *,
         random_state: RandomState = None,
         return_latents: bool = False,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Draw the same samples as :meth:`sample` does, batch after batch.
+        output: SampleOutput = "pixels",
+        dtype: DTypeLike | None = None,
+        replace: bool = True,
+    ) -> tuple[Any, ...]:
+        r"""Draw given samples with other patches from a level on: exchange their synonyms.
 
-        Memory is needed for one batch only, for any number of samples.
+        The semantic images of levels 0, ..., `level` and the labels are those of
+        :meth:`sample_at`. The patches of the pixels of level `level`, all levels below and their
+        noise are drawn again, independently. The share of a network's features that change is
+        its sensitivity to synonyms (Cagnetta et al., 2024).
 
         Parameters
         ----------
-        n_samples : int
-            Total number of images.
+        indices : array-like of ints of shape (n,)
+            Indices of samples, as in :meth:`sample_at`.
 
-        batch_size : int, default=1000
-            Number of images in each batch; the last batch may have fewer.
+        level : int
+            Last level that stays, from 0 to d - 1; for symbols from 0 to d - 2.
+
+        new_random_state : int or RandomState instance
+            Determines the patches and the noise that are drawn again. It must differ from
+            `random_state`.
 
         random_state : int, RandomState instance or None, default=None
-            As in :meth:`sample`.
+            Determines the samples, as in :meth:`sample`.
 
         return_latents : bool, default=False
             As in :meth:`sample`.
 
-        Returns
-        -------
-        batches : iterator of tuples
-            (X, y) or (X, y, latents) of each batch.
-
-        Examples
-        --------
-        >>> from skhier import HierarchicalSampler
-        >>> sampler = HierarchicalSampler(random_state=0).fit()
-        >>> [len(X) for X, y in sampler.iter_batches(2500, batch_size=1000)]
-        [1000, 1000, 500]
-        """
-        check_is_fitted(self)
-        n_samples = check_count(n_samples, "n_samples", 1)
-        batch_size = check_count(batch_size, "batch_size", 1)
-        seed = self._draw_seed(random_state)
-        return (
-            self._draw(range(n_samples)[first : first + batch_size], seed, return_latents)
-            for first in range(0, n_samples, batch_size)
-        )
-
-    def to_dask(
-        self,
-        n_samples: int,
-        chunks: Literal["auto"] | int | tuple[int, ...] = "auto",
-        *,
-        random_state: RandomState = None,
-    ) -> tuple[Any, Any]:
-        """Return the samples of :meth:`sample` as Dask arrays, drawn when they are computed.
-
-        Each chunk is drawn in the process or machine of a cluster that computes it. A sample
-        depends on the seed and its index only, so `chunks` changes no sample. Dask's scheduler
-        decides how many chunks are drawn at a time, not `n_jobs`.
-
-        Parameters
-        ----------
-        n_samples : int
-            Total number of images.
-
-        chunks : 'auto', int or tuple of ints, default='auto'
-            Number of images in each chunk; the last chunk may have fewer. A tuple gives the
-            number of every chunk. 'auto' is the largest number that fits in 64 MiB, or 1.
-
-        random_state : int, RandomState instance or None, default=None
+        output : {'pixels', 'symbols'}, default='pixels'
             As in :meth:`sample`.
 
+        dtype : dtype, default=None
+            As in :meth:`sample`.
+
+        replace : bool, default=True
+            As in :meth:`sample`, for the samples. Patches drawn again are independent.
+
         Returns
         -------
-        X : dask.array.Array of shape (n_samples, height, width[, n_channels]), float32
-            Images, in chunks along the first axis.
+        X : ndarray of shape (n, height, width[, n_channels])
+            Images or symbols, as in :meth:`sample`.
 
-        y : dask.array.Array of shape (n_samples,)
-            Labels, in the same chunks. ``dask.compute(X, y)`` draws each chunk once.
+        y : ndarray of shape (n,)
+            Labels of the samples.
+
+        latents : list of n_levels ndarrays of shape (n, height, width)
+            Semantic images, as in :meth:`sample`. Only if `return_latents`.
 
         Raises
         ------
-        ImportError
-            If Dask is not installed.
+        ValueError
+            If `new_random_state` is None, or gives the same seed as `random_state`.
 
         Examples
         --------
         >>> from skhier import HierarchicalSampler
         >>> sampler = HierarchicalSampler(random_state=0).fit()
-        >>> X, y = sampler.to_dask(1_000_000)
-        >>> X.shape, round(X.nbytes / 1e9, 1), X.blocks[0].nbytes <= 2**26
-        ((1000000, 27, 27), 2.9, True)
-
-        The first thousand images, which :meth:`sample` draws too, and their mean:
-
-        >>> mean = X[:1000].mean(axis=0).compute()
-        >>> bool((X[:1000].compute() == sampler.sample(1000)[0]).all())
+        >>> X, y = sampler.sample(100)
+        >>> other_X, same_y = sampler.resample(range(100), 1, new_random_state=1)
+        >>> bool((same_y == y).all()), bool((other_X == X).all())
+        (True, False)
+        >>> bool((sampler.parse(other_X)[1] == sampler.parse(X)[1]).all())
         True
         """
-        from ._dask import lazy_samples, row_chunks
-
-        check_is_fitted(self)
-        n_samples = check_count(n_samples, "n_samples", 1)
-        chunks = row_chunks(chunks, n_samples, self._model.image_shape)
-        return lazy_samples(self, self._draw_seed(random_state), chunks)
+        drawer = self._drawer(output, dtype, replace)
+        indices = drawer.indices(indices)
+        level = check_count(level, "level", 0, drawer.last - 1)
+        if new_random_state is None:
+            raise ValueError("new_random_state=None is not valid: it takes an int or a generator.")
+        seed, new_seed = self._draw_seed(random_state), self._draw_seed(new_random_state)
+        if seed == new_seed:
+            raise ValueError(
+                f"new_random_state={new_random_state!r} gives the seed of the samples, which "
+                "would stay the same: it takes another value than random_state."
+            )
+        return self._draw(drawer, indices, seed, return_latents, (level, new_seed))
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Render semantic images: draw their patches, level by level, and noise.
@@ -238,59 +282,30 @@ class GenerationMixin:
             Images.
         """
         check_is_fitted(self)
-        semantic = self._encode_semantic(X)
+        semantic, model = self._encode_semantic(X), self._model
         keys = content_keys(self._draw_seed(), semantic.reshape(len(semantic), -1))
-        images = np.empty((len(semantic), *self._model.image_shape), np.float32)
-        self._for_batches(
-            lambda batch: self._model.render(semantic[batch], keys[batch], images[batch]),
-            len(semantic),
-        )
+        images = np.empty((len(semantic), *model.image_shape), np.float32)
+
+        def render_batch(batch):
+            choices = [RandomChoices(model, keys[batch])] * (1 + model.n_levels)
+            model.render(semantic[batch], choices, images[batch])
+
+        for_batches(render_batch, len(semantic), batch_size(model.level_shapes[-1]), self.n_jobs)
         return images
+
+    def _drawer(self, output, dtype, replace):
+        check_is_fitted(self)
+        return Drawer(self._model, output, dtype, replace)
 
     def _draw_seed(self, random_state=None):
         """Draw a seed from `random_state`, or if it is None from the sampler's own."""
         rng = make_rng(self.random_state if random_state is None else random_state)
         return rng.randint(2**63 - 1, dtype=np.int64)
 
-    def _draw(self, indices, seed, return_latents):
-        """Draw the samples with the given indices, a range or an array."""
+    def _draw(self, drawer, indices, seed, return_latents, fresh=None):
+        """Draw samples, and name their labels and the classes of level 0."""
         check_flag(return_latents, "return_latents")
-        model, n_samples = self._model, len(indices)
-        images = np.empty((n_samples, *model.image_shape), np.float32)
-        labels = np.empty(n_samples, np.int64)
-        shapes = model.level_shapes[:-1] if return_latents else []
-        latents = [np.empty((n_samples, *shape), np.int64) for shape in shapes]
-
-        def draw_batch(batch):
-            keys = index_keys(seed, indices[batch])
-            roots = model.root.draw(keys)
-            labels[batch] = model.draw_labels(roots, keys)
-            levels = [level[batch] for level in latents] or None
-            model.render(model.root.images[roots], keys, images[batch], levels)
-
-        self._for_batches(draw_batch, n_samples)
-        y = self.classes_[labels]
+        X, y, latents = drawer.draw(indices, seed, self.n_jobs, return_latents, fresh)
         if not return_latents:
-            return images, y
-        return images, y, [self.semantic_classes_[latents[0]], *latents[1:]]
-
-    def _for_batches(self, function, n_samples):
-        n_pixels = prod(self._model.level_shapes[-1])
-        for_batches(function, n_samples, max(1, _BATCH_PIXELS // n_pixels), self.n_jobs)
-
-
-def for_batches(function, n_samples, batch_size, n_jobs):
-    """Call `function` with consecutive slices of range(n_samples), in `n_jobs` threads."""
-    batches = list(gen_batches(n_samples, batch_size))
-    n_threads = min(effective_n_jobs(n_jobs), len(batches))
-    if n_threads == 1:
-        for batch in batches:
-            function(batch)
-        return
-
-    def run_thread(first):
-        for batch in batches[first::n_threads]:
-            function(batch)
-
-    threads = Parallel(n_jobs=n_threads, require="sharedmem")
-    threads(delayed(run_thread)(first) for first in range(n_threads))
+            return X, self.classes_[y]
+        return X, self.classes_[y], [self.semantic_classes_[latents[0]], *latents[1:]]

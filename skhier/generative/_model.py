@@ -10,7 +10,7 @@ from ._channels import Identity
 from ._product_rules import ProductRules
 from ._root import RootDistribution, linear_separator
 from ._rules import Rules
-from ._streams import branch_keys, draw_normals, draw_replacements, random_bits
+from ._streams import branch_keys, draw_normals, draw_replacements
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +84,42 @@ class HierarchicalModel:
         is_replaced, shift = draw_replacements(branch_keys(keys, 0), 1, self.label_noise, n - 1)
         return np.where(is_replaced[:, 0], (labels + 1 + shift[:, 0]) % n, labels)
 
-    def render(self, level, keys, images, latents=None):
-        """Draw images of the semantic images `level` and write them to `images`.
+    def render(self, images, choices, out, latents=()):
+        """Draw the levels below semantic images, and write the last one to `out`.
 
-        If `latents` is given, the classes of each level, after symbol noise, are written to it.
+        Parameters
+        ----------
+        images : ndarray of shape (n, height, width)
+            Semantic images.
+        choices : list of 1 + n RandomChoices
+            The first has the keys of the noise on the semantic images. Choices i + 1 determine
+            the rules of level i and the noise on level i + 1. Level n is the last one.
+        out : ndarray
+            Array of level n, which is written.
+        latents : list of ndarrays
+            Arrays of levels 0, ..., d - 1, which are written as far as the levels are drawn.
         """
-        position = RootDistribution.n_draws
-        for i, rules in enumerate(self.rules):
-            n_choices = prod(level.shape[1:]) * rules.n_choices
-            level = self.channels[i].corrupt(level, branch_keys(keys, 1 + i))
-            if latents is not None:
+        level = self._with_noise(0, images, choices[0].keys)
+        for i, step in enumerate(choices[1:]):
+            if latents:
                 latents[i][...] = level
-            chosen = rules.choose(level, random_bits(keys, position, n_choices))
-            level = rules.apply(chosen, out=images if i == self.n_levels - 1 else None)
-            position += n_choices
+            is_last = i + 2 == len(choices)
+            level = self.rules[i].apply(step.rules(i, level), out if is_last else None)
+            level = self._with_noise(i + 1, level, step.keys)
+        if len(choices) <= len(latents):
+            latents[len(choices) - 1][...] = level
+        if not np.may_share_memory(level, out):  # classes with noise are a new array
+            out[...] = level
+
+    def _with_noise(self, i, level, keys):
+        """Return level i with noise on its classes. On pixels, it is added in place."""
+        branch = branch_keys(keys, 1 + i)
+        if i < self.n_levels:
+            return self.channels[i].corrupt(level, branch)
         if self.pixel_noise > 0:
-            noise = draw_normals(branch_keys(keys, 1 + self.n_levels), prod(images.shape[1:]))
-            images += np.float32(self.pixel_noise) * noise.reshape(images.shape)
+            noise = draw_normals(branch, prod(level.shape[1:])).reshape(level.shape)
+            level += np.float32(self.pixel_noise) * noise
+        return level
 
 
 def label_channel(label_noise, n_labels):

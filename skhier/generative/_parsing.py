@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._validation import check_array
-from ._generation import for_batches
+from ._drawing import for_batches
 from ._product_rules import ProductRules
 from ._recognition import PatchIndex, parse_level
 

@@ -59,7 +59,7 @@ class ProductRules:
         return self._alias.draw(rows, bits) % self.transitions.shape[3]
 
     def apply(self, chosen, out=None):
-        """Return the next level (n, height * p, width * q), in `out` if given."""
+        """Return the next level (n, height * p, width * q), in `out`, in its dtype, if given."""
         n, height, width, _ = chosen.shape
         p, q = self.patch_size
         level = chosen.reshape(n, height, width, p, q).swapaxes(2, 3)
@@ -115,6 +115,13 @@ class ProductRules:
     def _places(self, children, algebra):
         """Compute the message of each place alone: n_places arrays (n_classes, n)."""
         return [algebra.transform(*place) for place in zip(self._flat, children)]
+
+    def match(self, children):
+        """Return which classes can become patches of given classes: (n, n_classes).
+
+        `children` (n_places, n, n_next) is True for the classes that each pixel can have.
+        """
+        return (children @ (self._flat > 0).swapaxes(1, 2)).all(axis=0)
 
     def class_frequencies(self, n_next):
         """Compute P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""

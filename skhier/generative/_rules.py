@@ -81,13 +81,19 @@ class Rules:
         return self._alias.draw(classes, bits)
 
     def apply(self, rules, out=None):
-        """Return the next level (n, height * p, width * q[, n_channels]), in `out` if given."""
+        """Return the next level (n, height * p, width * q[, n_channels]).
+
+        If `out` is given, the level is written to it, in its dtype.
+        """
         n, height, width = rules.shape
         p, q, *channels = self.patches.shape[2:]
         # The rows of patches are gathered in the order of the next level's memory.
         rows = self.patches.reshape(-1, *self.patches.shape[3:])
         order = (rules * p)[:, :, None, :] + np.arange(p)[:, None]
-        gathered = None if out is None else out.reshape(*order.shape, *rows.shape[1:])
+        gathered = None
+        if out is not None:
+            rows = rows.astype(out.dtype, copy=False)
+            gathered = out.reshape(*order.shape, *rows.shape[1:])
         gathered = rows.take(order, axis=0, out=gathered, mode="clip")
         return gathered.reshape(n, height * p, width * q, *channels)
 
@@ -209,6 +215,16 @@ class Rules:
             weights = self.weights[classes, :, None] * self.n_per_class
             algebra.multiply(terms, algebra.from_probability(weights), out=terms)
         return terms
+
+    def match(self, children):
+        """Return which classes have a patch of weight > 0 with given classes: (n, n_classes).
+
+        `children` (n_places, n, n_next) is True for the classes that each pixel can have.
+        """
+        is_match = np.tile((self.weights > 0).ravel(), (children.shape[1], 1))
+        for child, symbols in zip(children, self.rows.T):
+            is_match &= child[:, symbols]
+        return is_match.reshape(-1, *self.weights.shape).any(axis=2)
 
     def class_frequencies(self, n_next):
         """Compute P(pixel (u, v) of the patch is b | class a): (n_classes, n_next, p, q)."""

@@ -25,6 +25,7 @@ from ._prediction import PredictionMixin
 from ._root import draw_root_images
 from ._search import Search
 from ._semantic import find_classes, name_classes, semantic_shape, validate_semantic
+from ._validity import ValidityMixin
 
 
 class HierarchicalSampler(
@@ -33,6 +34,7 @@ class HierarchicalSampler(
     InferenceMixin,
     ParsingMixin,
     PredictionMixin,
+    ValidityMixin,
     TransformerMixin,
     BaseEstimator,
 ):
@@ -102,7 +104,8 @@ class HierarchicalSampler(
         Hierarchy Model (Cagnetta et al., 2024).
 
     n_labels : int, default=2
-        Number of labels, if `fit` gets none. Two labels are -1 and 1, more are 0, 1, ...
+        Number of labels, if `fit` gets none. They are 0, 1, ..., but two labels of drawn root
+        images are -1 and 1.
 
     label_probabilities : array-like of shape (n_labels,) or None, default=None
         Probability of each label, in the order of `classes_`: positive numbers that sum to 1. None
@@ -214,7 +217,8 @@ class HierarchicalSampler(
     For a training and a test set, split one sample, or call :meth:`sample` with two values of
     `random_state`. Two values of the parameter `random_state` are two models. Samples are
     independent, so a model of few images (`n_images` of :meth:`statistics`) repeats them, and
-    most test images are training images too.
+    most test images are training images too. With ``sample(..., replace=False)`` no two samples
+    of a seed are the same derivation, so the parts of one sample are disjoint.
 
     Examples
     --------
@@ -392,7 +396,8 @@ class HierarchicalSampler(
             shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
             draw_images = partial(draw_root_images, n_labels, n_images, shape, level.n_classes, rng)
         self.semantic_classes_ = np.arange(level.n_classes)
-        self.classes_ = np.array([-1, 1]) if n_labels == 2 else labels
+        has_signs = n_labels == 2 and self.root == "images"
+        self.classes_ = np.array([-1, 1]) if has_signs else labels
         self.n_features_in_ = prod(shape)
         self._holds_strings = False
         return draw_images

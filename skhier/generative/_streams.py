@@ -43,10 +43,14 @@ def branch_keys(keys, number):
     return _mix(keys ^ (_BRANCH * np.array([number + 1], dtype=np.uint64)))
 
 
+def random_words(keys, positions):
+    """Return 64 random bits of each stream at each position, broadcast against each other."""
+    return _mix(keys + (positions.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+
+
 def random_bits(keys, first, n_draws):
     """Return draws `first`, `first` + 1, ... of each stream: uint32, (len(keys), n_draws)."""
-    words = np.arange(first // 2, (first + n_draws + 1) // 2, dtype=np.uint64)
-    bits = _mix(keys[:, None] + (words + np.uint64(1)) * _GOLDEN)
+    bits = random_words(keys[:, None], np.arange(first // 2, (first + n_draws + 1) // 2))
     return bits.astype("<u8", copy=False).view("<u4")[:, first % 2 : first % 2 + n_draws]
 
 

@@ -240,16 +240,53 @@ def methods(sampler):
     semantic = st.sampled_from([0, 1, 2]).map(lambda i: sampler.root_images_[i : i + 2])
     levels = counts(0, sampler.n_levels - 1)
     indices = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4)
+    options = {
+        "output": st.sampled_from(["pixels", "symbols"]),
+        "dtype": st.sampled_from([None, None, np.int64, np.float64]),
+        "replace": booleans,
+    }
+    firsts = {"first": counts(0, 3)}
+    symbols = seeds.map(lambda seed: sampler.sample(3, random_state=seed, output="symbols")[0])
     subjects = {
-        "sample": Subject(sampler.sample, draws),
+        "sample": Subject(sampler.sample, {**draws, **options, **firsts}),
         "sample_at": Subject(
             sampler.sample_at,
-            {"indices": indices, "random_state": random_states, "return_latents": booleans},
+            {
+                "indices": indices,
+                "random_state": random_states,
+                "return_latents": booleans,
+                **options,
+            },
             ("indices",),
         ),
+        "resample": Subject(
+            sampler.resample,
+            {
+                "indices": indices,
+                "level": levels,
+                "new_random_state": random_states,
+                "random_state": random_states,
+                "return_latents": booleans,
+                **options,
+            },
+            ("indices", "level", "new_random_state"),
+            ("level",),
+        ),
+        "to_torch_dataset": Subject(
+            lambda **args: sampler.to_torch_dataset(**args)[[0]],
+            {
+                "n_samples": counts(1, 5),
+                "layout": st.sampled_from(["nchw", "ncl", "tokens"]),
+                "random_state": random_states,
+                "replace": booleans,
+                **firsts,
+            },
+            ("n_samples",),
+        ),
+        "validity": Subject(sampler.validity, {"X": pictures["X"], "symbols": symbols}),
         "iter_batches": Subject(
             lambda **args: list(sampler.iter_batches(**args)),
-            {"batch_size": counts(1, 3), **draws},
+            {"batch_size": counts(1, 3), **draws, **options, **firsts},
             ("n_samples",),
             ("batch_size",),
         ),
@@ -259,6 +296,8 @@ def methods(sampler):
                 "n_samples": counts(1, 5),
                 "chunks": counts(1, 3) | st.just("auto"),
                 "random_state": random_states,
+                **options,
+                **firsts,
             },
             ("n_samples",),
             ("chunks",),

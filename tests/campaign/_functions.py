@@ -237,8 +237,12 @@ GENERATORS = {
         "tuple_size": counts(1, 3),
         "depth": counts(1, 3),
         "corruption": reals(0, 0.3, 1.0),
+        "rule_weights": st.sampled_from(["uniform", "zipf", 1.5]),
+        "output": st.sampled_from(["pixels", "symbols"]),
+        "replace": booleans,
         "return_X_y": booleans,
         "random_state": random_states,
+        "sample_random_state": random_states,
     },
     datasets.make_broadcast_tree: {
         "n_samples": counts(1, 3),

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier.datasets import (
     make_appendix_d,
@@ -146,3 +146,76 @@ def test_bunches_describe_themselves(make):
 def test_impossible_random_hierarchies_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         make_random_hierarchy(5, **params)
+
+
+def test_labels_of_the_random_hierarchy_are_numbered_from_0():
+    for n_classes in (2, 3):
+        rhm = make_random_hierarchy(200, n_classes=n_classes, return_X_y=False, random_state=0)
+        assert_array_equal(np.unique(rhm.target), np.arange(n_classes))
+        assert_array_equal(rhm.latents[0].ravel(), rhm.target)
+        assert_array_equal(rhm.sampler.bayes_predict(rhm.images), rhm.target)
+
+
+def test_the_grammar_and_the_strings_have_seeds_of_their_own():
+    def make(random_state, sample_random_state):
+        return make_random_hierarchy(
+            50, return_X_y=False, random_state=random_state, sample_random_state=sample_random_state
+        )
+
+    bunches = [make(0, None), make(0, 1), make(0, 2), make(1, 1)]
+    assert_array_equal(bunches[1].symbols, make(0, 1).symbols)
+    assert len({bunch.symbols.tobytes() for bunch in bunches}) == len(bunches)
+    for table, same, other in zip(bunches[0].sampler.patches_[:-1], bunches[2].sampler.patches_,
+                                  bunches[3].sampler.patches_):  # fmt: skip
+        assert_array_equal(same, table)
+        assert not np.array_equal(other, table)
+    sampler = bunches[0].sampler
+    assert_array_equal(sampler.sample(50, random_state=2)[0], bunches[2].images)
+
+
+def test_strings_without_replacement_are_all_strings():
+    rhm = make_random_hierarchy(512, depth=2, replace=False, return_X_y=False, random_state=0)
+    assert len(np.unique(rhm.symbols, axis=0)) == 512
+    assert "All strings of this sample differ" in rhm.DESCR
+    with pytest.raises(ValueError, match=r"n_samples=513 .* 512 derivations"):
+        make_random_hierarchy(513, depth=2, replace=False)
+    with pytest.raises(ValueError, match=r"replace=False .* has noise"):
+        make_random_hierarchy(1, corruption=0.1, replace=False)
+
+
+def test_symbols_come_without_pixels():
+    options = {"n_samples": 30, "random_state": 0}
+    X, y = make_random_hierarchy(**options, output="symbols")
+    bunch = make_random_hierarchy(**options, output="symbols", return_X_y=False)
+    pixels = make_random_hierarchy(**options, return_X_y=False)
+    assert X.dtype == np.uint8
+    assert "images" not in bunch
+    assert "images:" not in bunch.DESCR
+    for symbols in (X, bunch.symbols):
+        assert_array_equal(symbols, pixels.symbols)
+    for target in (y, bunch.target):
+        assert_array_equal(target, pixels.target)
+
+
+def test_rule_weights_are_those_of_each_level():
+    def weights(rule_weights):
+        rhm = make_random_hierarchy(
+            2, n_synonyms=3, depth=2, rule_weights=rule_weights, return_X_y=False, random_state=0
+        )
+        return [level[0] for level in rhm.sampler.rule_weights_]
+
+    def zipf(exponent):
+        return np.arange(1, 4.0) ** -exponent / (np.arange(1, 4.0) ** -exponent).sum()
+
+    for given, expected in [
+        (1.5, [zipf(1.5)] * 2),
+        ([2.0, 0.5], [zipf(2.0), zipf(0.5)]),
+        (["zipf", "uniform"], [zipf(1), zipf(0)]),
+        (np.array([2.0, 1, 1]), [[0.5, 0.25, 0.25]] * 2),
+    ]:
+        assert_allclose(weights(given)[:-1], expected)
+        assert weights(given)[-1] == 1
+    with pytest.raises(ValueError, match=r"rule_weights=\[1.0\] has 1 entries, but depth=2"):
+        weights([1.0])
+    with pytest.raises(ValueError, match=r"rule_weights=\[3, 1\] is ambiguous"):
+        make_random_hierarchy(1, n_synonyms=2, depth=2, rule_weights=[3, 1])

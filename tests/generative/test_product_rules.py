@@ -204,6 +204,31 @@ def test_next_symbols_of_strings_are_those_of_the_table_of_all_patches(noise):
     assert_allclose(np.log(chain).sum(axis=(1, 2)), log_p)
 
 
+def test_patches_are_legal_if_they_are_in_the_table():
+    transitions = stochastic(2, 1, 3, 4)
+    transitions[1, 0, 1, :2] = 0
+    rules, table = ProductRules(transitions), Rules(*table_of(transitions))
+    children = np.random.default_rng(0).random((2, 50, 4)) < 0.3
+    found = rules.match(children)
+    assert_array_equal(found, table.match(children))
+    assert 0 < found.mean() < 1
+
+
+def test_transitions_are_exchanged_and_drawn_as_symbols():
+    by_matrix, _ = twins("matrices")
+    symbols, y, latents = by_matrix.sample(50, output="symbols", return_latents=True)
+    assert_array_equal(symbols, latents[-1])
+    assert_array_equal(by_matrix.sample(50)[1], y)
+    _, _, exchanged = by_matrix.resample(range(50), 1, 7, return_latents=True)
+    for level in (0, 1):
+        assert_array_equal(exchanged[level], latents[level])
+    assert (exchanged[2] != latents[2]).any()
+    with pytest.raises(ValueError, match="replace=False is not valid for a model that has noise"):
+        by_matrix.sample(5, replace=False)
+    with pytest.raises(ValueError, match=r"replace=False .* that has transitions"):
+        twins("clean")[0].sample(5, replace=False)
+
+
 def test_posterior_samples_agree_with_posteriors():
     sampler, _ = twins("matrices")
     X, _ = sampler.sample(2)

@@ -159,6 +159,8 @@ def test_the_root_symbol_can_be_the_label():
     assert X.shape == (100, 27, 27)
     assert_array_equal(latents[0][:, 0, 0], y)
     assert [len(table) for table in sampler.patches_] == [5, 4, 4]
+    two = HierarchicalSampler(1, root="label", random_state=0).fit()
+    assert_array_equal(two.classes_, two.semantic_classes_)
 
 
 def test_given_root_images_keep_their_names():
@@ -451,6 +453,11 @@ CALLS = {
     "sample_at": lambda s, X, Z: s.sample_at([3, 10**9], random_state=4),
     "iter_batches": lambda s, X, Z: list(s.iter_batches(9, 4, random_state=4)),
     "to_dask": lambda s, X, Z: [a.compute() for a in s.to_dask(9, 4, random_state=4)],
+    "to_torch_dataset": lambda s, X, Z: [
+        part.numpy() for part in s.to_torch_dataset(9, random_state=4)[range(9)]
+    ],
+    "resample": lambda s, X, Z: s.resample([3, 10**9], 0, 5, random_state=4),
+    "validity": lambda s, X, Z: s.validity(X),
     "transform": lambda s, X, Z: s.transform(Z),
     "inverse_transform": lambda s, X, Z: s.inverse_transform(X),
     "parse": lambda s, X, Z: s.parse(X),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skhier import HierarchicalSampler
+from skhier.generative._drawing import Drawer
 
 
 @pytest.fixture(scope="module")
@@ -120,25 +121,25 @@ def test_names_of_arrays_depend_on_their_samples_only(sampler):
     ],
 )
 def test_no_chunk_is_drawn_twice(sampler, monkeypatch, computed):
-    draw, drawn = HierarchicalSampler._draw, []
+    draw, drawn = Drawer.draw, []
 
     def spy(self, indices, *args, **kwargs):
         drawn.extend(indices)
         return draw(self, indices, *args, **kwargs)
 
-    monkeypatch.setattr(HierarchicalSampler, "_draw", spy)
+    monkeypatch.setattr(Drawer, "draw", spy)
     dask.compute(*computed(*sampler.to_dask(300, 40)), scheduler="sync")
     assert sorted(drawn) == list(range(300))
 
 
-def test_the_graph_holds_the_sampler_once_and_little_else(sampler):
+def test_the_graph_holds_the_drawer_once_and_little_else(sampler):
     def graph(n_chunks):
         (optimized,) = dask.optimize(sampler.to_dask(1000 * n_chunks, 1000))
         return [dict(array.dask) for array in optimized]
 
     for tasks in graph(50):
-        kinds = Counter("sampler" if "Sampler" in str(key) else "task" for key in tasks)
-        assert kinds["sampler"] == 1
+        kinds = Counter("drawer" if "Drawer" in str(key) else "task" for key in tasks)
+        assert kinds["drawer"] == 1
     few, many = (len(pickle.dumps(sampler.to_dask(1000 * n, 1000)[0].dask)) for n in (1, 1001))
     assert few < 3 * len(pickle.dumps(sampler))
     assert (many - few) / 1000 < 200
