@@ -50,8 +50,8 @@ class GenerationMixin(LazyMixin):
 
         output : {'pixels', 'symbols'}, default='pixels'
             Whether X holds images, or only the symbols from which the last level renders them:
-            the classes of level d - 1, after symbol noise, as indices 0, 1, ... No pixel is
-            drawn for symbols.
+            the classes 0, 1, ... of level d - 1, after symbol noise. No pixel is drawn for
+            symbols.
 
         dtype : dtype, default=None
             Type of X. Symbols can have any type of ints that holds all classes; None is the
@@ -295,7 +295,14 @@ class GenerationMixin(LazyMixin):
 
     def _drawer(self, output, dtype, replace):
         check_is_fitted(self)
-        return Drawer(self._model, output, dtype, replace)
+        drawer = Drawer(self._model, output, dtype, replace)
+        names = self.semantic_classes_
+        if drawer.last == 0 and not np.array_equal(names, np.arange(len(names))):
+            raise ValueError(
+                f"output='symbols' is not valid for the classes {names.tolist()} of one level: it "
+                "takes classes 0, 1, ... For names, set return_latents=True."
+            )
+        return drawer
 
     def _draw_seed(self, random_state=None):
         """Draw a seed from `random_state`, or if it is None from the sampler's own."""

@@ -189,7 +189,7 @@ class LazyMixin:
         layout : {'nchw', 'ncl', 'tokens'}, default='nchw'
             'nchw' gives images as float32 (channels, height, width). 'ncl' gives images of height
             1, such as one-hot strings, as float32 (channels, length). 'tokens' gives symbols as
-            int64, (length,) or (height, width); see `output` of :meth:`sample`.
+            int64, (length,) or (height, width): the indices of the classes of level d - 1.
 
         random_state : int, RandomState instance or None, default=None
             As in :meth:`sample`. The seed is drawn at the time of the call.

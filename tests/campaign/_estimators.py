@@ -246,7 +246,8 @@ def methods(sampler):
         "replace": booleans,
     }
     firsts = {"first": counts(0, 3)}
-    symbols = seeds.map(lambda seed: sampler.sample(3, random_state=seed, output="symbols")[0])
+    tokens = seeds.map(lambda seed: sampler.sample(3, random_state=seed, return_latents=True)[2])
+    symbols = tokens.map(lambda latents: latents[-1])
     subjects = {
         "sample": Subject(sampler.sample, {**draws, **options, **firsts}),
         "sample_at": Subject(

@@ -8,10 +8,13 @@ from skhier import HierarchicalSampler
 from skhier.datasets import make_random_hierarchy
 
 
-def test_symbols_of_named_classes_are_their_indices():
+def test_symbols_of_named_classes_are_refused_and_tokens_are_their_indices():
     sampler = HierarchicalSampler(1, random_state=0).fit([["a", "b"], ["b", "c"]], [0, 1])
-    symbols, _, (latents,) = sampler.sample(20, output="symbols", return_latents=True)
-    assert_array_equal(sampler.semantic_classes_[symbols], latents[:, 0])
+    with pytest.raises(ValueError, match=r"output='symbols' .* the classes \['a', 'b', 'c'\]"):
+        sampler.sample(20, output="symbols")
+    _, _, (latents,) = sampler.sample(20, random_state=1, return_latents=True)
+    tokens, _ = sampler.to_torch_dataset(20, layout="tokens", random_state=1)[range(20)]
+    assert_array_equal(sampler.semantic_classes_[tokens], latents[:, 0])
 
 
 def test_all_ways_to_draw_take_the_same_options():
