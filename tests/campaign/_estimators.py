@@ -162,15 +162,17 @@ PARAMETERS = {
         "rule_weights": st.sampled_from(["uniform", "zipf", 1.5, [0.5, "zipf"], [2, 0]]),
         "overlap": reals(0.0, 0.5, 1.0) | st.just([0.5, 0]),
         "symbol_patches": st.none() | _array((2, 2, 1, 2)).map(lambda table: [table]),
+        "transitions": st.none() | st.sampled_from([[np.full((2, 2), 0.5)], [np.eye(3)]]),
         "pixel_patches": st.sampled_from(["gaussian", "orthonormal", "one_hot"])
         | _array((2, 2, 2, 2), 9),
         "n_channels": counts(1, 3),
         "root": st.sampled_from(["images", "label"]),
         "n_labels": counts(2, 3),
+        "label_probabilities": st.none() | st.sampled_from([[0.4, 0.6], np.array([0.2, 0.3, 0.5])]),
         "n_root_images": counts(1, 2),
         "root_shape": st.sampled_from([None, (1, 2), (2, 2), [1, 3], 2]),
         "label_noise": reals(0, 0.2, 1.0),
-        "symbol_noise": reals(0, 0.1, 1.0) | st.just([0.1, 0.0]),
+        "symbol_noise": reals(0, 0.1, 1.0) | st.sampled_from([[0.1, 0.0], np.full((2, 2), 0.5)]),
         "pixel_noise": reals(0, 1e-3, 1.0),
         "min_theta": reals(0, 0.1),
         "min_lambda": reals(0, 0.01),
@@ -224,6 +226,15 @@ def fitted_samplers():
         HierarchicalSampler(2, patch_size=(1, 2), root="label", n_channels=3, **common).fit(),
         HierarchicalSampler(2, patch_size=2, overlap=0.5, symbol_noise=0.1, **common).fit(),
         HierarchicalSampler(1, patch_size=(1, 2), **common).fit([["a", "b"], ["b", "a"]], [0, 1]),
+        HierarchicalSampler(
+            2,
+            patch_size=(1, 2),
+            transitions=[np.full((2, 2), 0.5)],
+            symbol_noise=[0.0, np.array([[0.9, 0.1], [0.0, 1.0]])],
+            n_semantic_classes=2,
+            label_probabilities=[0.3, 0.7],
+            **common,
+        ).fit([[0, 1], [1, 0]], [0, 1]),
     ]
 
 
@@ -307,6 +318,12 @@ def methods(sampler):
             sampler.transform, {"X": semantic | semantic | wrong_images()}, ("X",)
         ),
         "posterior": Subject(sampler.posterior, {**pictures, "level": levels}, ("X",), ("level",)),
+        "pair_frequencies": Subject(
+            sampler.pair_frequencies,
+            {"level": levels, "pixel": st.tuples(counts(0, 1), counts(0, 3))},
+            ("level", "pixel"),
+            ("level",),
+        ),
         "code_moments": Subject(sampler.code_moments, {"level": levels}, ("level",), ("level",)),
         "expected_product": Subject(
             sampler.expected_product,
