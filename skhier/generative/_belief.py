@@ -26,7 +26,7 @@ from ._streams import branch_keys, draw_uniforms
 # values below these limits are computed again with logarithms.
 _TRUSTED = log(1e-20)
 _TRUSTED_AT_ROOT = log(1e-60)
-_BATCH_VALUES = 2**16  # so that the largest array of a batch stays in cache
+_BATCH_VALUES = 2**17  # so that the largest array of a batch stays in cache
 _MAX_ROUNDING = 1e-3  # rounding error of posteriors above which users are warned
 
 

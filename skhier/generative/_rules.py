@@ -21,7 +21,7 @@ from .._base._validation import to_floats
 from ._algebra import choose, group_members, slices
 from ._alias import AliasTable
 
-_TERMS_IN_CACHE = 2**15
+_TERMS_IN_CACHE = 2**16
 
 
 @dataclass(frozen=True, eq=False)
