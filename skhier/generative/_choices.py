@@ -127,7 +127,7 @@ def _refuse_unequal(model):
         "has noise": model.is_noisy,
         "has transitions": any(isinstance(r, ProductRules) for r in model.rules),
         "has rule_weights that are not uniform": not all(r.is_uniform for r in model.rules),
-        "has labels with different numbers of root images": np.ptp(model.root.probabilities) > 0,
+        "has root images that are not equally likely": np.ptp(model.root.probabilities) > 0,
     }
     for reason, holds in reasons.items():
         if holds:

@@ -85,9 +85,9 @@ class GenerationMixin(LazyMixin):
         Raises
         ------
         ValueError
-            If with `replace=False` the derivations are not equally likely, as with noise, with
-            `rule_weights` other than 'uniform' or with labels of different numbers of root
-            images; or if there are fewer of them than `first + n_samples`.
+            If with `replace=False` the derivations are not equally likely, as with noise,
+            `transitions`, `rule_weights` other than 'uniform', or root images of different
+            probabilities; or if there are fewer of them than `first + n_samples`.
 
         Notes
         -----

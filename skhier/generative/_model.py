@@ -104,7 +104,10 @@ class HierarchicalModel:
             if latents:
                 latents[i][...] = level
             is_last = i + 2 == len(choices)
-            level = self.rules[i].apply(step.rules(i, level), out if is_last else None)
+            # Classes that get noise stay int64: sums with the bytes of `out` could overflow.
+            is_clean = i + 1 == self.n_levels or not self.channels[i + 1].is_noisy
+            chosen = step.rules(i, level)
+            level = self.rules[i].apply(chosen, out if is_last and is_clean else None)
             level = self._with_noise(i + 1, level, step.keys)
         if len(choices) <= len(latents):
             latents[len(choices) - 1][...] = level

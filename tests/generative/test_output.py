@@ -17,6 +17,16 @@ def test_symbols_of_named_classes_are_refused_and_tokens_are_their_indices():
     assert_array_equal(sampler.semantic_classes_[tokens], latents[:, 0])
 
 
+def test_bytes_hold_symbols_after_noise_by_a_matrix():
+    matrix = np.random.default_rng(0).dirichlet(np.ones(40), size=40)
+    sampler = HierarchicalSampler(
+        n_semantic_classes=40, patch_size=(1, 2), patches_per_class=3, root="label", n_labels=40,
+        symbol_noise=[0.0, matrix], random_state=0,
+    ).fit()  # fmt: skip
+    symbols, _ = sampler.sample(1000, output="symbols")
+    assert_array_equal(symbols, sampler.sample(1000, return_latents=True)[2][1][:, 0])
+
+
 def test_all_ways_to_draw_take_the_same_options():
     sampler = make_random_hierarchy(1, return_X_y=False, random_state=0).sampler
     options = {"output": "symbols", "dtype": np.int16, "replace": False}
@@ -102,6 +112,20 @@ def test_strings_drawn_without_replacement_can_be_resampled():
     assert not np.array_equal(new[3], latents[3])
     assert_array_equal(symbols, new[-1][:, 0])
     assert (sampler.validity(symbols=symbols).images == 1).all()
+
+
+def test_transitions_can_be_resampled():
+    transitions = [np.eye(4), np.full((4, 4), 1 / 4)]
+    sampler = HierarchicalSampler(3, patch_size=(1, 2), root="label", n_labels=4,
+                                  transitions=transitions, random_state=0).fit()  # fmt: skip
+    symbols, y = sampler.sample(2000, output="symbols")
+    new, labels, latents = sampler.resample(
+        range(2000), 1, 5, output="symbols", return_latents=True
+    )
+    assert_array_equal(labels, y)
+    assert_array_equal(latents[1][:, 0], np.stack([y, y], axis=1))
+    assert abs((new == symbols).mean() - 1 / 4) < 5 * np.sqrt(3 / 16 / symbols.size)
+    assert_array_equal(sampler.validity(symbols=symbols).images, [1, 1])
 
 
 def test_invalid_arguments_of_resample_are_refused():

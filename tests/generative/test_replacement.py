@@ -104,6 +104,8 @@ def test_patches_of_several_classes_make_different_derivations_equal_images():
         ({"label_noise": 0.1}, "has noise"),
         ({"symbol_noise": [0.0, 0.1]}, "has noise"),
         ({"pixel_noise": 0.1}, "has noise"),
+        ({"transitions": [np.full((4, 4), 1 / 4)], "patch_size": (1, 2)}, "has transitions"),
+        ({"label_probabilities": [0.3, 0.7]}, "has root images that are not equally likely"),
         ({"rule_weights": "zipf"}, "has rule_weights that are not uniform"),
     ],
 )
@@ -116,5 +118,5 @@ def test_models_whose_derivations_are_not_equally_likely_are_refused(params, mes
 
 def test_labels_with_different_numbers_of_root_images_are_refused():
     sampler = HierarchicalSampler(1, random_state=0).fit([[0, 1], [1, 0], [1, 1]], [0, 1, 1])
-    with pytest.raises(ValueError, match="has labels with different numbers of root images"):
+    with pytest.raises(ValueError, match="has root images that are not equally likely"):
         sampler.sample(1, replace=False)
