@@ -91,8 +91,11 @@ def make_sparse_random_hierarchy(
     Notes
     -----
     The sampler has two levels for each of the L levels of the model. Levels 0, 2, ... draw tuples,
-    levels 1, 3, ... draw places. So the random numbers of tuples and of places are apart, and
-    statistics and inference cost a sum over :math:`v m + v (s_0 + 1)` patches instead of :math:`v
+    levels 1, 3, ... draw places. So tuples can be drawn again and all symbols stay at their places,
+    and the places of the last level can be drawn again and all symbols stay the same. A symbol
+    that moves at a level above gets new tuples, as random numbers belong to places.
+
+    Statistics and inference cost a sum over :math:`v m + v (s_0 + 1)` patches instead of :math:`v
     m (s_0 + 1)^s`. In `patches_` of the sampler, the empty symbol has other patches too, of
     weight 0, as all symbols of a level have the same number of patches.
 
@@ -102,6 +105,16 @@ def make_sparse_random_hierarchy(
     >>> srhm = make_sparse_random_hierarchy(100, return_X_y=False, random_state=0)
     >>> srhm.images.shape, srhm.symbols.shape
     ((100, 1, 16, 8), (100, 16))
+
+    Exchange of synonyms, and of places (the last levels of tuples and places are 2 and 3):
+
+    >>> sampler = srhm.sampler
+    >>> synonyms = sampler.resample(range(100), 2, 1, until=3, output="symbols")[0]
+    >>> bool(((synonyms == 8) == (srhm.symbols == 8)).all())  # at the same places
+    True
+    >>> moved = sampler.resample(range(100), 3, 1, output="symbols")[0]
+    >>> bool((moved[moved < 8] == srhm.symbols[srhm.symbols < 8]).all())  # the same symbols
+    True
 
     Without its empty places, a string has 2 ** 2 symbols:
 

@@ -103,8 +103,8 @@ class Drawer:
             Number of threads.
         return_latents : bool
             Whether to return the classes of all levels.
-        fresh : pair of int or None
-            (Level, seed): rules of this level and of the levels below are drawn with this seed.
+        fresh : three ints or None
+            (Level, end, seed): rules of levels `level` to `end` - 1 are drawn with this seed.
 
         Returns
         -------
@@ -127,9 +127,9 @@ class Drawer:
             labels[batch] = model.draw_labels(roots, chosen.keys)
             choices = [chosen] * (1 + self.last)
             if fresh is not None:
-                level, fresh_seed = fresh
+                level, end, fresh_seed = fresh
                 other = RandomChoices(model, index_keys(fresh_seed, indices[batch]))
-                choices[1 + level :] = [other] * (self.last - level)
+                choices[1 + level : 1 + end] = [other] * (end - level)
             levels = [latent[batch] for latent in latents]
             model.render(model.root.images[roots], choices, rows[batch], levels)
 

@@ -183,6 +183,7 @@ class GenerationMixin(LazyMixin):
         level: int,
         new_random_state: RandomState,
         *,
+        until: int | None = None,
         random_state: RandomState = None,
         return_latents: bool = False,
         output: SampleOutput = "pixels",
@@ -207,6 +208,11 @@ class GenerationMixin(LazyMixin):
         new_random_state : int or RandomState instance
             Determines the patches and the noise that are drawn again. It must differ from
             `random_state`.
+
+        until : int or None, default=None
+            Level below `level` from which on the random numbers stay, if not None: the number of
+            a patch in the set of its class, and noise. In the Sparse Random Hierarchy Model,
+            ``until=level + 1`` exchanges tuples and leaves symbols at their places.
 
         random_state : int, RandomState instance or None, default=None
             Determines the samples, as in :meth:`sample`.
@@ -253,6 +259,9 @@ class GenerationMixin(LazyMixin):
         drawer = self._drawer(output, dtype, replace)
         indices = drawer.indices(indices)
         level = check_count(level, "level", 0, drawer.last - 1)
+        until = (
+            drawer.last if until is None else check_count(until, "until", level + 1, drawer.last)
+        )
         if new_random_state is None:
             raise ValueError("new_random_state=None is not valid: it takes an int or a generator.")
         seed, new_seed = self._draw_seed(random_state), self._draw_seed(new_random_state)
@@ -261,7 +270,7 @@ class GenerationMixin(LazyMixin):
                 f"new_random_state={new_random_state!r} gives the seed of the samples, which "
                 "would stay the same: it takes another value than random_state."
             )
-        return self._draw(drawer, indices, seed, return_latents, (level, new_seed))
+        return self._draw(drawer, indices, seed, return_latents, (level, until, new_seed))
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Render semantic images: draw their patches, level by level, and noise.

@@ -277,6 +277,7 @@ def methods(sampler):
                 "indices": indices,
                 "level": levels,
                 "new_random_state": random_states,
+                "until": st.none() | counts(1, 2),
                 "random_state": random_states,
                 "return_latents": booleans,
                 **options,

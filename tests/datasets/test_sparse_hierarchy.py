@@ -83,6 +83,28 @@ def test_strings_are_parsed_and_have_their_exact_probability(name):
     assert not possible[(groups.sum(axis=2) > 1).any(axis=1)].any()
 
 
+@pytest.mark.parametrize("name", ["small", "triples"])
+def test_synonyms_and_places_are_exchanged_apart(name):
+    srhm = draw(name, 2)
+    v, sampler = srhm.images.shape[-1], srhm.sampler
+    options = {"return_latents": True, "output": "symbols"}
+    for level in (0, 2):
+        _, y, new = sampler.resample(range(200), level, 1, until=level + 1, **options)
+        assert_array_equal(y, srhm.target)
+        assert_array_equal(new[level], srhm.latents[level])
+        for i in range(level + 1, 5):
+            assert_array_equal(new[i] == v, srhm.latents[i] == v)  # no symbol has moved
+        assert (new[level + 1] != srhm.latents[level + 1]).any()
+    symbols, _, new = sampler.resample(range(200), 3, 1, **options)
+    assert_array_equal(new[3], srhm.latents[3])
+    assert_array_equal(symbols[symbols < v], srhm.symbols[srhm.symbols < v])  # none has changed
+    assert ((symbols == v) != (srhm.symbols == v)).any()
+    assert (sampler.validity(symbols=symbols).images == 1).all()
+    for until in (2, 6, "3"):
+        with pytest.raises(ValueError, match=r"until=.* is not valid"):
+            sampler.resample([0], 2, 1, until=until)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
