@@ -65,7 +65,7 @@ def partly_known_strings(draw):
     def per_level(strategy):
         return [draw(strategy) for _ in range(n_levels)]
 
-    n_classes = per_level(st.integers(2, 5))
+    n_classes = per_level(st.integers(2, 4))
     sampler = HierarchicalSampler(
         n_levels,
         n_semantic_classes=n_classes,
