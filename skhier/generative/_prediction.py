@@ -204,13 +204,7 @@ class PredictionMixin:
         True
         """
         check_is_fitted(self)
-        height, width = self._model.level_shapes[-2]
-        if height > 1:
-            raise ValueError(
-                f"This sampler has {height} x {width} symbols, but next_symbol_proba takes "
-                "strings: models whose root images and patches have height 1. For images, call "
-                "posterior with a mask."
-            )
+        width = _string_width(self._model, "symbols")
         evidence, n, _ = self._read(None, symbols, mask, None)
         shape = width, self._model.rules[-1].n_classes
         return self._infer(
@@ -276,7 +270,7 @@ class PredictionMixin:
         """
         check_is_fitted(self)
         n_samples = check_count(n_samples, "n_samples", 2)
-        width = self._model.level_shapes[-2][1]
+        width = _string_width(self._model, "context")
         masks = [None] if context is None else _context_masks(context, width)
         batch_size = max(1, 2**24 // prod(self._model.image_shape))
         entropies = []
@@ -292,6 +286,17 @@ class PredictionMixin:
         return ConditionalEntropy(
             *(values.reshape(shape)[()] for values in (entropy.mean(axis=0), error))
         )
+
+
+def _string_width(model, name):
+    """Return the number of symbols of a string; ValueError if the model has images."""
+    height, width = model.level_shapes[-2]
+    if height > 1:
+        raise ValueError(
+            f"{name} is for strings, whose root and patches have height 1, but this sampler has "
+            f"{height} x {width} symbols. For images, call posterior with a mask."
+        )
+    return width
 
 
 def _context_masks(context, width):

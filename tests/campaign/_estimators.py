@@ -248,6 +248,9 @@ def methods(sampler):
     }
     clean = seeds.map(lambda seed: sampler.sample(3, random_state=seed)[0])
     pictures = {"X": clean | clean | images((*shape, 1)[:3]) | wrong_images()}
+    strings = seeds.map(
+        lambda seed: sampler.sample(3, random_state=seed, return_latents=True)[2][-1]
+    )
     semantic = st.sampled_from([0, 1, 2]).map(lambda i: sampler.root_images_[i : i + 2])
     levels = counts(0, sampler.n_levels - 1)
     indices = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4)
@@ -336,6 +339,30 @@ def methods(sampler):
             sampler.bayes_risk,
             {"n_samples": counts(2, 5), "random_state": random_states},
             ("n_samples",),
+        ),
+        "sample_posterior": Subject(
+            sampler.sample_posterior,
+            {
+                **pictures,
+                "n_draws": counts(1, 3),
+                "of": st.sampled_from(["seen", "drawn"]),
+                "return_latents": booleans,
+                "random_state": random_states,
+            },
+            ("X",),
+        ),
+        "next_symbol_proba": Subject(
+            sampler.next_symbol_proba, {"symbols": strings | wrong_images()}, ("symbols",)
+        ),
+        "conditional_entropy": Subject(
+            sampler.conditional_entropy,
+            {
+                "context": st.none() | counts(0, 3),
+                "n_samples": counts(2, 5),
+                "random_state": random_states,
+            },
+            (),
+            ("context",),
         ),
         "statistics": Subject(lambda: repr(sampler.statistics()), {}),
         "check_assumptions": Subject(lambda: repr(sampler.check_assumptions()), {}),

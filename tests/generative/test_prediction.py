@@ -204,7 +204,10 @@ def test_invalid_arguments_are_refused():
         sampler.sample_posterior(rhm.images, symbols=symbols)
     with pytest.raises(ValueError, match="context=4 is not valid: it takes an int from 0 to 3"):
         sampler.conditional_entropy(4)
-    with pytest.raises(ValueError, match="has 9 x 9 symbols, but next_symbol_proba takes strings"):
-        HierarchicalSampler(random_state=0).fit().next_symbol_proba(np.zeros((1, 9, 9), int))
+    images = HierarchicalSampler(random_state=0).fit()
+    with pytest.raises(ValueError, match=r"symbols is for strings, .* has 9 x 9 symbols"):
+        images.next_symbol_proba(np.zeros((1, 9, 9), int))
+    with pytest.raises(ValueError, match="context is for strings"):
+        images.conditional_entropy()
     with pytest.raises(ValueError, match="No evidence came"):
         sampler.next_symbol_proba(None)

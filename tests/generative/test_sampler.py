@@ -470,6 +470,11 @@ CALLS = {
     "bayes_predict_proba": lambda s, X, Z: s.bayes_predict_proba(X),
     "bayes_predict": lambda s, X, Z: s.bayes_predict(X),
     "bayes_risk": lambda s, X, Z: s.bayes_risk(50, random_state=4),
+    "sample_posterior": lambda s, X, Z: s.sample_posterior(X, n_draws=2, random_state=4),
+    "next_symbol_proba": lambda s, X, Z: s.next_symbol_proba(
+        s.sample(9, random_state=4, return_latents=True)[2][-1]
+    ),
+    "conditional_entropy": lambda s, X, Z: s.conditional_entropy(None, 50, random_state=4),
     "statistics": lambda s, X, Z: repr(s.statistics()),
     "check_assumptions": lambda s, X, Z: repr(s.check_assumptions()),
     "code_moments": lambda s, X, Z: at_every_level(s, s.code_moments),
