@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._rows import Rows
-from ._sklearn import check_feature_names
+from ._sklearn import check_feature_names, returns_frames
 from ._validation import validate_data
 
 _BLOCK_BYTES = 2**25
@@ -183,7 +183,10 @@ class _BlockReader:
 
 
 def maps_rows(method):
-    """Decorate a method of X that returns a row for each row: lazy for an array of Dask."""
+    """Decorate a method of X that returns a row for each row: lazy for an array of Dask.
+
+    After `set_output`, the result is a data frame in memory and is computed at once.
+    """
 
     @wraps(method)
     def mapped(estimator, X):
@@ -194,7 +197,7 @@ def maps_rows(method):
         _check_blocked(estimator, X)
         X = _with_whole_rows(X)
         one = method(estimator, np.zeros((1, *X.shape[1:]), X.dtype))
-        return X.map_blocks(
+        lazy = X.map_blocks(
             _call,
             delayed(estimator, traverse=False),  # one node of the graph
             method,
@@ -203,6 +206,8 @@ def maps_rows(method):
             new_axis=list(range(1, one.ndim)),
             meta=np.empty((0,) * one.ndim, one.dtype),
         )
+        is_frame = method.__name__ == "transform" and returns_frames(estimator)
+        return lazy.compute() if is_frame else lazy
 
     return mapped
 
