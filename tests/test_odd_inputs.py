@@ -25,6 +25,7 @@ from skhier import (
     SphericalKMeans,
     TwoLayerConvEmbedder,
 )
+from skhier._base import _blocked
 from skhier.datasets import make_random_hierarchy
 
 X, y = load_digits(return_X_y=True)
@@ -94,6 +95,38 @@ def test_images_of_another_unit_are_doubted(fitted, factor):
 )
 def test_dark_constant_or_few_images_are_not_doubted(fitted, images):
     fitted.predict(images)
+
+
+def test_a_bright_image_among_many_dark_ones_is_no_other_unit(fitted):
+    dark = np.repeat(X / 100, 4, axis=0)
+    dark[100] = X[0]  # not among the images that are compared first
+    fitted.predict(dark)
+    with pytest.warns(UserWarning, match="X seems to have another unit"):
+        fitted.predict(np.delete(dark, 100, axis=0))
+
+
+def test_images_far_beyond_the_range_of_fit_are_refused_wherever_they_are(fitted):
+    wild = np.repeat(X, 4, axis=0)
+    wild[100] *= 1e17
+    for data in (wild, wild.reshape(len(wild), -1), zarr.array(wild, chunks=(90, 8, 8))):
+        for estimator in (fitted, fitted.layers_[0].orthogonalizer):
+            with pytest.raises(ValueError, match="must have the unit of the images of fit"):
+                estimator.predict(data)
+
+
+def test_predict_reads_each_block_of_a_file_about_once(fitted, monkeypatch):
+    monkeypatch.setattr(_blocked, "_BLOCK_BYTES", 1)
+    read, images = [], np.tile(X, (10, 1, 1))
+
+    class File:
+        shape, dtype, chunks = images.shape, images.dtype, (50, 8, 8)
+
+        def __getitem__(self, rows):
+            read.append(rows)
+            return images[rows]
+
+    assert_array_equal(fitted.predict(File()), fitted.predict(images))
+    assert len(images) // 50 <= len(read) <= len(images) // 50 + 8
 
 
 def test_an_offset_is_no_other_unit():
