@@ -18,7 +18,6 @@ from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from .._base._validation import validate_data
 from ._calibration import fit_scale, fit_shift
 
 
@@ -199,8 +198,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
             Positive for the second of two classes; else one column per class.
         """
         check_is_fitted(self)
-        features: Any = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scores = self._operator(features.dtype, "cpu")(features).numpy()
+        rows = validate_rows(self, X, reset=False, dtype=[np.float64, np.float32])
+        scores = rows.map(self._operator(rows.dtype, "cpu")).collect()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     @maps_rows
