@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC, OneClassSVM
+from torch.utils.data import DataLoader
 
 import skhier
 from skhier import (
@@ -165,6 +166,11 @@ def archive(tmp_path):
         (lambda _: np.array(["a.png"] * 300), "X holds names such as 'a.png'"),
         (lambda _: [X[0], X[0][:4]] * 150, r"several shapes, .*\(4, 8\), \(8, 8\)"),
         (lambda _: np.ma.masked_greater(X, 14), r"masked values.*X.filled\(value\)"),
+        (lambda _: iter(X), "X is a .*, not an array: pass an array of images"),
+        (lambda _: zarr.group(), "X is a Group, not an array: pass an array of images"),
+        (lambda _: DataLoader(torch.from_numpy(X)), "X is a DataLoader, not an array"),
+        (lambda _: pd.DataFrame({"image": list(X)}), r"'image' holds arrays.*X\['image'\]"),
+        (lambda _: X.astype("M8[s]"), r"X has dtype datetime64\[s\]"),
     ],
 )
 @pytest.mark.parametrize("estimator", [small(), PatchKMeansOrthogonalizer(4), Flatten()])

@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._rows import Rows
 from ._sklearn import check_feature_names, returns_frames
-from ._validation import validate_data
+from ._validation import refuse_masked, validate_data
 
 _BLOCK_BYTES = 2**25
 
@@ -132,8 +132,10 @@ def checked_block(block, shape, dtype):
     Raises
     ------
     ValueError
-        If the block has another shape than `shape`, which X declares, or is not of real numbers.
+        If the block has another shape than `shape`, which X declares, masked values, or is not of
+        real numbers.
     """
+    refuse_masked(block)
     block = np.asarray(block)
     if block.shape != tuple(shape):
         raise ValueError(

@@ -6,7 +6,7 @@ channel for each column.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isqrt, prod
 from numbers import Integral
@@ -18,7 +18,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ._blocked import is_blocked, validate_rows
 from ._rows import Accumulator, Operator
-from ._validation import to_array, validate_data
+from ._validation import refuse_masked, to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch is
 # encoded: an eighth of the memory.
@@ -105,8 +105,19 @@ def _as_array_like(X):
             f"X is a {type(X).__name__} of {sorted(map(str, X))[:9]}, not an array: pass one of "
             "its arrays."
         )
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError("X has masked values, which are not supported: pass X.filled(value).")
+    if not isinstance(X, Sequence) and not any(hasattr(X, n) for n in ("shape", "__array__")):
+        raise ValueError(
+            f"X is a {type(X).__name__}, not an array: pass an array of images, of shape "
+            "(n, H, W, C), (n, H, W) or flat (n, H*W*C)."
+        )
+    refuse_masked(X)
+    if hasattr(X, "columns"):  # a DataFrame
+        for name, value in zip(X.columns, X[:1].to_numpy().ravel()):
+            if np.ndim(value):
+                raise ValueError(
+                    f"X is a DataFrame whose column {name!r} holds arrays: pass the column alone, "
+                    f"X[{name!r}]."
+                )
     if isinstance(X, (list, tuple)) or getattr(X, "ndim", 2) == 1:
         items = list(X)
         if items and isinstance(items[0], (str, bytes, PathLike)):

@@ -86,6 +86,9 @@ LIES = {
     "words": lambda X: _lying(X, _rows(X, 4), change=lambda block: np.full(block.shape, "a")),
     "complex": lambda X: _lying(X, _rows(X, 4), change=lambda block: block + 1j),
     "nothing": lambda X: _lying(X, _rows(X, 4), change=lambda block: np.full(block.shape, None)),
+    "masked": lambda X: _lying(
+        X, _rows(X, 4), change=lambda block: np.ma.masked_less(block, np.inf)
+    ),
     "dates": lambda X: _lying(X, _rows(X, 4), change=lambda block: block.astype("M8[s]")),
 }
 # Each returns an array of Dask with the values of X.
