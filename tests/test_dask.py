@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 from skhier import (
+    Flatten,
     KernelRidgeHead,
     LayerwiseCNNClassifier,
     PatchKMeansOrthogonalizer,
@@ -150,3 +151,13 @@ def test_an_estimator_that_is_not_fitted_refuses_a_dask_array(case):
     estimator, data, method = CASES[case]
     with pytest.raises(NotFittedError):
         getattr(clone(estimator), method)(da.from_array(data, chunks=100))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+@pytest.mark.parametrize(("estimator", "data"), [(Flatten(), X), (SphericalKMeans(3), ROWS)])
+def test_data_frames_of_dask_arrays_are_in_memory(estimator, data, container):
+    found = clone(estimator).set_output(transform=container).fit(data)
+    frame = found.transform(da.from_array(data, chunks=(250, *data.shape[1:])))
+    assert type(frame).__module__.startswith(container)
+    assert_array_equal(frame.to_numpy(), found.transform(data).to_numpy())
+    assert list(frame.columns) == list(found.get_feature_names_out())

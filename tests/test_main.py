@@ -149,6 +149,18 @@ def test_arrays_of_other_names_are_named_by_an_option(digits, tmp_path, capsys, 
     )
 
 
+def test_the_white_value_of_a_folder_is_an_option(tmp_path, capsys):
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            image = Image.fromarray(np.full((8, 8), 100, np.uint16))
+            image.save(tmp_path / label / f"{number}.png")
+    options = _cli._parse(["--data", str(tmp_path), "--max-value", "200"])
+    assert (options.dataset.images == 128).all()
+    line = failure(["--data", tmp_path, "--max-value", "0"], capsys)
+    assert "max_value=0" in line
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [

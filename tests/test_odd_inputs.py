@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC, OneClassSVM
+from torch.utils.data import DataLoader
 
 import skhier
 from skhier import (
@@ -25,6 +26,7 @@ from skhier import (
     SphericalKMeans,
     TwoLayerConvEmbedder,
 )
+from skhier._base import _blocked
 from skhier.datasets import make_random_hierarchy
 
 X, y = load_digits(return_X_y=True)
@@ -96,6 +98,38 @@ def test_dark_constant_or_few_images_are_not_doubted(fitted, images):
     fitted.predict(images)
 
 
+def test_a_bright_image_among_many_dark_ones_is_no_other_unit(fitted):
+    dark = np.repeat(X / 100, 4, axis=0)
+    dark[100] = X[0]  # not among the images that are compared first
+    fitted.predict(dark)
+    with pytest.warns(UserWarning, match="X seems to have another unit"):
+        fitted.predict(np.delete(dark, 100, axis=0))
+
+
+def test_images_far_beyond_the_range_of_fit_are_refused_wherever_they_are(fitted):
+    wild = np.repeat(X, 4, axis=0)
+    wild[100] *= 1e17
+    for data in (wild, wild.reshape(len(wild), -1), zarr.array(wild, chunks=(90, 8, 8))):
+        for estimator in (fitted, fitted.layers_[0].orthogonalizer):
+            with pytest.raises(ValueError, match="must have the unit of the images of fit"):
+                estimator.predict(data)
+
+
+def test_predict_reads_each_block_of_a_file_about_once(fitted, monkeypatch):
+    monkeypatch.setattr(_blocked, "_BLOCK_BYTES", 1)
+    read, images = [], np.tile(X, (10, 1, 1))
+
+    class File:
+        shape, dtype, chunks = images.shape, images.dtype, (50, 8, 8)
+
+        def __getitem__(self, rows):
+            read.append(rows)
+            return images[rows]
+
+    assert_array_equal(fitted.predict(File()), fitted.predict(images))
+    assert len(images) // 50 <= len(read) <= len(images) // 50 + 8
+
+
 def test_an_offset_is_no_other_unit():
     small().fit(X + 1e4, y).predict(X + 1e4)
     (uint8,) = [(X * 15).astype(np.uint8)]
@@ -132,6 +166,11 @@ def archive(tmp_path):
         (lambda _: np.array(["a.png"] * 300), "X holds names such as 'a.png'"),
         (lambda _: [X[0], X[0][:4]] * 150, r"several shapes, .*\(4, 8\), \(8, 8\)"),
         (lambda _: np.ma.masked_greater(X, 14), r"masked values.*X.filled\(value\)"),
+        (lambda _: iter(X), "X is a .*, not an array: pass an array of images"),
+        (lambda _: zarr.group(), "X is a Group, not an array: pass an array of images"),
+        (lambda _: DataLoader(torch.from_numpy(X)), "X is a DataLoader, not an array"),
+        (lambda _: pd.DataFrame({"image": list(X)}), r"'image' holds arrays.*X\['image'\]"),
+        (lambda _: X.astype("M8[s]"), r"X has dtype datetime64\[s\]"),
     ],
 )
 @pytest.mark.parametrize("estimator", [small(), PatchKMeansOrthogonalizer(4), Flatten()])

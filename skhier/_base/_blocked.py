@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._rows import Rows
-from ._sklearn import check_feature_names
-from ._validation import validate_data
+from ._sklearn import check_feature_names, returns_frames
+from ._validation import refuse_masked, validate_data
 
 _BLOCK_BYTES = 2**25
 
@@ -98,7 +98,7 @@ def _rows(X, row_shape, dtype):
             "each chunk has whole rows.",
             stacklevel=6,
         )
-        X = _with_whole_rows(X)
+        X = _with_whole_rows(_checked(X))
     if "distributed" in sys.modules:
         from ._dask import current_client, dask_rows
 
@@ -118,23 +118,38 @@ def checked_rows(block, shape, row_shape, dtype):
     Raises
     ------
     ValueError
-        If the block has another shape than `shape`, which X declares, or holds NaN or infinity.
+        If the block is not as X declares (see `checked_block`), or holds NaN or infinity.
     """
-    block = np.asarray(block)
-    check_block_shape(block, shape)
-    rows = block.reshape(-1, *row_shape).astype(dtype, copy=False)
+    rows = checked_block(block, shape, dtype).reshape(-1, *row_shape)
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
         raise ValueError("Input X contains NaN or infinity.")
     return rows
 
 
-def check_block_shape(block, shape):
-    """Raise ValueError if a block has another shape than `shape`, which X declares."""
+def checked_block(block, shape, dtype):
+    """Return a block of X as an array of a dtype.
+
+    Raises
+    ------
+    ValueError
+        If the block has another shape than `shape`, which X declares, masked values, or is not of
+        real numbers.
+    """
+    refuse_masked(block)
+    block = np.asarray(block)
     if block.shape != tuple(shape):
         raise ValueError(
             f"A chunk of X has shape {block.shape}, but X declares {tuple(shape)}. Declare the "
             "shape that the chunks have, as by the argument chunks of map_blocks."
         )
+    try:
+        if block.dtype.kind in "buifO":
+            return block.astype(dtype, copy=False)
+    except (TypeError, ValueError):  # objects that are no numbers
+        pass
+    raise ValueError(
+        f"A chunk of X has dtype {block.dtype} and holds {block.flat[0]!r}, but X declares numbers."
+    )
 
 
 class _BlockReader:
@@ -183,7 +198,10 @@ class _BlockReader:
 
 
 def maps_rows(method):
-    """Decorate a method of X that returns a row for each row: lazy for an array of Dask."""
+    """Decorate a method of X that returns a row for each row: lazy for an array of Dask.
+
+    After `set_output`, the result is a data frame in memory and is computed at once.
+    """
 
     @wraps(method)
     def mapped(estimator, X):
@@ -192,9 +210,9 @@ def maps_rows(method):
         from dask import delayed
 
         _check_blocked(estimator, X)
-        X = _with_whole_rows(X)
+        X = _with_whole_rows(_checked(X))
         one = method(estimator, np.zeros((1, *X.shape[1:]), X.dtype))
-        return X.map_blocks(
+        lazy = X.map_blocks(
             _call,
             delayed(estimator, traverse=False),  # one node of the graph
             method,
@@ -203,12 +221,22 @@ def maps_rows(method):
             new_axis=list(range(1, one.ndim)),
             meta=np.empty((0,) * one.ndim, one.dtype),
         )
+        is_frame = method.__name__ == "transform" and returns_frames(estimator)
+        return lazy.compute() if is_frame else lazy
 
     return mapped
 
 
-def _call(block, estimator, method, block_info=None):
-    if block_info is not None:  # None where Dask infers metadata
-        bounds = block_info[0]["array-location"]
-        check_block_shape(block, [stop - start for start, stop in bounds])
+def _call(block, estimator, method):
     return method(estimator, block)
+
+
+def _checked(X):
+    """Return an array of Dask whose chunks are checked before Dask joins them."""
+    meta = np.empty((0,) * X.ndim, X.dtype)
+    return X.map_blocks(_checked_chunk, X.dtype, dtype=X.dtype, meta=meta)
+
+
+def _checked_chunk(chunk, dtype, block_info=None):
+    bounds = block_info[0]["array-location"]
+    return checked_block(chunk, [stop - start for start, stop in bounds], dtype)

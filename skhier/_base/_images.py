@@ -6,7 +6,8 @@ channel for each column.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from math import isqrt, prod
 from numbers import Integral
 from os import PathLike
@@ -16,8 +17,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ._blocked import is_blocked, validate_rows
-from ._rows import Accumulator
-from ._validation import to_array, validate_data
+from ._rows import Accumulator, Operator
+from ._validation import refuse_masked, to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch is
 # encoded: an eighth of the memory.
@@ -30,6 +31,8 @@ SQUARABLE = {np.dtype(np.float32): (-50, 50), np.dtype(np.float64): (-450, 450)}
 _MAX_CONTRASTS = 1e15
 # Images of one unit have ranges within this factor, if there are enough of them.
 _MAX_RATIO, _MIN_IMAGES = 50, 10
+# Images are first compared in this many places, by this number of images.
+_N_PLACES, _PLACE_SIZE = 4, 64
 
 
 def normalize_image_shape(image_shape):
@@ -102,8 +105,19 @@ def _as_array_like(X):
             f"X is a {type(X).__name__} of {sorted(map(str, X))[:9]}, not an array: pass one of "
             "its arrays."
         )
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError("X has masked values, which are not supported: pass X.filled(value).")
+    if not isinstance(X, Sequence) and not any(hasattr(X, n) for n in ("shape", "__array__")):
+        raise ValueError(
+            f"X is a {type(X).__name__}, not an array: pass an array of images, of shape "
+            "(n, H, W, C), (n, H, W) or flat (n, H*W*C)."
+        )
+    refuse_masked(X)
+    if hasattr(X, "columns"):  # a DataFrame
+        for name, value in zip(X.columns, X[:1].to_numpy().ravel()):
+            if np.ndim(value):
+                raise ValueError(
+                    f"X is a DataFrame whose column {name!r} holds arrays: pass the column alone, "
+                    f"X[{name!r}]."
+                )
     if isinstance(X, (list, tuple)) or getattr(X, "ndim", 2) == 1:
         items = list(X)
         if items and isinstance(items[0], (str, bytes, PathLike)):
@@ -198,8 +212,8 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
         )
 
 
-def check_unit(X, orthogonalizer):
-    """Compare the range of images with that of `fit`.
+def in_unit_of_fit(X, orthogonalizer):
+    """Compare the range of images with that of `fit`, without reading them all once more.
 
     Parameters
     ----------
@@ -208,50 +222,84 @@ def check_unit(X, orthogonalizer):
     orthogonalizer : PatchKMeansOrthogonalizer
         Fitted on the first images.
 
-    Raises
-    ------
-    ValueError
-        If products with the kernels, about 1 in `fit`, would overflow.
+    Returns
+    -------
+    X : Rows
+        The images. Reading a batch raises ValueError if products with the kernels, about 1 in
+        `fit`, would overflow.
 
     Warns
     -----
     UserWarning
         If the range of many images is so different that they must have another unit.
     """
-    border = orthogonalizer.border_
-    found = X.accumulate(_Range(border if np.ptp(border) else border[0]))
-    largest = max(found.high, -found.low)
-    contrast = largest * float(np.abs(orthogonalizer.kernels_).max())
-    if contrast > _MAX_CONTRASTS:
-        raise ValueError(
-            f"X has values of up to {largest:.2g}, {contrast:.0e} times the contrast of the "
-            "images of fit: it must have the unit of the images of fit."
-        )
-    if len(X) < _MIN_IMAGES or found.low == found.high:
+    border, largest_kernel = orthogonalizer.border_, float(np.abs(orthogonalizer.kernels_).max())
+    border = border if np.ptp(border) else float(border[0])
+    _doubt_unit(X, border, orthogonalizer.pixel_range_)
+    refuse = partial(_refuse_contrasts, border, largest_kernel)
+    return X.map(Operator(refuse, X.shape[1:], X.dtype, X.batch_size))
+
+
+def _doubt_unit(X, border, expected):
+    """Warn if the range of many images is not about the expected one."""
+    if len(X) < _MIN_IMAGES or not expected:
         return
-    size, expected = max(found.high, 0.0) - min(found.low, 0.0), orthogonalizer.pixel_range_
-    if expected and not 1 / _MAX_RATIO <= size / expected <= _MAX_RATIO:
+    found = _Range(border)
+    found.add(X.take(_sample(len(X))))
+    if found.size < expected / _MAX_RATIO:  # others may be brighter
+        found = X.accumulate(_Range(border))
+    if found.low < found.high and not 1 / _MAX_RATIO <= found.size / expected <= _MAX_RATIO:
         warnings.warn(
-            f"The pixels of X range over {size:.3g}, those of the images of fit over "
+            f"The pixels of X range over {found.size:.3g}, those of the images of fit over "
             f"{expected:.3g}: X seems to have another unit. Pass images in the unit of fit.",
-            stacklevel=5,
+            stacklevel=6,
         )
+
+
+def _sample(n_rows):
+    """Return the index of rows in a few places: rows far apart would be in all blocks of a file."""
+    if n_rows <= _N_PLACES * _PLACE_SIZE:
+        return slice(None)
+    starts = np.linspace(0, n_rows - _PLACE_SIZE, _N_PLACES).astype(int)
+    return np.unique(starts[:, None] + np.arange(_PLACE_SIZE))
+
+
+def _refuse_contrasts(border, largest_kernel, images):
+    """Return images; ValueError if their products with the kernels would overflow."""
+    found = _Range(border)
+    found.add(images)
+    largest = max(found.high, -found.low)
+    if largest * largest_kernel > _MAX_CONTRASTS:
+        raise ValueError(
+            f"X has values of up to {largest:.2g}, {largest * largest_kernel:.0e} times the "
+            "contrast of the images of fit: it must have the unit of the images of fit."
+        )
+    return images
 
 
 class _Range(Accumulator):
-    """Accumulator of the smallest and the largest difference to an offset."""
+    """Accumulator of the smallest and the largest difference to an offset.
+
+    Parameters
+    ----------
+    offset : float or ndarray of shape (channels,)
+        Subtracted.
+    """
 
     def __init__(self, offset=0.0, low=np.inf, high=-np.inf):
         self._offset, self.low, self.high = offset, low, high
 
+    @property
+    def size(self):
+        """Largest minus smallest value, where the offset counts too."""
+        return max(self.high, 0.0) - min(self.low, 0.0)
+
     def add(self, batch):
-        shift = 0.0
-        if np.ndim(self._offset):  # one offset for each channel
-            batch = batch - self._offset
-        else:  # without a copy of the batch
-            shift = float(self._offset)
-        self.low = min(self.low, float(batch.min()) - shift)
-        self.high = max(self.high, float(batch.max()) - shift)
+        """Add rows, without a copy."""
+        axis = 0 if np.ndim(self._offset) else None
+        with np.errstate(over="ignore"):
+            low, high = batch.min(axis=axis) - self._offset, batch.max(axis=axis) - self._offset
+        self.low, self.high = min(self.low, float(low.min())), max(self.high, float(high.max()))
 
     def __add__(self, other):
         return _Range(self._offset, min(self.low, other.low), max(self.high, other.high))

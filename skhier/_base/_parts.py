@@ -165,13 +165,18 @@ def make_part(part, name, owner, params, *, seed=None, verbose=False):
     part = clone(part)
     own = part.get_params(deep=False)
     params = {key: value for key, value in params.items() if key in own}
-    changed = changed_params(part)
+    changed, of_owner, owner_class = changed_params(part), changed_params(owner), type(owner)
     for key in params:
+        if key in changed and key in of_owner:
+            raise ValueError(
+                f"{key} is given twice, {key}={of_owner[key]!r} by {owner_class.__name__} and "
+                f"{key}={own[key]!r} by {name}={part!r}: drop the one in {name}, "
+                f"{owner_class.__name__} decides."
+            )
         if key in changed:
             raise ValueError(
-                f"{key} is given twice, {key}={params[key]!r} by {type(owner).__name__} and "
-                f"{key}={own[key]!r} by {name}={part!r}: drop the one in {name}, "
-                f"{type(owner).__name__} decides."
+                f"{key}={own[key]!r} is given by {name}={part!r}, but {owner_class.__name__} "
+                f"decides: give it to {owner_class.__name__}, and drop the one in {name}."
             )
     if seed is not None and own.get("random_state", seed) is None:
         params["random_state"] = seed

@@ -9,6 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
 from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils._set_output import _auto_wrap_is_configured, _get_output_config
 from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
@@ -23,7 +24,14 @@ __all__ = [
     "check_feature_names",
     "check_sample_weight",
     "is_constant_feature",
+    "returns_frames",
 ]
+
+
+def returns_frames(estimator):
+    """Return whether scikit-learn makes data frames of what `transform` returns."""
+    is_wrapped = _auto_wrap_is_configured(estimator)
+    return is_wrapped and _get_output_config("transform", estimator)["dense"] != "default"
 
 
 class Interval(sklearn.utils._param_validation.Interval):

@@ -28,6 +28,12 @@ def to_floats(value: Any, name: str) -> np.ndarray:
     return array
 
 
+def refuse_masked(X):
+    """Raise ValueError if an array has masked values."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError("X has masked values, which are not supported: pass X.filled(value).")
+
+
 def check_array(X, **options):
     """Call scikit-learn's function of the same name, with the changes of `validate_data`."""
     X = to_array(X, "X") if isinstance(X, torch.Tensor) else X
@@ -37,16 +43,19 @@ def check_array(X, **options):
 
 
 def validate_data(estimator, X, y="no_validation", **options):
-    """Call scikit-learn's function of the same name, with three changes.
+    """Call scikit-learn's function of the same name, with four changes.
 
     Tensors without an array's memory raise ValueError; torch would raise RuntimeError. Overflow is
     silent in the sums of the largest numbers, by which scikit-learn looks for infinity. X has the
-    machine's byte order; scikit-learn keeps the order of the columns of a DataFrame.
+    machine's byte order; scikit-learn keeps the order of the columns of a DataFrame. Dates raise
+    ValueError; scikit-learn counts their days or seconds.
     """
     X, y = (
         to_array(value, name) if isinstance(value, torch.Tensor) else value
         for value, name in ((X, "X"), (y, "y"))
     )
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
+        raise ValueError(f"X has dtype {X.dtype}: it takes integers and real numbers.")
     with np.errstate(over="ignore", invalid="ignore"):
         checked = sklearn.utils.validation.validate_data(estimator, X, y, **options)
     X, *rest = checked if isinstance(checked, tuple) else (checked,)

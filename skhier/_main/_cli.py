@@ -53,6 +53,13 @@ def _parse(arguments):
         help="resize the images of a folder to NxN pixels (default: %(default)s)",
     )
     parser.add_argument(
+        "--max-value",
+        type=float,
+        metavar="V",
+        help="value that becomes white in gray files of a folder with more than 8 bits (default: "
+        "255, 1023, 4095, 16383 or 65535, by the largest value in them)",
+    )
+    parser.add_argument(
         "--max-train",
         type=int,
         default=10_000,
@@ -83,24 +90,25 @@ def _parse(arguments):
     except ValueError as error:
         parser.error(f"argument --picture: {error}")
     try:
-        options.dataset = _load(options.data, options.arrays, options.image_size)
+        options.dataset = _load(options)
         options.split = split_images(options.dataset, options.max_train, options.seed)
     except (ImportError, OSError, ValueError) as error:
         parser.error(f"argument --data: {error}")
     return options
 
 
-def _load(data, arrays, image_size):
-    """Load the real images that `data` names; `arrays` names the arrays of an npz file."""
+def _load(options):
+    """Load the real images that the option `data` names."""
+    data, side = options.data, options.image_size
     if data == "digits":
         return load_bundled_digits()
     if data == "fashion-mnist":
         return load_fashion_mnist()
     is_folder = os.path.isdir(os.path.expanduser(data))
     if data.lower().endswith(".npz") and not is_folder:
-        return load_npz(data, arrays=tuple(arrays))
+        return load_npz(data, arrays=tuple(options.arrays))
     if is_folder:
-        return load_image_folder(data, (image_size, image_size, 3))
+        return load_image_folder(data, (side, side, 3), max_value=options.max_value)
     raise ValueError(
         f"{data!r} is not 'digits', 'fashion-mnist', a file name ending in .npz or a folder"
     )

@@ -14,7 +14,6 @@ from .._base._device import as_array, as_bits, computing_dtype, of_bits, torch_d
 from .._base._fitting import Task
 from .._base._memory import Work, refuse_more_than_machine
 from .._base._params import make_rng
-from .._base._part import Plan
 from .._base._rows import Operator, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
@@ -180,11 +179,9 @@ class KernelRidgeHead(LeastSquaresHead):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _plan(self, in_shape, n_images, n_classes, dtype, device):
-        self._validate_params()
-        n_bytes = self._n_bytes(n_images, prod(in_shape))
-        work = Work("fitting the head", n_bytes, "Raise it, lower n_centers, or use head='ridge'.")
-        return Plan(in_shape, (n_classes,), dtype, device, (work,))
+    def _work(self, n_samples, n_features, n_classes):
+        n_bytes = self._n_bytes(n_samples, n_features)
+        return Work("fitting the head", n_bytes, "Raise it, lower n_centers, or use head='ridge'.")
 
     @with_callbacks
     def _fit_rows(self, rows, y, weight, plan):

@@ -19,7 +19,7 @@ from .._base._device import computing_dtype, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._images import (
     ImageTransformerMixin,
-    check_unit,
+    in_unit_of_fit,
     is_plain_vectors,
     refuse_extreme_values,
     validate_images,
@@ -519,7 +519,7 @@ class LayerwiseCNNClassifier(
         """Return the learned representation of images, as rows."""
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
-        check_unit(images, self.layers_[0].orthogonalizer)
+        images = in_unit_of_fit(images, self.layers_[0].orthogonalizer)
         dtype, device = computing_dtype(images), resolve_device(self.device)
         layers = [block.operator(dtype, device) for block in self.layers_]
         return images.map(network_operator(layers, torch_dtype(dtype), self._mirror))

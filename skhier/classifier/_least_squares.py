@@ -1,5 +1,6 @@
 """Base class of heads that regress on a target for each class."""
 
+from math import prod
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,11 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._base._blocked import maps_rows, validate_rows
 from .._base._fitting import fit_method
 from .._base._images import SQUARABLE, refuse_extreme_values
-from .._base._part import Part
+from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from .._base._validation import validate_data
 from ._calibration import fit_scale, fit_shift
 
 
@@ -76,8 +76,17 @@ class Regression(NamedTuple):
 class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimator):
     """Classifier that regresses scores on targets, with calibrated probabilities.
 
-    Subclasses implement the interface :class:`Part` on rows of features.
+    Subclasses implement `_work` and the interface :class:`Part`, on rows of features.
     """
+
+    def _work(self, n_samples, n_features, n_classes):
+        """Return the :class:`Work` of a fit."""
+        raise NotImplementedError
+
+    def _plan(self, in_shape, n_images, n_classes, dtype, device):
+        self._validate_params()
+        work = self._work(n_images, prod(in_shape), n_classes)
+        return Plan(in_shape, (n_classes,), dtype, device, (work,))
 
     @fit_method
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -189,8 +198,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
             Positive for the second of two classes; else one column per class.
         """
         check_is_fitted(self)
-        features: Any = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scores = self._operator(features.dtype, "cpu")(features).numpy()
+        rows = validate_rows(self, X, reset=False, dtype=[np.float64, np.float32])
+        scores = rows.map(self._operator(rows.dtype, "cpu")).collect()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     @maps_rows

@@ -13,7 +13,6 @@ from .._base._early_stopping import EarlyStopping, split_validation
 from .._base._fitting import Task
 from .._base._memory import Work
 from .._base._params import make_rng
-from .._base._part import Plan
 from .._base._rows import Operator
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
@@ -181,13 +180,10 @@ class RidgeHead(LeastSquaresHead):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _plan(self, in_shape, n_images, n_classes, dtype, device):
-        self._validate_params()
-        n_features = prod(in_shape)
+    def _work(self, n_samples, n_features, n_classes):
         n_columns = (n_classes + 1) * (self.max_iter + 10)
-        n_rows = n_columns + 2 * n_preconditioning_rows(n_images, n_features)
-        work = Work("fitting the head", 4 * n_features * n_rows, "Raise it, or lower max_iter.")
-        return Plan(in_shape, (n_classes,), dtype, device, (work,))
+        n_rows = n_columns + 2 * n_preconditioning_rows(n_samples, n_features)
+        return Work("fitting the head", 4 * n_features * n_rows, "Raise it, or lower max_iter.")
 
     @with_callbacks
     def _fit_rows(self, rows, y, weight, plan):

@@ -14,8 +14,11 @@ from sklearn.utils import gen_batches
 from .._base._device import as_array, automatic_batch_size, dense_product
 from .._base._rows import Accumulator, Operator, Rows
 
-# Two directions are equal if their coordinates round to the same multiples of this.
+# Directions are equal if their projections differ by at most this: 84 rounding errors of float32.
 _RESOLUTION = 1e-5
+_N_PROJECTIONS = 8
+_N_NEIGHBORS = 4  # in the order of the first projection
+_MIN_ROWS = 1024
 
 
 def unit_rows(X):
@@ -29,7 +32,10 @@ def unit_rows(X):
 
 
 class Directions(Accumulator):
-    """Accumulator of the number of distinct nonzero unit vectors, up to `_RESOLUTION`.
+    """Accumulator of the number of distinct nonzero unit vectors, up to rounding.
+
+    Vectors are compared by their projections on a few random vectors, those with their neighbors
+    in the order of the first one.
 
     Parameters
     ----------
@@ -44,29 +50,33 @@ class Directions(Accumulator):
 
     def __init__(self, limit):
         self._limit = int(limit)
-        self._seen, self.count = np.empty(0, np.uint64), 0
+        self._seen, self.count = np.empty((0, _N_PROJECTIONS)), 0
 
     def add(self, units, weight=None):
         """Add the unit vectors of positive weight."""
-        if self.count >= self._limit:
-            return
         units = as_array(units)
-        is_counted = units.any(axis=1)
-        if weight is not None:
-            is_counted &= as_array(weight) > 0
-        steps = np.rint(units[is_counted] / _RESOLUTION).astype(np.int64).astype(np.uint64)
-        # A random linear hash modulo 2^64: different rows collide with probability 2^-64.
-        n_features = steps.shape[1]
-        factors = np.random.default_rng(0).integers(2**64, size=n_features, dtype=np.uint64)
-        self._join(steps @ (factors | np.uint64(1)))
+        normals = np.random.default_rng(0).standard_normal((units.shape[1], _N_PROJECTIONS))
+        # Many rows at once would be dense: each would have a neighbor that is nearly equal.
+        for rows in gen_batches(len(units), max(_MIN_ROWS, self._limit)):
+            if self.count >= self._limit:
+                return
+            is_counted = units[rows].any(axis=1)
+            if weight is not None:
+                is_counted &= as_array(weight[rows]) > 0
+            self._join(units[rows][is_counted] @ normals)
 
     def __add__(self, other):
         both = Directions(self._limit)
         both._join(np.concatenate([self._seen, other._seen]))
         return both
 
-    def _join(self, hashes):
-        self._seen = np.union1d(self._seen, hashes)[: self._limit]
+    def _join(self, projections):
+        seen = np.concatenate([self._seen, projections])
+        seen = seen[np.argsort(seen[:, 0], kind="stable")]
+        is_first = np.ones(len(seen), bool)
+        for lag in range(1, 1 + _N_NEIGHBORS):
+            is_first[lag:] &= np.abs(seen[lag:] - seen[:-lag]).max(axis=1) > _RESOLUTION
+        self._seen = seen[is_first][: self._limit]
         self.count = len(self._seen)
 
 

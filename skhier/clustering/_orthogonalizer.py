@@ -22,7 +22,7 @@ from .._base._device import (
 from .._base._fitting import Task, fit_method
 from .._base._images import (
     ImageTransformerMixin,
-    check_unit,
+    in_unit_of_fit,
     is_plain_vectors,
     refuse_extreme_values,
     validate_images,
@@ -443,7 +443,7 @@ class PatchKMeansOrthogonalizer(
         """Return (images as rows, dtype of results, device)."""
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
-        check_unit(images, self)
+        images = in_unit_of_fit(images, self)
         return images, computing_dtype(images), resolve_device(self.device)
 
     @maps_rows

@@ -53,17 +53,18 @@ def arguments(draw, subject, odd=None):
     return values, odd
 
 
-# Warnings of scikit-learn's checks of X and y.
-_SKLEARN_WARNINGS = (
+# Warnings of scikit-learn's checks of X and y, and doubts of axes, units and chunks.
+_WARNINGS = (
     "X does not have valid feature names|X has feature names, but|A column-vector y was passed|"
-    "The number of unique classes is greater than 50%"
+    "The number of unique classes is greater than 50%|If it has channels first|"
+    "X seems to have another unit|X has chunks .* it is rechunked"
 )
 
 
 def is_allowed(warning):
-    """Return whether a docstring documents a warning, or scikit-learn's checks give it."""
+    """Return whether the documentation names a warning, or scikit-learn gives it."""
     return issubclass(warning.category, ConvergenceWarning | DataConversionWarning) or re.search(
-        _SKLEARN_WARNINGS, str(warning.message)
+        _WARNINGS, str(warning.message)
     )
 
 

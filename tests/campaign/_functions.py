@@ -277,10 +277,15 @@ GENERATORS = {
 }
 LOADERS = {
     datasets.load_cifar10: {"path": paths()},
-    datasets.load_npz: {"path": paths(), "max_bytes": counts(1, 127)},
+    datasets.load_npz: {
+        "path": paths(),
+        "max_bytes": counts(1, 127),
+        "arrays": st.sampled_from([("X", "y"), ["images", "labels"], ("x_train", "y_train")]),
+    },
     datasets.load_image_folder: {
         "path": paths(),
         "image_shape": st.sampled_from([(4, 4), (4, 4, 3), [2, 3]]),
+        "max_value": st.none() | counts(1, 127) | reals(0.5, 1.0, 65535.0),
     },
     datasets.load_fashion_mnist: {"folder": paths()},
 }

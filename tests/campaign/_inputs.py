@@ -1,12 +1,13 @@
 """Strategies for images, labels and weights, of many kinds of values, dtypes, layouts and types."""
 
-import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 import torch
+from _containers import BLOCKED, in_file, read_only
 from _odd import odd_values, seeds
 from hypothesis import strategies as st
 
@@ -51,18 +52,6 @@ def _cast(X, dtype):
         return X.astype(dtype)
 
 
-def _mapped(X):
-    with tempfile.TemporaryFile() as file:
-        mapped = np.memmap(file, X.dtype, "w+", shape=X.shape)
-        mapped[...] = X
-    return mapped
-
-
-def _read_only(X):
-    X.flags.writeable = False
-    return X
-
-
 def _frame(frame_class, X):
     return frame_class({f"x{i}": column for i, column in enumerate(_flat(X).T)})
 
@@ -74,7 +63,7 @@ LAYOUTS = {
     "reversed": lambda X: np.flip(np.flip(X).copy()),
     "strided": lambda X: np.repeat(X, 2, axis=-1)[..., ::2],
     "broadcast": lambda X: np.broadcast_to(X[:1], X.shape),
-    "read-only": lambda X: _read_only(X.copy()),
+    "read-only": lambda X: read_only(X.copy()),
     "masked": lambda X: np.ma.array(X, mask=np.zeros(X.shape, bool)),
     "matrix": lambda X: np.asmatrix(_flat(X)),
     "lists": lambda X: X.tolist(),
@@ -82,14 +71,17 @@ LAYOUTS = {
     "list of arrays": list,
     "DataFrame": lambda X: _frame(pd.DataFrame, X),
     "polars": lambda X: _frame(pl.DataFrame, _cast(X, "f8")),
-    "memory-mapped": lambda X: _mapped(_cast(X, "f4")),
-    "read-only memory": lambda X: _read_only(_mapped(_cast(X, "f8"))),
+    "memory-mapped": lambda X: in_file(_cast(X, "f4")),
+    "read-only memory": lambda X: read_only(in_file(_cast(X, "f8"))),
     "tensor": lambda X: torch.tensor(_cast(X, "f4")),
     "double tensor": lambda X: torch.tensor(_cast(X, "f8")),
     "byte tensor": lambda X: torch.tensor(_cast(X, "u1")),
     "half tensor": lambda X: torch.tensor(_cast(X, "f4")).half(),
     "bfloat16 tensor": lambda X: torch.tensor(_cast(X, "f4")).bfloat16(),
     "tensor with gradient": lambda X: torch.tensor(_cast(X, "f8"), requires_grad=True),
+    **BLOCKED,
+    # Channels first, which shapes of images rarely show.
+    "permuted": lambda X: np.moveaxis(X, -1, 1),
 }
 WRONG_IMAGES = {
     "NaN": lambda X: np.where(X.max(initial=0) == X, np.nan, X),
@@ -103,6 +95,13 @@ WRONG_IMAGES = {
     "objects": lambda X: np.full(X.shape, None),
     "ragged": lambda X: [row[:1].tolist() if i else row.tolist() for i, row in enumerate(_flat(X))],
     "sparse": lambda X: sp.csr_matrix(_flat(X)),
+    "names": lambda X: ["a.png"] * len(X),
+    "paths": lambda X: [Path("a.png")] * len(X),
+    "of several shapes": lambda X: [x[: 1 + i % 2] for i, x in enumerate(X)],
+    "zarr with NaN": lambda X: BLOCKED["zarr"](np.full_like(X, np.nan)),
+    "Dask with NaN": lambda X: BLOCKED["Dask"](np.full_like(X, np.nan)),
+    "Dask of words": lambda X: BLOCKED["Dask"](np.full(X.shape, "a")),
+    "unknown chunks": lambda X: BLOCKED["Dask"](_flat(X))[BLOCKED["Dask"](_flat(X)[:, 0]) > 0],
     "one vector": np.ravel,
     "a scalar": lambda X: np.array(3.0),
     "five axes": lambda X: X.reshape(len(X), 1, 1, 1, -1),
@@ -132,6 +131,8 @@ def images(draw, shape=None, *, kinds=MODERATE, max_images=10, is_flat=False):
     layout = draw(st.sampled_from(list(LAYOUTS)))
     if layout.endswith("tensor") and dtype != "f8":
         dtype = "f4"
+    if layout in BLOCKED and dtype in ("O", "g"):
+        dtype = "f8"
     is_flat = is_flat or draw(st.sampled_from([False, False, False, True]))
     X = _cast(_flat(X) if is_flat else X, dtype)
     if X.ndim == 4 and X.shape[3] == 1 and draw(st.booleans()):
@@ -172,7 +173,7 @@ LABELS = {
     "categories": lambda y: pd.Series(y).astype("category"),
     "polars": lambda y: pl.Series(y),
     "tensor": torch.tensor,
-    "read-only": lambda y: _read_only(y.copy()),
+    "read-only": lambda y: read_only(y.copy()),
     "reversed": lambda y: y[::-1],
 }
 WRONG_LABELS = {
@@ -232,7 +233,7 @@ WEIGHTS = {
     "Series": lambda w: pd.Series(w, index=np.arange(len(w)) + 5),
     "polars": lambda w: pl.Series(w),
     "tensor": torch.tensor,
-    "read-only": lambda w: _read_only(w.copy()),
+    "read-only": lambda w: read_only(w.copy()),
     "reversed": lambda w: w[::-1],
     "masked": lambda w: np.ma.array(w, mask=np.zeros(len(w), bool)),
     "a scalar": lambda w: 2.5,
@@ -293,5 +294,5 @@ def n_images(X):
     """Return the number of images in X, 3 if it has none."""
     try:
         return len(X)
-    except TypeError:
+    except (TypeError, ValueError):  # of unknown chunks
         return 3

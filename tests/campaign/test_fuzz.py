@@ -9,6 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import dask
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ ESTIMATORS = [getattr(skhier, name) for name in skhier.__all__]
 def own_folders(tmp_path_factory):
     """Provide an empty working directory and an empty folder for temporary files."""
     torch.optim.SGD([torch.zeros(1)])  # the first optimizer changes global state
-    with pytest.MonkeyPatch.context() as patch:
+    with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("cwd"))
         patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
         yield
@@ -97,6 +98,15 @@ def test_estimators_name_wrong_input_or_compute(estimator_class, data):
         use(data, estimator, training_set, names)
 
 
+def computed(method):
+    """Return a method whose result is in memory: it is lazy for an array of Dask."""
+
+    def compute(**args):
+        return dask.compute(method(**args))[0]
+
+    return compute
+
+
 def use(data, estimator, training_set, names):
     """Use a fitted estimator once."""
     fitted = vars(estimator)
@@ -120,7 +130,7 @@ def use(data, estimator, training_set, names):
             args["y"] = data.draw(labels(n_images(X)))
         if name == "score" and type(estimator) is skhier.SphericalKMeans:
             args["sample_weight"] = data.draw(weights(n_images(X), wrong=data.draw(st.booleans())))
-        result = call(getattr(estimator, name), args, names, others=fitted)
+        result = call(computed(getattr(estimator, name)), args, names, others=fitted)
         must_work = is_trained_on and name in MAPS_IMAGES
         if isinstance(result, Exception):
             # Other images may have another unit, and the device may be odd.

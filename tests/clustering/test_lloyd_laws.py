@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skhier import SphericalKMeans
+from skhier.clustering._lloyd import Directions, count_distinct_directions, unit_rows
 
 
 @pytest.mark.parametrize("n_clusters", [3, 4, 8])
@@ -93,3 +94,25 @@ def test_an_iteration_that_moves_a_center_to_a_sample_is_not_the_last_by_toleran
     assert km.n_iter_ == 2
     assert len(np.unique(km.labels_)) == 3
     assert km.inertia_ < km.inertia_curve_[1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n_features", "n_directions"), [(2, 9), (54, 5), (200, 60)])
+def test_directions_of_scaled_vectors_are_counted_without_rounding(n_features, n_directions, dtype):
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((n_directions, n_features))
+    X = np.tile(directions, (200, 1)) * rng.uniform(0.01, 100, (200 * n_directions, 1))
+    X = np.r_[X, np.zeros((3, n_features))].astype(dtype)
+    parts = [Directions(1000), Directions(1000)]
+    for part, half in zip(parts, np.array_split(unit_rows(X), 2)):
+        part.add(half)
+    assert count_distinct_directions(X, 1000) == n_directions
+    assert (parts[0] + parts[1]).count == n_directions
+    assert count_distinct_directions(X, 3) == 3
+
+
+def test_many_directions_that_are_near_to_each_other_are_counted_up_to_the_limit():
+    angles = np.linspace(0, np.pi, 300_000)
+    circle = np.c_[np.cos(angles), np.sin(angles)].astype(np.float32)
+    shuffled = np.random.default_rng(0).permutation(circle)
+    assert count_distinct_directions(shuffled, 2000) == 2000

@@ -11,9 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skhier import PatchKMeansOrthogonalizer, SphericalKMeans
 from skhier._base import _device
-from skhier.clustering._encoder import _raise_to
+from skhier.clustering._encoder import _rectify, make_pool
 
 # Algorithm 1: patches do not overlap and are not whitened, codes are one-hot and not pooled.
+F64 = torch.float64
 ALGORITHM_1 = {
     "stride": None,
     "padding": "valid",
@@ -164,13 +165,31 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-8 * exact.std()
 
 
-@pytest.mark.parametrize("minimum", [0.0, -0.0, 0.5, 0.3, 1e-40, 100.0, -0.5])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_every_number_is_raised_to_the_minimum(dtype, minimum):
+def test_every_negative_number_is_raised_to_zero(dtype):
     numbers = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
     numbers = numbers[~numbers.isnan()].to(dtype)
-    expected = torch.maximum(numbers, torch.tensor(minimum, dtype=dtype))
-    assert_array_equal(_raise_to(numbers, minimum).float(), expected.float())
+    expected = torch.maximum(numbers, torch.zeros_like(numbers))
+    assert_array_equal(_rectify(numbers).float(), expected.float())
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+@pytest.mark.parametrize(("pool_size", "weights"), [("auto", 0), ("thirds", 2**-8)])
+@pytest.mark.parametrize("bias", [-0.3, -2.0])
+def test_pooled_bfloat16_codes_are_small_without_rounding_errors_of_the_bias(
+    digits, bias, pool_size, weights
+):
+    X = np.pad(digits[0][:200], ((0, 0), (0, 8), (0, 8))).astype(np.float32)
+    params = {"n_clusters": 20, "bias": bias, "precision": "bfloat16", "random_state": 0}
+    phi = PatchKMeansOrthogonalizer(**params, pool_size=pool_size).fit(X)
+    codes = PatchKMeansOrthogonalizer(**params, pool_size=1).fit(X).transform(X)
+    pool = make_pool(codes.shape[1:3], *(phi.coding_[k] for k in ("pooling", "pool_size")), F64)
+    expected = pool(torch.from_numpy(codes.astype(np.float64))).numpy()
+    # The sum and the weights of 'tent' are rounded to 8 bits; both relative to the code itself.
+    assert (np.abs(phi.transform(X) - expected) <= (2**-8 + weights) * expected).all()
+    assert (expected == 0).mean() > 0.05
+    exact = phi.transform(X.astype(np.float64))
+    assert np.linalg.norm(expected - exact) < 2**-6 * np.linalg.norm(exact)
 
 
 @pytest.mark.usefixtures("slow_bfloat16")
