@@ -163,6 +163,12 @@ class HierarchicalSampler(
     is_noisy_ : bool
         Whether there is noise on labels, classes or pixels.
 
+    symbol_noise_ : list of n_levels floats
+        Probability that a class of each level is replaced.
+
+    pixel_noise_ : float
+        Standard deviation of the noise of pixels.
+
     n_features_in_ : int
         Number of pixels of a semantic image.
 
@@ -322,6 +328,8 @@ class HierarchicalSampler(
         self.level_shapes_ = self._model.level_shapes
         noise = self._model.label_noise, self._model.pixel_noise, *self._model.symbol_noise
         self.is_noisy_ = any(noise)
+        self.symbol_noise_ = list(self._model.symbol_noise)
+        self.pixel_noise_ = self._model.pixel_noise
         return self
 
     @property

@@ -1,6 +1,8 @@
 """The guarantees of the paper as functions: bounds, and certificates of learned layers."""
 
 from ._certificates import certify_classifier, certify_clusters, certify_embedder
+from ._code_counts import code_counts
+from ._confusion import code_confusion
 from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
     lemma1_margin,
@@ -11,7 +13,7 @@ from ._lemmas import (
 )
 from ._moments import coverage_probability, embedding_moments, rhm_sample_complexity
 from ._samples import necessary_samples, required_samples
-from ._separation import Separation, code_counts, separate_codes
+from ._separation import Separation, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
 from ._theorem2 import theorem2_params, theorem2_runtime
 from ._theorem3 import theorem3_params
@@ -25,6 +27,7 @@ __all__ = [
     "certify_clusters",
     "certify_embedder",
     "class_distances",
+    "code_confusion",
     "code_counts",
     "coverage_probability",
     "embedding_moments",
