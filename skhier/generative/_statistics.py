@@ -79,10 +79,11 @@ class HierarchyStatistics:
 
     n_images : list of n_levels + 1 ints, or None where it is not known
         Number of different images at levels 0, ..., d. It is not known where an image can have
-        several parses (shared patches) or where symbols are replaced (symbol noise).
+        several parses (shared patches), where symbols are replaced (symbol noise) or, at level d,
+        where pixels have noise.
 
     entropy : list of n_levels + 1 floats, or None where it is not known
-        Entropy of the image at levels 0, ..., d, in nats, without pixel noise.
+        Entropy of the image at levels 0, ..., d, in nats.
 
     Examples
     --------
@@ -229,9 +230,9 @@ def _counts(model, frequencies):
     n_images = [len(roots) if is_known else None]
     entropy = [float(_entropy(p_root)) if is_known else None]
     for i, rules in enumerate(model.rules):
-        is_known &= has_disjoint_sets(rules) and (
-            i + 1 == model.n_levels or model.symbol_noise[i + 1] == 0
-        )
+        # The noise of X^(i + 1): of its symbols, or of its pixels.
+        noise = [*model.symbol_noise[1:], model.pixel_noise][i]
+        is_known &= has_disjoint_sets(rules) and noise == 0
         n_images.append(_count_images(model, roots, i + 1) if is_known else None)
         # Each pixel draws its patch independently, given its class.
         n_pixels_of_class = frequencies[i].mean(axis=0).sum(axis=(1, 2))

@@ -37,7 +37,8 @@ def required_samples(
       position. In each cell, S is the number of images that show a minus the number that show
       b, m is the sum of the two numbers, and x is a logarithm. The certificate has to separate
       all patches of different classes, and no others.
-    - 'certificate': by the same certificate; a **prediction**, as if S were normal.
+    - 'certificate': by the same certificate; a **prediction**, as if S were normal. Both are for
+      codes that are known to be equally likely.
     - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
       **prediction**.
     - 'snr': by algorithm 1, k-means of embedded patches; a rough **prediction**, which does
@@ -55,8 +56,9 @@ def required_samples(
         The method that has to succeed, as above.
 
     level : int or None, default=None
-        The level whose patches are grouped, given the patches of the levels below. None: the
-        whole algorithm, up to a linear head without error.
+        The level whose patches are grouped, given the patches of the levels below. The number is at
+        least that of :func:`necessary_samples` by 'coverage'. None: the whole algorithm, up to
+        a linear head without error.
 
     Returns
     -------
@@ -92,6 +94,11 @@ def required_samples(
     - 'snr': :math:`N = 2 N_1`, :math:`N_1 = 2 k \sum_j q_j / \|\Delta\|^2`: there
       :math:`E \|M_a - M_b\|^2` is 3 times as large for two classes as within one.
 
+    The numbers of the certificate are those of :func:`separate_codes` with
+    ``equally_likely=True``. Its default needs more images, and separates no classes that occur in
+    the same proportion in all cells. With a single patch in each class (k = 1), 'cluster' and 'snr'
+    have nothing to group: the number is for seeing every patch.
+
     For more than two labels, :math:`q / n_{labels}` takes the place of q in the last two, in
     :math:`n_{labels} - 1` directions for each position.
 
@@ -118,12 +125,12 @@ def required_samples(
     if level is not None:
         level = check_level(sampler, level)
         check_exchangeable_codes(sampler, [level], caller="required_samples")
-        return _METHODS[method](sampler, level, delta)
+        return _level_samples(sampler, level, delta, method)
     groups_all = method in ("rigorous", "certificate")
     levels = list(range(0 if groups_all else 1, len(sampler.patches_)))
     check_exchangeable_codes(sampler, levels, caller="required_samples", has_head=True)
     share = delta / (len(levels) + 1)
-    numbers = [_METHODS[method](sampler, level, share) for level in levels]
+    numbers = [_level_samples(sampler, level, share, method) for level in levels]
     head = _root_image_probabilities if groups_all else _patch_probabilities_by_position
     failure = _coverage_failure(sampler, head(sampler))
     return max([*numbers, smallest_count(lambda n: failure(n) <= share)])
@@ -257,6 +264,14 @@ def _pair_statistics(sampler, level):
     return _PairStatistics(cells.k, signal, q / cells.n_labels, cells.n_labels - 1)
 
 
+def _level_samples(sampler, level, delta, method):
+    """Return the number of images at which a method groups the patches of a level."""
+    if sampler.patches_[level].shape[1] == 1 and method in _LEARNERS:
+        unseen = unseen_probability(sampler, level)
+        return smallest_count(lambda n: (unseen**n).sum() <= delta)
+    return max(_METHODS[method](sampler, level, delta), _coverage_bound(sampler, level, delta))
+
+
 def _rigorous(sampler, level, delta):
     return proved_samples(sampler, level, cell_probabilities(sampler, level), delta)
 
@@ -285,6 +300,7 @@ _METHODS = {
     "cluster": _cluster,
     "snr": _snr,
 }
+_LEARNERS = ("cluster", "snr")  # they are told the number of classes
 
 
 def _coverage_failure(sampler, head_probabilities):

@@ -290,6 +290,31 @@ def test_the_coverage_bound_is_below_the_exact_number_of_coupons(delta):
     assert 0.6 * exact <= necessary_samples(sampler, delta) <= exact
 
 
+@pytest.mark.parametrize("method", ["rigorous", "certificate", "cluster", "snr"])
+def test_no_method_needs_fewer_images_of_a_level_than_every_algorithm(method):
+    # Six symbols, and two pairs of them for each: at level 0, means tell classes apart before all
+    # patches are seen.
+    sampler = make_random_hierarchy(
+        1, n_classes=6, vocabulary_size=6, n_synonyms=2, tuple_size=2, depth=2, return_X_y=False,
+        random_state=0,
+    ).sampler  # fmt: skip
+    for level in (0, 1):
+        covered = necessary_samples(sampler, 0.05, level=level)
+        assert required_samples(sampler, 0.05, method, level=level) >= covered
+    assert required_samples(sampler, 0.05, "snr", level=0) == necessary_samples(sampler, level=0)
+
+
+@pytest.mark.parametrize("method", ["cluster", "snr"])
+def test_one_patch_a_class_has_only_to_be_seen(method):
+    sampler, delta, n_runs = small_model(patches_per_class=1), 0.1, 2000
+    n = required_samples(sampler, delta, method, level=0)
+    assert n >= necessary_samples(sampler, delta, level=0)
+    counts = draw_counts(sampler, 0, n, n_runs, seed=7)
+    n_missing = (~counts.any(axis=(1, 3))).any(axis=1).sum()
+    assert n_missing <= binom.isf(1e-6, n_runs, delta)
+    assert (1 - coverage_probability(sampler, 0, n_samples=n - 1)).sum() > delta
+
+
 def two_shown_codes():
     """Return a model of two patches: every image shows both, in an order that is the label."""
     return HierarchicalSampler(1, n_semantic_classes=2, patches_per_class=1).fit(
