@@ -4,8 +4,8 @@ Usage: python benchmarks/required_samples.py [--models 60] [--runs 10] [--csv FI
 
 Models are appendix D with k = 4, 8 and 30, then random ones of six kinds in turn: two labels, five
 labels, the Random Hierarchy Model, patches of one pixel, 10 to 20 root images a label, and levels
-with a single patch a class. The measured number is the smallest number of a geometric grid, of ratio
-sqrt(2), at which all runs succeed. A run draws one sample of images. It succeeds
+with a single patch a class. The measured number is the smallest number of a geometric grid, of
+ratio sqrt(2), at which all runs succeed. A run draws one sample of images. It succeeds
 
 - by 'certificate' and 'rigorous' if separate_codes(..., equally_likely=True) separates all patches
   of different classes at every level, and no patches of one class;

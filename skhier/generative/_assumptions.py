@@ -92,8 +92,8 @@ def _separable(model):
         evidence += f"; observed labels are flipped with probability {model.label_noise:g}"
     if model.symbol_noise[0]:
         evidence += (
-            f"; symbols of X^(0) are replaced with probability {model.symbol_noise[0]:g}, so labels "
-            "share images"
+            f"; symbols of X^(0) are replaced with probability {model.symbol_noise[0]:g}, so "
+            "labels share images"
         )
     holds = separator is not None and model.label_noise == 0 and model.symbol_noise[0] == 0
     return AssumptionCheck(1, "G_0 is linearly separable", holds, evidence)

@@ -32,13 +32,13 @@ def required_samples(
     images of each label show them at each position: patches of one class have the same
     expectations. The method says how they are grouped:
 
-    - 'rigorous': **proved.** By the certificate that a and b are not of one class, which holds
-      where :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. A cell is a label and a
-      position. In each cell, S is the number of images that show a minus the number that show
-      b, m is the sum of the two numbers, and x is a logarithm. The certificate has to separate
-      all patches of different classes, and no others.
-    - 'certificate': by the same certificate; a **prediction**, as if S were normal. Both are for
-      codes that are known to be equally likely.
+    - 'rigorous': **proved.** By the certificate that a and b are not of one class,
+      :func:`separate_codes` with half of `delta` and ``equally_likely=True``. It has to separate all
+      patches of different classes, and no others. It separates two wherever :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x
+      \sum m^2} + 2 x \max m`. A cell is a label and a position. In each cell, S is the number of
+      images that show a minus the number that show b, m is the sum of the two numbers, and x is
+      a logarithm.
+    - 'certificate': by the same certificate; a **prediction**, as if S were normal.
     - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
       **prediction**.
     - 'snr': by algorithm 1, k-means of embedded patches; a rough **prediction**, which does
@@ -83,10 +83,11 @@ def required_samples(
     expectations of S and m for one image. The number is that of the worst pair:
 
     - 'rigorous': the theorem in :ref:`how-many-images`.
-    - 'certificate': :math:`\|d\|^2 = \frac{2 \sqrt x \|v\| + 2 x \max v}{N} + z \sqrt{\frac{2
-      \|v\|^2}{N^2} + \frac{4 \sum d^2 v}{N}}`, :math:`x = \log(K^2 / 2 \delta)`, z the
-      normal quantile at :math:`\delta / k^2`, but not below 0: S has to separate in the mean
-      even if `delta` is large.
+    - 'certificate': :math:`\sum w (N v + N^2 d^2) - \frac12 \log(1 + \rho N v) = x + z \sqrt{\sum
+      w^2 (2 N^2 v^2 + 4 N^3 d^2 v)}`, :math:`w = \frac{\rho}{2 (1 + \rho N v)}`, :math:`\rho =
+      2 \sqrt x / (N \|v\|)`, :math:`x = \log(K^2 / \delta)`, z the normal quantile at
+      :math:`\delta / k^2`, but not below 0: the evidence has to suffice in the mean even if
+      `delta` is large.
     - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + P_e / (k l)}) / \|\Delta\|^2`,
       :math:`l = \log(2 k / \delta)`, :math:`\bar q = \sum_j \Delta_j^2 q_j / \|\Delta\|^2`,
       :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud :cite:p:`ndaoud2018` for 2 k
@@ -94,10 +95,9 @@ def required_samples(
     - 'snr': :math:`N = 2 N_1`, :math:`N_1 = 2 k \sum_j q_j / \|\Delta\|^2`: there
       :math:`E \|M_a - M_b\|^2` is 3 times as large for two classes as within one.
 
-    The numbers of the certificate are those of :func:`separate_codes` with
-    ``equally_likely=True``. Its default needs more images, and separates no classes that occur in
-    the same proportion in all cells. With a single patch in each class (k = 1), 'cluster' and 'snr'
-    have nothing to group: the number is for seeing every patch.
+    Without ``equally_likely=True``, :func:`separate_codes` needs more images, and separates no
+    classes that occur in the same proportion in all cells. With a single patch in each class (k =
+    1), 'cluster' and 'snr' have nothing to group: the number is for seeing every patch.
 
     For more than two labels, :math:`q / n_{labels}` takes the place of q in the last two, in
     :math:`n_{labels} - 1` directions for each position.
