@@ -33,11 +33,11 @@ def required_samples(
     expectations. The method says how they are grouped:
 
     - 'rigorous': **proved.** By the certificate that a and b are not of one class,
-      :func:`separate_codes` with half of `delta` and ``equally_likely=True``. It has to separate all
-      patches of different classes, and no others. It separates two wherever :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x
-      \sum m^2} + 2 x \max m`. A cell is a label and a position. In each cell, S is the number of
-      images that show a minus the number that show b, m is the sum of the two numbers, and x is
-      a logarithm.
+      :func:`separate_codes` with half of `delta` and ``equally_likely=True``. It has to separate
+      all patches of different classes, and no others. It separates two wherever :math:`\|S\|^2
+      \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. A cell is a label and a position. In each
+      cell, S is the number of images that show a minus the number that show b, m is the sum of
+      the two numbers, and x is a logarithm.
     - 'certificate': by the same certificate; a **prediction**, as if S were normal.
     - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
       **prediction**.
