@@ -1,20 +1,22 @@
 """Numbers of images by required_samples for the whole algorithm, compared with measured numbers.
 
-Usage: python benchmarks/required_samples.py [--models 20] [--runs 10] [--csv FILE] [--algorithm-1]
+Usage: python benchmarks/required_samples.py [--models 60] [--runs 10] [--csv FILE] [--algorithm-1]
 
-Models are appendix D with k = 4, 8 and 30, then random models of depth 2 and 3. The measured number
-is the smallest number of a geometric grid, of ratio sqrt(2), at which all runs succeed. A run draws
-one sample of images. It succeeds
+Models are appendix D with k = 4, 8 and 30, then random ones of six kinds in turn: two labels, five
+labels, the Random Hierarchy Model, patches of one pixel, 10 to 20 root images a label, and levels
+with a single patch a class. The measured number is the smallest number of a geometric grid, of
+ratio sqrt(2), at which all runs succeed. A run draws one sample of images. It succeeds
 
-- by 'certificate' and 'rigorous' if the certificate separates all patches of different classes at
-  every level, and no patches of one class;
+- by 'certificate' and 'rigorous' if separate_codes(..., equally_likely=True) separates all patches
+  of different classes at every level, and no patches of one class;
 - by 'cluster' if k-means of code means finds the classes of every level but level 0, and a linear
   SVM on patches of level 0 makes no error on 2,000 images;
 - by 'snr' (with --algorithm-1; 3 runs) if algorithm 1 has an accuracy of 0.99 on 2,000 images.
+
+The last lines are the ranges of the ratios of all random models.
 """
 
 import argparse
-from math import log
 
 import numpy as np
 from _common import Table
@@ -22,7 +24,8 @@ from sklearn.cluster import KMeans
 from sklearn.svm import LinearSVC
 
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier
-from skhier.theory import required_samples, theorem2_params
+from skhier.datasets import make_random_hierarchy
+from skhier.theory import required_samples, separate_codes, theorem2_params
 
 DELTA = 0.05
 
@@ -31,8 +34,9 @@ def draw(sampler, n, seed):
     """Draw n images; return the codes of the patches of each level, and the labels."""
     rng = np.random.default_rng(seed)
     _, size = np.unique(sampler.root_labels_, return_counts=True)
-    roots = rng.integers(2, size=n) * size[0]
-    roots = roots + rng.integers(size[(roots > 0).astype(int)])
+    label = rng.integers(len(size), size=n)
+    order = np.argsort(sampler.root_labels_, kind="stable")
+    roots = order[(np.cumsum(size) - size)[label] + rng.integers(size[label])]
     classes, codes = sampler.root_images_[roots], []
     for table in sampler.patches_:
         choice = rng.integers(table.shape[1], size=classes.shape)
@@ -50,27 +54,22 @@ def counts(codes, y, n_codes):
     return np.array(
         [
             np.bincount(cells[y == label].ravel(), minlength=n_codes * n_positions).reshape(shape)
-            for label in (-1, 1)
+            for label in np.unique(y)
         ]
     )
 
 
 def is_certified(table, k, delta):
     """Whether the certificate separates exactly the pairs of codes of different classes."""
-    n_codes = table.shape[1]
-    x = log(n_codes * (n_codes - 1) / (2 * delta))
-    cells = np.concatenate(table, axis=1)  # a column for each label and position
-    for a, row in enumerate(cells[:-1]):
-        S, m = row - cells[a + 1 :], row + cells[a + 1 :]
-        bound = m.sum(axis=1) + 2 * np.sqrt(x * (m**2).sum(axis=1)) + 2 * x * m.max(axis=1)
-        if np.any(((S**2).sum(axis=1) >= bound) != (np.arange(a + 1, n_codes) // k != a // k)):
-            return False
-    return True
+    separation = separate_codes(table.swapaxes(0, 1), delta=delta, equally_likely=True)
+    classes = np.arange(table.shape[1]) // k
+    return np.array_equal(separation.different, classes[:, None] != classes)
 
 
 def is_clustered(table, k):
     """Whether k-means of the code means finds the classes."""
-    means = (table[1] - table[0]) / table.sum()
+    means = (table - table.mean(axis=0)) / table.sum()
+    means = means.swapaxes(0, 1).reshape(table.shape[1], -1)
     labels = KMeans(len(means) // k, n_init=20, random_state=0).fit_predict(means / means.std())
     labels = labels.reshape(-1, k)
     return (labels == labels[:, :1]).all() and len(np.unique(labels[:, 0])) == len(labels)
@@ -99,7 +98,9 @@ def succeeds(sampler, method, n, seed):
         return False
     held_out, labels = draw(sampler, 2000, seed + 10**6)
     n_codes = tables[0].shape[1]
-    head = LinearSVC(C=1.0, random_state=0).fit(one_hot(codes[0], n_codes), y)
+    n_labels = len(np.unique(sampler.root_labels_))
+    rule = "ovr" if n_labels == 2 else "crammer_singer"
+    head = LinearSVC(C=1.0, multi_class=rule, random_state=0).fit(one_hot(codes[0], n_codes), y)
     return head.score(one_hot(held_out[0], n_codes), labels) == 1
 
 
@@ -121,31 +122,63 @@ def measured(sampler, method, start, n_runs):
     return round(2 ** (step / 2))
 
 
+def _random_params(kind, rng):
+    """Draw the parameters of a random model of a kind."""
+    depth = int(rng.integers(2, 4))
+    params = {
+        "n_levels": depth,
+        "n_semantic_classes": [int(c) for c in rng.integers(3, 7, depth)],
+        "patch_size": 2,
+        "patches_per_class": [int(k) for k in rng.integers(2, 9, depth)],
+        "n_root_images": int(rng.integers(2, 6)),
+        "root_shape": (2, 2),
+    }
+    if kind == "five labels":
+        params |= {"n_labels": 5, "n_root_images": int(rng.integers(2, 4))}
+    elif kind == "s = 1":
+        params |= {"patch_size": [2] * (depth - 1) + [1], "n_channels": 4}
+    elif kind == "rare roots":
+        params |= {"n_root_images": int(rng.integers(10, 21)), "root_shape": (4, 4)}
+    elif kind == "k = 1":
+        params["patches_per_class"][int(rng.integers(depth))] = 1
+    return params
+
+
+def _draw_model(kind, seed):
+    rng = np.random.default_rng(seed)
+    if kind != "RHM":
+        return HierarchicalSampler(**_random_params(kind, rng), random_state=seed).fit()
+    v = int(rng.integers(4, 9))
+    return make_random_hierarchy(
+        1,
+        n_classes=int(rng.integers(2, v + 1)),
+        vocabulary_size=v,
+        n_synonyms=int(rng.integers(2, min(v, 4))),
+        depth=int(rng.integers(2, 4)),
+        return_X_y=False,
+        random_state=seed,
+    ).sampler
+
+
+KINDS = ("two labels", "five labels", "RHM", "s = 1", "rare roots", "k = 1")
+
+
 def models(n_random):
     """Yield (name, sampler) of appendix D, then of random models within reach of a measurement."""
     for k in (4, 8, 30):
         yield f"D, k={k}", HierarchicalSampler(patches_per_class=k, random_state=0).fit()
     seed = n_yielded = 0
     while n_yielded < n_random:
-        rng = np.random.default_rng(seed)
-        depth = 2 + n_yielded % 2
-        sampler = HierarchicalSampler(
-            depth,
-            n_semantic_classes=[int(c) for c in rng.integers(3, 7, depth)],
-            patch_size=2,
-            patches_per_class=[int(k) for k in rng.integers(2, 9, depth)],
-            n_root_images=int(rng.integers(2, 6)),
-            root_shape=(2, 2),
-            random_state=seed,
-        ).fit()
+        kind = KINDS[n_yielded % len(KINDS)]
         seed += 1
         try:
+            sampler = _draw_model(kind, seed)
             n = required_samples(sampler, DELTA, "snr")
-        except ValueError:  # two classes of a level have equal frequencies
+        except ValueError:  # a class never occurs, or two of a level have equal frequencies
             continue
         if n <= 20_000 and min(level.delta_min for level in sampler.statistics().levels) > 0.05:
             n_yielded += 1
-            yield f"depth {depth}", sampler
+            yield kind, sampler
 
 
 def main():
@@ -153,7 +186,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--models", type=int, default=20)
+    parser.add_argument("--models", type=int, default=60)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--algorithm-1", action="store_true")
     parser.add_argument("--csv")
@@ -161,20 +194,30 @@ def main():
     methods = ["cluster", "certificate"] + ["snr"] * options.algorithm_1
     columns = [name for method in methods for name in (method, "measured", "ratio")]
     table = Table("model", "classes", "k", *columns, "rigorous", csv_path=options.csv)
+    ratios = {method: [] for method in [*methods, "rigorous"]}
     for name, sampler in models(options.models):
         row = []
         for method in methods:
             predicted = required_samples(sampler, DELTA, method)
             n = measured(sampler, method, predicted, 3 if method == "snr" else options.runs)
             row += [predicted, n, predicted / n]
+            ratios[method].append((name, predicted / n))
+            if method == "certificate":
+                proved = required_samples(sampler, DELTA, "rigorous")
+                ratios["rigorous"].append((name, proved / n))
         shapes = [table_i.shape[:2] for table_i in sampler.patches_]
         table.add(
             name,
             "-".join(str(c) for c, _ in shapes),
             "-".join(str(k) for _, k in shapes),
             *row,
-            required_samples(sampler, DELTA, "rigorous"),
+            proved,
         )
+    for method, values in ratios.items():
+        of_random = [ratio for name, ratio in values if name in KINDS]
+        if of_random:
+            low, middle, high = np.quantile(of_random, [0, 0.5, 1])
+            print(f"{method}: {low:.2f} to {high:.2f}, median {middle:.2f}")
 
 
 if __name__ == "__main__":

@@ -288,7 +288,9 @@ class LayerwiseCNNClassifier(
         With `embedder__solver='kmeans'` and the number of semantic classes for `n_components`,
         codes are put in classes. The next layer then clusters tuples of classes, which are equal
         or different, not points at a distance. If the classes are found, no error is left, and
-        fewer images are enough (:doc:`/theory`).
+        fewer images are enough (:doc:`/theory`). This needs a cluster for every patch, so every
+        patch has to be among the 100,000 that are drawn for k-means. Where a class is rare, set
+        `orthogonalizer__n_patches=None` to cluster all.
 
         Parameters
         ----------

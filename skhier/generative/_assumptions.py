@@ -91,7 +91,10 @@ def _separable(model):
         evidence = f"the smallest separator has norm {norm:.4g}: margin {1 / norm:.4g}"
     if model.label_noise:
         evidence += f"; observed labels are flipped with probability {model.label_noise:g}"
-    holds = separator is not None and model.label_noise == 0
+    is_noisy = model.channels[0].is_noisy
+    if is_noisy:
+        evidence += "; symbols of X^(0) have noise, so labels share images"
+    holds = separator is not None and model.label_noise == 0 and not is_noisy
     return AssumptionCheck(1, "G_0 is linearly separable", holds, evidence)
 
 

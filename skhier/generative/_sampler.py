@@ -202,6 +202,13 @@ class HierarchicalSampler(
     is_noisy_ : bool
         Whether there is noise on labels, classes or pixels.
 
+    symbol_noise_ : list of n_levels ndarrays
+        Probability of each class of a level after symbol noise, given the class that was drawn:
+        a row for each drawn class. The identity without noise.
+
+    pixel_noise_ : float
+        Standard deviation of the noise of pixels.
+
     n_features_in_ : int
         Number of pixels of a semantic image.
 
@@ -372,6 +379,8 @@ class HierarchicalSampler(
         self.n_classes_ = [of_level.n_classes for of_level in rules]
         self.level_shapes_ = self._model.level_shapes
         self.is_noisy_ = self._model.is_noisy
+        self.symbol_noise_ = [channel.matrix.T for channel in self._model.channels]
+        self.pixel_noise_ = self._model.pixel_noise
         return self
 
     @property

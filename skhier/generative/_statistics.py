@@ -79,10 +79,11 @@ class HierarchyStatistics:
 
     n_images : list of n_levels + 1 ints, or None where it is not known
         Number of different images at levels 0, ..., d. It is not known where an image can have
-        several parses (shared patches) or where symbols are replaced (symbol noise).
+        several parses (shared patches), where symbols are replaced (symbol noise) or, at level d,
+        where pixels have noise.
 
     entropy : list of n_levels + 1 floats, or None where it is not known
-        Entropy of the image at levels 0, ..., d, in nats, without pixel noise.
+        Entropy of the image at levels 0, ..., d, in nats.
 
     Examples
     --------
@@ -231,9 +232,9 @@ def _counts(model, frequencies):
     n_images = [len(roots) if is_known else None]
     entropy = [float(_entropy(p_root)) if is_known else None]
     for i, rules in enumerate(model.rules):
-        is_known &= has_disjoint_sets(rules) and (
-            i + 1 == model.n_levels or not model.channels[i + 1].is_noisy
-        )
+        # The noise of X^(i + 1): of its symbols, or of its pixels.
+        is_noisy = [*(channel.is_noisy for channel in model.channels[1:]), model.pixel_noise > 0][i]
+        is_known &= has_disjoint_sets(rules) and not is_noisy
         n_images.append(_count_images(model, roots, i + 1) if is_known else None)
         if is_known:  # each pixel draws its patch independently, given its class
             p_class = np.tensordot(model.root.label_probabilities, frequencies[i], axes=1)

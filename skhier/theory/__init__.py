@@ -1,6 +1,8 @@
 """The guarantees of the paper as functions: bounds, and certificates of learned layers."""
 
 from ._certificates import certify_classifier, certify_clusters, certify_embedder
+from ._code_counts import code_counts
+from ._confusion import code_confusion
 from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
     lemma1_margin,
@@ -17,7 +19,7 @@ from ._random_hierarchy import (
     zipf_learning_exponent,
 )
 from ._samples import necessary_samples, required_samples
-from ._separation import Separation, code_counts, separate_codes
+from ._separation import Separation, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
 from ._theorem2 import theorem2_params, theorem2_runtime
 from ._theorem3 import theorem3_params
@@ -31,6 +33,7 @@ __all__ = [
     "certify_clusters",
     "certify_embedder",
     "class_distances",
+    "code_confusion",
     "code_counts",
     "coverage_probability",
     "embedding_moments",

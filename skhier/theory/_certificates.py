@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 
 from .._base._device import as_array, computing_dtype, resolve_device
 from .._base._images import validate_images
-from .._base._params import check_count, check_fitted, value_at
+from .._base._params import check_count, check_fitted, is_sequence, value_at
 from .._base._validation import to_floats
 from ._cells import check_level
 from ._checks import check_probability
+from ._code_counts import code_counts
 from ._layer_certificate import Certificate, certify_layer
-from ._separation import code_counts, separate_codes
+from ._separation import separate_codes
 
 if TYPE_CHECKING:
     from ..classifier import LayerwiseCNNClassifier
@@ -101,6 +102,8 @@ def certify_classifier(
     sampler: HierarchicalSampler | None = None,
     sigma: float | None = None,
     gamma: float | None = None,
+    equally_likely: bool = False,
+    confusion: list[ArrayLike | None] | None = None,
 ) -> Certificate:
     r"""Certify every layer of a fitted classifier, from data alone or against a model.
 
@@ -124,7 +127,8 @@ def certify_classifier(
         if it is known. None: the number of the `sampler`, if there is one.
 
     sampler : HierarchicalSampler or None, default=None
-        The model of the images, fitted, without noise, and with disjoint sets of patches. Then
+        The model of the images, fitted, without noise on pixels and on symbols below level 0, and
+        with disjoint sets of patches. Then
         clusters are compared with its patches (lemma 8), and distances are within and between its
         classes (theorem 1). The classifier has one layer for each level of the sampler, and
         patches that do not overlap, as by :func:`~skhier.theory.theorem2_params`. If None,
@@ -139,6 +143,15 @@ def certify_classifier(
         Smallest distance allowed between classes. If None, any distance above `within` is
         allowed.
 
+    equally_likely : bool, default=False
+        Whether patches of one class are known to be equally likely. The numbers of
+        :func:`required_samples` by 'rigorous' and 'certificate' are for True.
+
+    confusion : list of n_layers arrays or None, or None, default=None
+        Probabilities of the clusters of each layer given its patches, as in
+        :func:`separate_codes`. None: a cluster is a patch, without error. Without it, noise makes
+        the certificate void.
+
     Returns
     -------
     certificate : Certificate
@@ -147,7 +160,8 @@ def certify_classifier(
     Raises
     ------
     ValueError
-        If images, labels, or the levels of the sampler do not fit the classifier.
+        If images, labels, or the levels of the sampler do not fit the classifier, or the
+        sampler has noise that mistakes patches.
 
     See Also
     --------
@@ -155,8 +169,9 @@ def certify_classifier(
 
     Notes
     -----
-    The test is exact if patches are drawn as in the generative model and clusters do not
-    depend on `X`. Photographs do not meet this condition. Where patches overlap, neighbours share
+    The test is exact if patches are drawn as in the generative model, clusters do not
+    depend on `X`, and a cluster holds one patch, or `confusion` is given. Noise on labels does no
+    harm. Photographs do not meet this condition. Where patches overlap, neighbours share
     pixels, and even clusters of one class may depend on each other. The printed certificate then
     has a remark.
 
@@ -184,7 +199,14 @@ def certify_classifier(
                 f"classifier has {n_layers} layers, but the sampler has {len(sampler.patches_)} "
                 "levels: there has to be one layer for each level."
             )
+        is_noisy = any(not np.array_equal(K, np.eye(len(K))) for K in sampler.symbol_noise_[1:])
+        if sampler.pixel_noise_ or is_noisy:
+            raise ValueError(
+                "sampler has pixel noise, or symbol noise below level 0, which takes one patch for "
+                "another: leave it out, and pass the confusion of each layer."
+            )
         drawn = sampler.parse_patches(X)
+    confusion = _one_for_each_layer(confusion, n_layers)
     images = validate_images(classifier, X, reset=False).collect()
     certificates, overlap = [], False
     for i, block in enumerate(classifier.layers_):
@@ -197,7 +219,13 @@ def certify_classifier(
             match = _match_clusters(sampler, level, drawn[level], clusters)
             n_classes = match.n_classes if n_classes is None else n_classes
         counts = code_counts(clusters, y, n_codes=phi.n_clusters_)
-        separation = separate_codes(counts, delta=delta / n_layers, n_groups=n_classes)
+        separation = separate_codes(
+            counts,
+            delta=delta / n_layers,
+            n_groups=n_classes,
+            equally_likely=equally_likely,
+            confusion=confusion[i],
+        )
         patch_size = phi.kernels_.shape[1:3]
         overlap = overlap or any(s < p for s, p in zip(phi.stride_, patch_size))
         fields = {"n_clusters": phi.n_clusters_, "separation": separation}
@@ -207,12 +235,26 @@ def certify_classifier(
         embedded = embedder.kernels_ if embedder and is_one_hot else None
         if match is None:
             classes = separation.groups if separation.complete else None
+            if classes is not None and separation.confusion is not None:
+                classes = classes[separation.confusion.argmax(axis=0)]  # of the likeliest patch
             certificates.append(certify_layer(embedded, classes, sigma, gamma, **fields))
         else:
             certificates.append(match.certify(embedded, sigma, gamma, **fields))
         layer = block.operator(computing_dtype(images), resolve_device(classifier.device))
         images = as_array(layer(images))
     return Certificate(certificates)
+
+
+def _one_for_each_layer(confusion, n_layers):
+    """Return a list of a confusion, or None, for each layer; ValueError for other lengths."""
+    if confusion is None:
+        return [None] * n_layers
+    if not is_sequence(confusion) or len(confusion) != n_layers:
+        raise ValueError(
+            f"confusion={confusion!r} is not valid: it takes a list of an array, or None, for each "
+            f"of the n_layers={n_layers} layers."
+        )
+    return list(confusion)
 
 
 def certify_clusters(

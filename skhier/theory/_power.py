@@ -33,7 +33,7 @@ def proved_samples(
     r = (cells.probabilities[c] + cells.probabilities[e]).reshape(len(c), -1)
     n_pairs, n_cells = r.shape
     n_events = n_pairs * (k**2 * (n_cells + 3) + n_cells + 1)
-    x = log(cells.n_codes * (cells.n_codes - 1) / delta)
+    x = log(2 * cells.n_codes * (cells.n_codes - 1) / delta)
     t = log(2 * n_events / delta)
     log_moments, rates = _log_moments(sampler, level, cells)
 
@@ -52,19 +52,25 @@ def proved_samples(
 
 
 def predicted_samples(cells: CellProbabilities, delta: float) -> int:
-    """Predict N as if the S of a pair of codes were normal."""
+    """Predict N as if the S of a pair of codes were normal, by the evidence of one concentration.
+
+    The evidence is that of a normal drift, of variance rho, which is close to it and at most as
+    large. One half of it is the share of this concentration, so x has a summand log 2.
+    """
     k, (c, e) = cells.k, cells.pairs
     d = (cells.probabilities[c] - cells.probabilities[e]).reshape(len(c), -1) / k
     v = (cells.probabilities[c] + cells.probabilities[e]).reshape(len(c), -1) / k
     # A negative quantile, at delta / k^2 > 1/2, would let N be so small that only a normal S could
     # reach the threshold.
-    x, z = log(cells.n_codes**2 / (2 * delta)), max(norm.isf(delta / k**2), 0.0)
-    d2, norm_v, slope = (d**2).sum(axis=1), np.linalg.norm(v, axis=1), (d**2 * v).sum(axis=1)
-    threshold = 2 * sqrt(x) * norm_v + 2 * x * v.max(axis=1)
+    x, z = log(cells.n_codes**2 / delta), max(norm.isf(delta / k**2), 0.0)
+    norm_v = np.linalg.norm(v, axis=1, keepdims=True)
 
-    def is_complete(n):
-        spread = np.sqrt(2 * (norm_v / n) ** 2 + 4 * slope / n)
-        return bool(np.all(d2 >= threshold / n + z * spread))
+    def is_complete(N):
+        m, rho = N * v, 2 * sqrt(x) / (N * norm_v)
+        w = rho / (1 + rho * m) / 2
+        mean = (w * (m + (N * d) ** 2) - np.log1p(rho * m) / 2).sum(axis=1)
+        variance = (w**2 * (2 * m**2 + 4 * (N * d) ** 2 * m)).sum(axis=1)
+        return bool(np.all(mean - z * np.sqrt(variance) >= x))
 
     return smallest_count(is_complete)
 

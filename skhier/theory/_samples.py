@@ -32,11 +32,12 @@ def required_samples(
     images of each label show them at each position: patches of one class have the same
     expectations. The method says how they are grouped:
 
-    - 'rigorous': **proved.** By the certificate that a and b are not of one class, which holds
-      where :math:`\|S\|^2 \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. A cell is a label and a
-      position. In each cell, S is the number of images that show a minus the number that show
-      b, m is the sum of the two numbers, and x is a logarithm. The certificate has to separate
-      all patches of different classes, and no others.
+    - 'rigorous': **proved.** By the certificate that a and b are not of one class,
+      :func:`separate_codes` with half of `delta` and ``equally_likely=True``. It has to separate
+      all patches of different classes, and no others. It separates two wherever :math:`\|S\|^2
+      \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. A cell is a label and a position. In each
+      cell, S is the number of images that show a minus the number that show b, m is the sum of
+      the two numbers, and x is a logarithm.
     - 'certificate': by the same certificate; a **prediction**, as if S were normal.
     - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
       **prediction**.
@@ -55,8 +56,9 @@ def required_samples(
         The method that has to succeed, as above.
 
     level : int or None, default=None
-        The level whose patches are grouped, given the patches of the levels below. None: the
-        whole algorithm, up to a linear head without error.
+        The level whose patches are grouped, given the patches of the levels below. The number is at
+        least that of :func:`necessary_samples` by 'coverage'. None: the whole algorithm, up to
+        a linear head without error.
 
     Returns
     -------
@@ -81,16 +83,21 @@ def required_samples(
     expectations of S and m for one image. The number is that of the worst pair:
 
     - 'rigorous': the theorem in :ref:`how-many-images`.
-    - 'certificate': :math:`\|d\|^2 = \frac{2 \sqrt x \|v\| + 2 x \max v}{N} + z \sqrt{\frac{2
-      \|v\|^2}{N^2} + \frac{4 \sum d^2 v}{N}}`, :math:`x = \log(K^2 / 2 \delta)`, z the
-      normal quantile at :math:`\delta / k^2`, but not below 0: S has to separate in the mean
-      even if `delta` is large.
+    - 'certificate': :math:`\sum w (N v + N^2 d^2) - \frac12 \log(1 + \rho N v) = x + z \sqrt{\sum
+      w^2 (2 N^2 v^2 + 4 N^3 d^2 v)}`, :math:`w = \frac{\rho}{2 (1 + \rho N v)}`, :math:`\rho =
+      2 \sqrt x / (N \|v\|)`, :math:`x = \log(K^2 / \delta)`, z the normal quantile at
+      :math:`\delta / k^2`, but not below 0: the evidence has to suffice in the mean even if
+      `delta` is large.
     - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + P_e / (k l)}) / \|\Delta\|^2`,
       :math:`l = \log(2 k / \delta)`, :math:`\bar q = \sum_j \Delta_j^2 q_j / \|\Delta\|^2`,
       :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud :cite:p:`ndaoud2018` for 2 k
       points in two clusters, for noise that differs from position to position.
     - 'snr': :math:`N = 2 N_1`, :math:`N_1 = 2 k \sum_j q_j / \|\Delta\|^2`: there
       :math:`E \|M_a - M_b\|^2` is 3 times as large for two classes as within one.
+
+    Without ``equally_likely=True``, :func:`separate_codes` needs more images, and separates no
+    classes that occur in the same proportion in all cells. With a single patch in each class (k =
+    1), 'cluster' and 'snr' have nothing to group: the number is for seeing every patch.
 
     For more than two labels, :math:`q / n_{labels}` takes the place of q in the last two, in
     :math:`n_{labels} - 1` directions for each position.
@@ -118,12 +125,12 @@ def required_samples(
     if level is not None:
         level = check_level(sampler, level)
         check_exchangeable_codes(sampler, [level], caller="required_samples")
-        return _METHODS[method](sampler, level, delta)
+        return _level_samples(sampler, level, delta, method)
     groups_all = method in ("rigorous", "certificate")
     levels = list(range(0 if groups_all else 1, len(sampler.patches_)))
     check_exchangeable_codes(sampler, levels, caller="required_samples", has_head=True)
     share = delta / (len(levels) + 1)
-    numbers = [_METHODS[method](sampler, level, share) for level in levels]
+    numbers = [_level_samples(sampler, level, share, method) for level in levels]
     head = _root_image_probabilities if groups_all else _patch_probabilities_by_position
     failure = _coverage_failure(sampler, head(sampler))
     return max([*numbers, smallest_count(lambda n: failure(n) <= share)])
@@ -257,6 +264,14 @@ def _pair_statistics(sampler, level):
     return _PairStatistics(cells.k, signal, q / cells.n_labels, cells.n_labels - 1)
 
 
+def _level_samples(sampler, level, delta, method):
+    """Return the number of images at which a method groups the patches of a level."""
+    if sampler.patches_[level].shape[1] == 1 and method in _LEARNERS:
+        unseen = unseen_probability(sampler, level)
+        return smallest_count(lambda n: (unseen**n).sum() <= delta)
+    return max(_METHODS[method](sampler, level, delta), _coverage_bound(sampler, level, delta))
+
+
 def _rigorous(sampler, level, delta):
     return proved_samples(sampler, level, cell_probabilities(sampler, level), delta)
 
@@ -285,6 +300,7 @@ _METHODS = {
     "cluster": _cluster,
     "snr": _snr,
 }
+_LEARNERS = ("cluster", "snr")  # they are told the number of classes
 
 
 def _coverage_failure(sampler, head_probabilities):

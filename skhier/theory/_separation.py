@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Integral
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
-from .._base._params import check_count, check_flag, is_sequence
-from .._base._validation import to_array, to_floats
+from .._base._params import check_count, check_flag
+from .._base._validation import to_floats
 from ._checks import check_probability
-from ._coins import log_evidence, log_tail
+from ._coins import ANYTIME_CONCENTRATIONS, log_evidence, tuned_concentrations
+from ._confusion import Unmixer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +41,9 @@ class Separation:
     equally_likely : bool
         Whether codes of a class are assumed to be equally likely.
 
+    confusion : ndarray of shape (n_patches, n_codes) or None
+        Probability of each code given each patch. Then pairs and groups are of patches.
+
     Examples
     --------
     >>> from skhier.theory import separate_codes
@@ -58,6 +61,7 @@ class Separation:
     n_groups: int | None
     anytime: bool
     equally_likely: bool
+    confusion: np.ndarray | None = None
 
     @cached_property
     def different(self) -> np.ndarray:
@@ -103,13 +107,13 @@ class Separation:
         Examples
         --------
         >>> from skhier.theory import separate_codes
-        >>> batch = [[9, 1], [1, 9]]
+        >>> batch = [[5, 1], [1, 5]]
         >>> separation = separate_codes(batch, delta=0.05, n_groups=2, anytime=True)
         >>> while not separation.complete:
         ...     separation = separation.update(batch)
         >>> separation.counts
-        array([[18.,  2.],
-               [ 2., 18.]])
+        array([[15.,  3.],
+               [ 3., 15.]])
         """
         if not self.anytime:
             raise ValueError(
@@ -127,18 +131,31 @@ class Separation:
     def _with_counts(self, counts: np.ndarray) -> Self:
         """Return the certificate for the counts of all images; p-values never grow."""
         log_p = self.log_p.copy()
-        for a, row in enumerate(counts[:-1]):
-            sums, coins = row - counts[a + 1 :], row + counts[a + 1 :]
-            if self.anytime:
-                new_log_p = -log_evidence(sums, coins, self.equally_likely)
-            else:
-                new_log_p = log_tail(sums, coins, self.equally_likely)
-            log_p[a, a + 1 :] = np.minimum(log_p[a, a + 1 :], new_log_p)
+        for a in range(len(log_p) - 1):
+            log_p[a, a + 1 :] = np.minimum(log_p[a, a + 1 :], -self._evidence_of_later(counts, a))
         log_p = np.triu(log_p, 1)
         return replace(self, counts=counts, log_p=log_p + log_p.T)
 
+    def _evidence_of_later(self, counts, a):
+        """Return the log of the evidence that separates code a from each later one."""
+        if self.confusion is not None:
+            unmixer, later = self._unmixer, range(a + 1, len(self.log_p))
+            is_fair = self.equally_likely
+            return np.array([unmixer.log_evidence(counts, a, b, is_fair) for b in later])
+        others = counts[a + 1 :]
+        rows = np.broadcast_to(counts[a], others.shape)
+        concentrations = ANYTIME_CONCENTRATIONS
+        if not self.anytime:
+            n_pairs = len(counts) * (len(counts) - 1) / 2
+            concentrations = tuned_concentrations(rows + others, np.log(2 * n_pairs / self.delta))
+        return log_evidence(rows, others, concentrations, self.equally_likely)
+
+    @cached_property
+    def _unmixer(self):
+        return Unmixer.from_confusion(self.confusion, len(self.counts))
+
     def __repr__(self):
-        n_codes, n_linked = len(self.counts), self.groups.max() + 1
+        n_codes, n_linked = len(self.log_p), self.groups.max() + 1
         n_pairs, n_certified = n_codes * (n_codes - 1) // 2, self.different.sum() // 2
         groups = f"{n_linked} group{'s' if n_linked > 1 else ''}"
         if self.complete:
@@ -150,11 +167,12 @@ class Separation:
         else:
             groups += f", more than n_groups={self.n_groups}: an assumption does not hold"
         members = [np.flatnonzero(self.groups == group) for group in range(n_linked)]
+        kind = "codes" if self.confusion is None else "patches"
         codes = " | ".join(" ".join(map(str, codes)) for codes in members)
         codes = codes if len(codes) <= 60 else codes[:60].rsplit(" ", 1)[0] + " ..."
         return (
-            f"{n_codes} codes, delta={self.delta:g}: {n_certified:,} of {n_pairs:,} pairs are "
-            f"certified to be of different classes\n{groups}: codes {codes}"
+            f"{n_codes} {kind}, delta={self.delta:g}: {n_certified:,} of {n_pairs:,} pairs are "
+            f"certified to be of different classes\n{groups}: {kind} {codes}"
         )
 
 
@@ -165,6 +183,7 @@ def separate_codes(
     n_groups: int | None = None,
     anytime: bool = False,
     equally_likely: bool = False,
+    confusion: ArrayLike | None = None,
 ) -> Separation:
     r"""Certify that codes are of different classes, from data alone, for any number of images.
 
@@ -183,11 +202,16 @@ def separate_codes(
     anytime : bool, default=False
         Whether the number of images may depend on the counts, for example if sampling stops as
         soon as the certificate is complete. Then :meth:`Separation.update` adds images. If False,
-        the number of images was chosen before they were seen, and fewer are needed.
+        the number of images was chosen before they were seen.
 
     equally_likely : bool, default=False
         Whether codes of one class are known to be equally likely, as in the paper. If
         False, codes whose counts differ by a common factor are not separated.
+
+    confusion : array-like of shape (n_patches, n_codes) or None, default=None
+        Probability of each code given each patch, if noise or clustering mistakes one patch for
+        another. Rows may sum to less than 1: some patches have no code. Pairs and groups are
+        of patches then. See :func:`code_confusion`. None: a code is a patch, without error.
 
     Returns
     -------
@@ -197,36 +221,50 @@ def separate_codes(
     Raises
     ------
     ValueError
-        If `counts` does not hold whole numbers >= 0, or another parameter is out of range.
+        If `counts` does not hold whole numbers >= 0, `confusion` cannot be inverted, or another
+        parameter is out of range.
 
     See Also
     --------
     code_counts : The counts, from codes and labels of images.
+    code_confusion : The probabilities of codes given patches, of a known model.
     certify_classifier : The same for all layers of a classifier.
 
     Notes
     -----
+    **With noise below the level of the codes the certificate is void, unless** `confusion` **is
+    given.** Codes of one class are then certified to be different, and all of them are if there
+    are enough images. Counts do not show this noise, so nothing warns of it. Noise on labels, and
+    symbol noise at the level of the codes or above, do no harm.
+
     Let a and b be patches of one class, in the generative model. Given are the labels, the
     classes, and the places where a or b is seen; places may depend on each other. At each of these
-    places an independent coin, worth 1 for a and -1 for b, decides between them. All coins have
-    the same bias :math:`\beta`, which is 0 if a and b are equally likely. In a cell with m coins,
-    let S be their sum. Then :math:`E \exp(\theta (S - \beta m)) \le \exp(\theta^2 m / 2)`, and
+    places an independent coin decides between them. All coins show a with the same
+    probability p, which is 1/2 if a and b are equally likely. In a cell with :math:`m = s_a + s_b`
+    coins, :math:`s_a` of them show a. Then the mean of
 
-    - at a number of images chosen before, :math:`P(\|S - \beta m\|^2 \ge t) \le \inf_u e^{-ut}
-      \prod (1 - 2 u m)^{-1/2}`, over cells, a form of the bound of Laurent and Massart
-      :cite:p:`laurent2000`;
-    - at any time, the mean over :math:`\rho = 1, 1/2, \dots, 2^{-13}` of :math:`\prod (1 + \rho
-      m)^{-1/2} \exp(\rho (S - \beta m)^2 / (2 (1 + \rho m)))` exceeds 1 / p with probability
-      at most p, by Ville's inequality :cite:p:`ville1939`.
+    .. math:: E(p) = \prod_{cells} \frac{B(s_a + \alpha p,\, s_b + \alpha (1 - p))}{B(\alpha p,\,
+        \alpha (1 - p))\; p^{s_a} (1 - p)^{s_b}}
 
-    Where :math:`\beta` is not known, the value with the largest p takes its place. By Holm's
-    method `delta` holds for all pairs together. If there are `n_groups` groups with no
-    link between them, they are the classes, except with probability `delta`. The page on
+    is 1 for every :math:`\alpha`, B the Beta function. So is the mean over several
+    :math:`\alpha`, and it exceeds 1 / P with probability at most P:
+
+    - at a number of images chosen before, for two :math:`\alpha` that are computed from m and
+      `delta`;
+    - at any time, for :math:`\alpha = 4^g + \frac12`, g = 0, ..., 6, by Ville's inequality
+      :cite:p:`ville1939`.
+
+    Where p is not known, the p with the least evidence takes its place. With a `confusion`, a
+    code that is seen is worth the factor :math:`1 + \tau h`, with h a weight of codes whose mean
+    is 0 given the class, and the evidence is a mean over :math:`\tau`; it is valid at any
+    time. By Holm's method `delta` holds for all pairs together. If there are `n_groups` groups
+    with no link between them, they are the classes, except with probability `delta`. The page on
     theory has the proofs.
 
     The map from patches to codes must not depend on the coins: the patches are known, or the map
-    was learned on other images. Patches of photographs overlap and have no classes. There, the
-    test separates codes that do not occur in the same proportion in all cells.
+    was learned on other images. Clusters are patches if every patch is among those that were
+    clustered, by Euclidean distances. Patches of photographs overlap and have no classes. There,
+    the test separates codes that do not occur in the same proportion in all cells.
 
     Examples
     --------
@@ -243,130 +281,19 @@ def separate_codes(
     """
     table = _count_table(counts)
     delta = check_probability(delta, "delta")
-    if n_groups is not None:
-        n_groups = check_count(n_groups, "n_groups", 1, len(table))
     check_flag(anytime, "anytime")
     check_flag(equally_likely, "equally_likely")
-    log_p = np.zeros((len(table), len(table)))  # all p-values start at 1
-    start = Separation(table, log_p, delta, n_groups, bool(anytime), bool(equally_likely))
+    n_patches = len(table)
+    if confusion is not None:
+        confusion = np.array(to_floats(confusion, "confusion"))
+        n_patches = len(Unmixer.from_confusion(confusion, len(table)).weights.T)
+    if n_groups is not None:
+        n_groups = check_count(n_groups, "n_groups", 1, n_patches)
+    log_p = np.zeros((n_patches, n_patches))  # all p-values start at 1
+    start = Separation(
+        table, log_p, delta, n_groups, bool(anytime), bool(equally_likely), confusion
+    )
     return start._with_counts(table)
-
-
-def code_counts(
-    codes: ArrayLike,
-    y: ArrayLike | None = None,
-    *,
-    n_codes: int | None = None,
-    classes: ArrayLike | None = None,
-    context: tuple[int, int] | None = None,
-) -> np.ndarray:
-    """Count codes of images in cells, for :func:`~skhier.theory.separate_codes`.
-
-    Parameters
-    ----------
-    codes : array-like of shape (n, height, width)
-        The code at each position of each image, as
-        :meth:`~skhier.PatchKMeansOrthogonalizer.predict` returns it.
-
-    y : array-like of shape (n,) or None, default=None
-        Labels of the images. None: there are no labels, and cells are positions or contexts.
-
-    n_codes : int or None, default=None
-        Number of codes. None: the largest code plus one.
-
-    classes : array-like or None, default=None
-        All labels, in order. None: the labels in `y`. Pass it if counts of several batches are
-        added.
-
-    context : (int, int) or None, default=None
-        Offset (down, right) of a neighbour. Then a cell is the neighbour's code in place of the
-        position. Every second position is used as a neighbour only, so that no code is both
-        counted and the neighbour of a counted code.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_codes, n_labels, height, width) or (n_codes, n_labels, n_codes)
-        Number of times that each code was seen in each cell. `n_labels` is 1 without labels.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of range, or `y` or `context` does not fit `codes`.
-
-    Examples
-    --------
-    >>> from skhier.theory import code_counts
-    >>> code_counts([[[0, 1]], [[0, 2]], [[1, 1]]], [5, 5, 7])[:, 0]
-    array([[[2, 0]],
-           [[0, 1]],
-           [[0, 1]]])
-
-    Without labels, code 0 is seen before 1 and 2, and code 1 before 1:
-
-    >>> code_counts([[[0, 1]], [[0, 2]], [[1, 1]]], context=(0, 1))[:, 0]
-    array([[0, 1, 1],
-           [0, 1, 0],
-           [0, 0, 0]])
-    """
-    code = to_array(codes, "codes")
-    if code.ndim != 3 or code.size == 0 or code.dtype.kind not in "iu" or code.min() < 0:
-        raise ValueError(
-            f"codes of shape {code.shape} and dtype {code.dtype} are not valid: it takes ints "
-            ">= 0 of shape (n, height, width)."
-        )
-    largest = int(code.max())
-    n_codes = largest + 1 if n_codes is None else check_count(n_codes, "n_codes", largest + 1)
-    n_labels, label = _label_indices(y, classes, len(code))
-    code = code.astype(np.int64)
-    if context is None:
-        shape = code.shape[1:]
-        cell = np.arange(code[0].size).reshape(shape)
-    else:
-        shape = (n_codes,)
-        code, cell = _codes_and_neighbours(code, context)
-    n_cells = int(np.prod(shape))
-    index = (code * n_labels + label[:, None, None]) * n_cells + cell
-    counts = np.bincount(index.ravel(), minlength=n_codes * n_labels * n_cells)
-    return counts.reshape(n_codes, n_labels, *shape)
-
-
-def _label_indices(y, classes, n_images):
-    """Return the number of labels and the index of the label of each image."""
-    if y is None:
-        return 1, np.zeros(n_images, np.int64)
-    y = to_array(y, "y")
-    if y.shape != (n_images,):
-        raise ValueError(
-            f"y of shape {y.shape} is not valid: it takes one label for each image of codes, "
-            f"shape ({n_images},)."
-        )
-    classes = np.unique(y if classes is None else to_array(classes, "classes"))
-    label = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    if not np.array_equal(classes[label], y):
-        unknown = y[classes[label] != y][0]
-        raise ValueError(
-            f"y has the label {unknown!r}, which is not in classes={classes}: pass all labels."
-        )
-    return len(classes), label
-
-
-def _codes_and_neighbours(codes, context):
-    """Return the codes at every second position, and the codes of their neighbours."""
-    is_pair = is_sequence(context) and all(isinstance(step, Integral) for step in context)
-    steps = tuple(context) if is_pair and len(context) == 2 else ()
-    height, width = codes.shape[1:]
-    if not steps or not any(steps) or abs(steps[0]) >= height or abs(steps[1]) >= width:
-        raise ValueError(
-            f"context={context!r} is not valid: it takes two ints (down, right), not both 0, "
-            f"with |down| < {height} and |right| < {width}."
-        )
-    down, right = steps
-    rows, columns = np.mgrid[
-        max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
-    ]
-    counted = (rows // abs(down) if down else columns // abs(right)) % 2 == 0
-    rows, columns = rows[counted], columns[counted]
-    return codes[:, None, rows, columns], codes[:, None, rows + down, columns + right]
 
 
 def _count_table(counts):

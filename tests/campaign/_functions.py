@@ -45,6 +45,11 @@ def learned():
     return sampler, X[:50], classifier, embedder, codes
 
 
+def _confusion(seed):
+    """Return probabilities of four codes given each of four patches."""
+    return np.random.default_rng(seed).dirichlet(np.ones(4), size=4)
+
+
 def _learned(i):
     return st.builds(lambda: learned()[i])
 
@@ -191,6 +196,8 @@ THEORY = {
         "sampler": st.none() | _learned(0),
         "sigma": none_or_positive,
         "gamma": none_or_positive,
+        "equally_likely": booleans,
+        "confusion": st.none() | st.just([None, None]),
     },
     theory.separate_codes: {
         "counts": seeds.map(lambda seed: np.random.default_rng(seed).integers(9, size=(4, 2, 3))),
@@ -198,7 +205,9 @@ THEORY = {
         "n_groups": st.none() | counts(1, 4),
         "anytime": booleans,
         "equally_likely": booleans,
+        "confusion": st.none() | seeds.map(_confusion),
     },
+    theory.code_confusion: {"sampler": any_sampler, "level": counts(0, 2)},
     theory.code_counts: {
         "codes": seeds.map(lambda seed: np.random.default_rng(seed).integers(3, size=(5, 2, 3))),
         "y": st.none() | st.just([0, 1, 1, 0, 1]),

@@ -208,3 +208,17 @@ def test_failed_assumptions_are_reported_with_evidence():
     assert "45 of 120 at level 0" in shared[1].evidence
     flipped = HierarchicalSampler(label_noise=0.1, random_state=0).fit().check_assumptions()
     assert not flipped[0].holds
+
+
+def test_noise_of_pixels_leaves_no_number_of_images_and_noise_of_the_root_no_separation():
+    exact = HierarchicalSampler(pixel_noise=0.5, random_state=0).fit().statistics()
+    assert (exact.n_images[-1], exact.entropy[-1]) == (None, None)
+    assert None not in exact.n_images[:-1]
+    noisy = HierarchicalSampler(
+        symbol_noise=[0.5, 0.0], patch_size=2, root_shape=(2, 2), random_state=0
+    ).fit()
+    assert noisy.bayes_risk(2000, random_state=0).risk > 0.05
+    assert not noisy.check_assumptions()[0].holds
+    assert "replaced with probability 0.5" in noisy.check_assumptions()[0].evidence
+    below = HierarchicalSampler(symbol_noise=[0.0, 0.5], random_state=0).fit()
+    assert below.check_assumptions()[0].holds

@@ -21,6 +21,7 @@ from skhier.theory import (
     necessary_samples,
     required_samples,
     rhm_sample_complexity,
+    separate_codes,
     theorem2_params,
 )
 from skhier.theory._cells import cell_probabilities
@@ -151,20 +152,11 @@ def test_the_closed_form_for_random_hierarchies_is_within_three_percent(n_classe
     assert_allclose(within / between, predicted, rtol=0.03)
 
 
-def separated_pairs(table, x):
-    """Return the pairs of codes, rows of counts, that are certified, at a risk of exp(-x) each."""
-    S, m = table[:, None] - table, table[:, None] + table
-    bound = m.sum(axis=2) + 2 * np.sqrt(x * (m**2).sum(axis=2)) + 2 * x * m.max(axis=2)
-    return (S**2).sum(axis=2) >= bound
-
-
 def is_complete(sampler, counts, delta):
     """Whether the certificate separates all codes of different classes and no others."""
-    n_codes = counts.shape[1]
-    table = counts.swapaxes(0, 1).reshape(n_codes, -1)
-    different = separated_pairs(table, log(n_codes * (n_codes - 1) / delta))
-    classes = np.arange(n_codes) // sampler.rule_weights_[0].shape[1]
-    return (different == (classes[:, None] != classes)).all()
+    separation = separate_codes(counts.swapaxes(0, 1), delta=delta / 2, equally_likely=True)
+    classes = np.arange(counts.shape[1]) // sampler.rule_weights_[0].shape[1]
+    return np.array_equal(separation.different, classes[:, None] != classes)
 
 
 @pytest.mark.parametrize("params", [{}, {"n_labels": 3}, {"patches_per_class": 2}])
@@ -183,20 +175,20 @@ def test_the_certificate_is_complete_at_the_proved_number_and_twice_the_predicti
 
 
 @pytest.mark.parametrize("params", [{}, {"n_labels": 3}, {"patches_per_class": 2}])
-def test_at_the_predicted_number_the_certificate_misses_a_pair_as_often_as_predicted(params):
-    # If the mean of |S|^2 only just reached the threshold, every other pair would be missed.
-    sampler, delta, n_runs = small_model(**params), 0.3, 400
+def test_at_the_predicted_number_the_certificate_misses_no_pair_more_often_than_predicted(params):
+    # If the mean of the evidence only just sufficed, every other pair would be missed.
+    sampler, delta, n_runs = small_model(**params), 0.3, 100
     n = required_samples(sampler, delta, "certificate", level=1)
-    counts = draw_counts(sampler, 1, n, n_runs, seed=6)
-    k, n_codes = sampler.patches_[1].shape[1], counts.shape[2]
-    table = counts.swapaxes(1, 2).reshape(n_runs, n_codes, -1)
-    x = log(n_codes**2 / (2 * delta))
-    missed = np.zeros((n_codes, n_codes))
-    for run in table:
-        missed += ~separated_pairs(run, x)
-    rate = missed.reshape(n_codes // k, k, -1, k).mean(axis=(1, 3)) / n_runs
-    np.fill_diagonal(rate, 0)
-    assert delta / k**2 / 4 < rate.max() < 2 * delta / k**2
+    k, n_codes = sampler.patches_[1].shape[1], sampler.rule_weights_[1].size
+    x = log(n_codes * (n_codes - 1) / (2 * delta))
+    for images, is_enough in [(n, True), (n // 2, False)]:
+        missed = np.zeros((n_codes, n_codes))
+        for counts in draw_counts(sampler, 1, images, n_runs, seed=6):
+            table = counts.swapaxes(0, 1)
+            missed += separate_codes(table, delta=delta, equally_likely=True).log_p > -x
+        rate = missed.reshape(n_codes // k, k, -1, k).mean(axis=(1, 3)) / n_runs
+        np.fill_diagonal(rate, 0)
+        assert (rate.max() < 2 * delta / k**2) == is_enough
 
 
 def test_the_proved_number_is_the_least_that_meets_the_theorem():
@@ -205,7 +197,7 @@ def test_the_proved_number_is_the_least_that_meets_the_theorem():
     k, C, L, G = 3, 3, 2, 32
     cells = sampler.statistics().levels[1].class_frequencies / L  # label, class, row, column
     H = 3 * (k**2 * (G + 3) + G + 1)
-    t, x = log(2 * H / delta), log(C * k * (C * k - 1) / delta)
+    t, x = log(2 * H / delta), log(2 * C * k * (C * k - 1) / delta)
 
     def holds(N, c, e):
         r, Delta = cells[:, c] + cells[:, e], cells[:, c] - cells[:, e]
@@ -290,6 +282,31 @@ def test_the_coverage_bound_is_below_the_exact_number_of_coupons(delta):
     assert 0.6 * exact <= necessary_samples(sampler, delta) <= exact
 
 
+@pytest.mark.parametrize("method", ["rigorous", "certificate", "cluster", "snr"])
+def test_no_method_needs_fewer_images_of_a_level_than_every_algorithm(method):
+    # Six symbols, and two pairs of them for each: at level 0, means tell classes apart before all
+    # patches are seen.
+    sampler = make_random_hierarchy(
+        1, n_classes=6, vocabulary_size=6, n_synonyms=2, tuple_size=2, depth=2, return_X_y=False,
+        random_state=0,
+    ).sampler  # fmt: skip
+    for level in (0, 1):
+        covered = necessary_samples(sampler, 0.05, level=level)
+        assert required_samples(sampler, 0.05, method, level=level) >= covered
+    assert required_samples(sampler, 0.05, "snr", level=0) == necessary_samples(sampler, level=0)
+
+
+@pytest.mark.parametrize("method", ["cluster", "snr"])
+def test_one_patch_a_class_has_only_to_be_seen(method):
+    sampler, delta, n_runs = small_model(patches_per_class=1), 0.1, 2000
+    n = required_samples(sampler, delta, method, level=0)
+    assert n >= necessary_samples(sampler, delta, level=0)
+    counts = draw_counts(sampler, 0, n, n_runs, seed=7)
+    n_missing = (~counts.any(axis=(1, 3))).any(axis=1).sum()
+    assert n_missing <= binom.isf(1e-6, n_runs, delta)
+    assert (1 - coverage_probability(sampler, 0, n_samples=n - 1)).sum() > delta
+
+
 def two_shown_codes():
     """Return a model of two patches: every image shows both, in an order that is the label."""
     return HierarchicalSampler(1, n_semantic_classes=2, patches_per_class=1).fit(
@@ -315,12 +332,12 @@ def test_coverage_needs_more_images_at_smaller_risks_down_to_the_least_float():
 
 
 def test_at_a_large_risk_the_certificate_can_be_complete_at_the_predicted_number():
-    # Two codes. With fewer than three images it is never complete, though a normal S might be.
+    # Two codes. One image shows one coin in each cell, which is no evidence.
     sampler, delta, n_runs = two_shown_codes(), 0.999, 200
     n = required_samples(sampler, delta, "certificate", level=0)
     n_complete = [
         sum(is_complete(sampler, counts, delta) for counts in draw_counts(sampler, 0, m, n_runs, 1))
-        for m in (2, n)
+        for m in (1, n)
     ]
     assert n_complete[0] == 0 < n_complete[1]
     risks = [0.001, 0.05, 0.4, 0.6, 0.9, 0.999]

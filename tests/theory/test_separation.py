@@ -1,7 +1,6 @@
-"""The certificate that codes are of different classes, and wrong forms of it that are detected."""
+"""The certificate that codes are of different classes."""
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
@@ -12,142 +11,14 @@ from scipy.stats import binom, norm
 
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier
 from skhier.datasets import make_random_hierarchy
-from skhier.theory import certify_classifier, code_counts, separate_codes, theorem2_params
-from skhier.theory._coins import _DRIFT_VARIANCES, log_evidence, log_tail
-
-# All outcomes of coins are enumerated, so that probabilities are exact up to rounding errors.
-EXACT = 1 + 1e-9
-
-
-def outcomes(coins, bias):
-    """Enumerate the sums of cells with these coins; return sums, coins and probabilities."""
-    heads = np.array(list(product(*(range(m + 1) for m in coins))))
-    probability = binom.pmf(heads, coins, (1 + bias) / 2).prod(axis=1)
-    return 2.0 * heads - coins, np.tile(np.array(coins, float), (len(heads), 1)), probability
-
-
-def is_p_value(p, probability):
-    """Whether P(p <= alpha) <= alpha for all alpha."""
-    order = np.argsort(p)
-    below = np.cumsum(probability[order])
-    last_of_ties = np.append(np.diff(p[order]) > 1e-12, True)
-    return (below <= EXACT * p[order])[last_of_ties].all()
-
-
-def laurent_massart_bound(excess, coins):
-    """Return p = exp(-x) with |S|^2 - sum m = excess = 2 sqrt(x sum m^2) + 2 x max m."""
-    v, c = (coins**2).sum(axis=1), coins.max(axis=1)
-    root = (np.sqrt(v + 2 * c * np.maximum(excess, 0)) - np.sqrt(v)) / (2 * c)
-    return np.exp(-(root**2))
-
-
-def least_log_tail(total, coins):
-    """Return the least log of exp(-u |S|^2) prod (1 - 2 u m)^(-1/2) over u, for one row.
-
-    It is at the root of the defining equation, sum m / (1 - 2 u m) = |S|^2 = total.
-    """
-    if total <= coins.sum():
-        return 0.0
-    # The largest cell alone gives less than the sum, so u is below its root.
-    highest = (1 - coins.max() / total) / (2 * coins.max())
-    u = brentq(lambda u: (coins / (1 - 2 * u * coins)).sum() - total, 0, highest, xtol=1e-15)
-    return -np.log1p(-2 * u * coins).sum() / 2 - u * total
-
-
-def mean_evidence(sums, coins):
-    """Compute the evidence at any time as stated, with and without the logarithmic term."""
-    gains = [(rho * sums**2 / (1 + rho * coins)).sum(axis=1) / 2 for rho in _DRIFT_VARIANCES]
-    prices = [np.log1p(rho * coins).sum(axis=1) / 2 for rho in _DRIFT_VARIANCES]
-    stated = np.mean(np.exp(np.subtract(gains, prices)), axis=0)
-    return stated, np.mean(np.exp(gains), axis=0)
-
-
-@pytest.mark.parametrize("m", range(1, 31))
-def test_the_exponential_moment_of_a_cell_is_at_most_that_of_a_normal_variable(m):
-    sums, _, probability = outcomes([m], 0)
-    for u in np.linspace(0, 1, 20, endpoint=False) / (2 * m):
-        assert probability @ np.exp(u * sums[:, 0] ** 2) <= EXACT / np.sqrt(1 - 2 * u * m)
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_tails_of_fair_coins_are_p_values_and_at_most_the_bound_of_laurent_and_massart(coins):
-    sums, coins, probability = outcomes(coins, 0)
-    p = np.exp(log_tail(sums, coins, True))
-    assert is_p_value(p, probability)
-    excess = (sums**2).sum(axis=1) - coins.sum(axis=1)
-    bound = laurent_massart_bound(excess, coins)
-    assert is_p_value(bound, probability)
-    assert (p <= EXACT * bound).all()  # Newton's method starts at the u of this bound
-
-
-@given(st.data(), st.booleans())
-def test_the_bound_on_a_tail_is_the_least_over_u(data, is_fair):
-    coins = np.array(data.draw(st.lists(st.integers(1, 9), min_size=2, max_size=4)), float)
-    heads = np.array([data.draw(st.integers(0, int(m))) for m in coins])
-    sums = 2 * heads - coins
-    bias = 0 if is_fair else sums @ coins / (coins @ coins)  # the least favourable
-    least = least_log_tail(((sums - bias * coins) ** 2).sum(), coins)
-    (log_p,) = log_tail(sums[None], coins[None], is_fair)
-    assert least - 1e-9 <= log_p <= least + 1e-5
-
-
-@pytest.mark.parametrize("bias", [0.0, 0.1, 1.0])
-def test_the_bound_on_a_tail_is_nearly_the_least_in_many_cells(bias):
-    # Without Newton's method, log p of these tables is up to 14 % above the least.
-    rng = np.random.default_rng(0)
-    for n_cells, largest in [(20, 50), (50, 2000), (500, 30)]:
-        coins = rng.integers(1, largest, size=n_cells).astype(float)
-        sums = 2 * rng.binomial(coins.astype(int), (1 + bias) / 2) - coins
-        sums[0] = coins[0]
-        least = least_log_tail((sums**2).sum(), coins)
-        (log_p,) = log_tail(sums[None], coins[None], True)
-        assert least - 1e-9 * abs(least) <= log_p <= 0.99 * least
-
-
-@given(st.lists(st.integers(1, 9), min_size=2, max_size=4), st.floats(-1, 1))
-def test_tails_of_coins_of_one_bias_are_p_values_and_their_evidence_is_at_most_1(coins, bias):
-    sums, coins, probability = outcomes(coins, bias)
-    assert is_p_value(np.exp(log_tail(sums, coins, False)), probability)
-    assert probability @ np.exp(log_evidence(sums, coins, False)) <= EXACT
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_the_evidence_of_fair_coins_is_as_stated_and_a_supermartingale(coins):
-    sums, coins, probability = outcomes(coins, 0)
-    evidence = np.exp(log_evidence(sums, coins, True))
-    np.testing.assert_allclose(evidence, mean_evidence(sums, coins)[0])
-    assert probability @ evidence <= EXACT
-
-
-def test_wrong_forms_of_the_bounds_are_detected():
-    sums, coins, probability = outcomes([6, 7, 8], 0)
-    total = (sums**2).sum(axis=1)
-    # sum m is not subtracted
-    assert not is_p_value(laurent_massart_bound(total, coins), probability)
-    # without the logarithmic term
-    assert probability @ mean_evidence(sums, coins)[1] > 2
-    # every image is counted twice
-    assert not is_p_value(np.exp(log_tail(2 * sums, 2 * coins, True)), probability)
-    # the bias is not subtracted
-    sums, coins, probability = outcomes([6, 7, 8], 0.8)
-    assert not is_p_value(np.exp(log_tail(sums, coins, True)), probability)
-    assert probability @ np.exp(log_evidence(sums, coins, True)) > 2
-
-
-def test_the_evidence_of_fair_coins_ever_reaches_20_with_probability_at_most_5_percent():
-    # P(sup E >= 20) is about 0.01, without the logarithmic term 0.4. Ville's bound is 0.05.
-    rng = np.random.default_rng(0)
-    n_streams, n_steps = 400, 150
-    coins = np.zeros((n_streams, 5))
-    sums, highest = coins.copy(), np.zeros((2, n_streams))
-    for _ in range(n_steps):
-        shown = rng.random(coins.shape) < [0.1, 0.3, 0.5, 0.7, 0.9]
-        coins += shown
-        sums += shown * rng.choice([-1, 1], coins.shape)
-        evidence = np.exp(log_evidence(sums, coins, True))
-        highest = np.maximum(highest, [evidence, mean_evidence(sums, coins)[1]])
-    n_rejected, n_rejected_without_term = (highest >= 20).sum(axis=1)
-    assert n_rejected <= binom.isf(1e-6, n_streams, 0.05) < n_rejected_without_term
+from skhier.theory import (
+    certify_classifier,
+    code_counts,
+    required_samples,
+    separate_codes,
+    theorem2_params,
+)
+from skhier.theory._coins import log_evidence, tuned_concentrations
 
 
 def null_scores(sampler, n_runs=100, n_images=100, is_fair=True):
@@ -162,7 +33,7 @@ def null_scores(sampler, n_runs=100, n_images=100, is_fair=True):
         m = a + b
         spread = np.sqrt(2 * (m * (m - 1)).sum(axis=1))
         z.append((((a - b) ** 2).sum(axis=1) - m.sum(axis=1)) / spread)
-        p.append(np.exp(log_tail(a - b, m, is_fair)))
+        p.append(np.exp(-log_evidence(a, b, tuned_concentrations(m, np.log(20)), is_fair)))
     return np.ravel(z), np.ravel(p)
 
 
@@ -183,8 +54,8 @@ def test_codes_of_unequal_weights_are_coins_of_one_bias():
     ).fit()
     _, p = null_scores(sampler, is_fair=False)
     assert (p <= 0.05).sum() <= binom.isf(1e-6, len(p), 0.05)
-    _, without_bias = null_scores(sampler, is_fair=True)
-    assert (without_bias <= 0.05).sum() > binom.isf(1e-6, len(p), 0.05)
+    _, as_if_fair = null_scores(sampler, is_fair=True)
+    assert (as_if_fair <= 0.05).sum() > binom.isf(1e-6, len(p), 0.05)
 
 
 def small_model(seed, k=4):
@@ -390,3 +261,51 @@ def test_contexts_that_are_not_two_integers_are_refused(context):
     codes = np.random.default_rng(0).integers(3, size=(5, 2, 3))
     with pytest.raises(ValueError, match=r"context=.* is not valid: it takes two ints"):
         code_counts(codes, context=context)
+
+
+def test_the_proved_number_is_that_of_equally_likely_codes():
+    # Label 0 shows one class twice as often as the other in every cell, so codes of the two
+    # differ by how often they are seen, not by where.
+    X = np.array([[0, 3], [1, 3], [1, 3], [2, 4]])
+    sampler = HierarchicalSampler(
+        1, n_semantic_classes=5, patch_size=2, patches_per_class=3, random_state=0
+    ).fit(X, [0, 0, 0, 1])
+    n = required_samples(sampler, 0.05, "rigorous", level=0)
+    codes = sampler.parse_patches(sampler.sample(n, random_state=1)[0])[0]
+    y = sampler.sample(n, random_state=1)[1]
+    counts = code_counts(codes, y, n_codes=15)
+    assert separate_codes(counts, delta=0.05, n_groups=5, equally_likely=True).complete
+    assert not separate_codes(1000 * counts, delta=0.05).different[:3, 3:6].any()
+
+
+def test_unequal_weights_cost_few_images():
+    # The bias of coins that are rarely heads has a small variance. All pairs of different classes
+    # are certified from 724 images on, where the bound of fair coins needs 11,585.
+    sampler = HierarchicalSampler(patches_per_class=6, rule_weights=2.0, random_state=0).fit()
+    different = np.arange(24)[:, None] // 6 != np.arange(24) // 6
+    for seed in range(3):
+        X, y = sampler.sample(1000, random_state=seed)
+        counts = code_counts(sampler.parse_patches(X)[1], y, n_codes=24)
+        for anytime in (False, True):
+            separation = separate_codes(counts, delta=0.05, anytime=anytime)
+            np.testing.assert_array_equal(separation.different, different)
+
+
+def test_a_classifier_is_certified_with_equally_likely_codes_and_a_confusion():
+    sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
+    X, y = sampler.sample(2000)
+    clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0).fit(X, y)
+    X, y = sampler.sample(1000, random_state=1)
+    plain = certify_classifier(clf, X, y, n_groups=4)
+    fair = certify_classifier(clf, X, y, n_groups=4, equally_likely=True)
+    assert fair[0].separation.equally_likely
+    assert (fair[0].separation.different >= plain[0].separation.different).all()
+    order = np.random.default_rng(0).permutation(12)
+    named = certify_classifier(clf, X, y, n_groups=4, confusion=[np.eye(12)[order], None])
+    assert named[0].separation.complete
+    assert (named[0].within, named[0].between) == (plain[0].within, plain[0].between)
+    with pytest.raises(ValueError, match=r"confusion=.* is not valid: .* n_layers=2 layers"):
+        certify_classifier(clf, X, y, confusion=[None])
+    noisy = HierarchicalSampler(patches_per_class=3, pixel_noise=0.1, random_state=0).fit()
+    with pytest.raises(ValueError, match="sampler has pixel noise"):
+        certify_classifier(clf, X, y, sampler=noisy)

@@ -1,0 +1,184 @@
+"""Codes seen through noise: the probabilities of codes given patches, and evidence from counts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+
+from .._base._validation import to_floats
+from ._cells import check_level
+from ._coins import ANYTIME_CONCENTRATIONS
+
+if TYPE_CHECKING:
+    from ..generative import HierarchicalSampler
+
+_TAUS = 0.95 * 2.0 ** (-np.arange(16) / 2)  # shares of the largest tau
+_EDGES = np.append(np.inf, np.append(np.sqrt(_TAUS[:-1] * _TAUS[1:]), _TAUS[-1] / 2**0.25))
+_MAX_CONDITION = 1e6
+# Nats, and share, by which the least evidence over p may be understated.
+_MAX_GAP, _MAX_SHARE = 0.2, 0.05
+_MAX_SPLITS = 200
+
+
+def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
+    r"""Compute the probability of each code of a level, given the patch that was drawn.
+
+    Symbol noise below the level replaces classes in a drawn patch. The code is the patch that is
+    seen then. Cells whose classes are no patch have no code and are not counted.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler without pixel noise, and with disjoint sets of patches.
+
+    level : int
+        Level i of the model.
+
+    Returns
+    -------
+    confusion : ndarray of shape (n_patches, n_patches)
+        Row: the drawn patch. Column: the code. Patch j of class c has the number c k + j. A row
+        sums to 1 less the probability that there is no code.
+
+    Raises
+    ------
+    ValueError
+        If the sampler has pixel noise, or sets that share patches.
+
+    See Also
+    --------
+    separate_codes : The certificate, which takes this matrix.
+
+    Notes
+    -----
+    Let K be the symbol noise of level i + 1, `symbol_noise_[i + 1]`, and :math:`M_{cc'}` the
+    probability that a pixel of class c there has a code of class c', the mean of its confusion
+    over the patches of c. A patch :math:`(c_1, c_2, \dots)` becomes :math:`(c'_1, c'_2, \dots)`
+    with probability :math:`\prod_j (K M)_{c_j c'_j}`. On the last level, the confusion is the
+    identity.
+
+    For pixel noise or clusters that were learned, count how often each code is seen where each
+    patch was drawn, on images for which both are known, and divide by the sums of rows.
+
+    Examples
+    --------
+    >>> from skhier import HierarchicalSampler
+    >>> from skhier.theory import code_confusion
+    >>> sampler = HierarchicalSampler(
+    ...     2, patches_per_class=[4, 2], patch_size=[(1, 2), 2], symbol_noise=[0, 0.1],
+    ...     random_state=0,
+    ... ).fit()
+    >>> code_confusion(sampler, 0).diagonal().round(4)  # (0.9 + 0.1 / 4)^2
+    array([0.8556, 0.8556, 0.8556, 0.8556, 0.8556, 0.8556, 0.8556, 0.8556,
+           0.8556, 0.8556, 0.8556, 0.8556, 0.8556, 0.8556, 0.8556, 0.8556])
+    """
+    level = check_level(sampler, level)
+    if sampler.pixel_noise_:
+        raise ValueError(
+            f"sampler has pixel_noise={sampler.pixel_noise_:g}: the confusion of its codes "
+            "depends on how patches are clustered. Count it on images whose patches are known."
+        )
+    if not sampler.check_assumptions()[1].holds:
+        raise ValueError("sampler has sets that share patches: a patch does not show its class.")
+    n_classes, k = sampler.patches_[-1].shape[:2]
+    confusion = np.eye(n_classes * k)
+    for i in range(len(sampler.patches_) - 2, level - 1, -1):
+        below = sampler.rule_weights_[i + 1]
+        n_classes, k = below.shape
+        by_class = confusion.reshape(n_classes, k, n_classes, k).sum(axis=3)
+        channel = sampler.symbol_noise_[i + 1] @ np.einsum("cj,cje->ce", below, by_class)
+        cells = sampler.patches_[i].reshape(sampler.rule_weights_[i].size, -1)
+        confusion = channel[cells[:, None], cells[None]].prod(axis=2)
+    return confusion
+
+
+class Unmixer(NamedTuple):
+    """Weights of codes whose mean, given the patch, is 1 for one patch and 0 for all others.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_codes, n_patches)
+    """
+
+    weights: np.ndarray
+
+    @classmethod
+    def from_confusion(cls, confusion: ArrayLike, n_codes: int) -> Unmixer:
+        """Invert the matrix of probabilities; ValueError if patches cannot be told apart."""
+        table = to_floats(confusion, "confusion")
+        is_table = table.ndim == 2 and table.shape[1] == n_codes and 1 <= len(table) <= n_codes
+        if not is_table or table.min() < 0 or table.sum(axis=1).max() > 1 + 1e-9:
+            raise ValueError(
+                f"confusion of shape {table.shape} is not valid: it takes a row of probabilities, "
+                f"with a sum of at most 1, of the n_codes={n_codes} codes for each of at most "
+                f"{n_codes} patches."
+            )
+        condition = np.linalg.cond(table)
+        if not condition <= _MAX_CONDITION:
+            raise ValueError(
+                f"confusion has the condition number {condition:.2g}: it takes at most "
+                f"{_MAX_CONDITION:g}, as codes do not tell all patches apart. Merge patches that "
+                "have the same codes, or use less noise."
+            )
+        return cls(np.linalg.pinv(table))
+
+    def log_evidence(self, counts: np.ndarray, a: int, b: int, is_fair: bool) -> float:
+        r"""Return the log of the evidence that patches a and b are not of one class.
+
+        The evidence is a mean over tau, in each cell, of prod (1 + tau h)^count, with h = (1 - p)
+        weights_a - p weights_b. Where a has the share p of a and b, the mean of a factor is 1,
+        given the class. For tau > 0 it is at most 1 at lower p, for tau < 0 at higher p. So ends of
+        an interval of p give evidence against all p in it.
+        """
+        weights, seen = self.weights[:, [a, b]], counts[:, counts.any(axis=0)]
+        if is_fair:
+            return _interval_evidence(seen, weights, 0.5, 0.5)
+        totals = np.maximum(weights.T @ seen.sum(axis=1), 1)
+        p, n = totals[0] / totals.sum(), totals.sum()
+        if _interval_evidence(seen, weights, p, p) <= 0:
+            return 0.0
+        steps = np.sqrt(p * (1 - p) / n) * 4.0 ** np.arange(8)
+        edges = np.concatenate([[0.0], p - steps[::-1], [p], p + steps, [1.0]])
+        edges = edges[(edges >= 0) & (edges <= 1)]
+        intervals = [
+            (_interval_evidence(seen, weights, low, high), low, high)
+            for low, high in pairwise(edges)
+        ]
+        for _ in range(_MAX_SPLITS):
+            least, low, high = min(intervals)
+            middle = (low + high) / 2
+            at_middle = _interval_evidence(seen, weights, middle, middle)
+            if at_middle <= 0:
+                return 0.0
+            if at_middle - least <= _MAX_GAP + _MAX_SHARE * least:
+                break
+            intervals.remove((least, low, high))
+            for ends in ((low, middle), (middle, high)):
+                intervals.append((_interval_evidence(seen, weights, *ends), *ends))
+        return min(intervals)[0]
+
+
+def _interval_evidence(counts, weights, low, high):
+    """Return the log of evidence against all p from low to high."""
+    p = (low + high) / 2
+    up = (1 - high) * weights[:, 0] - high * weights[:, 1]
+    down = low * weights[:, 1] - (1 - low) * weights[:, 0]
+    logs, masses, centre = [np.zeros((1, counts.shape[1]))], [], 1.0
+    for h in (up, down):
+        largest = min(1 / max(-h.min(), 1e-9), 1e6)  # 1 + tau h > 0 for smaller tau
+        logs.append(np.log1p(largest * _TAUS[:, None] * h) @ counts)
+        # The mass of |tau| between geometric means of neighbours, at each concentration.
+        scale = largest * np.sqrt(p * (1 - p) * (ANYTIME_CONCENTRATIONS[:, None] + 1))
+        tails = norm.sf(scale * _EDGES)
+        masses.append(np.diff(tails, axis=1))
+        centre = centre - tails[:, -1]
+    masses = np.column_stack([centre, *masses])
+    logs = np.concatenate(logs)
+    with np.errstate(divide="ignore"):  # a mass can underflow
+        terms = np.log(masses)[:, :, None] + logs
+    cells = np.logaddexp.reduce(terms, axis=1)
+    return float(np.logaddexp.reduce(cells.sum(axis=1)) - np.log(len(cells)))

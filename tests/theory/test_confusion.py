@@ -1,0 +1,208 @@
+"""The certificate of codes seen through noise."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer
+from skhier.theory import code_confusion, code_counts, separate_codes
+from skhier.theory._coins import ANYTIME_CONCENTRATIONS, log_evidence
+from skhier.theory._confusion import Unmixer
+
+
+def noisy_model(seed=0, **params):
+    """Return a model whose pairs of symbols are all patches, so that every image is parsed."""
+    settings = {
+        "n_semantic_classes": 4, "patches_per_class": [4, 2], "patch_size": [(1, 2), 1],
+        "n_channels": 3, "symbol_noise": [0, 0.1], "random_state": seed,
+    }  # fmt: skip
+    return HierarchicalSampler(2, **settings | params).fit()
+
+
+def of_one_class(n_codes, k):
+    """Return which pairs of codes are of one class."""
+    classes = np.arange(n_codes) // k
+    return (classes[:, None] == classes) & ~np.eye(n_codes, dtype=bool)
+
+
+def random_confusion(rng, n_patches, n_codes, noise):
+    """Return probabilities of codes, some of them of no code at all."""
+    wrong = rng.dirichlet(np.ones(n_codes + 1), size=n_patches)[:, :n_codes]
+    return (1 - noise) * np.eye(n_patches, n_codes) + noise * wrong
+
+
+def all_counts(codes_given_class, places):
+    """Enumerate the codes at places of known classes; return counts by cell, and probabilities.
+
+    `places` holds the class of each place of each cell. The last outcome is no code.
+    """
+    outcomes = np.column_stack([codes_given_class, 1 - codes_given_class.sum(axis=1)])
+    n_codes = outcomes.shape[1] - 1
+    flat = [(cell, c) for cell, classes in enumerate(places) for c in classes]
+    for drawn in product(range(n_codes + 1), repeat=len(flat)):
+        counts, probability = np.zeros((n_codes + 1, len(places))), 1.0
+        for (cell, c), code in zip(flat, drawn):
+            counts[code, cell] += 1
+            probability *= outcomes[c, code]
+        yield counts[:n_codes], probability
+
+
+# Patches 0 and 1 are of class 0, patch 2 is of class 1.
+@settings(max_examples=settings.default.max_examples // 4)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.floats(0.01, 0.6))
+def test_the_mean_of_the_evidence_given_the_classes_is_at_most_1(seed, is_fair, noise):
+    rng = np.random.default_rng(seed)
+    confusion = random_confusion(rng, 3, 3, noise)
+    p = 0.5 if is_fair else rng.uniform(0.05, 0.95)
+    by_class = np.array([p * confusion[0] + (1 - p) * confusion[1], confusion[2]])
+    unmixer = Unmixer.from_confusion(confusion, 3)
+    mean = 0.0
+    for counts, probability in all_counts(by_class, [[0, 0], [1, 1]]):
+        if counts.any():
+            mean += probability * np.exp(unmixer.log_evidence(counts, 0, 1, is_fair))
+        else:
+            mean += probability
+    assert mean <= 1 + 1e-9
+    if is_fair:  # each factor has the mean 1
+        assert mean >= 1 - 1e-9
+
+
+def test_evidence_that_ignores_the_confusion_is_void():
+    # All places of the second cell are of another class, and most of its errors look like patch 0.
+    confusion = np.array([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.4, 0.01, 0.59]])
+    by_class = np.array([confusion[:2].mean(axis=0), confusion[2]])
+    rng, unmixer = np.random.default_rng(0), Unmixer.from_confusion(confusion, 3)
+    ignored, taken = [], []
+    for _ in range(50):
+        cells = [rng.multinomial(n, row) for n, row in zip((400, 400), by_class)]
+        counts = np.array(cells, float).T
+        heads, tails = counts[:1], counts[1:2]
+        ignored.append(log_evidence(heads, tails, ANYTIME_CONCENTRATIONS, True)[0])
+        taken.append(unmixer.log_evidence(counts, 0, 1, True))
+    assert min(ignored) > 10
+    assert max(taken) < 3.9  # 50 runs, each exceeds it with probability at most 0.02
+    assert np.mean(taken) < 0
+
+
+@pytest.mark.parametrize("equally_likely", [True, False])
+def test_no_pair_of_a_class_is_certified_through_symbol_noise(equally_likely):
+    sampler = noisy_model()
+    X, y = sampler.sample(20_000, random_state=1)
+    counts = code_counts(sampler.parse_patches(X)[0], y, n_codes=16)
+    same = of_one_class(16, 4)
+    options = {"delta": 0.05, "n_groups": 4, "equally_likely": equally_likely}
+    assert separate_codes(counts, **options).different[same].any()  # void under noise
+    separation = separate_codes(counts, confusion=code_confusion(sampler, 0), **options)
+    assert separation.complete
+    np.testing.assert_array_equal(separation.different, ~same & ~np.eye(16, dtype=bool))
+
+
+def test_symbol_noise_of_the_level_and_labels_is_no_confusion():
+    sampler = noisy_model(symbol_noise=[0.2, 0.0], label_noise=0.2)
+    np.testing.assert_array_equal(code_confusion(sampler, 0), np.eye(16))
+    X, y = sampler.sample(20_000, random_state=1)
+    counts = code_counts(sampler.parse_patches(X)[0], y, n_codes=16)
+    plain = separate_codes(counts, delta=0.05)
+    assert not plain.different[of_one_class(16, 4)].any()
+
+
+def test_clusters_of_noisy_pixels_are_certified_with_a_measured_confusion():
+    params = {"patches_per_class": 4, "patch_size": 2, "root_shape": (2, 2), "random_state": 2}
+    noisy = HierarchicalSampler(pixel_noise=0.4, **params).fit()
+    clean = HierarchicalSampler(**params).fit()
+    phi = PatchKMeansOrthogonalizer(16, 2, stride=None, whiten_eps=None, random_state=0)
+    phi.fit(noisy.sample(1000, random_state=3)[0])
+
+    def draw(n, seed):
+        X, y = noisy.sample(n, random_state=seed)
+        drawn = clean.parse_patches(clean.sample(n, random_state=seed)[0])[1]
+        return phi.predict(X), drawn, y
+
+    clusters, drawn, _ = draw(10_000, 4)
+    table = np.zeros((16, 16))
+    np.add.at(table, (drawn.ravel(), clusters.ravel()), 1)
+    clusters, _, y = draw(4000, 5)
+    counts = code_counts(clusters, y, n_codes=16)
+    confusion = table / table.sum(axis=1, keepdims=True)
+    separation = separate_codes(counts, delta=0.05, equally_likely=True, confusion=confusion)
+    same = of_one_class(16, 4)
+    assert not separation.different[same].any()
+    assert separation.different[~same].sum() >= 96  # half of all pairs
+    owner = confusion.argmax(axis=0) // 4  # of each cluster
+    in_class = (owner[:, None] == owner) & ~np.eye(16, dtype=bool)
+    assert separate_codes(counts, delta=0.05, equally_likely=True).different[in_class].any()
+
+
+def test_without_confusion_the_evidence_is_nearly_that_of_coins():
+    rng = np.random.default_rng(0)
+    unmixer = Unmixer.from_confusion(np.eye(3), 3)
+    for p in (0.5, 0.2):
+        heads = rng.binomial(1000, p * np.array([0.6, 1.4, 1, 1])).astype(float)
+        counts = np.array([heads, 1000 - heads, [5, 5, 5, 5]])
+        for is_fair in (True, False):
+            (coins,) = log_evidence(counts[:1], counts[1:2], ANYTIME_CONCENTRATIONS, is_fair)
+            found = unmixer.log_evidence(counts, 0, 1, is_fair)
+            assert coins > 5
+            assert 0.85 * coins - 1 <= found <= coins + 1
+
+
+def test_the_confusion_of_a_model_is_the_frequency_of_codes_given_the_class():
+    sampler = noisy_model(rule_weights="zipf")
+    X, _, latents = sampler.sample(20_000, return_latents=True, random_state=1)
+    codes = sampler.parse_patches(X)[0]
+    expected = np.einsum(
+        "cj,cja->ca", sampler.rule_weights_[0], code_confusion(sampler, 0).reshape(4, 4, 16)
+    )
+    assert expected.sum(axis=1) == pytest.approx(1)
+    for c in range(4):
+        seen = codes[latents[0] == c]
+        frequency = np.bincount(seen, minlength=16) / len(seen)
+        error = np.sqrt(expected[c] * (1 - expected[c]) / len(seen))
+        assert (np.abs(frequency - expected[c]) <= 5 * error).all()
+
+
+def test_noise_two_levels_below_confuses_codes_too():
+    sampler = HierarchicalSampler(
+        3, n_semantic_classes=4, patches_per_class=[4, 4, 2], patch_size=[(1, 2), (1, 2), 1],
+        n_channels=3, symbol_noise=[0, 0, 0.2], random_state=0,
+    ).fit()  # fmt: skip
+    below, top = code_confusion(sampler, 1), code_confusion(sampler, 0)
+    channel = below.reshape(4, 4, 4, 4).sum(axis=3).mean(axis=1)
+    cells = sampler.patches_[0].reshape(16, 2)
+    for a, b in product(range(16), repeat=2):
+        (a1, a2), (b1, b2) = cells[a], cells[b]
+        assert top[a, b] == pytest.approx(channel[a1, b1] * channel[a2, b2])
+
+
+@pytest.mark.parametrize(
+    ("confusion", "message"),
+    [
+        ([[1.0, 0.0]], r"confusion of shape \(1, 2\) is not valid: .* n_codes=3"),
+        (np.eye(3) + 0.1, "a sum of at most 1"),
+        (np.eye(4, 3), "at most 3 patches"),
+        ([[1, 0, 0], [1, 0, 0]], "condition number .*codes do not tell all patches apart"),
+    ],
+)
+def test_confusions_that_are_no_probabilities_or_hide_patches_are_refused(confusion, message):
+    with pytest.raises(ValueError, match=message):
+        separate_codes(np.ones((3, 2)), delta=0.05, confusion=confusion)
+
+
+def test_models_whose_confusion_is_not_known_are_refused():
+    with pytest.raises(ValueError, match=r"sampler has pixel_noise=0\.5"):
+        code_confusion(noisy_model(pixel_noise=0.5), 0)
+    with pytest.raises(ValueError, match="share patches"):
+        code_confusion(HierarchicalSampler(overlap=[0.5, 0.0], random_state=0).fit(), 0)
+
+
+def test_fewer_patches_than_codes_are_separated_by_patch():
+    rng = np.random.default_rng(0)
+    confusion = np.array([[0.6, 0.3, 0.1], [0.0, 0.1, 0.9]])  # two clusters share patch 0
+    cells = [rng.multinomial(300, share @ confusion) for share in ([0.7, 0.3], [0.3, 0.7])]
+    separation = separate_codes(np.transpose(cells), delta=0.05, n_groups=2, confusion=confusion)
+    assert separation.complete
+    assert separation.log_p.shape == (2, 2)
+    assert "2 codes" not in repr(separation)
