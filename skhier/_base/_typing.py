@@ -28,5 +28,5 @@ Pooling: TypeAlias = Literal["max", "average"]
 Padding: TypeAlias = Literal["valid", "same"] | Pair
 Seeding: TypeAlias = Literal["k-means++", "random"]
 Loss: TypeAlias = Literal["linear", "cross_entropy"]
-Solver: TypeAlias = Literal["exact", "svd", "kmeans", "gd", "sgd", "adam"]
+Solver: TypeAlias = Literal["exact", "svd", "kmeans", "counts", "gd", "sgd", "adam"]
 ReadoutInit: TypeAlias = Literal["normal", "sphere"]
