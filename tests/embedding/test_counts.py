@@ -130,11 +130,11 @@ def test_what_the_solver_cannot_use_is_refused():
     X, y = one_hot_codes(6)
     with pytest.raises(ValueError, match="Negative values in data passed to X, down to -1: solv"):
         embedder(3).fit(-X, y)
-    with pytest.raises(ValueError, match="n_components=13 .* 12 channels .* solver='counts'"):
+    with pytest.raises(ValueError, match=r"n_components=13 .* 12 channels .* solver='counts'"):
         embedder(13).fit(X, y)
     with pytest.raises(ValueError, match="solver='counts' needs loss='linear' and a fixed"):
         embedder(3, loss="cross_entropy").fit(X, y)
-    with pytest.raises(ValueError, match="fit_population needs a solver of .* not 'counts'"):
+    with pytest.raises(ValueError, match=r"fit_population needs a solver of .* not 'counts'"):
         embedder(3).fit_population(X[0], [0, 1])
     with pytest.raises(ValueError, match="requires y to be passed"):
         embedder(3, solver="kmeans").fit(X)
