@@ -1,6 +1,7 @@
 """The guarantees of the paper as functions: bounds, and certificates of learned layers."""
 
 from ._certificates import certify_classifier, certify_clusters, certify_embedder
+from ._grouping import grouping_probability
 from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
     lemma1_margin,
@@ -28,6 +29,7 @@ __all__ = [
     "code_counts",
     "coverage_probability",
     "embedding_moments",
+    "grouping_probability",
     "lemma1_margin",
     "lemma5_probability",
     "lemma7_separation",

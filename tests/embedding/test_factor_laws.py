@@ -48,7 +48,7 @@ def test_kmeans_finds_the_best_groups_where_one_start_often_does_not():
 
 def test_many_classes_that_are_the_best_groups_are_found():
     # 100 pairs of points. All distances within the pairs are between v and w, others at least b.
-    # If b^2 - v^2 > 2 (w^2 - v^2), the pairs are the best groups, by the lemma on the page 'Theory'.
+    # If b^2 - v^2 > 2 (w^2 - v^2), the pairs are the best groups (page 'Theory').
     rng = np.random.default_rng(0)
     points = np.eye(100, 200).repeat(2, axis=0) + np.sqrt(0.45 / 200) * rng.standard_normal(
         (200, 200)
