@@ -112,11 +112,10 @@ def required_samples(
 
     The whole algorithm splits `delta` evenly between the levels and one last share. The last
     share is for the events that N images miss a patch, by the sum of the complements of
-    :func:`coverage_probability`, or do not determine the head. 'rigorous', 'rigorous_counts' and
-    'certificate' group the patches of all levels and need every root image once; a linear head on
-    classes of level 0 is then without error. With 'counts', 'cluster' and 'snr' the head is on
-    patches of level 0. The prediction is that it needs each of them once at every position at which
-    it occurs.
+    :func:`coverage_probability`, or do not determine the head. With 'cluster' and 'snr' the head is
+    on patches of level 0. The prediction is that it needs each of them once at every position at
+    which it occurs. The other methods group the patches of all levels, the last layer's too, and
+    need every root image once; a linear head on classes of level 0 is then without error.
 
     Examples
     --------
@@ -140,7 +139,7 @@ def required_samples(
         raise ValueError(
             "labels=False needs a level: the head of the whole algorithm is learned from labels."
         )
-    groups_all = method in ("rigorous", "rigorous_counts", "certificate")
+    groups_all = method not in ("cluster", "snr")
     levels = list(range(0 if groups_all else 1, len(sampler.patches_)))
     check_exchangeable_codes(sampler, levels, caller=caller, has_head=True, compared=compared)
     share = delta / (len(levels) + 1)
