@@ -34,7 +34,7 @@ from skhier.theory import (
 
 V = 8  # labels, and symbols of each level
 COLORS = ["#0072B2", "#D55E00", "#009E73"]
-SHARES = 2.0 ** np.arange(-2, 1.1, 0.25)  # of the predicted number of images
+SHARES = 2.0 ** np.arange(-2, 1.1, 0.5)  # of the predicted number of images
 
 
 def success(n_runs=200):
