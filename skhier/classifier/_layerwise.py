@@ -286,9 +286,9 @@ class LayerwiseCNNClassifier(
         whitened, and the head is a linear support vector machine.
 
         With `embedder__solver='counts'` and the numbers of semantic classes for `n_components`,
-        one for each layer, codes are put in classes. The next layer then clusters tuples of classes,
-        which are equal or different, not points at a distance. If the classes are found, no error
-        is left, and fewer images are enough (:doc:`/theory`).
+        one for each layer, codes are put in classes. The next layer then clusters tuples of
+        classes, which are equal or different, not points at a distance. If the classes are found,
+        no error is left, and fewer images are enough (:doc:`/theory`).
 
         Parameters
         ----------
