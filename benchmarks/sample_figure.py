@@ -120,9 +120,17 @@ def draw_success(ax, results):
         numbers = np.maximum(1, np.round(predicted * np.geomspace(SHARES[0], SHARES[-1], 60)))
         curve = [grouping_probability(sampler, 1, n_samples=int(n)) for n in numbers]
         ax.plot(numbers / predicted, curve, color=color)
-        ax.plot(necessary_samples(sampler, DELTA) / predicted, 0, "^", color=color, markersize=8)
+        ax.plot(
+            necessary_samples(sampler, DELTA, level=1) / predicted,
+            0,
+            "^",
+            color=color,
+            markersize=8,
+        )
     ax.axvline(1, color="0.6", linestyle=":")
     ax.set(xscale="log", xlabel="images / predicted number", ylabel="grouped without error")
+    ax.set_xticks([0.25, 0.5, 1, 2], ["0.25", "0.5", "1", "2"], minor=False)
+    ax.set_xticks([], minor=True)
     ax.set_title("(a) Models of appendix D")
     marks = [
         Line2D([], [], color="0.3", label="predicted"),
