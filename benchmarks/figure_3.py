@@ -4,7 +4,8 @@ Usage: python benchmarks/figure_3.py [--seeds 3] [--csv FILE] [--depth [--method
 
 With --depth, the models have depth 2, 3 and 4, and accuracies are measured against the number of
 training images. The methods are a CNN of the same size, algorithm 1 with the parameters of theorem
-2, and algorithm 1 with codes grouped into classes (solver 'kmeans' of the embedder).
+2, and algorithm 1 with codes grouped into classes: by class means (solver 'kmeans' of the
+embedder), and in all layers by counts (solver 'counts').
 """
 
 import argparse
@@ -58,7 +59,7 @@ def figure_3(n_seeds, csv_path):
             )
 
 
-SIZES = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000]
+SIZES = [64, 125, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000]
 
 
 def _cnn(train, held_out, sampler, seed):
@@ -77,7 +78,15 @@ def _classes(train, held_out, sampler, seed):
     return clf.fit(*train).score(*held_out)
 
 
-METHODS = {"CNN": _cnn, "algorithm 1": _algorithm_1, "classes": _classes}
+def _counts(train, held_out, sampler, seed):
+    depth = sampler.n_levels
+    clf = LayerwiseCNNClassifier.algorithm_1(
+        16, 2, depth, n_components=[4] * depth, embedder__solver="counts", random_state=seed
+    )
+    return clf.fit(*train).score(*held_out)
+
+
+METHODS = {"CNN": _cnn, "algorithm 1": _algorithm_1, "classes": _classes, "counts": _counts}
 
 
 def depth_model(depth, seed):

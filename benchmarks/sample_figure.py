@@ -3,8 +3,9 @@
 Usage: python benchmarks/figure_3.py --depth --csv FILE.csv
        python benchmarks/sample_figure.py FILE.csv ... --plot doc/images/how_many_images.png
 
-(a) Share of 200 runs in which k-means of code means learns without error, on models of appendix D.
-    A run draws one sample of images.
+(a) Share of 200 runs in which k-means of square roots of counts groups the patches of the last
+    level without error, on models of appendix D, and the predicted probability. A run draws one
+    sample of images.
 (b) Ratio of the mean squared distances of code means between classes and within classes, on 20
     Random Hierarchy Models for each m and L.
 (c) Accuracy against the number of training images: medians over the seeds in the files of
@@ -22,14 +23,27 @@ import numpy as np
 from _common import Table
 from figure_3 import depth_model
 from matplotlib.lines import Line2D
-from required_samples import DELTA, models, succeeds
+from required_samples import DELTA, counts, is_clustered, models
+from required_samples import draw as draw_codes
 
 from skhier.datasets import make_random_hierarchy
-from skhier.theory import necessary_samples, required_samples, rhm_sample_complexity
+from skhier.theory import (
+    grouping_probability,
+    necessary_samples,
+    required_samples,
+    rhm_sample_complexity,
+)
 
 V = 8  # labels, and symbols of each level
 COLORS = ["#0072B2", "#D55E00", "#009E73"]
-SHARES = 2.0 ** np.arange(-4, 1.1, 0.5)  # of the predicted number of images
+SHARES = 2.0 ** np.arange(-2, 1.1, 0.5)  # of the predicted number of images
+
+
+def is_grouped(sampler, n, seed):
+    """Whether k-means of counts on n images finds the classes of the last level."""
+    codes, y = draw_codes(sampler, n, seed)
+    n_classes, k = sampler.patches_[-1].shape[:2]
+    return is_clustered(counts(codes[-1], y, n_classes * k), k, "counts")
 
 
 def success(n_runs=200):
@@ -37,9 +51,9 @@ def success(n_runs=200):
     table, results = Table("k", "predicted", *[f"{share:.3g}" for share in SHARES]), {}
     for _, sampler in models(n_random=0):
         k = sampler.patches_[0].shape[1]
-        predicted = required_samples(sampler, DELTA, "cluster")
+        predicted = required_samples(sampler, DELTA, "counts", level=1)
         rates = [
-            np.mean([succeeds(sampler, "cluster", round(n), seed) for seed in range(n_runs)])
+            np.mean([is_grouped(sampler, round(n), seed) for seed in range(n_runs)])
             for n in SHARES * predicted
         ]
         table.add(k, predicted, *rates)
@@ -102,16 +116,25 @@ def read_accuracies(paths):
 def draw_success(ax, results):
     """Draw panel (a)."""
     for color, (k, (sampler, predicted, rates)) in zip(COLORS, results.items()):
-        ax.plot(SHARES, rates, "o-", color=color, markersize=4, label=f"$k$ = {k}")
-        certified = required_samples(sampler, DELTA, "certificate") / predicted
-        ax.plot(certified, 1 - DELTA, "D", color=color, markersize=6)
-        ax.plot(necessary_samples(sampler, DELTA) / predicted, 0, "^", color=color, markersize=8)
+        ax.plot(SHARES, rates, "o", color=color, markersize=4, label=f"$k$ = {k}")
+        numbers = np.maximum(1, np.round(predicted * np.geomspace(SHARES[0], SHARES[-1], 60)))
+        curve = [grouping_probability(sampler, 1, n_samples=int(n)) for n in numbers]
+        ax.plot(numbers / predicted, curve, color=color)
+        ax.plot(
+            necessary_samples(sampler, DELTA, level=1) / predicted,
+            0,
+            "^",
+            color=color,
+            markersize=8,
+        )
     ax.axvline(1, color="0.6", linestyle=":")
-    ax.set(xscale="log", xlabel="images / predicted number", ylabel="learned without error")
+    ax.set(xscale="log", xlabel="images / predicted number", ylabel="grouped without error")
+    ax.set_xticks([0.25, 0.5, 1, 2], ["0.25", "0.5", "1", "2"], minor=False)
+    ax.set_xticks([], minor=True)
     ax.set_title("(a) Models of appendix D")
     marks = [
-        Line2D([], [], color="0.3", marker=marker, linestyle="", label=label)
-        for marker, label in (("D", "certificate"), ("^", "lower bound"))
+        Line2D([], [], color="0.3", label="predicted"),
+        Line2D([], [], color="0.3", marker="^", linestyle="", label="lower bound"),
     ]
     ax.legend(handles=[*ax.get_legend_handles_labels()[0], *marks], frameon=False, loc=(0, 0.45))
 
@@ -135,13 +158,13 @@ def draw_ratios(ax, results):
 
 def draw_accuracies(ax, accuracies, seeds):
     """Draw panel (c)."""
-    styles = {"classes": "-", "algorithm 1": "--", "CNN": ":"}
+    styles = {"counts": "-", "classes": "-.", "algorithm 1": "--", "CNN": ":"}
     for color, (depth, seeds_of_depth) in zip(COLORS, sorted(seeds.items())):
         for method, style in styles.items():
             if (depth, method) in accuracies:
                 ax.plot(*accuracies[depth, method], style, color=color)
         samplers = [depth_model(depth, seed) for seed in sorted(seeds_of_depth)]
-        for method, marker, height in (("cluster", "v", 1.03), ("snr", "d", 1.06)):
+        for method, marker, height in (("counts", "v", 1.03), ("snr", "d", 1.06)):
             predicted = np.median([required_samples(s, 0.01, method) for s in samplers])
             ax.plot(predicted, height, marker, color=color)
     ax.set(xscale="log", xlabel="images", ylabel="accuracy on held-out images")
@@ -150,7 +173,7 @@ def draw_accuracies(ax, accuracies, seeds):
     handles += [Line2D([], [], color="0.3", linestyle=s, label=m) for m, s in styles.items()]
     handles += [
         Line2D([], [], color="0.3", marker=marker, linestyle="", label=label)
-        for marker, label in (("v", "classes, predicted"), ("d", "algorithm 1, predicted"))
+        for marker, label in (("v", "counts, predicted"), ("d", "algorithm 1, predicted"))
     ]
     ax.legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 

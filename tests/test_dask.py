@@ -48,6 +48,11 @@ CASES = {
     "patches": (PatchKMeansOrthogonalizer(12, random_state=0), X, "transform"),
     "exact": (TwoLayerConvEmbedder(4, random_state=0), X, "transform"),
     "svd": (TwoLayerConvEmbedder(4, solver="svd"), X, "transform"),
+    "counts": (
+        TwoLayerConvEmbedder(3, solver="counts", random_state=0),
+        X.reshape(-1, 4, 4, 4),
+        "transform",
+    ),
     "gd": (TwoLayerConvEmbedder(4, solver="gd", max_iter=4, random_state=0), X, "transform"),
     "k-means": (SphericalKMeans(12, random_state=0), ROWS, "transform"),
     "ridge": (RidgeHead(random_state=0), ROWS, "decision_function"),

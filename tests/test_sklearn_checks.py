@@ -31,6 +31,7 @@ ESTIMATORS = [getattr(skhier, name)() for name in skhier.__all__] + [
     TwoLayerConvEmbedder(n_components=2, solver="gd", max_iter=10),
     TwoLayerConvEmbedder(n_components=2, solver="svd"),
     TwoLayerConvEmbedder(n_components=1, solver="kmeans"),
+    TwoLayerConvEmbedder(n_components=1, solver="counts"),
     TwoLayerConvEmbedder(n_components=2, scale_channels=False),
     TwoLayerConvEmbedder(n_components=2, solver="sgd", batch_size=1, max_iter=10),
     TwoLayerConvEmbedder(n_components=3, loss="cross_entropy", solver="adam", max_iter=20),

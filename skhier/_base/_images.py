@@ -212,6 +212,15 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
         )
 
 
+def refuse_negative_values(X, needed_by):
+    """Raise ValueError if X, as rows, has a negative value; `needed_by` is a setting."""
+    if X.dtype != np.uint8 and (low := X.accumulate(_Range()).low) < 0:
+        raise ValueError(
+            f"Negative values in data passed to X, down to {low:.2g}: {needed_by} takes values "
+            ">= 0, such as one-hot codes."
+        )
+
+
 def in_unit_of_fit(X, orthogonalizer):
     """Compare the range of images with that of `fit`, without reading them all once more.
 

@@ -285,12 +285,12 @@ class LayerwiseCNNClassifier(
         Patches do not overlap, codes are one-hot and not pooled, patches are not
         whitened, and the head is a linear support vector machine.
 
-        With `embedder__solver='kmeans'` and the number of semantic classes for `n_components`,
-        codes are put in classes. The next layer then clusters tuples of classes, which are equal
-        or different, not points at a distance. If the classes are found, no error is left, and
-        fewer images are enough (:doc:`/theory`). This needs a cluster for every patch, so every
-        patch has to be among the 100,000 that are drawn for k-means. Where a class is rare, set
-        `orthogonalizer__n_patches=None` to cluster all.
+        With `embedder__solver='counts'` and the numbers of semantic classes for `n_components`,
+        one for each layer, codes are put in classes. The next layer then clusters tuples of
+        classes, which are equal or different, not points at a distance. If the classes are found,
+        no error is left, and fewer images are enough (:doc:`/theory`). This needs a cluster for
+        every patch, so every patch has to be among the 100,000 that are drawn for k-means. Where a
+        class is rare, set `orthogonalizer__n_patches=None` to cluster all.
 
         Parameters
         ----------
@@ -323,9 +323,9 @@ class LayerwiseCNNClassifier(
 
         With codes put in classes:
 
-        >>> clf.set_params(n_components=4, embedder__solver="kmeans")
+        >>> clf.set_params(n_components=[4, 4], embedder__solver="counts")
         LayerwiseCNNClassifier(...)
-        >>> clf.fit(X[:500], y[:500]).score(X[2000:], y[2000:])
+        >>> clf.fit(X[:200], y[:200]).score(X[2000:], y[2000:])
         1.0
         """
         return cls(

@@ -25,6 +25,7 @@ from .._base._images import (
     ImageTransformerMixin,
     is_plain_vectors,
     refuse_extreme_values,
+    refuse_negative_values,
     validate_images,
 )
 from .._base._memory import Work
@@ -58,7 +59,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
     steps of gradient descent are :math:`K_T = K_0 + \eta T\, E[y X] W_0`: the 'exact'
     solver takes them in one pass over the data, for any T. The kernels depend on the data
     through the matrix :math:`M = E[X y]` alone, a row of class means for each channel, which is
-    projected by the random :math:`W_0`. The solvers 'svd' and 'kmeans' embed by M itself.
+    projected by the random :math:`W_0`. The solvers 'svd' and 'kmeans' embed by M itself, and
+    'counts' by the sums over classes that M is computed from.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         for the first and second of two classes, and with one-hot y less its mean for
         more. 'cross_entropy' is the softmax loss of section 6.
 
-    solver : {'exact', 'svd', 'kmeans', 'gd', 'sgd', 'adam'}, default='exact'
+    solver : {'exact', 'svd', 'kmeans', 'counts', 'gd', 'sgd', 'adam'}, default='exact'
         'exact': all steps of 'gd' at once, for the linear loss with W fixed. 'svd' and 'kmeans'
         draw no readout; they minimize the linear loss plus :math:`\|K W^\top\|^2 / 2` over K
         and W, so :math:`K W^\top` is nearest to M. 'svd': among all products of rank n, and W
@@ -80,6 +82,10 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         random. 'kmeans': among K with one-hot rows, which put each channel in one of n groups,
         by k-means of the rows of M, the best of 20 starts. Codes of a group become equal, as
         patches of a class are in the paper's model; set `n_components` to its number of classes.
+        'counts': groups too, by k-means of the square roots of the sums of each channel over each
+        label and position, which for one-hot codes are numbers of images. Class means are
+        differences of these numbers between labels; the numbers say more, so it needs fewer
+        images (:doc:`/theory`). It takes codes >= 0, with or without labels.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
         `batch_size=1` and `readout_init='sphere'`, the algorithm of appendix B). 'adam': Adam on
         mini-batches (section 6).
@@ -149,16 +155,16 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     loss_curve_ : ndarray of shape (n,)
         Loss before each step. 'exact' gives the loss before the first and after the last step,
-        'svd' and 'kmeans' the losses of K = 0 and of their K.
+        'svd', 'kmeans' and 'counts' the losses of K = 0 and of their K.
 
     validation_losses_ : ndarray of shape (n_epochs,) or None
         Validation loss after each epoch; None without `early_stopping`.
 
     n_iter_ : int
-        Number of steps; 1 for 'svd' and 'kmeans'.
+        Number of steps; 1 for 'svd', 'kmeans' and 'counts'.
 
-    classes_ : ndarray of shape (n_classes,)
-        The labels seen in `fit`.
+    classes_ : ndarray of shape (n_classes,) or None
+        The labels seen in `fit`; None if there were none.
 
     device_ : str
         The device that `fit` computed on.
@@ -199,12 +205,25 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
     >>> embedder = TwoLayerConvEmbedder(4, solver="kmeans", scale_channels=False, random_state=0)
     >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.sum(axis=0)
     array([30., 30., 30., 30.])
+
+    Patches of a class are seen at each position equally often. So a few images tell the classes
+    of 16 patches, without labels:
+
+    >>> sampler = HierarchicalSampler(patches_per_class=4, random_state=0).fit()
+    >>> X, _ = sampler.sample(100)
+    >>> codes = sampler.parse_patches(X)[1][..., None] == range(16)
+    >>> embedder = TwoLayerConvEmbedder(4, solver="counts", scale_channels=False, random_state=0)
+    >>> embedder.fit(codes.astype(float)).kernels_.argmax(axis=1).reshape(4, 4)
+    array([[2, 2, 2, 2],
+           [3, 3, 3, 3],
+           [0, 0, 0, 0],
+           [1, 1, 1, 1]])
     """
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"linear", "cross_entropy"})],
-        "solver": [StrOptions({"exact", "svd", "kmeans", "gd", "sgd", "adam"})],
+        "solver": [StrOptions({"exact", "svd", "kmeans", "counts", "gd", "sgd", "adam"})],
         "learning_rate": [Interval(Real, 0, 1e30, closed="right")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "init_scale": [Interval(Real, 0, 1e30, closed="both")],
@@ -261,7 +280,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         self.random_state = random_state
 
     @fit_method
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train the network on codes and labels.
 
         Parameters
@@ -269,8 +290,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
             Codes.
 
-        y : array-like of shape (n,)
-            Labels of two or more classes, integers or strings.
+        y : array-like of shape (n,) or None, default=None
+            Labels of two or more classes, integers or strings. None is for the solver 'counts'
+            only: codes are grouped by their positions, and the readout is 0.
 
         sample_weight : array-like of shape (n,) or None, default=None
             Weights of images. A weight of 2 equals two copies, a weight of 0 equals no image: up
@@ -285,14 +307,20 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         Raises
         ------
         ValueError
-            If there is only one class, if the solver does not support the other parameters, or
-            if the loss becomes infinite.
+            If there is only one class, if the solver does not support the other parameters, if
+            the loss becomes infinite, or if `solver` is 'counts' and a code is negative.
         """
         device = resolve_device(self.device)
-        codes, y = validate_images(self, X, y, reset=True)
+        if y is None and self.solver == "counts":
+            codes = validate_images(self, X, reset=True)
+        else:
+            codes, y = validate_images(self, X, y, reset=True)
         refuse_extreme_values(codes, SQUARABLE)
+        if self.solver == "counts":
+            refuse_negative_values(codes, "solver='counts'")
         codes, y, weight = weighted_samples(sample_weight, codes, y)
-        n_classes, dtype = len(encode_labels(self, y)[0]), computing_dtype(codes)
+        n_classes = 1 if y is None else len(encode_labels(self, y)[0])
+        dtype = computing_dtype(codes)
         plan = self._plan(self.image_shape_, len(codes), n_classes, dtype, device)
         return self._fit_rows(code_rows(codes, dtype, device), y, weight, plan)
 
@@ -315,8 +343,12 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
     @with_callbacks
     def _fit_rows(self, rows, y, weight, plan):
         check_solver(self, rows.shape[3])
-        classes, labels = encode_labels(self, y)
-        trained = train(self, rows, labels, weight, len(classes), plan)
+        if y is None:
+            classes, labels, n_classes = None, np.zeros(len(rows), np.intp), 1
+        else:
+            classes, labels = encode_labels(self, y)
+            n_classes = len(classes)
+        trained = train(self, rows, labels, weight, n_classes, plan)
         self._keep(trained, rows.shape[1:], classes, plan.device)
         return self
 
@@ -378,7 +410,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         self.validation_losses_ = (
             np.array(trained.validation_losses) if self.early_stopping else None
         )
-        n_iter = {"exact": self.max_iter, "svd": 1, "kmeans": 1}
+        n_iter = {"exact": self.max_iter, "svd": 1, "kmeans": 1, "counts": 1}
         self.n_iter_ = n_iter.get(self.solver, len(trained.losses))
         self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
@@ -411,6 +443,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
+        tags.target_tags.required = self.solver != "counts"
+        tags.input_tags.positive_only = self.solver == "counts"
         tags.target_tags.multi_output = False
         return tags

@@ -1,4 +1,4 @@
-"""Factors K and W whose product K W^T is nearest to a matrix M.
+"""Factors K and W whose product K W^T is near to a matrix M.
 
 For M = E[X y], with a row for each channel, |M - K W^T|^2 / 2 equals the linear loss plus
 |K W^T|^2 / 2, up to a constant.
@@ -50,13 +50,17 @@ def _signs(U):
     return np.copysign(1.0, U[first, np.arange(U.shape[1])])
 
 
-def grouped(M, n_groups, rng):
-    """Return the factors of the nearest product whose rows of K are one-hot, by k-means.
+def grouped(M, points, n_groups, rng):
+    """Return factors whose rows of K are one-hot: groups of rows, by k-means of their points.
+
+    With the rows of M as points, no product of such factors is nearer to M.
 
     Parameters
     ----------
     M : Tensor of shape (n_rows, n_columns)
         The matrix.
+    points : Tensor of shape (n_rows, n_coordinates)
+        The points of the rows.
     n_groups : int
         Number of columns of K and W.
     rng : RandomState
@@ -67,12 +71,34 @@ def grouped(M, n_groups, rng):
     K : Tensor of shape (n_rows, n_groups)
         Group of each row, one-hot.
     W : Tensor of shape (n_columns, n_groups)
-        Mean of the rows of each group.
+        Mean of the rows of M of each group.
     """
-    largest = M.abs().max() or 1.0  # divided by it, so that squares stay in range
-    kmeans = KMeans(n_groups, n_init=_N_RESTARTS, random_state=rng)
-    labels = kmeans.fit((M / largest).cpu().numpy()).labels_
-    return _like(M, np.eye(n_groups)[labels], kmeans.cluster_centers_.T * float(largest))
+    largest = points.abs().max() or 1.0  # divided by it, so that squares stay in range
+    K = np.eye(n_groups)[_groups((points / largest).cpu().numpy(), n_groups, rng)]
+    (K,) = _like(M, K)
+    return K, (M.T @ K) / K.sum(dim=0).clamp(min=1)
+
+
+def _groups(points, n_groups, rng):
+    """Return the group of each point: the best result of k-means from several starts."""
+    best = KMeans(n_groups, n_init=_N_RESTARTS, random_state=rng).fit(points)
+    if len(np.unique(best.labels_)) == n_groups:
+        # Where all distances between classes are larger than all within them, random starts may
+        # miss a class. These centers are of different classes.
+        start = KMeans(n_groups, init=_farthest_first(points, n_groups), n_init=1)
+        best = min(best, start.fit(points), key=lambda kmeans: kmeans.inertia_)
+    return best.labels_
+
+
+def _farthest_first(points, n_centers):
+    """Return points of which each is the farthest from those before it."""
+    squared = ((points - points.mean(axis=0)) ** 2).sum(axis=1)
+    centers = [points[squared.argmax()]]
+    squared = np.full(len(points), np.inf)
+    while len(centers) < n_centers:
+        squared = np.minimum(squared, ((points - centers[-1]) ** 2).sum(axis=1))
+        centers.append(points[squared.argmax()])
+    return np.array(centers)
 
 
 def _like(M, *arrays):

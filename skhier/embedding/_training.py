@@ -17,7 +17,8 @@ from ._descent import gradient_descent, stochastic
 from ._factors import grouped, truncated
 from ._network import Targets, TwoLayerNetwork
 
-ONE_PASS = ("exact", "svd", "kmeans")  # solvers that need E[y X] alone
+OF_EXPECTATION = ("exact", "svd", "kmeans")  # solvers that need E[y X] alone
+ONE_PASS = (*OF_EXPECTATION, "counts")  # solvers that need the sums over classes alone
 
 # Their products with the largest codes, see SQUARABLE, are still in range.
 _MAX_KERNEL = {torch.float32: 2.0**68, torch.float64: 2.0**564}
@@ -79,10 +80,14 @@ def check_solver(embedder, n_channels):
             f"{embedder.loss!r} and train_readout={embedder.train_readout!r}; use 'gd', "
             "'sgd' or 'adam'."
         )
-    if solver == "kmeans" and n_channels is not None and embedder.n_components > n_channels:
+    if (
+        solver in ("kmeans", "counts")
+        and n_channels is not None
+        and embedder.n_components > n_channels
+    ):
         raise ValueError(
             f"n_components={embedder.n_components} groups are more than the {n_channels} channels "
-            "of the codes that solver='kmeans' groups; lower it."
+            f"of the codes that solver={solver!r} groups; lower it."
         )
     if embedder.early_stopping and solver not in ("sgd", "adam"):
         raise ValueError(
@@ -133,8 +138,10 @@ def train_on_expectation(embedder, moments, n_classes, device):
     ValueError
         If the parameters need more than the expectation, or it has another shape.
     """
-    if embedder.solver not in ONE_PASS:
-        raise ValueError(f"fit_population needs a solver of {ONE_PASS}, not {embedder.solver!r}.")
+    if embedder.solver not in OF_EXPECTATION:
+        raise ValueError(
+            f"fit_population needs a solver of {OF_EXPECTATION}, not {embedder.solver!r}."
+        )
     if embedder.scale_channels:
         raise ValueError("fit_population needs scale_channels=False: means have no scale.")
     expected = 3 if n_classes == 2 else 4
@@ -180,7 +187,10 @@ def _solve(network, codes, targets, run):
     """Train the network with the solver that the parameters name; return the losses."""
     solver = run.params.solver
     if _is_one_pass(run.params):
-        return _solve_mean(network, _mean_yX(network, codes, targets, run), run)
+        sums = _class_sums(network, codes, targets, run)
+        # y is a function of the class, so E[y X] is a combination of the sums over classes.
+        mean_yX = torch.einsum("kj,kpc->jpc", targets.table.double(), sums) / len(codes)
+        return _solve_mean(network, mean_yX, run, sums)
     if run.params.scale_channels:
         moments = ChannelMoments(codes.shape[3], network.K.dtype)
         moments = codes.accumulate(moments, targets.labels, targets.weight)
@@ -193,8 +203,8 @@ def _solve(network, codes, targets, run):
     return stochastic(network, codes, targets, run, optimizer_class)
 
 
-def _mean_yX(network, codes, targets, run):
-    """Find E[y X], (n_outputs, positions, n_channels), and the channels' scale in one pass."""
+def _class_sums(network, codes, targets, run):
+    """Find the codes' sums, (n_classes, positions, channels), and their scale in one pass."""
     n_classes, dtype, code_shape = len(targets.table), network.K.dtype, codes.shape[1:]
     sums = [ClassSums(code_shape, n_classes, dtype, network.K.device)]
     if run.params.scale_channels:
@@ -204,12 +214,14 @@ def _mean_yX(network, codes, targets, run):
     sums, *moments = widened(codes, dtype).accumulate(sums, *aligned, **options).parts
     for channels in moments:
         network.scale = channels.scale().to(network.K)
-    # y is a function of the class, so E[y X] is a combination of the sums over classes.
-    return torch.einsum("kj,kpc->jpc", targets.table.double(), sums.value()) / len(codes)
+    return sums.value()
 
 
-def _solve_mean(network, mean_yX, run):
-    """Train on the linear loss by a solver of ONE_PASS; return the losses."""
+def _solve_mean(network, mean_yX, run, sums=None):
+    """Train on the linear loss by a solver of ONE_PASS; return the losses.
+
+    `sums` are needed by 'counts' alone.
+    """
     mean_yX = mean_yX * network.scale.double()
     params, solver = run.params, run.params.solver
     if solver == "exact":
@@ -226,7 +238,16 @@ def _solve_mean(network, mean_yX, run):
     if solver == "svd":
         K, W = truncated(M, n_components, max(M.shape) * torch.finfo(dtype).eps)
     else:
-        K, W = grouped(M, n_components, run.rng)
+        points = M if solver == "kmeans" else _square_roots(sums * network.scale.double())
+        K, W = grouped(M, points, n_components, run.rng)
     network.K = K.to(dtype)
     network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(dtype)
     return [0.0, -float(((M @ W) * K).sum())]
+
+
+def _square_roots(sums):
+    """Return a row for each channel: square roots of its sums over classes and positions.
+
+    The variance of a count is its mean. That of its square root is 1 / 4, whatever the mean.
+    """
+    return sums.permute(2, 0, 1).flatten(1).clamp(min=0).sqrt()  # rounding may be below 0

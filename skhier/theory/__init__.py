@@ -3,6 +3,7 @@
 from ._certificates import certify_classifier, certify_clusters, certify_embedder
 from ._code_counts import code_counts
 from ._confusion import code_confusion
+from ._grouping import grouping_probability
 from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
     lemma1_margin,
@@ -37,6 +38,7 @@ __all__ = [
     "code_counts",
     "coverage_probability",
     "embedding_moments",
+    "grouping_probability",
     "lemma1_margin",
     "lemma5_probability",
     "lemma7_separation",

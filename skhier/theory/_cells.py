@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,8 @@ class CellProbabilities(NamedTuple):
         Number of patches of each class.
 
     probabilities : ndarray of shape (n_classes, n_labels, n_positions)
-        Probability that an image has this label and shows the class at this position.
+        Probability that an image has this label and shows the class at this position. Without
+        labels, `n_labels` is 1.
     """
 
     k: int
@@ -55,11 +56,14 @@ class CellProbabilities(NamedTuple):
         return np.triu_indices(self.n_classes, k=1)
 
 
-def cell_probabilities(sampler: HierarchicalSampler, level: int) -> CellProbabilities:
-    """Compute the cell probabilities of the classes of a level of a fitted sampler."""
+def cell_probabilities(
+    sampler: HierarchicalSampler, level: int, labels: bool = True
+) -> CellProbabilities:
+    """Compute the cell probabilities of the classes of a level, with or without labels."""
     frequencies = sampler.statistics().levels[level].class_frequencies  # given the label
     n_labels, n_classes = frequencies.shape[:2]
     joint = frequencies.swapaxes(0, 1).reshape(n_classes, n_labels, -1) / n_labels
+    joint = joint if labels else joint.sum(axis=1, keepdims=True)
     return CellProbabilities(sampler.patches_[level].shape[1], joint)
 
 
@@ -80,8 +84,16 @@ def check_level(sampler: HierarchicalSampler, level: int) -> int:
     return level
 
 
+Compared = Literal["labeled frequencies", "cell probabilities", "frequencies at all positions"]
+
+
 def check_exchangeable_codes(
-    sampler: HierarchicalSampler, levels: list[int], *, caller: str, has_head: bool = False
+    sampler: HierarchicalSampler,
+    levels: list[int],
+    *,
+    caller: str,
+    has_head: bool = False,
+    compared: Compared = "labeled frequencies",
 ) -> None:
     """Raise ValueError unless codes are exchangeable within classes and differ between classes.
 
@@ -99,6 +111,9 @@ def check_exchangeable_codes(
     has_head : bool, default=False
         Whether a linear head without error is learned too. It needs a separable root, and
         all classes of all levels have to occur.
+
+    compared : {'labeled frequencies', 'cell probabilities', 'frequencies at all positions'}
+        What has to differ between classes, by default their labeled frequencies.
     """
     if any(transitions is not None for transitions in sampler.transitions_):
         raise ValueError(
@@ -124,12 +139,22 @@ def check_exchangeable_codes(
         if not _all_classes_occur(statistics[i])
     ]
     reasons += [
-        f"classes of level {i} have the same labeled frequencies"
+        f"classes of level {i} have the same {compared}"
         for i in levels
-        if statistics[i].delta_min < 1e-12
+        if _least_difference(sampler, i, compared) < 1e-12
     ]
     if reasons:
         raise ValueError(f"{caller} does not hold for this sampler: {'; '.join(reasons)}.")
+
+
+def _least_difference(sampler, level, compared):
+    if compared == "labeled frequencies":
+        return sampler.statistics().levels[level].delta_min
+    cells = cell_probabilities(sampler, level, compared == "cell probabilities")
+    if cells.n_classes == 1:
+        return np.inf
+    c, e = cells.pairs
+    return np.linalg.norm(cells.probabilities[c] - cells.probabilities[e], axis=(1, 2)).min()
 
 
 def _all_classes_occur(statistics):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import ceil, log
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -11,6 +13,8 @@ from scipy.stats import norm
 from .._base._params import check_fitted
 from ._cells import cell_probabilities, check_exchangeable_codes, check_level
 from ._checks import check_choice, check_probability, within_floats
+from ._counts import proved_counts
+from ._grouping import check_labels, predicted_groups
 from ._moments import pair_unseen_probability, unseen_probability
 from ._power import predicted_samples, proved_samples, smallest_count
 
@@ -22,9 +26,12 @@ if TYPE_CHECKING:
 def required_samples(
     sampler: HierarchicalSampler,
     delta: float = 0.05,
-    method: Literal["rigorous", "certificate", "cluster", "snr"] = "certificate",
+    method: Literal[
+        "rigorous", "rigorous_counts", "certificate", "counts", "cluster", "snr"
+    ] = "certificate",
     *,
     level: int | None = None,
+    labels: bool = True,
 ) -> int:
     r"""Compute the number of images that suffice to learn all classes, except with `delta`.
 
@@ -38,9 +45,12 @@ def required_samples(
       \ge \sum m + 2 \sqrt{x \sum m^2} + 2 x \max m`. A cell is a label and a position. In each
       cell, S is the number of images that show a minus the number that show b, m is the sum of
       the two numbers, and x is a logarithm.
-    - 'certificate': by the same certificate; a **prediction**, as if S were normal.
-    - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`; a
-      **prediction**.
+    - 'rigorous_counts': **proved.** By k-means of the square roots of the counts of each patch in
+      all cells, as the solver 'counts' of :class:`~skhier.TwoLayerConvEmbedder` does.
+    - 'certificate': by the same certificate as 'rigorous'; a **prediction**, as if S were normal.
+    - 'counts': as 'rigorous_counts'; a **prediction**.
+    - 'cluster': by k-means of the patches' means :math:`M_a = \frac1N \sum_i y_i f_{a,i}`, as the
+      solver 'kmeans' does; a **prediction**.
     - 'snr': by algorithm 1, k-means of embedded patches; a rough **prediction**, which does
       not depend on `delta`.
 
@@ -52,13 +62,18 @@ def required_samples(
     delta : float, default=0.05
         Probability of failure.
 
-    method : {'rigorous', 'certificate', 'cluster', 'snr'}, default='certificate'
+    method : {'rigorous', 'rigorous_counts', 'certificate', 'counts', 'cluster', 'snr'}, \
+            default='certificate'
         The method that has to succeed, as above.
 
     level : int or None, default=None
         The level whose patches are grouped, given the patches of the levels below. The number is at
         least that of :func:`necessary_samples` by 'coverage'. None: the whole algorithm, up to
         a linear head without error.
+
+    labels : bool, default=True
+        Whether images have labels. Without labels, a cell is a position. False is for 'counts' and
+        'rigorous_counts' of one level.
 
     Returns
     -------
@@ -73,6 +88,7 @@ def required_samples(
     See Also
     --------
     necessary_samples : Numbers of images without which nothing succeeds.
+    grouping_probability : The probability of 'counts' and 'cluster' for any number of images.
     embedding_moments : The second moments that 'snr' compares.
     rhm_sample_complexity : 'snr' for random models, in closed form.
 
@@ -88,26 +104,25 @@ def required_samples(
       2 \sqrt x / (N \|v\|)`, :math:`x = \log(K^2 / \delta)`, z the normal quantile at
       :math:`\delta / k^2`, but not below 0: the evidence has to suffice in the mean even if
       `delta` is large.
-    - 'cluster': :math:`N = 4 k \bar q\, l\, (1 + \sqrt{1 + P_e / (k l)}) / \|\Delta\|^2`,
-      :math:`l = \log(2 k / \delta)`, :math:`\bar q = \sum_j \Delta_j^2 q_j / \|\Delta\|^2`,
-      :math:`P_e = \|q\|^2 / \bar q^2`: the threshold of Ndaoud :cite:p:`ndaoud2018` for 2 k
-      points in two clusters, for noise that differs from position to position.
+    - 'rigorous_counts': the theorem in :ref:`groups-by-counts`.
+    - 'counts' and 'cluster': the number at which :func:`grouping_probability` is :math:`1 -
+      \delta`, for all pairs of classes together.
     - 'snr': :math:`N = 2 N_1`, :math:`N_1 = 2 k \sum_j q_j / \|\Delta\|^2`: there
       :math:`E \|M_a - M_b\|^2` is 3 times as large for two classes as within one.
 
     Without ``equally_likely=True``, :func:`separate_codes` needs more images, and separates no
     classes that occur in the same proportion in all cells. With a single patch in each class (k =
-    1), 'cluster' and 'snr' have nothing to group: the number is for seeing every patch.
+    1), k-means has nothing to group: its number is for seeing every patch.
 
-    For more than two labels, :math:`q / n_{labels}` takes the place of q in the last two, in
+    For more than two labels, :math:`q / n_{labels}` takes the place of q in 'snr', in
     :math:`n_{labels} - 1` directions for each position.
 
     The whole algorithm splits `delta` evenly between the levels and one last share. The last
     share is for the events that N images miss a patch, by the sum of the complements of
-    :func:`coverage_probability`, or do not determine the head. 'rigorous' and 'certificate' group
-    the patches of all levels and need every root image once; a linear head on classes of level
-    0 is then without error. With 'cluster' and 'snr' the head is on patches of level 0. The
-    prediction is that it needs each of them once at every position at which it occurs.
+    :func:`coverage_probability`, or do not determine the head. With 'cluster' and 'snr' the head is
+    on patches of level 0. The prediction is that it needs each of them once at every position at
+    which it occurs. The other methods group the patches of all levels, the last layer's too, and
+    need every root image once; a linear head on classes of level 0 is then without error.
 
     Examples
     --------
@@ -122,15 +137,24 @@ def required_samples(
     check_choice(method, "method", tuple(_METHODS))
     delta = check_probability(delta, "delta")
     check_fitted(sampler, "sampler", "HierarchicalSampler")
+    caller, compared = "required_samples", check_labels(labels, method)
     if level is not None:
         level = check_level(sampler, level)
-        check_exchangeable_codes(sampler, [level], caller="required_samples")
-        return _level_samples(sampler, level, delta, method)
-    groups_all = method in ("rigorous", "certificate")
+        check_exchangeable_codes(sampler, [level], caller=caller, compared=compared)
+        cells = cell_probabilities(sampler, level, labels)
+        return _level_samples(sampler, level, cells, delta, method)
+    if not labels:
+        raise ValueError(
+            "labels=False needs a level: the head of the whole algorithm is learned from labels."
+        )
+    groups_all = method not in ("cluster", "snr")
     levels = list(range(0 if groups_all else 1, len(sampler.patches_)))
-    check_exchangeable_codes(sampler, levels, caller="required_samples", has_head=True)
+    check_exchangeable_codes(sampler, levels, caller=caller, has_head=True, compared=compared)
     share = delta / (len(levels) + 1)
-    numbers = [_level_samples(sampler, level, share, method) for level in levels]
+    numbers = [
+        _level_samples(sampler, level, cell_probabilities(sampler, level), share, method)
+        for level in levels
+    ]
     head = _root_image_probabilities if groups_all else _patch_probabilities_by_position
     failure = _coverage_failure(sampler, head(sampler))
     return max([*numbers, smallest_count(lambda n: failure(n) <= share)])
@@ -256,51 +280,39 @@ class _PairStatistics(NamedTuple):
         return self.signal.sum(axis=1)
 
 
-def _pair_statistics(sampler, level):
-    cells = cell_probabilities(sampler, level)
+def _pair_statistics(cells):
     F, (c, e) = cells.labeled_frequencies, cells.pairs
     signal = ((F[c] - F[e]) ** 2).sum(axis=1)
     q = (cells.probabilities[c] + cells.probabilities[e]).sum(axis=1) / 2
     return _PairStatistics(cells.k, signal, q / cells.n_labels, cells.n_labels - 1)
 
 
-def _level_samples(sampler, level, delta, method):
+def _level_samples(sampler, level, cells, delta, method):
     """Return the number of images at which a method groups the patches of a level."""
-    if sampler.patches_[level].shape[1] == 1 and method in _LEARNERS:
+    if cells.k == 1 and method not in ("rigorous", "certificate"):  # k-means is told the number
         unseen = unseen_probability(sampler, level)
         return smallest_count(lambda n: (unseen**n).sum() <= delta)
-    return max(_METHODS[method](sampler, level, delta), _coverage_bound(sampler, level, delta))
+    number = _METHODS[method](sampler, level, cells, delta)
+    return max(number, _coverage_bound(sampler, level, delta))
 
 
-def _rigorous(sampler, level, delta):
-    return proved_samples(sampler, level, cell_probabilities(sampler, level), delta)
+def _certificate(sampler, level, cells, delta):
+    return predicted_samples(cells, delta)
 
 
-def _certificate(sampler, level, delta):
-    return predicted_samples(cell_probabilities(sampler, level), delta)
-
-
-def _cluster(sampler, level, delta):
-    k, signal, variances, n_dims = pairs = _pair_statistics(sampler, level)
-    logarithm = log(2 * k / delta)
-    mean = (signal * variances).sum(axis=1) / pairs.squared_distances
-    effective = n_dims * (variances**2).sum(axis=1) / mean**2
-    root = np.sqrt(1 + effective / (k * logarithm))
-    return ceil((4 * k * mean * logarithm * (1 + root) / pairs.squared_distances).max())
-
-
-def _snr(sampler, level, delta):
-    k, _, variances, n_dims = pairs = _pair_statistics(sampler, level)
+def _snr(sampler, level, cells, delta):
+    k, _, variances, n_dims = pairs = _pair_statistics(cells)
     return ceil((4 * k * n_dims * variances.sum(axis=1) / pairs.squared_distances).max())
 
 
-_METHODS = {
-    "rigorous": _rigorous,
+_METHODS: dict[str, Callable[..., int]] = {
+    "rigorous": proved_samples,
+    "rigorous_counts": proved_counts,
     "certificate": _certificate,
-    "cluster": _cluster,
+    "counts": partial(predicted_groups, method="counts"),
+    "cluster": partial(predicted_groups, method="cluster"),
     "snr": _snr,
 }
-_LEARNERS = ("cluster", "snr")  # they are told the number of classes
 
 
 def _coverage_failure(sampler, head_probabilities):
@@ -355,7 +367,7 @@ def _pixel_bound(sampler, level, delta):
 
 
 def _gaussian_bound(sampler, level, delta):
-    k, signal, variances, _ = _pair_statistics(sampler, level)
+    k, signal, variances, _ = _pair_statistics(cell_probabilities(sampler, level))
     separation = (signal / np.where(variances > 0, k * variances, 1)).sum(axis=1).min()
     return ceil(4 * norm.isf(delta / (2 * k)) ** 2 / separation)
 

@@ -75,6 +75,7 @@ CASES = {
     "exact": _embedder("exact"),
     "svd": _embedder("svd"),
     "kmeans": _embedder("kmeans", 1),  # at most one group for each channel
+    "counts": _embedder("counts", 1),
     "gd": _embedder("gd", max_iter=5),
     "sgd": _embedder("sgd", max_iter=9, loss="cross_entropy"),
     "adam": _embedder("adam", max_iter=9, loss="cross_entropy", early_stopping=True),

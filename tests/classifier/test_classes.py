@@ -32,6 +32,16 @@ def test_grouped_codes_leave_no_error_on_new_images(depth, n_images):
     assert make_classifier(16, 2, depth, 4).fit(*train).score(*held_out) == 1.0
 
 
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_groups_by_counts_leave_no_error_after_125_images(depth):
+    # Class means need 250, 1,000 and 2,000 images of these models.
+    X, y = make_sampler(depth).sample(2125)
+    clf = make_classifier(16, 2, depth, [4] * depth, embedder__solver="counts")
+    assert clf.fit(X[:125], y[:125]).score(X[125:], y[125:]) == 1.0
+    by_means = make_classifier(16, 2, depth, [4] * depth).fit(X[:125], y[:125])
+    assert by_means.score(X[125:], y[125:]) < 0.9
+
+
 def patches_of_size_2(images):
     """Return the 2x2 patches of images (n, H, W, C) that do not overlap, as rows."""
     n, height, width, channels = images.shape

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.testing import assert_allclose
+from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import KMeans
 
 from skhier import TwoLayerConvEmbedder
@@ -43,3 +44,21 @@ def test_kmeans_finds_the_best_groups_where_one_start_often_does_not():
     # test would pass with one start.
     assert (np.array(by_one_start) > 1.001 * np.array(best)).sum() >= 2
     assert_allclose(found, best, rtol=1e-12)
+
+
+def test_many_classes_that_are_the_best_groups_are_found():
+    # 100 pairs of points. All distances within the pairs are between v and w, others at least b.
+    # If b^2 - v^2 > 2 (w^2 - v^2), the pairs are the best groups (page 'Theory').
+    rng = np.random.default_rng(0)
+    points = np.eye(100, 200).repeat(2, axis=0) + np.sqrt(0.45 / 200) * rng.standard_normal(
+        (200, 200)
+    )
+    squared = squareform(pdist(points, "sqeuclidean"))
+    same = np.arange(200)[:, None] // 2 == np.arange(200) // 2
+    within = squared[same & ~np.eye(200, dtype=bool)]
+    assert squared[~same].min() - within.min() > 2 * np.ptp(within)
+    random_starts = KMeans(100, n_init=20, random_state=0).fit(points)
+    assert len(np.unique(random_starts.labels_[::2])) < 100  # they miss a pair
+    embedder = TwoLayerConvEmbedder(100, solver="kmeans", scale_channels=False, random_state=0)
+    K = embedder.fit_population(points.T[None], [0, 1]).kernels_
+    assert_allclose(K @ K.T, same)
