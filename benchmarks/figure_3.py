@@ -9,8 +9,8 @@ training images. The methods are a CNN of the same size, algorithm 1 with the pa
 
 import argparse
 
-from _cnn import cnn_accuracy
 from _common import Table, measure
+from _paper_cnns import cnn_accuracy
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
