@@ -177,10 +177,10 @@ def reduced(X, max_side):
     """
     X = torch.from_numpy(np.asarray(X, dtype=np.float32))
     X = X[:, None] if X.ndim == 3 else X.permute(0, 3, 1, 2)
-    factor = -(-max(X.shape[2:]) // max_side)
-    if factor == 1:
+    scale = max_side / max(X.shape[2:])
+    if scale >= 1:
         return X
-    return F.avg_pool2d(X, factor, ceil_mode=True, count_include_pad=False)
+    return F.adaptive_avg_pool2d(X, [max(1, round(scale * length)) for length in X.shape[2:]])
 
 
 class Augmentation:

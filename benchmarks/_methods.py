@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from _common import Table, measure, peak_gigabytes
+from _opponents import Chosen
 from sklearn.metrics import recall_score
-from sklearn.model_selection import GridSearchCV
 
 from skhier.datasets import load_fashion_mnist, load_npz
 
@@ -32,7 +33,7 @@ class Parts(NamedTuple):
 class Row(NamedTuple):
     """Result of one classifier on one data set; the fields are the columns of the table.
 
-    `choice` is the time in which a search chose parameters, apart from `fit`, the time of the
+    `choice` is the time in which parameters were chosen, apart from `fit`, the time of the
     final fit. It is 0 for classifiers that choose nothing. `log_loss` is NaN for classifiers
     without probabilities. `rate` is the number of images predicted per second.
     """
@@ -46,6 +47,17 @@ class Row(NamedTuple):
     choice: float
     rate: float
     peak: float
+
+
+class AsLongAs(NamedTuple):
+    """Method with a time to train: `times` the seconds that the fit of another method took.
+
+    `make` is a function of the seconds that returns a classifier.
+    """
+
+    method: str
+    times: float
+    make: Callable
 
 
 COLUMNS = "method", "data", "accuracy", "balanced", "log loss", "fit s", "choice s", "images/s"
@@ -74,7 +86,11 @@ def make_parser(description, methods, data="data", help=None):
         parser.add_argument(
             "--validate", action="store_true", help="score a part of the training images"
         )
-    parser.add_argument("--methods", nargs="*", default=list(methods), choices=list(methods))
+    names = list(methods)
+    help = f"names of methods, by default all: {names}"
+    parser.add_argument(
+        "--methods", nargs="*", default=names, choices=names, metavar="NAME", help=help
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="number of threads, by default one per core")
     parser.add_argument("--csv")
@@ -87,9 +103,7 @@ def compare(methods, data, options):
     Parameters
     ----------
     methods : dict
-        Name -> classifier, or function of {name: seconds of its fit} for the methods before it
-        on the same data. The function returns a classifier. With it a method gets a time that
-        depends on another method's.
+        Name -> classifier, or :class:`AsLongAs` a method that comes before it.
     data : dict
         Name -> function that returns :class:`Parts`. Functions and classifiers are pickled.
     options : Namespace
@@ -99,28 +113,27 @@ def compare(methods, data, options):
     -------
     rows : list of Row
     """
-    width = max(map(len, methods))
+    for position, name in enumerate(options.methods):
+        method = methods[name]
+        if isinstance(method, AsLongAs) and method.method not in options.methods[:position]:
+            raise SystemExit(
+                f"--methods: {name!r} trains as long as {method.method!r}, which must be named "
+                f"before it, but --methods is {options.methods}"
+            )
+    width = max(map(len, options.methods))
     table = Table(*COLUMNS, "peak GB", csv_path=options.csv, first_width=width)
     rows = []
     for data_name, load in data.items():
         seconds = {}
         for name in options.methods:
-            clf = methods[name](seconds) if callable(methods[name]) else methods[name]
+            clf = methods[name]
+            if isinstance(clf, AsLongAs):
+                clf = clf.make(clf.times * seconds[clf.method])
             scores = in_own_process(fit_and_score, clf, load, options.seed, threads=options.threads)
             rows.append(Row(name, data_name, *scores))
             seconds[name] = rows[-1].fit
             table.add(*rows[-1])
     return rows
-
-
-def seconds_of(seconds, name):
-    """Return the seconds of the method `name`; exit with a message if it has not run."""
-    if name not in seconds:
-        raise SystemExit(
-            f"--methods: a method with the time of {name!r} was named without {name!r}, or before "
-            "it. Name it first, or leave --methods out."
-        )
-    return seconds[name]
 
 
 def in_own_process(function, *args, threads=None):
@@ -138,14 +151,13 @@ def in_own_process(function, *args, threads=None):
 def fit_and_score(clf, load, seed):
     """Fit a classifier to the images that `load` returns; return the numbers of a :class:`Row`."""
     X, y, X_held, y_held, groups = load()
-    seeds = {"random_state", "estimator__random_state"} & clf.get_params().keys()
+    seeds = {"random_state", "classifier__random_state"} & clf.get_params().keys()
     clf.set_params(**dict.fromkeys(seeds, seed))
-    if isinstance(clf, GridSearchCV):
-        _, total = measure(clf.fit, X, y, groups=groups)
-        fit = clf.refit_time_
+    if isinstance(clf, Chosen):
+        clf.fit(X, y, groups)
+        fit, choice = clf.fit_seconds_, clf.choice_seconds_
     else:
-        _, total = measure(clf.fit, X, y)
-        fit = total
+        fit, choice = measure(clf.fit, X, y)[1], 0.0
     if hasattr(clf, "predict_proba"):
         p, seconds = measure(clf.predict_proba, X_held)
         predicted, loss = clf.classes_[p.argmax(axis=1)], log_loss_of(clf.classes_, p, y_held)
@@ -155,8 +167,7 @@ def fit_and_score(clf, load, seed):
     accuracy = float(np.mean(predicted == y_held))
     labels = np.unique(y_held)
     balanced = float(recall_score(y_held, predicted, labels=labels, average="macro"))
-    rate = len(X_held) / seconds
-    return accuracy, balanced, loss, fit, total - fit, rate, peak_gigabytes()
+    return accuracy, balanced, loss, fit, choice, len(X_held) / seconds, peak_gigabytes()
 
 
 def log_loss_of(classes, p, y):

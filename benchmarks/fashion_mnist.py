@@ -12,7 +12,7 @@ FOLDER holds the four IDX files.
 from functools import partial
 
 from _configurations import VALID
-from _methods import compare, load_parts, make_parser, seconds_of
+from _methods import AsLongAs, compare, load_parts, make_parser
 from _opponents import cnn
 
 from skhier import LayerwiseCNNClassifier
@@ -21,8 +21,8 @@ METHODS = {
     "default": LayerwiseCNNClassifier(),
     "default, kernel": LayerwiseCNNClassifier(head="kernel"),
     "400 + 3200": LayerwiseCNNClassifier(**VALID, n_clusters=[400, 3200]),
-    "CNN, same time": lambda seconds: cnn(seconds_of(seconds, "default")),
-    "CNN, 3 times": lambda seconds: cnn(3 * seconds_of(seconds, "default")),
+    "CNN, same time": AsLongAs("default", 1, partial(cnn, sides=[32])),
+    "CNN, 3 times": AsLongAs("default", 3, partial(cnn, sides=[32])),
 }
 
 if __name__ == "__main__":

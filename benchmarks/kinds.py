@@ -18,8 +18,8 @@ from functools import partial
 
 import numpy as np
 from _common import Table
-from _methods import Parts, compare, make_parser, seconds_of
-from _opponents import Quarter, cnn, gradient_boosting, hog_svm, rbf_svm
+from _methods import AsLongAs, Parts, compare, make_parser
+from _opponents import cnn, gradient_boosting, hog_svm, quarter, rbf_svm
 from scipy.stats import rankdata
 
 from skhier import LayerwiseCNNClassifier
@@ -30,8 +30,8 @@ OURS = {
     "skhier, kernel": LayerwiseCNNClassifier(head="kernel"),
 }
 OTHERS = {
-    "CNN, same time": lambda seconds: cnn(seconds_of(seconds, "skhier")),
-    "CNN, 3 times": lambda seconds: cnn(3 * seconds_of(seconds, "skhier")),
+    "CNN, same time": AsLongAs("skhier", 1, cnn),
+    "CNN, 3 times": AsLongAs("skhier", 3, cnn),
     "HOG + SVM": hog_svm(),
     "RBF SVM": rbf_svm(),
     "gradient boosting": gradient_boosting(),
@@ -44,8 +44,8 @@ def load_kind(path, validate):
         X, y, groups, train = (file[name] for name in ("X", "y", "groups", "train"))
     learned, held = np.flatnonzero(train), np.flatnonzero(~train)
     if validate:
-        held = next(Quarter().split(X[train], y[train], groups[train]))
-        learned, held = (learned[rows] for rows in held)
+        parts = quarter(y[train], groups[train])
+        learned, held = (learned[rows] for rows in parts)
     X = X.astype(np.float32)
     return Parts(X[learned], y[learned], X[held], y[held], groups[learned])
 

@@ -13,7 +13,7 @@ Usage: python benchmarks/large_images.py [--sizes N ...] [--n-train N] [--n-held
 from functools import partial
 
 import numpy as np
-from _methods import Parts, compare, make_parser, seconds_of
+from _methods import AsLongAs, Parts, compare, make_parser
 from _opponents import calibrated_svm, cnn, hog_svm
 from skimage import color, data, feature, transform
 from sklearn.datasets import load_sample_images
@@ -71,8 +71,8 @@ def _histogram(image, radius):
 METHODS = {
     "default": LayerwiseCNNClassifier(),
     "default, one window": LayerwiseCNNClassifier(pool_size=["auto", 99]),
-    "CNN, same time": lambda seconds: cnn(seconds_of(seconds, "default")),
-    "CNN, 3 times": lambda seconds: cnn(3 * seconds_of(seconds, "default")),
+    "CNN, same time": AsLongAs("default", 1, cnn),
+    "CNN, 3 times": AsLongAs("default", 3, cnn),
     "HOG + SVM": hog_svm(),
     "binary patterns + SVM": make_pipeline(
         FunctionTransformer(binary_patterns), StandardScaler(), calibrated_svm()

@@ -16,7 +16,7 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from _methods import compare, load_parts, make_parser, seconds_of
+from _methods import AsLongAs, compare, load_parts, make_parser
 from _opponents import calibrated_svm, cnn, hog_svm, rbf_svm
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
@@ -44,8 +44,8 @@ METHODS = {
     "skhier, mirror": LayerwiseCNNClassifier(mirror=True),
     "skhier, kernel": LayerwiseCNNClassifier(head="kernel"),
     "skhier, mirror, kernel": LayerwiseCNNClassifier(mirror=True, head="kernel"),
-    "CNN, same time": lambda seconds: cnn(seconds_of(seconds, "skhier, mirror")),
-    "CNN, 3 times": lambda seconds: cnn(3 * seconds_of(seconds, "skhier, mirror")),
+    "CNN, same time": AsLongAs("skhier, mirror", 1, cnn),
+    "CNN, 3 times": AsLongAs("skhier, mirror", 3, cnn),
     "HOG + SVM": hog_svm(),
     "RBF SVM": rbf_svm(),
     "scattering + linear": make_pipeline(Scattering(), StandardScaler(), RidgeHead()),

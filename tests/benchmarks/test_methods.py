@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pytest
 from _cnn import CNNClassifier
-from _methods import Parts, fit_and_score, load_parts, log_loss_of, seconds_of
-from _opponents import HOG, RBFSVM, Quarter, chosen
+from _methods import AsLongAs, Parts, compare, fit_and_score, load_parts, log_loss_of, make_parser
+from _opponents import HOG, RBFSVM, Chosen, quarter
 from kinds import load_kind, parameter
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.svm import SVC
@@ -29,7 +30,7 @@ def test_no_group_is_on_both_sides(tmp_path, validate):
 
 def test_a_quarter_splits_no_group():
     groups = np.repeat(np.arange(12), 5)
-    ((learned, chosen_on),) = Quarter().split(groups, np.tile([0, 1], 30), groups)
+    learned, chosen_on = quarter(np.tile([0, 1], 30), groups)
     assert not set(groups[learned]) & set(groups[chosen_on])
     assert sorted([*learned, *chosen_on]) == list(range(60))
 
@@ -49,13 +50,44 @@ def digits_parts():
 
 
 def test_the_time_of_a_choice_is_apart_from_the_fit():
-    cnn = chosen(CNNClassifier(n_epochs=1), {"learning_rate": [0.05, 0.1]})
+    cnn = Chosen(CNNClassifier(n_epochs=1), {"learning_rate": [0.05, 0.1]})
     accuracy, balanced, loss, fit, choice, rate, _ = fit_and_score(cnn, digits_parts, seed=0)
-    assert cnn.best_estimator_.random_state == 0
-    assert fit == cnn.refit_time_
+    assert cnn.classifier_.random_state == 0
+    assert (fit, choice) == (cnn.fit_seconds_, cnn.choice_seconds_)
     assert 0 <= accuracy <= 1
     assert 0 <= balanced <= 1
     assert min(loss, choice, rate) > 0
+
+
+class Parity(ClassifierMixin, BaseEstimator):
+    """Classifier that is right about even numbers with a = 2, and about odd ones with b = 1.
+
+    It counts its fits.
+    """
+
+    n_fits = 0
+
+    def __init__(self, a=0, b=0):
+        self.a = a
+        self.b = b
+
+    def fit(self, X, y):
+        type(self).n_fits += 1
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        is_right = np.where(X[:, 0] % 2, self.b == 1, self.a == 2)
+        return np.where(is_right, X[:, 0] // 2 % 2, -1)
+
+
+def test_parameters_are_chosen_one_after_another():
+    X = np.arange(80)[:, None]
+    y = X[:, 0] // 2 % 2
+    chosen = Chosen(Parity(), {"a": [1, 2, 3], "b": [0, 1]}).fit(X, y)
+    assert chosen.params_ == {"a": 2, "b": 1}
+    assert chosen.score(X, y) == 1
+    assert Parity.n_fits == 3 + 1 + 1  # values of a, other values of b, the final fit
 
 
 def test_log_loss_is_that_of_scikit_learn_and_knows_labels_that_were_not_learned():
@@ -81,9 +113,11 @@ def test_hog_without_scikit_image_says_what_to_install(monkeypatch):
         HOG().fit(np.zeros((2, 8, 8)))
 
 
-def test_a_time_of_a_method_that_did_not_run_is_refused():
-    with pytest.raises(SystemExit, match="'skhier'"):
-        seconds_of({"other": 1.0}, "skhier")
+def test_the_time_of_a_method_that_does_not_run_before_is_refused():
+    methods = {"fast": AsLongAs("slow", 3, CNNClassifier), "slow": RBFSVM()}
+    options = make_parser("", methods, data=None).parse_args([])
+    with pytest.raises(SystemExit, match=r"'fast' trains as long as 'slow', which must be named"):
+        compare(methods, {"digits": digits_parts}, options)
 
 
 @pytest.mark.parametrize(
