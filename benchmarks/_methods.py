@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -60,7 +61,17 @@ class AsLongAs(NamedTuple):
     make: Callable
 
 
-COLUMNS = "method", "data", "accuracy", "balanced", "log loss", "fit s", "choice s", "images/s"
+COLUMNS = (
+    "method",
+    "data",
+    "accuracy",
+    "balanced",
+    "log loss",
+    "fit s",
+    "choice s",
+    "images/s",
+    "peak GB",
+)
 
 
 def make_parser(description, methods, data="data", help=None):
@@ -121,7 +132,7 @@ def compare(methods, data, options):
                 f"before it, but --methods is {options.methods}"
             )
     width = max(map(len, options.methods))
-    table = Table(*COLUMNS, "peak GB", csv_path=options.csv, first_width=width)
+    table = Table(*COLUMNS, csv_path=options.csv, first_width=width)
     rows = []
     for data_name, load in data.items():
         seconds = {}
@@ -156,6 +167,7 @@ def fit_and_score(clf, load, seed):
     if isinstance(clf, Chosen):
         clf.fit(X, y, groups)
         fit, choice = clf.fit_seconds_, clf.choice_seconds_
+        print("chosen:", clf.params_, file=sys.stderr)
     else:
         fit, choice = measure(clf.fit, X, y)[1], 0.0
     if hasattr(clf, "predict_proba"):

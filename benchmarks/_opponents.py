@@ -72,10 +72,14 @@ class Chosen(ClassifierMixin, BaseEstimator):
 def quarter(y, groups=None):
     """Return the rows of three quarters of the images and those of a stratified quarter.
 
-    No group has images on both sides.
+    No group has images on both sides. Of two or three groups, one is on the second side.
     """
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    return next(kind(4, shuffle=True, random_state=0).split(np.empty(len(y)), y, groups))
+    if groups is None:
+        folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    else:
+        n_folds = min(4, len(np.unique(groups)))
+        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
+    return next(folds.split(np.empty(len(y)), y, groups))
 
 
 def cnn(seconds, mirror=(False, True), sides=(32, 64)):

@@ -15,10 +15,11 @@ Usage: python benchmarks/kinds.py FOLDER [--validate] [--data NAME ...] [--metho
 
 from ast import literal_eval
 from functools import partial
+from statistics import fmean
 
 import numpy as np
 from _common import Table
-from _methods import AsLongAs, Parts, compare, make_parser
+from _methods import COLUMNS, AsLongAs, Parts, compare, make_parser
 from _opponents import cnn, gradient_boosting, hog_svm, quarter, rbf_svm
 from scipy.stats import rankdata
 
@@ -61,20 +62,14 @@ def parameter(text):
 
 def print_means(rows):
     """Print the mean of each method over data sets, and its mean rank by accuracy."""
-    by_data = {}
-    for row in rows:
-        by_data.setdefault(row.data, []).append(row)
-    ranks = np.mean(
-        [rankdata([-row.accuracy for row in rows]) for rows in by_data.values()], axis=0
-    )
-    print(f"\nmeans over {len(by_data)} data sets; rank by accuracy, 1 is the best")
-    columns = "accuracy", "balanced", "log_loss", "fit", "choice", "rate"
-    methods = [row.method for row in rows[: len(ranks)]]
-    table = Table("method", "rank", *columns, first_width=max(map(len, methods)))
+    methods = list(dict.fromkeys(row.method for row in rows))
+    accuracies = np.reshape([row.accuracy for row in rows], (-1, len(methods)))
+    ranks = rankdata(-accuracies, axis=1).mean(axis=0)
+    print(f"\nmeans over {len(accuracies)} data sets; rank by accuracy, 1 is the best")
+    table = Table("method", "rank", *COLUMNS[2:-1], first_width=max(map(len, methods)))
     for method, rank in zip(methods, ranks):
-        own = [row for row in rows if row.method == method]
-        means = [float(np.mean([getattr(row, name) for row in own])) for name in columns]
-        table.add(method, float(rank), *means)
+        numbers = [row[2:-1] for row in rows if row.method == method]
+        table.add(method, float(rank), *map(fmean, zip(*numbers)))
 
 
 if __name__ == "__main__":

@@ -28,10 +28,12 @@ def test_no_group_is_on_both_sides(tmp_path, validate):
     np.testing.assert_array_equal(parts.groups, parts.X[:, 0, 0])
 
 
-def test_a_quarter_splits_no_group():
-    groups = np.repeat(np.arange(12), 5)
+@pytest.mark.parametrize("n_groups", [2, 3, 12])
+def test_a_quarter_splits_no_group(n_groups):
+    groups = np.repeat(np.arange(n_groups), 60 // n_groups)
     learned, chosen_on = quarter(np.tile([0, 1], 30), groups)
     assert not set(groups[learned]) & set(groups[chosen_on])
+    assert len(set(groups[chosen_on])) == max(1, n_groups // 4)
     assert sorted([*learned, *chosen_on]) == list(range(60))
 
 
