@@ -1,160 +1,277 @@
-"""Convolutional networks trained end to end, to compare with."""
+"""Small modern convolutional network trained end to end: what a user would pick instead."""
 
 import time
-from itertools import pairwise
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from torch import nn
 from torch.nn import functional as F
 
+from skhier._base._device import automatic_precision
 
-class Patches(nn.Module):
-    """Map from images (n, H, W, C) to patches without overlap, (n, H / h, W / w, h * w * C).
 
-    A linear layer on these patches is a convolution whose stride is its kernel size, and was 2.4
-    times as fast on the machine of the benchmarks.
+class CNNClassifier(ClassifierMixin, BaseEstimator):
+    """Convolutional network trained by stochastic gradient descent, for a time or for epochs.
+
+    A convolution with 2x2 kernels that whiten the patches of the training images is followed by
+    blocks of two 3x3 convolutions with batch normalization, GELU and max pooling, and by a linear
+    layer on the maximum over the positions that are left. Training is SGD with Nesterov momentum,
+    label smoothing and a learning rate that rises and falls once. Every image is shifted at random
+    in every epoch.
+
+    Parameters
+    ----------
+    seconds : float or None, default=None
+        Time that `fit` takes. The learning rate follows the clock, so that its cycle ends with
+        the time whatever the speed of the machine. None is no limit.
+
+    n_epochs : int or None, default=None
+        Number of passes over the training images. With `seconds`, training ends at whichever
+        is reached first. The same `random_state` gives the same network only if epochs decide.
+
+    learning_rate : float, default=0.1
+        Learning rate at the peak of its cycle, for the mean loss of a batch.
+
+    mirror : bool, default=False
+        Mirror every image from left to right in every other epoch, and average the scores of an
+        image and its mirror image in predictions. For images whose mirror images have the same
+        label only.
+
+    average : bool, default=True
+        With `mirror`, average the scores in predictions. False is twice as fast.
+
+    shift : int or 'auto', default='auto'
+        Largest shift of an image in pixels, along each axis. 'auto' is a sixteenth of the shorter
+        side, at least 1.
+
+    max_side : int, default=64
+        Images with longer sides are reduced: windows of pixels are averaged.
+
+    widths : tuple of int, default=(32, 64, 128)
+        Number of channels of each block.
+
+    label_smoothing : float, default=0.1
+        Share of the target that is spread over all classes.
+
+    weight_decay : float, default=5e-3
+        Factor of the squared weights in the loss.
+
+    batch_size : int, default=64
+        Number of images per step.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, batches and shifts.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+
+    network_ : torch.nn.Module
+        The trained network, on standardized images with channels first.
+
+    n_steps_ : int
+        Number of batches learned from.
     """
 
-    def __init__(self, patch_size):
-        super().__init__()
-        self.patch_size = patch_size
+    def __init__(
+        self,
+        *,
+        seconds=None,
+        n_epochs=None,
+        learning_rate=0.1,
+        mirror=False,
+        average=True,
+        shift="auto",
+        max_side=64,
+        widths=(32, 64, 128),
+        label_smoothing=0.1,
+        weight_decay=5e-3,
+        batch_size=64,
+        random_state=None,
+    ):
+        self.seconds = seconds
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.mirror = mirror
+        self.average = average
+        self.shift = shift
+        self.max_side = max_side
+        self.widths = widths
+        self.label_smoothing = label_smoothing
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.random_state = random_state
 
-    def forward(self, X):
-        (n, H, W, C), (h, w) = X.shape, self.patch_size
-        return X.reshape(n, H // h, h, W // w, w, C).transpose(2, 3).reshape(n, H // h, W // w, -1)
-
-
-def patch_cnn(n_channels, patch_size, n_layers, image_shape, n_labels):
-    """Return a network of convolutions without overlap, ReLU and a linear readout (appendix D).
-
-    `patch_size` is (height, width), and `image_shape` is (height, width, channels).
-    """
-    *size, channels = image_shape
-    n_pixels, layers = np.prod(patch_size), []
-    for _ in range(n_layers):
-        layers += [Patches(patch_size), nn.Linear(channels * n_pixels, n_channels), nn.ReLU()]
-        channels = n_channels
-    n_positions = np.prod(size) // n_pixels**n_layers
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * n_positions, n_labels))
-
-
-def train(network, X, y, n_steps, seed, batch_size=128, lr=1e-3):
-    """Train a network by Adam on the logistic loss for `n_steps` steps; labels are indices."""
-    rng = np.random.default_rng(seed)
-    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
-    step = 0
-    while step < n_steps:
-        order = rng.permutation(len(X))
-        for first in range(0, len(X), batch_size):
-            batch = order[first : first + batch_size]
-            optimizer.zero_grad()
-            F.cross_entropy(network(X[batch]), y[batch]).backward()
-            optimizer.step()
-            step += 1
-            if step == n_steps:
-                break
-    return network
-
-
-def cnn_accuracy(X_train, y_train, X_test, y_test, n_channels, patch_size, n_layers, n_steps, seed):
-    """Return the accuracy of a trained `patch_cnn` on test images (n, H, W) or (n, H, W, C)."""
-    torch.manual_seed(seed)
-    labels = np.unique(y_train)
-    patch_size = np.broadcast_to(patch_size, 2).tolist()
-    X_train, X_test = (X if X.ndim == 4 else X[..., None] for X in (X_train, X_test))
-    network = patch_cnn(n_channels, patch_size, n_layers, X_train.shape[1:], len(labels))
-    y = torch.from_numpy(np.searchsorted(labels, y_train))
-    train(network, torch.from_numpy(X_train), y, n_steps, seed)
-    with torch.no_grad():
-        batches = torch.from_numpy(X_test).split(1000)
-        predicted = torch.cat([network(batch).argmax(dim=1) for batch in batches])
-    return float((labels[predicted.numpy()] == y_test).mean())
-
-
-def tutorial_body(n_channels):
-    """Return the convolutions of section 6's CNN, the network of TensorFlow's tutorial of 2016.
-
-    Local response normalization is left out: it only slows the network.
-    """
-    return nn.Sequential(
-        nn.Conv2d(n_channels, 64, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2, 1),
-        nn.Conv2d(64, 64, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2, 1),
-        nn.Flatten(),
-    )
-
-
-def tutorial_head(n_features, n_labels, hidden=(384, 192)):
-    """Return the fully connected layers of the tutorial's network; `hidden=()` is linear."""
-    sizes = [n_features, *hidden]
-    layers = [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), nn.ReLU())]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], n_labels))
-
-
-def train_epochs(network, X, y, X_val, y_val, n_epochs, seed, batch_size=128, lr=1e-3, every=1):
-    """Train by Adam on the logistic loss; yield (seconds so far, accuracy) every `every` epochs.
-
-    Inputs are tensors. Activations are bfloat16 (autocast), which is faster on the machine of the
-    benchmarks, and parameters float32. Seconds do not include the time on validation images.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=lr)
-    seconds = 0.0
-    for epoch in range(1, n_epochs + 1):
+    def fit(self, X, y):
+        """Train the network on images (n, H, W) or (n, H, W, C)."""
         start = time.perf_counter()
-        for batch in torch.randperm(len(X), generator=generator).split(batch_size):
+        if not (self.seconds or self.n_epochs):
+            raise ValueError(
+                f"seconds={self.seconds!r} and n_epochs={self.n_epochs!r}: one of them must be "
+                "positive, to end the training."
+            )
+        self.classes_, y = np.unique(y, return_inverse=True)
+        X = reduced(X, self.max_side)
+        self._mean, self._std = X.mean((0, 2, 3), True), X.std((0, 2, 3), keepdim=True)
+        X, y = self._standardize(X), torch.from_numpy(y)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network_ = make_network(X, len(self.classes_), self.widths)
+            self.n_steps_ = self._train(X, y, start)
+        self.network_.eval()
+        return self
+
+    def _train(self, X, y, start):
+        """Train until the time or the number of epochs is over; return the number of steps."""
+        batch_size = min(self.batch_size, len(X))
+        n_steps = (self.n_epochs or np.inf) * (len(X) // batch_size)
+        n_seconds = self.seconds or np.inf
+        weights = [p for p in self.network_.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(
+            weights, momentum=0.9, nesterov=True, weight_decay=self.weight_decay
+        )
+        shift = max(1, round(min(X.shape[2:]) / 16)) if self.shift == "auto" else self.shift
+        augment = Augmentation(len(X), shift, self.mirror)
+        for step, (epoch, rows) in enumerate(batches(len(X), batch_size)):
+            progress = max(step / n_steps, (time.perf_counter() - start) / n_seconds)
+            if progress >= 1:
+                return step
+            optimizer.param_groups[0]["lr"] = self.learning_rate * one_cycle(progress)
+            with autocast():
+                scores = self.network_(augment(X[rows], rows, epoch))
+            loss = F.cross_entropy(scores.float(), y[rows], label_smoothing=self.label_smoothing)
             optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16):
-                scores = network(X[batch])
-            F.cross_entropy(scores.float(), y[batch]).backward()
+            loss.backward()
             optimizer.step()
-        seconds += time.perf_counter() - start
-        if epoch % every == 0:
-            yield seconds, accuracy(network, X_val, y_val)
+
+    def predict_proba(self, X):
+        """Return probabilities (n, n_classes), in the order of `classes_`."""
+        return np.concatenate([self._probabilities(X[i : i + 500]) for i in range(0, len(X), 500)])
+
+    def predict(self, X):
+        """Return the most probable label of each image."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    @torch.no_grad()
+    def _probabilities(self, X):
+        X = self._standardize(reduced(X, self.max_side))
+        with autocast():
+            scores = self.network_(X).float()
+            if self.mirror and self.average:
+                scores = (scores + self.network_(X.flip(3)).float()) / 2
+        return scores.softmax(dim=1).numpy()
+
+    def _standardize(self, X):
+        X = (X - self._mean) / self._std.clamp(min=1e-6)
+        return X.contiguous(memory_format=torch.channels_last)
 
 
-def best_epoch(epochs):
-    """Return (accuracy, seconds until its end) of the epoch with the highest accuracy."""
-    seconds, best = max(epochs, key=lambda epoch: epoch[1])
-    return best, seconds
+def reduced(X, max_side):
+    """Return images as a tensor (n, C, H, W) whose sides have at most `max_side` pixels.
 
-
-def accuracy(network, X, y):
-    """Return the fraction of images whose label has the largest score."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        predicted = torch.cat([network(batch).argmax(dim=1) for batch in X.split(1000)])
-    return float((predicted == y).float().mean())
-
-
-def standardized(X_train, *others):
-    """Return images (n, H, W, C) as tensors, channels first, with standardized channels.
-
-    Means and standard deviations of channels are computed from `X_train`.
+    Windows of pixels are averaged. Images are (n, H, W) or (n, H, W, C).
     """
-    axes = tuple(range(X_train.ndim - 1))
-    mean, std = X_train.mean(axis=axes), X_train.std(axis=axes)
-    return [
-        torch.from_numpy(((X - mean) / std).astype(np.float32))
-        .permute(0, 3, 1, 2)
-        .contiguous(memory_format=torch.channels_last)
-        for X in (X_train, *others)
-    ]
+    X = torch.from_numpy(np.asarray(X, dtype=np.float32))
+    X = X[:, None] if X.ndim == 3 else X.permute(0, 3, 1, 2)
+    scale = max_side / max(X.shape[2:])
+    if scale >= 1:
+        return X
+    return F.adaptive_avg_pool2d(X, [max(1, round(scale * length)) for length in X.shape[2:]])
 
 
-def train_tutorial_cnn(
-    X_train, y_train, X_held, y_held, seed, hidden=(384, 192), n_epochs=12, every=1
-):
-    """Train the tutorial's network on images (n, H, W, C); return :func:`train_epochs`'s list."""
-    torch.manual_seed(seed)
-    X, X_held = standardized(X_train, X_held)
-    y, y_held = (torch.from_numpy(labels).long() for labels in (y_train, y_held))
-    n_channels, height, width = X.shape[1:]
-    n_features = 64 * -(-height // 4) * -(-width // 4)
-    body, head = tutorial_body(n_channels), tutorial_head(n_features, int(y.max()) + 1, hidden)
-    network = nn.Sequential(body, head)
-    network = network.to(memory_format=torch.channels_last)
-    return list(train_epochs(network, X, y, X_held, y_held, n_epochs, seed, every=every))
+class Augmentation:
+    """Random shifts of images, and mirror images in every other epoch.
+
+    Parameters
+    ----------
+    n_images : int
+        Number of training images.
+    shift : int
+        Largest shift in pixels. Pixels beyond the border are a reflection.
+    mirror : bool
+        Mirror each image in every other epoch.
+    """
+
+    def __init__(self, n_images, shift, mirror):
+        self._shift = shift
+        self._coins = torch.randint(2, (n_images,)) if mirror else None
+
+    def __call__(self, X, rows, epoch):
+        """Return the images X of these rows as they are learned from in this epoch."""
+        if self._coins is not None:
+            is_mirrored = (self._coins[rows] + epoch) % 2 == 1
+            X = torch.where(is_mirrored[:, None, None, None], X.flip(3), X)
+        if not self._shift:
+            return X
+        height, width = X.shape[2:]
+        wide = F.pad(X, [min(self._shift, min(height, width) - 1)] * 4, mode="reflect")
+        tops = torch.randint(wide.shape[2] - height + 1, (len(X), 1)) + torch.arange(height)
+        lefts = torch.randint(wide.shape[3] - width + 1, (len(X), 1)) + torch.arange(width)
+        images = torch.arange(len(X))[:, None, None]
+        # Channels are last in memory, and so in the index.
+        shifted = wide.permute(0, 2, 3, 1)[images, tops[:, :, None], lefts[:, None]]
+        return shifted.permute(0, 3, 1, 2)
+
+
+def make_network(X, n_classes, widths):
+    """Return an untrained network for standardized images X (n, C, H, W)."""
+    whitening = whitening_convolution(X)
+    layers, size = [whitening, nn.GELU()], [length - 1 for length in X.shape[2:]]
+    channels = whitening.out_channels
+    for width in widths:
+        window = [2 if length >= 4 else 1 for length in size]
+        layers += [convolution(channels, width), nn.MaxPool2d(window)]
+        layers += [nn.BatchNorm2d(width), nn.GELU()]
+        layers += [convolution(width, width), nn.BatchNorm2d(width), nn.GELU()]
+        size = [length // w for length, w in zip(size, window)]
+        channels = width
+    layers += [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes)]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def convolution(n_in, n_out):
+    """Return a 3x3 convolution whose first channels are at first copies of its input's."""
+    layer = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+    nn.init.dirac_(layer.weight.data[: min(n_in, n_out)])
+    return layer
+
+
+def whitening_convolution(X, eps=1e-2, n_images=500):
+    """Return a fixed convolution with 2x2 kernels whose responses on X are white, in both signs.
+
+    `eps` is added to the eigenvalues of the patches' covariance, relative to their mean. They are
+    computed from the first `n_images` images.
+    """
+    n_channels = X.shape[1]
+    patches = F.unfold(X[:n_images], 2).transpose(1, 2).flatten(0, 1)
+    values, vectors = torch.linalg.eigh(patches.T.cov())
+    kernels = (vectors / (values.clamp(min=0) + eps * values.mean()).sqrt()).T
+    kernels = kernels.reshape(-1, n_channels, 2, 2)
+    layer = nn.Conv2d(n_channels, 2 * len(kernels), 2, bias=False)
+    layer.weight = nn.Parameter(torch.cat([kernels, -kernels]), requires_grad=False)
+    return layer
+
+
+def batches(n, batch_size):
+    """Yield (epoch, rows) for ever, in a new order in each epoch; incomplete batches are left."""
+    epoch = 0
+    while True:
+        for rows in torch.randperm(n).split(batch_size):
+            if len(rows) == batch_size:
+                yield epoch, rows
+        epoch += 1
+
+
+def one_cycle(progress, peak=0.2):
+    """Return the learning rate at `progress` from 0 to 1, in units of the one at the peak."""
+    return min(progress / peak, (1 - progress) / (1 - peak))
+
+
+def autocast():
+    """Return a context in which products are bfloat16 where the processor is faster with it."""
+    is_faster = automatic_precision(np.inf, torch.device("cpu")) == "bfloat16"
+    return torch.autocast("cpu", torch.bfloat16, enabled=is_faster)

@@ -12,7 +12,7 @@ DATA is a .npz file of X and y, or the folder of Fashion-MNIST.
 
 import numpy as np
 from _common import Table, measure
-from _methods import load_parts, make_parser
+from _methods import in_own_process, load_parts, make_parser
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
 
@@ -40,17 +40,22 @@ def calibration_error(p, y, n_bins=15):
     return float(sum(gaps) / len(y))
 
 
+def score(method, data, validate, max_train, seed):
+    """Return (accuracy, calibration error, log loss, seconds of the fit) of one method."""
+    X, y, X_held, y_held, _ = load_parts(data, validate, max_train)
+    clf = METHODS[method](LayerwiseCNNClassifier(random_state=seed))
+    _, seconds = measure(clf.fit, X, y)
+    p = clf.predict_proba(X_held)
+    accuracy = float((p.argmax(axis=1) == y_held).mean())
+    return accuracy, calibration_error(p, y_held), log_loss(y_held, p), seconds
+
+
 if __name__ == "__main__":
     parser = make_parser(__doc__, METHODS)
     parser.add_argument("--max-train", type=int, default=10_000)
     options = parser.parse_args()
-    X, y, X_held, y_held = load_parts(options.data, options.validate)
-    X, y = X[: options.max_train], y[: options.max_train]
     columns = "method", "accuracy", "error", "log loss", "fit s"
     table = Table(*columns, csv_path=options.csv, first_width=max(map(len, METHODS)))
-    for name in options.methods:
-        clf = METHODS[name](LayerwiseCNNClassifier(random_state=options.seed))
-        _, seconds = measure(clf.fit, X, y)
-        p = clf.predict_proba(X_held)
-        accuracy = float((p.argmax(axis=1) == y_held).mean())
-        table.add(name, accuracy, calibration_error(p, y_held), log_loss(y_held, p), seconds)
+    for method in options.methods:
+        args = method, options.data, options.validate, options.max_train, options.seed
+        table.add(method, *in_own_process(score, *args, threads=options.threads))

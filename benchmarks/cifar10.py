@@ -1,22 +1,22 @@
 """Configurations of LayerwiseCNNClassifier and an end-to-end CNN on CIFAR-10, in the same run.
 
-Trains on the first four fifths of the file (40,000 images), and scores the other images. With
---validate, trains on the first 35,000 images and scores the next 5,000. Use it to choose
-parameters.
+Trains on the first four fifths of the file (40,000 images), or on the first N of them, and scores
+the other images. With --validate, trains on the first 35,000 images and scores the next 5,000. Use
+it to choose parameters. The CNN has several times to train, and chooses its parameters for each.
 
-Usage: python benchmarks/cifar10.py DATA.npz [--validate] [--methods ...] [--csv FILE]
+Usage: python benchmarks/cifar10.py DATA.npz [--n-train N] [--validate] [--methods ...]
+           [--threads N] [--csv FILE]
 DATA.npz holds X (n, 32, 32, 3) and y.
 """
 
-import sys
 from functools import partial
 
-from _cnn import best_epoch, train_tutorial_cnn
 from _configurations import VALID
-from _methods import make_parser, run_classifier, run_methods
+from _methods import compare, load_parts, make_parser
+from _opponents import cnn
 
+from skhier import LayerwiseCNNClassifier, SphericalKMeans
 from skhier import PatchKMeansOrthogonalizer as Phi
-from skhier import SphericalKMeans
 
 FAST = SphericalKMeans(max_iter=10, tol=1e-3)
 CONFIGURATIONS = {
@@ -56,14 +56,12 @@ CONFIGURATIONS = {
 }
 
 
-def run_cnn(X_train, y_train, X_held, y_held, seed):
-    epochs = train_tutorial_cnn(X_train, y_train, X_held, y_held, seed)
-    rounded = [(round(seconds), round(accuracy, 4)) for seconds, accuracy in epochs]
-    print("CNN, seconds and accuracy of epochs:", rounded, file=sys.stderr)
-    return best_epoch(epochs)
+METHODS = {f"CNN, {s} s": cnn(s, mirror=[True], sides=[32]) for s in (15, 30, 60, 120, 240)}
+METHODS |= {name: LayerwiseCNNClassifier(**params) for name, params in CONFIGURATIONS.items()}
 
-
-METHODS = {"CNN": run_cnn}
-METHODS |= {name: partial(run_classifier, params=params) for name, params in CONFIGURATIONS.items()}
-run_methods(METHODS, make_parser(__doc__, METHODS).parse_args())
-print("CNN: the best of 12 epochs on the held-out images, and the time until its end.")
+if __name__ == "__main__":
+    parser = make_parser(__doc__, METHODS)
+    parser.add_argument("--n-train", type=int, help="number of images to learn from")
+    options = parser.parse_args()
+    load = partial(load_parts, options.data, options.validate, options.n_train)
+    compare(METHODS, {options.data.stem: load}, options)

@@ -10,8 +10,8 @@ embedder), and in all layers by counts (solver 'counts').
 
 import argparse
 
-from _cnn import cnn_accuracy
 from _common import Table, measure
+from _paper_cnns import cnn_accuracy
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC

@@ -11,7 +11,10 @@ DATA.npz holds X (n, 32, 32, 3) and y.
 from functools import partial
 
 import torch
-from _cnn import (
+from _common import Table, measure, peak_gigabytes
+from _configurations import make_classifier
+from _methods import in_own_process, load_parts, make_parser
+from _paper_cnns import (
     best_epoch,
     standardized,
     train_epochs,
@@ -19,9 +22,6 @@ from _cnn import (
     tutorial_body,
     tutorial_head,
 )
-from _common import measure
-from _configurations import make_classifier
-from _methods import make_parser, run_methods
 from sklearn.dummy import DummyClassifier
 from torch import nn
 
@@ -93,5 +93,21 @@ for head in HIDDEN:
     METHODS[f"ours for {head}"] = partial(
         run_layerwise, configuration=f"paper, {head}", heads=(head,)
     )
-run_methods(METHODS, make_parser(__doc__, METHODS).parse_args())
-print(PRINTED)
+
+
+def run(method, data, validate, seed):
+    """Return the dict of (accuracy, seconds) by head of one method, and its peak memory."""
+    results = METHODS[method](*load_parts(data, validate)[:4], seed)
+    return results if isinstance(results, dict) else {"": results}, peak_gigabytes()
+
+
+if __name__ == "__main__":
+    options = make_parser(__doc__, METHODS).parse_args()
+    columns = "method", "accuracy", "fit s", "peak GB"
+    table = Table(*columns, csv_path=options.csv, first_width=28)
+    for method in options.methods:
+        args = method, options.data, options.validate, options.seed
+        results, peak = in_own_process(run, *args, threads=options.threads)
+        for head, (accuracy, seconds) in results.items():
+            table.add(method + head, accuracy, seconds, peak)
+    print(PRINTED)

@@ -3,23 +3,22 @@
 The task: from which of 15 pictures is a gray crop? Pictures are the photographs and textures in
 scikit-image and scikit-learn. Training crops come from the left 55 percent of a picture, held-out
 crops from the other 45 percent. Each crop is zoomed by 0.7 to 1.4 and rotated by a multiple of 90
-degrees. Its mean is 0 and its variance 1, so that brightness does not identify the picture. Each
-row of the table is measured in its own process. Needs scikit-image.
+degrees. Its mean is 0 and its variance 1, so that brightness does not identify the picture. The
+CNN trains for as long as the default fit of skhier took. Needs scikit-image.
 
-Usage: python benchmarks/large_images.py [--sizes N ...] [--n-train N] [--n-held N] [--csv FILE]
+Usage: python benchmarks/large_images.py [--sizes N ...] [--n-train N] [--n-held N]
+           [--methods ...] [--threads N] [--csv FILE]
 """
 
-import argparse
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 
 import numpy as np
-from _common import Table, measure, peak_gigabytes
+from _methods import AsLongAs, Parts, compare, make_parser
+from _opponents import calibrated_svm, cnn, hog_svm
 from skimage import color, data, feature, transform
 from sklearn.datasets import load_sample_images
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import SVC
 
 from skhier import LayerwiseCNNClassifier
 
@@ -37,7 +36,7 @@ def pictures():
 
 
 def draw_crops(size, n_train, n_held, seed=0):
-    """Return X_train, y_train, X_held, y_held, with `n_train` and `n_held` crops per picture."""
+    """Return :class:`Parts` with `n_train` and `n_held` crops per picture."""
     rng = np.random.default_rng(seed)
     arrays = [], [], [], []
     for label, picture in enumerate(pictures()):
@@ -45,7 +44,7 @@ def draw_crops(size, n_train, n_held, seed=0):
         for i, area, n in ((0, picture[:, :cut], n_train), (2, picture[:, cut:], n_held)):
             arrays[i].extend(draw_crop(area, size, rng) for _ in range(n))
             arrays[i + 1].extend([label] * n)
-    return [np.array(array) for array in arrays]
+    return Parts(*map(np.array, arrays))
 
 
 def draw_crop(area, size, rng):
@@ -70,37 +69,22 @@ def _histogram(image, radius):
 
 
 METHODS = {
-    "default": lambda: LayerwiseCNNClassifier(random_state=0),
-    "default, one window": lambda: LayerwiseCNNClassifier(pool_size=["auto", 99], random_state=0),
-    "binary patterns + SVM": lambda: make_pipeline(
-        FunctionTransformer(binary_patterns), StandardScaler(), SVC(C=10)
+    "default": LayerwiseCNNClassifier(),
+    "default, one window": LayerwiseCNNClassifier(pool_size=["auto", 99]),
+    "CNN, same time": AsLongAs("default", 1, cnn),
+    "CNN, 3 times": AsLongAs("default", 3, cnn),
+    "HOG + SVM": hog_svm(),
+    "binary patterns + SVM": make_pipeline(
+        FunctionTransformer(binary_patterns), StandardScaler(), calibrated_svm()
     ),
 }
 
-
-def run(method, size, n_train, n_held):
-    """Return (accuracy, seconds of the fit, images per second of predict, peak GB)."""
-    X, y, X_held, y_held = draw_crops(size, n_train, n_held)
-    clf = METHODS[method]()
-    _, fit_seconds = measure(clf.fit, X, y)
-    predicted, seconds = measure(clf.predict, X_held)
-    accuracy = float((predicted == y_held).mean())
-    return accuracy, fit_seconds, len(X_held) / seconds, peak_gigabytes()
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__, METHODS, data=None)
     parser.add_argument("--sizes", nargs="*", type=int, default=[32, 64, 96, 224])
     parser.add_argument("--n-train", type=int, default=100)
     parser.add_argument("--n-held", type=int, default=60)
-    parser.add_argument("--csv")
     options = parser.parse_args()
-    columns = "method", "size", "accuracy", "fit s", "images/s", "peak GB"
-    table = Table(*columns, csv_path=options.csv, first_width=22)
-    for size in options.sizes:
-        for method in METHODS:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                result = pool.submit(run, method, size, options.n_train, options.n_held).result()
-            table.add(method, size, *result)
+    crops = options.n_train, options.n_held
+    loads = {str(size): partial(draw_crops, size, *crops) for size in options.sizes}
+    compare(METHODS, loads, options)

@@ -9,7 +9,9 @@ DATA is a .npz file of X (n, H, W, C) and y, or the folder of Fashion-MNIST.
 
 from functools import partial
 
-from _methods import make_parser, run_classifier, run_methods
+from _methods import compare, load_parts, make_parser
+
+from skhier import LayerwiseCNNClassifier
 
 CHANGES = {
     "default parameters": {},
@@ -34,16 +36,11 @@ CHANGES = {
 }
 
 
-def run(X, y, X_held, y_held, seed, *, params, n_images):
-    """Return (accuracy, seconds of the fit) with `params` on the first `n_images` images."""
-    return run_classifier(X[:n_images], y[:n_images], X_held, y_held, seed, params=params)
+METHODS = {name: LayerwiseCNNClassifier().set_params(**params) for name, params in CHANGES.items()}
 
-
-parser = make_parser(__doc__, CHANGES)
-parser.add_argument("--n-images", type=int, default=10_000)
-options = parser.parse_args()
-options.validate = True
-methods = {
-    name: partial(run, params=params, n_images=options.n_images) for name, params in CHANGES.items()
-}
-run_methods(methods, options)
+if __name__ == "__main__":
+    parser = make_parser(__doc__, METHODS)
+    parser.add_argument("--n-images", type=int, default=10_000)
+    options = parser.parse_args()
+    load = partial(load_parts, options.data, True, options.n_images)
+    compare(METHODS, {options.data.stem: load}, options)

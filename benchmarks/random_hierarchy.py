@@ -21,8 +21,8 @@ import warnings
 from itertools import product
 
 import numpy as np
-from _cnn import cnn_accuracy
 from _common import Table
+from _paper_cnns import cnn_accuracy
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
