@@ -221,7 +221,9 @@ def check_unit(X, orthogonalizer):
     border = orthogonalizer.border_
     found = X.accumulate(_Range(border if np.ptp(border) else border[0]))
     largest = max(found.high, -found.low)
-    contrast = largest * float(np.abs(orthogonalizer.kernels_).max())
+    normalized = orthogonalizer.contrast_
+    gain = 1 / normalized["deviation"] if normalized else np.abs(orthogonalizer.kernels_).max()
+    contrast = largest * float(gain)
     if contrast > _MAX_CONTRASTS:
         raise ValueError(
             f"X has values of up to {largest:.2g}, {contrast:.0e} times the contrast of the "

@@ -335,6 +335,7 @@ class LayerwiseCNNClassifier(
             orthogonalizer=PatchKMeansOrthogonalizer(
                 stride=None,
                 padding="valid",
+                contrast=None,
                 encoding="one_hot",
                 whiten_eps=None,
                 n_patches=100_000,
@@ -398,7 +399,12 @@ class LayerwiseCNNClassifier(
             pool_size=2,
             n_components=n_components,
             orthogonalizer=PatchKMeansOrthogonalizer(
-                encoding="relu", bias=bias, normalize=False, pooling="max", n_patches=n_patches
+                contrast=None,
+                encoding="relu",
+                bias=bias,
+                normalize=False,
+                pooling="max",
+                n_patches=n_patches,
             ),
             embedder=TwoLayerConvEmbedder(loss="cross_entropy", solver="adam"),
             head="linear",
@@ -447,7 +453,7 @@ class LayerwiseCNNClassifier(
         weights = Weights.with_classes(weight, self.class_weight, classes, y)
         blocks, head = make_parts(self, make_rng(self.random_state))
         first = blocks[0].orthogonalizer
-        refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
+        refuse_patches_of_vectors(self, X, first.patch_size, first.padding, first.contrast)
         setting = len(classes), computing_dtype(images), device
         plans = plan_network(blocks, head, images, weights, *setting, memory)
         data = images, y, weights, self.mirror
