@@ -13,7 +13,7 @@ import torch
 from .._base._device import as_tensor, automatic_batch_size, torch_dtype
 from .._base._rows import Operator
 
-DEFAULT_CONTRAST = 0.3
+DEFAULT_CONTRAST = 0.7
 _LEVEL = 0.25  # part of the local mean that stays
 _RADIUS = 1 / 8  # of the shorter side of images
 

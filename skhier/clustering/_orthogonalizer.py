@@ -107,7 +107,7 @@ class PatchKMeansOrthogonalizer(
         have Gaussian weights with a standard deviation of an eighth of the shorter side of
         the image; nothing beyond the image counts. A quarter of the local level is left,
         as it may tell the label. Parts of an image with a contrast far below k stay flat. 'auto' is
-        0.3 for images of at most 4 channels, and None for codes, which have more, for plain
+        0.7 for images of at most 4 channels, and None for codes, which have more, for plain
         vectors, and with `whiten_eps=None`. None is no normalization. Without a list of
         orthogonalizers, :class:`LayerwiseCNNClassifier` normalizes in the first layer only.
         The form is that of [1]_, with k and a part of the level added.

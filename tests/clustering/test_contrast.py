@@ -136,8 +136,8 @@ def test_only_the_first_layer_of_a_classifier_normalizes_contrast():
         return [part.contrast_ and part.contrast_["k"] for part in parts]
 
     clf = LayerwiseCNNClassifier(n_clusters=4, n_components=2, random_state=0)
-    assert constants(clf) == [0.3, None]
-    assert constants(clf.set_params(orthogonalizer__contrast=0.7)) == [0.7, None]
+    assert constants(clf) == [0.7, None]
+    assert constants(clf.set_params(orthogonalizer__contrast=0.4)) == [0.4, None]
     assert constants(clf.set_params(orthogonalizer__contrast=None)) == [None, None]
     parts = [PatchKMeansOrthogonalizer(contrast=c) for c in (None, 0.2)]
     assert constants(clf.set_params(orthogonalizer=parts)) == [None, 0.2]
