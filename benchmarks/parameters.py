@@ -26,6 +26,7 @@ CHANGES = {
     "encoding='relu'": {"orthogonalizer__encoding": "relu"},
     "encoding='one_hot'": {"orthogonalizer__encoding": "one_hot"},
     "normalize=False": {"orthogonalizer__normalize": False},
+    "contrast=None": {"orthogonalizer__contrast": None},
     "whiten_eps=None": {"orthogonalizer__whiten_eps": None},
     "bias=-0.25": {"orthogonalizer__bias": -0.25},
     "bias=-1": {"orthogonalizer__bias": -1.0},

@@ -32,6 +32,7 @@ OTHER = {
     "bias": 0.25,
     "border": 5.0,
     "class_weight": "balanced",
+    "contrast": 2.0,
     "early_stopping": True,
     "embedder": TwoLayerConvEmbedder(3),
     "encoding": "relu",

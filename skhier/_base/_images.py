@@ -242,10 +242,11 @@ def in_unit_of_fit(X, orthogonalizer):
     UserWarning
         If the range of many images is so different that they must have another unit.
     """
-    border, largest_kernel = orthogonalizer.border_, float(np.abs(orthogonalizer.kernels_).max())
+    border, normalized = orthogonalizer.border_, orthogonalizer.contrast_
     border = border if np.ptp(border) else float(border[0])
+    gain = 1 / normalized["deviation"] if normalized else np.abs(orthogonalizer.kernels_).max()
     _doubt_unit(X, border, orthogonalizer.pixel_range_)
-    refuse = partial(_refuse_contrasts, border, largest_kernel)
+    refuse = partial(_refuse_contrasts, border, float(gain))
     return X.map(Operator(refuse, X.shape[1:], X.dtype, X.batch_size))
 
 
@@ -273,14 +274,14 @@ def _sample(n_rows):
     return np.unique(starts[:, None] + np.arange(_PLACE_SIZE))
 
 
-def _refuse_contrasts(border, largest_kernel, images):
-    """Return images; ValueError if their products with the kernels would overflow."""
+def _refuse_contrasts(border, gain, images):
+    """Return images; ValueError if their differences to the border, times `gain`, are extreme."""
     found = _Range(border)
     found.add(images)
     largest = max(found.high, -found.low)
-    if largest * largest_kernel > _MAX_CONTRASTS:
+    if largest * gain > _MAX_CONTRASTS:
         raise ValueError(
-            f"X has values of up to {largest:.2g}, {largest * largest_kernel:.0e} times the "
+            f"X has values of up to {largest:.2g}, {largest * gain:.0e} times the "
             "contrast of the images of fit: it must have the unit of the images of fit."
         )
     return images

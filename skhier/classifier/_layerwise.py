@@ -74,8 +74,9 @@ class LayerwiseCNNClassifier(
 
     The defaults suit photographs and drawings of 8x8 to 224x224 pixels. The work for an image
     grows with the number of its pixels. The defaults are the practical recipe of section 6
-    with improvements: whitened patches, larger patches in the first layer, responses normalized
-    over channels, codes of both signs, average pooling, the one-pass embedding and a ridge head.
+    with improvements: normalized local contrast, whitened patches, larger patches in the first
+    layer, responses normalized over channels, codes of both signs, average pooling, the one-pass
+    embedding and a ridge head.
     :meth:`section_6` returns the recipe without them, and :meth:`algorithm_1` the algorithm of
     section 5.
 
@@ -104,7 +105,8 @@ class LayerwiseCNNClassifier(
     orthogonalizer : PatchKMeansOrthogonalizer, sequence of these or None, default=None
         Map from patches to codes: one for all layers, or a list with one for each. It is
         cloned for each layer. It has the parameters that the classifier does not have:
-        encoding, bias, whitening, k-means. None is `PatchKMeansOrthogonalizer()`.
+        contrast, encoding, bias, whitening, k-means. Only the first layer normalizes contrast,
+        unless a list says otherwise. None is `PatchKMeansOrthogonalizer()`.
 
     embedder : TwoLayerConvEmbedder, sequence of these or None, default=None
         Embedding of codes: one for all layers but the last, or a list with one for each. It
@@ -337,6 +339,7 @@ class LayerwiseCNNClassifier(
             orthogonalizer=PatchKMeansOrthogonalizer(
                 stride=None,
                 padding="valid",
+                contrast=None,
                 encoding="one_hot",
                 whiten_eps=None,
                 n_patches=100_000,
@@ -400,7 +403,12 @@ class LayerwiseCNNClassifier(
             pool_size=2,
             n_components=n_components,
             orthogonalizer=PatchKMeansOrthogonalizer(
-                encoding="relu", bias=bias, normalize=False, pooling="max", n_patches=n_patches
+                contrast=None,
+                encoding="relu",
+                bias=bias,
+                normalize=False,
+                pooling="max",
+                n_patches=n_patches,
             ),
             embedder=TwoLayerConvEmbedder(loss="cross_entropy", solver="adam"),
             head="linear",
@@ -449,7 +457,7 @@ class LayerwiseCNNClassifier(
         weights = Weights.with_classes(weight, self.class_weight, classes, y)
         blocks, head = make_parts(self, make_rng(self.random_state))
         first = blocks[0].orthogonalizer
-        refuse_patches_of_vectors(self, X, first.patch_size, first.padding)
+        refuse_patches_of_vectors(self, X, first.patch_size, first.padding, first.contrast)
         setting = len(classes), computing_dtype(images), device
         plans = plan_network(blocks, head, images, weights, *setting, memory)
         data = images, y, weights, self.mirror
@@ -607,11 +615,13 @@ class LayerwiseCNNClassifier(
         -------
         network : torch.nn.Sequential
             Conv2d, ReLU, AvgPool2d (MaxPool2d) and a 1x1 Conv2d for each layer, then Flatten
-            and the Linear layers of the head. Special cases: an RMS norm over channels before
-            the ReLU if responses are normalized; a weighted average instead of AvgPool2d if
-            windows overlap; instead of the ReLU a module that returns 1 for the largest channel,
-            without a gradient, for 'one_hot' codes; a layer of Gaussians before the head
-            'kernel'; with `mirror`, the layers are applied to the image and to its mirror image.
+            and the Linear layers of the head. Special cases: a module that normalizes the local
+            contrast of images, by products with weights of rows and of columns; an RMS norm over
+            channels before the ReLU if responses are normalized; a weighted average instead of
+            AvgPool2d if windows overlap; instead of the ReLU a module that returns 1 for the
+            largest channel, without a gradient, for 'one_hot' codes; a layer of Gaussians before
+            the head 'kernel'; with `mirror`, the layers are applied to the image and to its mirror
+            image.
 
             The network takes float32 or float64 images (n, C, H, W), channels first, in the unit
             of the images of `fit`. It returns the head's `decision_function` (one column for two
@@ -634,12 +644,13 @@ class LayerwiseCNNClassifier(
         >>> network = clf.to_torch()
         >>> print(network)
         Sequential(
-          (0): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-          (1): ChannelRMSNorm(32, eps=0.01)
-          (2): ReLU()
-          (3): AvgPool2d(kernel_size=(2, 2), stride=(2, 2), padding=0)
-          (4): Flatten(start_dim=1, end_dim=-1)
-          (5): Linear(in_features=512, out_features=10, bias=True)
+          (0): LocalContrast(k=0.7, deviation=6.02)
+          (1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+          (2): ChannelRMSNorm(32, eps=0.01)
+          (3): ReLU()
+          (4): AvgPool2d(kernel_size=(2, 2), stride=(2, 2), padding=0)
+          (5): Flatten(start_dim=1, end_dim=-1)
+          (6): Linear(in_features=512, out_features=10, bias=True)
         )
         >>> scores = network(torch.from_numpy(X[:, None])).detach().numpy()
         >>> bool(abs(scores - clf.decision_function(X)).max() < 1e-8)

@@ -58,6 +58,8 @@ def _make_layer_part(classifier, kind, layer, seed, verbose):
             part.set_params(border="dark" if layer == 0 and part.whiten_eps is not None else 0)
         elif layer > 0 and not is_sequence(classifier.orthogonalizer):
             part.set_params(border=0)
+        if layer > 0 and (is_auto(part.contrast) or not is_sequence(classifier.orthogonalizer)):
+            part.set_params(contrast=None)  # codes have no light
         if is_auto(part.pool_size) and 0 < layer == classifier.n_layers - 1:
             part.set_params(pool_size="thirds")  # the head sees at most 3x3 positions
     return part

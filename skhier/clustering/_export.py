@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .._base._device import as_tensor, torch_dtype
+from ._contrast import gaussian_weights, normalize_contrast
 from ._encoder import NORM_EPS, Coding, tent_weights
 
 # Nothing is padded; but before opset 19, ONNX takes the pixels that ceil_mode adds for padding.
@@ -83,6 +84,36 @@ class WeightedPool2d(nn.Module):
         return f"output_size=({len(self.rows)}, {len(self.columns)})"
 
 
+class LocalContrast(nn.Module):
+    """Soft normalization of the local contrast of images (n, C, H, W).
+
+    With images x in units of `deviation`, the local means m of each channel, and v of (x - m)^2
+    over all channels, it returns (x - 3/4 m) / sqrt(v + k^2).
+
+    Parameters
+    ----------
+    rows, columns : Tensor of shape (H, H) and (W, W)
+        Weights of a local mean; the weight of a pixel is their product.
+
+    k, deviation : float
+        Contrast that counts as flat, and the unit of images.
+    """
+
+    def __init__(self, rows, columns, k, deviation):
+        super().__init__()
+        self.k, self.deviation = k, deviation
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+
+    def forward(self, x):
+        """Normalize images (n, C, H, W)."""
+        return normalize_contrast(x / self.deviation, self.rows, self.columns, self.k)
+
+    def extra_repr(self):
+        """Return the arguments that the module prints."""
+        return f"k={self.k}, deviation={self.deviation:.3g}"
+
+
 def code_modules(orthogonalizer):
     """Return the modules that map images (n, C, H, W) to codes, channels first."""
     grid, coding = orthogonalizer._grid, Coding(**orthogonalizer.coding_)
@@ -92,6 +123,11 @@ def code_modules(orthogonalizer):
         weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
     border = orthogonalizer.border_
     modules = _subtraction(border) if border.any() else []
+    if orthogonalizer.contrast_ is not None:
+        fitted = dict(orthogonalizer.contrast_)
+        radius = fitted.pop("radius")
+        weights = (gaussian_weights(side, radius) for side in grid.image_shape[:2])
+        modules.append(LocalContrast(*weights, **fitted))
     before, padding = grid.split_padding
     modules += [nn.ZeroPad2d(before)] if any(before) else []
     conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=NO_DEVICE)

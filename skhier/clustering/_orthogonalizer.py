@@ -1,5 +1,6 @@
 """PatchKMeansOrthogonalizer: clusters of patches, mapped to orthogonal vectors."""
 
+from functools import lru_cache
 from math import prod
 from numbers import Integral, Real
 from typing import Self
@@ -30,7 +31,7 @@ from .._base._images import (
 from .._base._params import make_rng
 from .._base._part import Part
 from .._base._parts import CompositeEstimator, make_part
-from .._base._rows import Operator
+from .._base._rows import Operator, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._targets import weighted_samples
 from .._base._typing import (
@@ -48,8 +49,9 @@ from .._base._typing import (
     Verbose,
 )
 from ._codebook import learn_codebook
+from ._contrast import contrast_operator, contrast_radius
 from ._encoder import ENCODINGS, Coding, PatchEncoder
-from ._patches import PatchGrid, border_color, refuse_patches_of_vectors
+from ._patches import Colors, PatchGrid, border_color, refuse_patches_of_vectors
 from ._plan import plan_coding
 from ._spherical_kmeans import SphericalKMeans
 
@@ -92,6 +94,23 @@ class PatchKMeansOrthogonalizer(
         of at most 4 channels; it is 0 for codes, which have more, and with `whiten_eps=None`,
         where patches are not changed. In the first layer of :class:`LayerwiseCNNClassifier`,
         'auto' is 'dark' for any number of channels, and 0 in the others.
+
+    contrast : float, 'auto' or None, default='auto'
+        Soft normalization of local contrast, before patches are cut. Light that differs between
+        images, or within one, then matters little. A pixel x, less `border` and in units of the
+        standard deviation of all pixels, becomes
+
+        .. math:: \frac{x - \tfrac{3}{4} m}{\sqrt{v + k^2}}
+
+        with k the value of this parameter, from 0.001 to 1000. m is the mean of the channel around
+        the pixel, and v the mean of :math:`(x - m)^2` around it, over all channels. Both
+        have Gaussian weights with a standard deviation of an eighth of the shorter side of
+        the image; nothing beyond the image counts. A quarter of the local level is left,
+        as it may tell the label. Parts of an image with a contrast far below k stay flat. 'auto' is
+        0.7 for images of at most 4 channels, and None for codes, which have more, for plain
+        vectors, and with `whiten_eps=None`. None is no normalization. Without a list of
+        orthogonalizers, :class:`LayerwiseCNNClassifier` normalizes in the first layer only.
+        The form is that of [1]_, with k and a part of the level added.
 
     encoding : {'one_hot', 'relu', 'crelu'}, default='crelu'
         The code of a patch x, with centroids :math:`c_j`:
@@ -181,6 +200,11 @@ class PatchKMeansOrthogonalizer(
     border_ : ndarray of shape (channels,)
         Color of `border`, subtracted from images before the convolution.
 
+    contrast_ : dict or None
+        Constants of the normalization of contrast: 'k', 'deviation', the standard deviation of all
+        pixels around the mean of their channel, and 'radius', the standard deviation of the
+        Gaussian in pixels. None if contrast is not normalized.
+
     kernels_ : ndarray of shape (n_clusters, patch height, patch width, channels)
         Kernels of the convolution: the centroids, with whitening and 1 / `scale_` (its
         square with a Euclidean k-means) folded in.
@@ -202,7 +226,8 @@ class PatchKMeansOrthogonalizer(
         Root mean square of the pixels of the clustered (whitened) patches, r above.
 
     pixel_range_ : float
-        Largest minus smallest pixel of the clustered patches, where the border counts too.
+        Largest minus smallest pixel of the clustered patches, where the border counts too; of all
+        images if contrast is normalized.
 
     precision_ : {'float32', 'bfloat16'}
         Precision of the codes of float32 images if `precision` is 'auto'.
@@ -234,6 +259,11 @@ class PatchKMeansOrthogonalizer(
     TwoLayerConvEmbedder : The next step: learns to join clusters that mean the same.
     SphericalKMeans : The clustering, on its own.
 
+    References
+    ----------
+    .. [1] K. Jarrett, K. Kavukcuoglu, M. Ranzato and Y. LeCun, "What is the best multi-stage
+       architecture for object recognition?", ICCV 2009, section 2.1.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -260,6 +290,7 @@ class PatchKMeansOrthogonalizer(
         "stride": "no_validation",
         "padding": "no_validation",
         "border": [Interval(Real, None, None, closed="neither"), StrOptions({"auto", "dark"})],
+        "contrast": [Interval(Real, 1e-3, 1e3, closed="both"), StrOptions({"auto"}), None],
         "encoding": [StrOptions(set(ENCODINGS))],
         "bias": [Interval(Real, -1e9, 1e9, closed="both")],
         "normalize": ["boolean"],
@@ -286,6 +317,7 @@ class PatchKMeansOrthogonalizer(
         *,
         padding: Padding = "same",
         border: float | Border = "auto",
+        contrast: float | Auto | None = "auto",
         encoding: Encoding = "crelu",
         bias: float = -0.5,
         normalize: bool = True,
@@ -306,6 +338,7 @@ class PatchKMeansOrthogonalizer(
         self.stride = stride
         self.padding = padding
         self.border = border
+        self.contrast = contrast
         self.encoding = encoding
         self.bias = bias
         self.normalize = normalize
@@ -359,7 +392,7 @@ class PatchKMeansOrthogonalizer(
         device = resolve_device(self.device)
         images = validate_images(self, X, reset=True)
         refuse_extreme_values(images)
-        refuse_patches_of_vectors(self, X, self.patch_size, self.padding)
+        refuse_patches_of_vectors(self, X, self.patch_size, self.padding, self.contrast)
         images, _, weight = weighted_samples(sample_weight, images)
         shape, dtype = self.image_shape_, computing_dtype(images)
         plan = self._plan(shape, len(images), None, dtype, device)
@@ -377,13 +410,23 @@ class PatchKMeansOrthogonalizer(
     def _fit_rows(self, rows, y, weight, plan):
         if rows.shape[1:] != plan.in_shape:
             plan = self._plan(rows.shape[1:], len(rows), None, plan.dtype, plan.device)
-        border = border_color(rows, self.border, self.whiten_eps is not None, weight)
+        n_channels, dtype = plan.in_shape[2], computing_dtype(rows)
+        colors = lru_cache(lambda: rows.accumulate(Colors(n_channels), weight))
+        border = border_color(self.border, self.whiten_eps is not None, n_channels, dtype, colors)
+        contrast, images = None, rows
+        if plan.contrast is not None:
+            radius, deviation = contrast_radius(plan.in_shape), colors().deviation(dtype)
+            contrast = {"k": plan.contrast, "deviation": deviation, "radius": radius}
+            to_contrast = contrast_operator(
+                plan.in_shape, border, **contrast, dtype=dtype, device=plan.device
+            )
+            images = rows.map(to_contrast)
         with Task.fit(self, 1, rows) as task:
             book = learn_codebook(
-                rows,
+                images,
                 weight,
                 plan,
-                border,
+                border if contrast is None else np.zeros_like(border),
                 n_clusters=self.n_clusters,
                 whiten_eps=self.whiten_eps,
                 rng=make_rng(self.random_state),
@@ -393,12 +436,13 @@ class PatchKMeansOrthogonalizer(
         self.image_shape_ = grid.image_shape
         self.n_features_in_ = prod(grid.image_shape)
         self.n_clusters_ = len(book.centers)
-        self.border_ = border
+        self.border_, self.contrast_ = border, contrast
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
         self.kernels_ = book.kernels.reshape(-1, *grid.patch_shape)
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
-        self.pixel_range_ = book.pixel_range
+        is_raw = contrast is None
+        self.pixel_range_ = book.pixel_range if is_raw else colors().pixel_range(border)
         n_products = len(rows) * prod(grid.map_shape) * self.kernels_.size
         self.precision_ = automatic_precision(n_products, plan.device)
         self.inertia_ = book.inertia
@@ -424,7 +468,7 @@ class PatchKMeansOrthogonalizer(
             precision = str(dtype) if is_exact else self.precision_
         return PatchEncoder(
             self._grid,
-            self.border_,
+            self.border_ if self.contrast_ is None else np.zeros_like(self.border_),
             self.kernels_,
             self.intercepts_,
             coding,
@@ -437,7 +481,20 @@ class PatchKMeansOrthogonalizer(
     def _operator(self, dtype, device, dense=True):
         """Return the operator from images to codes; one-hot codes are label maps if not dense."""
         encoder = self._encoder(dtype, device, dense)
-        return Operator(encoder.encode, self.output_shape_, encoder.dtype, encoder.batch_size)
+        return self._after_contrast(
+            Operator(encoder.encode, self.output_shape_, encoder.dtype, encoder.batch_size),
+            dtype,
+            device,
+        )
+
+    def _after_contrast(self, operator, dtype, device):
+        """Return the operator from images for an operator from images of normalized contrast."""
+        if self.contrast_ is None:
+            return operator
+        to_contrast = contrast_operator(
+            self.image_shape_, self.border_, **self.contrast_, dtype=dtype, device=device
+        )
+        return compose((to_contrast, operator), operator.batch_size)
 
     def _valid_images(self, X):
         """Return (images as rows, dtype of results, device)."""
@@ -484,5 +541,5 @@ class PatchKMeansOrthogonalizer(
         images, dtype, device = self._valid_images(X)
         encoder, shape = self._encoder(dtype, device), self._grid.map_shape
         label = Operator(encoder.label_map, shape, torch.int64, encoder.batch_size)
-        labels = images.map(label).collect()
+        labels = images.map(self._after_contrast(label, dtype, device)).collect()
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

@@ -9,14 +9,15 @@ import torch
 from sklearn.utils.random import sample_without_replacement
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, computing_dtype
+from .._base._device import as_tensor
 from .._base._images import INVERTIBLE, is_plain_vectors
 from .._base._moments import Moments
 from .._base._params import as_pair, is_auto
 from .._base._rows import Accumulator
 
 _DEVIATIONS = 3
-_MAX_COLORS = 4  # images of more channels are codes
+_ROUNDING_ULPS = 8
+MAX_COLORS = 4  # images of more channels are codes
 
 
 def auto_patch_size(image_shape):
@@ -24,7 +25,7 @@ def auto_patch_size(image_shape):
     height, width, channels = image_shape
     if height == width == 1:
         return 1
-    return 6 if min(height, width) >= 16 and channels <= _MAX_COLORS else 3
+    return 6 if min(height, width) >= 16 and channels <= MAX_COLORS else 3
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,8 @@ class PatchGrid:
         )
 
 
-def refuse_patches_of_vectors(estimator, X, patch_size, padding):
-    """Raise ValueError if X holds plain vectors but parameters ask for patches or padding.
+def refuse_patches_of_vectors(estimator, X, patch_size, padding, contrast):
+    """Raise ValueError if X holds plain vectors but parameters ask for what only images have.
 
     With padding the patches would fit, but the user has probably forgotten `image_shape`.
     """
@@ -173,9 +174,14 @@ def refuse_patches_of_vectors(estimator, X, patch_size, padding):
             f"padding={padding!r} is for images: {vectors}. Give image_shape=(H, W, C), or "
             "padding='valid'."
         )
+    if contrast is not None and not is_auto(contrast):
+        raise ValueError(
+            f"contrast={contrast!r} is for images: {vectors}. Give image_shape=(H, W, C), or "
+            "contrast=None."
+        )
 
 
-def border_color(images, border, is_whitened, weight=None):
+def border_color(border, is_whitened, n_channels, dtype, colors):
     """Return the color (C,) beyond the borders of images.
 
     Patches are differences to it: then padding is with zeros, and an offset of all pixels
@@ -183,34 +189,42 @@ def border_color(images, border, is_whitened, weight=None):
 
     Parameters
     ----------
-    images : Rows of shape (n, H, W, C)
-        Images.
     border : float, 'dark' or 'auto'
         The parameter. 'auto' is 'dark' for images, 0 for codes and for raw patches.
     is_whitened : bool
         Whether patches are whitened.
-    weight : ndarray of shape (n,) or None
-        Weights of images.
+    n_channels : int
+        C.
+    dtype : dtype
+        NumPy dtype of the color.
+    colors : callable
+        Returns the :class:`Colors` of the images; they are read only if the color depends on them.
     """
-    dtype, n_channels = computing_dtype(images), images.shape[3]
     if is_auto(border):
-        border = "dark" if is_whitened and n_channels <= _MAX_COLORS else 0
+        border = "dark" if is_whitened and n_channels <= MAX_COLORS else 0
     if border == "dark":
-        return images.accumulate(_Colors(n_channels), weight).dark().numpy().astype(dtype)
+        return colors().dark().numpy().astype(dtype)
     smallest, largest = (2.0**e for e in INVERTIBLE[dtype])
     if border and not smallest <= abs(float(border)) <= largest:
         raise ValueError(f"border={border!r} is too large or too small for pixels in {dtype}.")
     return np.full(n_channels, border, dtype)
 
 
-class _Colors(Accumulator):
-    """Accumulator of the moments and the minimum of each channel of images."""
+class Colors(Accumulator):
+    """Accumulator of the moments and the range of each channel of images.
+
+    Attributes
+    ----------
+    low, high : Tensor of shape (n_channels,)
+        Smallest and largest pixel of a channel.
+    """
 
     summed = ("_moments",)
 
     def __init__(self, n_channels):
         self._moments = Moments(n_channels)
-        self._minimum = torch.full((n_channels,), torch.inf, dtype=torch.float64)
+        self.low = torch.full((n_channels,), torch.inf, dtype=torch.float64)
+        self.high = -self.low
 
     def add(self, images, weight):
         """Add images (n, H, W, C) with weights (n,), all 1 for None."""
@@ -218,11 +232,13 @@ class _Colors(Accumulator):
         if weight is not None:
             weight = as_tensor(weight)[:, None].expand(pixels.shape[:2]).ravel()
         self._moments.add(pixels.flatten(0, 1), weight)
-        self._minimum = torch.minimum(self._minimum, pixels.amin(dim=(0, 1)))
+        self.low = torch.minimum(self.low, pixels.amin(dim=(0, 1)))
+        self.high = torch.maximum(self.high, pixels.amax(dim=(0, 1)))
 
     def __add__(self, other):
         both = super().__add__(other)
-        both._minimum = torch.minimum(self._minimum, other._minimum)
+        both.low = torch.minimum(self.low, other.low)
+        both.high = torch.maximum(self.high, other.high)
         return both
 
     def dark(self):
@@ -231,7 +247,24 @@ class _Colors(Accumulator):
         It is black for photographs and drawings with values from 0.
         """
         deviation = self._moments.variance.sqrt()
-        return torch.maximum(self._minimum, self._moments.mean - _DEVIATIONS * deviation)
+        return torch.maximum(self.low, self._moments.mean - _DEVIATIONS * deviation)
+
+    def deviation(self, dtype):
+        """Return the standard deviation of pixels around the mean of their channel.
+
+        Channels that vary by rounding errors of images in `dtype` are constant. The result is
+        infinity if all of them are.
+        """
+        variance, mean = self._moments.variance, self._moments.mean
+        rounding = _ROUNDING_ULPS * np.finfo(dtype).eps * (mean.square() + variance).sqrt()
+        variance = torch.where(variance.sqrt() > rounding, variance, 0)
+        return float(variance.mean().sqrt()) or np.inf
+
+    def pixel_range(self, border):
+        """Return the largest minus the smallest difference of a pixel to a color, 0 included."""
+        border = torch.from_numpy(border).double()
+        high, low = (self.high - border).amax(), (self.low - border).amin()
+        return float(high.clamp(min=0) - low.clamp(max=0))
 
 
 def sample_patches(images, grid, border, n_patches, rng):

@@ -7,8 +7,9 @@ from typing import Any
 from .._base._memory import Work
 from .._base._params import as_pair, is_auto
 from .._base._part import Plan
+from ._contrast import DEFAULT_CONTRAST
 from ._encoder import Coding
-from ._patches import PatchGrid
+from ._patches import MAX_COLORS, PatchGrid
 
 _MAX_CLUSTERS = 3200
 _CLUSTERS_PER_VALUE = 6
@@ -29,12 +30,15 @@ class CodingPlan(Plan):
         Number of patches to cluster.
     kmeans : estimator
         The k-means, not fitted.
+    contrast : float or None
+        Constant k of the normalization of contrast; None is no normalization.
     """
 
     grid: PatchGrid
     coding: Coding
     n_patches: int
     kmeans: Any
+    contrast: float | None
 
 
 def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
@@ -75,15 +79,31 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
             )
     # Patches as they are, whitened, of unit norm, and in the order of seeding.
     clustering = 4 * n_patches * n_values * dtype.itemsize
+    contrast = resolve_contrast(params.contrast, in_shape, params.whiten_eps is not None)
     # Patches, responses and codes of both signs before and after pooling.
     encoding = n_positions * (n_values + 4 * n_clusters) * dtype.itemsize
+    if contrast is not None:  # the image, its mean, squares, and the result
+        encoding += 4 * prod(in_shape) * dtype.itemsize
     lower = "Raise it, or lower n_{} of the orthogonalizer."
     work = (
         Work("clustering patches", clustering, lower.format("patches")),
         Work("encoding one image", encoding, lower.format("clusters")),
     )
     out_shape = coding.code_shape(grid.map_shape, n_clusters)
-    return CodingPlan(in_shape, out_shape, dtype, device, work, grid, coding, n_patches, kmeans)
+    sizes = in_shape, out_shape, dtype, device, work
+    return CodingPlan(*sizes, grid, coding, n_patches, kmeans, contrast)
+
+
+def resolve_contrast(contrast, image_shape, is_whitened):
+    """Return the constant k of the normalization of contrast, None for no normalization.
+
+    'auto' normalizes images, not codes, raw patches or plain vectors.
+    """
+    if not is_auto(contrast):
+        return contrast if contrast is None else float(contrast)
+    height, width, n_channels = image_shape
+    is_image = height * width > 1 and n_channels <= MAX_COLORS
+    return DEFAULT_CONTRAST if is_whitened and is_image else None
 
 
 def auto_pool_size(map_shape):

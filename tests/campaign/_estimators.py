@@ -87,6 +87,7 @@ PARAMETERS = {
         "normalize": booleans,
         "pool_size": pairs | st.just("auto"),
         "pooling": st.sampled_from(["max", "average"]),
+        "contrast": reals(0.3, 1e-3, 1e3) | st.sampled_from(["auto", None]),
         "whiten_eps": reals(0.1, 1e-6, 10.0) | st.none(),
         "n_patches": counts(2, 30) | st.none(),
         "kmeans": KMEANS,

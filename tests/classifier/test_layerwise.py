@@ -87,7 +87,8 @@ def test_equals_the_pipeline_of_its_parts(digits, params):
     clf = make(**params).fit(X_train, y_train)
     pipeline = clf.to_pipeline().fit(X_train, y_train)
     scores = pipeline.decision_function(X_test)
-    assert_allclose(clf.decision_function(X_test), scores, rtol=1e-5, atol=1e-5)
+    tolerance = 1e-4 if params.get("head") == "svm" else 1e-5  # LinearSVC stops at tol=1e-4
+    assert_allclose(clf.decision_function(X_test), scores, rtol=tolerance, atol=tolerance)
     assert_array_equal(clf.predict(X_test), pipeline.predict(X_test))
     flat = clf.transform(X_test).reshape(len(X_test), -1)
     assert_allclose(flat, pipeline[:-1].transform(X_test), rtol=1e-6, atol=1e-8)

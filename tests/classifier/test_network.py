@@ -84,7 +84,7 @@ def test_network_has_standard_modules_that_can_be_trained(digits):
     X, _, y, _ = digits
     clf = make(orthogonalizer=[Phi(normalize=False, pooling="max"), Phi(normalize=False)])
     network = clf.fit(X, y).to_torch()
-    layer_1 = ["Conv2d", "ReLU", "MaxPool2d", "Conv2d"]
+    layer_1 = ["LocalContrast", "Conv2d", "ReLU", "MaxPool2d", "Conv2d"]
     layer_2 = ["Conv2d", "ReLU", "WeightedPool2d"]
     names = [type(module).__name__ for module in network]
     assert names == [*layer_1, *layer_2, "Flatten", "Linear"]

@@ -68,7 +68,8 @@ def test_one_hot_codes_are_orthogonal_and_follow_the_nearest_centroid(images):
 @pytest.mark.parametrize("patch_size", [3, (2, 3)])
 def test_relu_codes_are_a_thresholded_convolution_then_max_pooled(images, whiten_eps, patch_size):
     X, _ = images
-    params = SECTION_6 | {"padding": "same", "bias": -0.3, "whiten_eps": whiten_eps}
+    params = {"padding": "same", "bias": -0.3, "whiten_eps": whiten_eps, "contrast": None}
+    params = SECTION_6 | params
     phi = PatchKMeansOrthogonalizer(5, patch_size, **params).fit(X)
     size = phi.cluster_centers_.shape[1:3]
     pads = [p for s in size for p in ((s - 1) // 2, s - 1 - (s - 1) // 2)]
@@ -105,9 +106,10 @@ def test_auto_border_is_dark_for_images_and_zero_for_codes(shape):
 
 def test_images_continue_with_the_border_beyond_it(images):
     X, _ = images
-    phi = PatchKMeansOrthogonalizer(5, 3, border=7, random_state=0).fit(X)
+    phi = PatchKMeansOrthogonalizer(5, 3, border=7, contrast=None, random_state=0).fit(X)
     framed = np.pad(X, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=7)
-    inside = PatchKMeansOrthogonalizer(5, 3, border=7, padding="valid", random_state=0)
+    params = {"border": 7, "contrast": None, "random_state": 0}
+    inside = PatchKMeansOrthogonalizer(5, 3, padding="valid", **params)
     assert_allclose(inside.fit_transform(framed), phi.transform(X), atol=1e-9)
 
 
@@ -162,7 +164,7 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     assert auto.dtype == exact.dtype == np.float32
     # Patches and kernels are rounded to 8 bits: responses change by about 2^-9 of the largest.
     assert 0 < np.abs(auto - exact).max() < 2**-6 * exact.max()
-    assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-8 * exact.std()
+    assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-7 * exact.std()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -233,7 +235,7 @@ def test_max_pooled_one_hot_codes_are_1_for_every_cluster_in_the_window(images):
 @pytest.mark.parametrize("whiten_eps", [None, 0.1])
 def test_euclidean_codes_follow_the_nearest_centroid(images, whiten_eps):
     X, _ = images
-    params = ALGORITHM_1 | {"kmeans": KMeans(), "whiten_eps": whiten_eps}
+    params = ALGORITHM_1 | {"kmeans": KMeans(), "whiten_eps": whiten_eps, "contrast": None}
     phi = PatchKMeansOrthogonalizer(8, (2, 4), **params)
     labels = phi.fit(X).predict(X).ravel()
     patches = patches_of(X, (2, 4), (2, 4)).reshape(-1, 24)
