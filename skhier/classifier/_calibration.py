@@ -112,8 +112,9 @@ def leave_one_out(scores, targets, copies, class_weight, trace, sample):
 class Smoothed:
     """Log loss of held-out scores against smoothed labels.
 
-    Labels are smoothed as in Platt scaling (1999), by one sample of each class: scores without
-    mistakes do not give certainty.
+    Labels are smoothed by one sample, divided among all classes: scores without mistakes do not
+    give certainty. (Platt, 1999, adds one sample of each of two classes. With forty classes of ten
+    samples, that would change a tenth of all labels.)
 
     Parameters
     ----------
@@ -128,8 +129,8 @@ class Smoothed:
     def __init__(self, scores, labels, weight):
         self.scores, self.weight = scores, weight
         n, n_classes = weight.sum(), scores.shape[1]
-        self.targets = np.full(scores.shape, 1 / (n + n_classes))
-        self.targets[np.arange(len(labels)), labels] += n / (n + n_classes)
+        self.targets = np.full(scores.shape, 1 / n_classes / (n + 1))
+        self.targets[np.arange(len(labels)), labels] += n / (n + 1)
 
     def gradient(self, scale, shift=0.0):
         """Return the derivatives of the loss of softmax(scale * scores + shift).

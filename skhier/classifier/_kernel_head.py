@@ -239,7 +239,7 @@ class KernelRidgeHead(LeastSquaresHead):
             Its indices.
         """
         n, n_outputs = len(problem.labels), problem.table.shape[1]
-        K, penalty = KernelMatrix(kernel, problem.weight, task), problem.penalty
+        K, penalty = KernelMatrix(kernel, problem.weight, task), float(self.alpha) / problem.size
         targets = problem.table[torch.from_numpy(problem.labels)] - problem.offset
         right_side, root = K.root * targets, None
         signs = trace_probes(np.ones(n), n, rng, right_side.dtype)
@@ -273,11 +273,12 @@ class KernelRidgeHead(LeastSquaresHead):
         See `_solve_dual` for the results.
         """
         labels, table = torch.from_numpy(problem.labels), problem.table - problem.offset
+        penalty = float(self.alpha) / problem.size
         sums = CenterSums(coordinates, kernel, table)
         options = {"task": task, "name": "kernel", "batch_size": ROWS}
         sums = X.accumulate(sums, problem.weight, labels, **options)
         K = kernel.among_centers(slice(None)).double()
-        root, failed = torch.linalg.cholesky_ex(sums.gram.add_(problem.penalty * K))
+        root, failed = torch.linalg.cholesky_ex(sums.gram.add_(penalty * K))
         if failed:
             message = _SINGULAR.format(n_centers=len(K), alpha=self.alpha)
             warnings.warn(message, ConvergenceWarning, stacklevel=2)

@@ -35,10 +35,10 @@ class Regression(NamedTuple):
     class_weight : ndarray of shape (n_samples,)
         Weight of the class of each sample.
     weight : Tensor of shape (n_samples,)
-        Product of both, 0 for validation samples; divided by a power of two, which is exact, so
-        that all products stay in the range of floats.
-    penalty : float
-        Penalty, divided by the same power of two.
+        Product of both, 0 for validation samples; divided by `size`.
+    size : float
+        Power of two, so that the division is exact. Penalties are divided by it too. It keeps all
+        products in the range of floats.
     table : Tensor of shape (n_classes, n_outputs)
         Target of each class.
     offset : Tensor of shape (n_outputs,)
@@ -50,13 +50,16 @@ class Regression(NamedTuple):
     copies: np.ndarray
     class_weight: np.ndarray
     weight: Any
-    penalty: float
+    size: float
     table: Any
     offset: Any
 
     @classmethod
     def from_labels(cls, head, y, copies, penalty, dtype, held=None):
-        """Return the regression of a head on labels y; samples in `held` have weight 0."""
+        """Return the regression of a head on labels y; samples in `held` have weight 0.
+
+        `penalty` is the largest one that will be used.
+        """
         classes, labels = encode_labels(head, y)
         copies = np.ones(len(y)) if copies is None else copies
         class_weight = class_weights(y, head.class_weight, classes, copies)
@@ -64,13 +67,13 @@ class Regression(NamedTuple):
         if held is not None:
             weight = np.where(held, 0, weight)
         size = 2.0 ** np.frexp(weight.sum() + penalty)[1]
-        weight, penalty = weight / size, penalty / size
+        weight = weight / size
         table = np.array([[-1.0], [1.0]]) if len(classes) == 2 else np.eye(len(classes))
         table = torch.from_numpy(table).to(dtype)
         mass = torch.from_numpy(np.bincount(labels, weight, len(classes)))
         offset = mass.to(dtype) @ table / mass.sum().to(dtype)
         weight = torch.from_numpy(weight).to(dtype)
-        return cls(classes, labels, copies, class_weight, weight, penalty, table, offset)
+        return cls(classes, labels, copies, class_weight, weight, size, table, offset)
 
 
 class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimator):
