@@ -18,7 +18,7 @@ from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
 from .._base._validation import validate_data
-from ._calibration import fit_scale, fit_shift
+from ._calibration import fit_scale, fit_shift, leave_one_out
 
 
 class Regression(NamedTuple):
@@ -53,6 +53,31 @@ class Regression(NamedTuple):
     size: float
     table: Any
     offset: Any
+
+    def of_images(self, n_copies):
+        """Return the same for images that have copies, in successive rows: a row for each."""
+        return self._replace(
+            labels=self.labels[::n_copies],
+            copies=self.copies[::n_copies] * n_copies,
+            class_weight=self.class_weight[::n_copies],
+            weight=self.weight[::n_copies] * n_copies,
+        )
+
+    def left_out(self, scores, trace, sample):
+        """Return the scores of samples if one copy of each is left out.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n, n_copies, n_outputs)
+            Scores of the samples and of their copies in other rows, which are left out too.
+        trace : float
+            Trace of the smoother of the means over copies.
+        sample : ndarray of shape (n,)
+            Indices of the samples.
+        """
+        targets = self.table.double().numpy()[self.labels[sample]]
+        mean, weights = scores.mean(axis=1), (self.copies, self.class_weight)
+        return scores[:, 0] - mean + leave_one_out(mean, targets, *weights, trace, sample)
 
     @classmethod
     def from_labels(cls, head, y, copies, penalty, dtype, held=None):

@@ -18,7 +18,7 @@ from .._base._part import Plan
 from .._base._rows import Operator
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
-from ._calibration import calibration_sample, leave_one_out, smoother_trace, trace_probes
+from ._calibration import calibration_sample, rows_of, smoother_trace, trace_probes
 from ._conjugate_gradients import (
     ConjugateGradients,
     InverseRoot,
@@ -209,24 +209,29 @@ class RidgeHead(LeastSquaresHead):
         self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
-        held = np.zeros(len(y), dtype=bool)
+        n_copies = 1 if plan is None else plan.n_copies
+        held = np.zeros(len(y) // n_copies, dtype=bool)
         if self.early_stopping:
-            held[split_validation(len(y), self.validation_fraction, rng)[1]] = True
+            held[split_validation(len(held), self.validation_fraction, rng)[1]] = True
+        held = held.repeat(n_copies)
         alphas = AUTO_ALPHAS if is_auto(self.alpha) else (float(self.alpha),)
         problem = Regression.from_labels(self, y, weight, alphas[-1] * n_features, wide, held)
-        weight, offset = problem.weight, problem.offset
+        weight, offset, images = problem.weight, problem.offset, problem.of_images(n_copies)
         n_outputs, probes = problem.table.shape[1], None
         if not self.early_stopping:
-            probes = trace_probes(weight.numpy(), n_features, rng, wide)
+            probes = trace_probes(weight.numpy(), n_features, rng, wide, n_copies)
         chosen = preconditioning_sample(weight.numpy(), n_features, rng)
         labels = torch.from_numpy(problem.labels)
         features = StandardizedFeatures(rows, weight, problem.table - offset, labels, probes)
         alpha = alphas[0]
         if len(alphas) > 1:
-            index = penalty_sample(weight.numpy(), rng)
+            chosen_images = penalty_sample(images.weight.numpy(), rng)
+            index = chosen_images * n_copies
             targets = (problem.table - offset)[labels[index]]
             penalties = [alpha * n_features / problem.size for alpha in alphas]
-            best = best_penalty(features.gram(index), targets, weight[index], penalties)
+            best = best_penalty(
+                features.gram(index), targets, images.weight[chosen_images], penalties
+            )
             alpha = alphas[best]
         penalty = alpha * n_features / problem.size
         root = None
@@ -252,16 +257,15 @@ class RidgeHead(LeastSquaresHead):
             self._iterate(solver, task, None if stopping is None else watch)
         if stopping is not None:
             W, scores = stopping.best_state
-            scores = scores.double().numpy()
+            scores, sample = scores[::n_copies].double().numpy(), sample[::n_copies] // n_copies
         else:
-            sample = calibration_sample(len(y), rng)
+            sample = calibration_sample(len(images.labels), rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
-            scores = (features.scores(W, sample) + offset).double().numpy()
-            trace = smoother_trace(features, penalty, traced)
-            targets = problem.table.double().numpy()[problem.labels[sample]]
-            weights = problem.copies, problem.class_weight
-            scores = leave_one_out(scores, targets, *weights, trace, sample)
-        shift = self._calibrate(scores, problem, sample)
+            scores = features.scores(W, rows_of(sample, n_copies)) + offset
+            scores = scores.double().numpy().reshape(len(sample), n_copies, -1)
+            trace = smoother_trace(features, penalty, traced, n_copies)
+            scores = images.left_out(scores, trace, sample)
+        shift = self._calibrate(scores, images, sample)
         coef = (W[:, :n_outputs] / features.scale[:, None]).T
         offset = offset - coef @ features.mean + torch.from_numpy(shift).to(offset)
         self.n_features_in_ = n_features
