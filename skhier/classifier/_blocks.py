@@ -13,7 +13,7 @@ from .._base._targets import class_weights
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._heads import fit_head, plan_head, takes_weights
-from ._shifts import with_shifts
+from ._shifts import n_copies, with_shifts
 
 _MAX_IMAGES = 2048
 _MAX_BYTES = 2**28  # of the output of a layer, for a batch
@@ -148,8 +148,7 @@ def plan_network(blocks, head, images, weights, pixels, n_classes, dtype, device
         for _, part in block.parts():
             plans[-1].append(part._plan(shape, *sizes))
             shape = plans[-1][-1].out_shape
-    _, n_copies = with_shifts(images, pixels)
-    of_head = plan_head(head, shape, len(images), n_copies, *sizes[1:])
+    of_head = plan_head(head, shape, len(images), n_copies(pixels), *sizes[1:])
     for plan in chain.from_iterable([*plans, [of_head]]):
         for work in plan.work:
             memory.check(work)
@@ -182,7 +181,7 @@ def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memor
             break
     network = network_operator(layers, features.dtype)
     if pixels:
-        images, _ = with_shifts(images, pixels)
+        images = with_shifts(images, pixels)
         features = images.map(network).cached(memory, may_use_file=True)
     if mirror:
         flip = Operator(_flip, images.shape[1:], images.dtype, network.batch_size)

@@ -82,7 +82,7 @@ def plan_head(head, in_shape, n_images, n_copies, n_classes, dtype, device):
         return replace(plan, n_copies=n_copies)
     n_bytes = 2 * 4 * n_samples * prod(in_shape)  # features as float32, and standardized
     work = Work("fitting the head", n_bytes, "Raise it, or use head='ridge'.")
-    return Plan(in_shape, (n_classes,), dtype, device, (work,), n_copies)
+    return Plan(in_shape, (n_classes,), dtype, device, (work,), n_copies=n_copies)
 
 
 def takes_weights(head):

@@ -135,7 +135,7 @@ class LayerwiseCNNClassifier(
         right. The head learns from the images and their copies, the layers from the images. It
         takes the time of predicting the copies, and none at prediction. 0 is no copies. 'auto' is
         2 pixels for up to 2,000 images of at least 32x32, 1 for smaller ones from 16x16 on, and 0
-        for more or smaller images, and for Dask arrays.
+        for more or smaller images. On a cluster, the images are sent to the client for it.
 
     memory_limit : int, str or None, default=None
         Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. Half

@@ -8,6 +8,7 @@ from .._base._rows import ArraySource, Rows
 
 _MAX_IMAGES = 2000  # for which 'auto' shifts images: more images gain less, at the same cost each
 _MAX_PIXELS = 2
+_STEPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # down and right
 
 
 class _ShiftedImages:
@@ -19,21 +20,20 @@ class _ShiftedImages:
 
     def __init__(self, images, pixels):
         self._images = images
-        steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
-        self.offsets = [(pixels * down, pixels * right) for down, right in steps]
-        self.shape = (len(images) * len(steps), *images.shape[1:])
+        self._pixels = pixels
+        self.shape = (len(images) * len(_STEPS), *images.shape[1:])
         self.dtype = images.dtype
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, index):
-        images, copies = np.divmod(np.arange(len(self))[index], len(self.offsets))
+        images, copies = np.divmod(np.arange(len(self))[index], len(_STEPS))
         images, inverse = np.unique(images, return_inverse=True)
         out = as_array(self._images.take(images))[inverse]
-        for copy, offset in enumerate(self.offsets):
+        for copy, (down, right) in enumerate(_STEPS):
             rows = copies == copy
-            out[rows] = _shift(out[rows], *offset)
+            out[rows] = _shift(out[rows], self._pixels * down, self._pixels * right)
         return out
 
 
@@ -52,24 +52,25 @@ def shift_pixels(shift, images):
     Raises
     ------
     ValueError
-        If images on a cluster are to be shifted, or images are not larger than `shift`.
+        If images are not larger than `shift`.
     """
-    size, is_local = min(images.shape[1:3]), isinstance(images.source, ArraySource)
+    size = min(images.shape[1:3])
     if is_auto(shift):
-        pixels = min(_MAX_PIXELS, size // 16)
-        return pixels if is_local and len(images) <= _MAX_IMAGES else 0
-    if shift > 0 and not is_local:
-        raise ValueError(f"shift={shift!r} is not for Dask arrays: it takes 0 or 'auto' for them.")
-    if shift >= size:
+        return min(_MAX_PIXELS, size // 16) if len(images) <= _MAX_IMAGES else 0
+    if shift >= size > 1:
         raise ValueError(
             f"shift={shift!r} is not less than {size}, the size of the images in pixels."
         )
-    return int(shift)
+    return int(shift) if size > 1 else 0
+
+
+def n_copies(pixels):
+    """Return the number of rows of each image: the image and its shifted copies."""
+    return len(_STEPS) if pixels else 1
 
 
 def with_shifts(images, pixels):
-    """Return rows of images and their shifted copies, and the number of rows for each image."""
-    if pixels == 0:
-        return images, 1
-    shifted = _ShiftedImages(images, pixels)
-    return Rows.of_array(shifted), len(shifted.offsets)
+    """Return rows of images and their copies; images on a cluster are collected."""
+    if not isinstance(images.source, ArraySource):
+        images = Rows.of_array(images.collect())
+    return Rows.of_array(_ShiftedImages(images, pixels))
