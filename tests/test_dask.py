@@ -36,6 +36,7 @@ def small(**params):
 CASES = {
     "default": (small(), X, "decision_function"),
     "mirror": (small(mirror=True, class_weight="balanced"), X, "predict_proba"),
+    "shift": (small(shift=1), X, "predict_proba"),
     "adam": (
         small(embedder__solver="adam", embedder__max_iter=9, embedder__early_stopping=True),
         X,

@@ -65,6 +65,7 @@ OTHER = {
     "precision": "float32",
     "random_state": 5,
     "readout_init": "sphere",
+    "shift": 1,
     "scale_channels": False,
     "solver": "adam",
     "stride": 2,

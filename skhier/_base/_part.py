@@ -1,6 +1,6 @@
 """Interface of the parts of a network: the only private methods that other rooms call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -20,6 +20,8 @@ class Plan:
         Where to compute.
     work : tuple of Work
         Memory of the steps of a fit.
+    n_copies : int
+        Number of successive rows that are copies of one sample.
     """
 
     in_shape: tuple
@@ -27,6 +29,7 @@ class Plan:
     dtype: Any
     device: Any
     work: tuple
+    n_copies: int = field(default=1, kw_only=True)
 
 
 class Part:
@@ -57,8 +60,8 @@ class Part:
             Labels.
         weight : ndarray of shape (n,) or None
             Weights; None if all are 1.
-        plan : Plan
-            Result of `_plan`.
+        plan : Plan or None
+            Result of `_plan`. None in `fit` of a head.
         """
         raise NotImplementedError
 

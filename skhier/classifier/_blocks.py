@@ -13,6 +13,7 @@ from .._base._targets import class_weights
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._heads import fit_head, plan_head, takes_weights
+from ._shifts import n_copies, with_shifts
 
 _MAX_IMAGES = 2048
 _MAX_BYTES = 2**28  # of the output of a layer, for a batch
@@ -111,14 +112,24 @@ class Weights(NamedTuple):
         weight = class_weights(y, class_weight, classes, sample_weight)
         return cls(sample_weight, weight if sample_weight is None else weight * sample_weight)
 
+    def of_copies(self, n_copies, n_rows):
+        """Divide the weight of each image among its copies, which are successive rows."""
+        equal = np.ones(n_rows // n_copies)
+        each = (equal if weight is None else weight for weight in self)
+        return Weights(*(np.repeat(weight / n_copies, n_copies) for weight in each))
 
-def plan_network(blocks, head, images, weights, n_classes, dtype, device, memory):
+
+def plan_network(blocks, head, images, weights, pixels, n_classes, dtype, device, memory):
     """Check all parts, and that there is memory for them, before work starts.
+
+    The head learns from images that are shifted by `pixels` too, if it is not 0.
 
     Returns
     -------
     plans : list of list of Plan
         Plans of the parts of each block.
+    of_head : Plan
+        Plan of the head.
 
     Raises
     ------
@@ -137,15 +148,17 @@ def plan_network(blocks, head, images, weights, n_classes, dtype, device, memory
         for _, part in block.parts():
             plans[-1].append(part._plan(shape, *sizes))
             shape = plans[-1][-1].out_shape
-    of_head = plan_head(head, shape, *sizes)
+    of_head = plan_head(head, shape, len(images), n_copies(pixels), *sizes[1:])
     for plan in chain.from_iterable([*plans, [of_head]]):
         for work in plan.work:
             memory.check(work)
-    return plans
+    return plans, of_head
 
 
-def train_network(blocks, plans, head, images, y, weights, mirror, memory, task):
-    """Fit blocks and head on rows (n, H, W, C) of images.
+def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memory, task):
+    """Fit blocks and head on rows (n, H, W, C) of images; shift them by pixels for the head.
+
+    `plans` is the result of `plan_network`.
 
     Returns
     -------
@@ -154,21 +167,25 @@ def train_network(blocks, plans, head, images, y, weights, mirror, memory, task)
     shape : tuple of int
         (h, w, channels) of the representation that the head is fitted on.
     """
-    features, layers = images, []
+    features, layers, (plans, of_head) = images, [], plans
     for number, (block, block_plans) in enumerate(zip(blocks, plans), 1):
         with task.subtask(f"layer {number}", 1 + len(block_plans)) as part:
             layers.append(block.fit(features, y, weights.total, block_plans, part))
+            features, is_last = features.map(layers[-1]), number == len(blocks)
             with part.subtask("transform", None) as transform:
-                is_last = number == len(blocks)  # a head reads its features often
-                how = memory, transform, "transform", is_last
-                features = features.map(layers[-1]).cached(*how)
+                if not (is_last and pixels):  # then the features of shifted images are needed
+                    how = memory, transform, "transform", is_last  # a head reads features often
+                    features = features.cached(*how)
         task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
         if task.stop:
             break
+    network = network_operator(layers, features.dtype)
+    if pixels:
+        images = with_shifts(images, pixels)
+        features = images.map(network).cached(memory, may_use_file=True)
     if mirror:
-        network = network_operator(layers, features.dtype)
         flip = Operator(_flip, images.shape[1:], images.dtype, network.batch_size)
         mirrored = images.map(compose((flip, network), network.batch_size))
         features = features.cached(memory, may_use_file=True).averaged(mirrored)
-    fit_head(head, features, y, weights, task)
+    fit_head(head, features, y, weights, of_head, task)
     return blocks[: len(layers)], features.shape[1:]

@@ -25,20 +25,30 @@ def calibration_sample(n_samples, rng, max_samples=_MAX_SCORES):
     return np.sort(rng.choice(n_samples, max_samples, replace=False))
 
 
-def trace_probes(weight, n_features, rng, dtype):
+def rows_of(sample, n_copies):
+    """Return the indices of the rows of samples, each of which has `n_copies` successive rows."""
+    return (sample[:, None] * n_copies + np.arange(n_copies)).ravel()
+
+
+def trace_probes(weight, n_features, rng, dtype, n_copies=1):
     """Draw targets (n_samples, n) from which the trace of a smoother is estimated.
 
     They are random signs divided by the roots of weights; None if the trace is computed exactly.
+    Successive samples that are copies have the same sign: then the estimate is `n_copies` times
+    the trace of the smoother of means over copies.
     """
-    if min(len(weight), n_features) <= _MAX_EXACT:
+    n = len(weight) // n_copies
+    if n_copies == 1 and min(n, n_features) <= _MAX_EXACT:
         return None
-    n_probes = int(np.ceil(1 / (len(weight) * _TRACE_ERROR**2)))
-    signs = rng.choice([-1.0, 1.0], (len(weight), n_probes))
+    n_probes = int(np.ceil(1 / (n * _TRACE_ERROR**2)))
+    signs = rng.choice([-1.0, 1.0], (n, n_probes)).repeat(n_copies, axis=0)
     return torch.from_numpy(signs / np.sqrt(weight)[:, None]).to(dtype)
 
 
-def smoother_trace(features, penalty, W):
-    """Return the trace of the map from targets to scores, intercept included.
+def smoother_trace(features, penalty, W, n_copies=1):
+    """Return the trace of the map from targets to scores, or of that of means over copies.
+
+    The intercept is included.
 
     Parameters
     ----------
@@ -51,13 +61,16 @@ def smoother_trace(features, penalty, W):
     """
     n_probes = W.shape[1]
     if n_probes:
-        return 1 + float((features.right_side[:, -n_probes:] * W).sum()) / n_probes
+        products = float((features.right_side[:, -n_probes:] * W).sum())
+        return 1 + products / (n_probes * n_copies)
     values = features.eigenvalues().cpu().numpy()
     return 1 + float((values / (values + penalty)).sum()) if penalty else np.inf
 
 
-def dual_trace(system, penalty, signs, W):
-    """Return the trace of the map K (K + penalty)^-1, intercept included.
+def dual_trace(system, penalty, signs, W, n_copies=1):
+    """Return the trace of the map K (K + penalty)^-1, or of that of means over copies.
+
+    The intercept is included.
 
     Parameters
     ----------
@@ -73,7 +86,8 @@ def dual_trace(system, penalty, signs, W):
     if signs is None:
         values = system.eigenvalues()
         return 1 + float((values / (values + penalty)).sum())
-    return 1 + len(W) - penalty * float((signs * W).sum()) / W.shape[1]
+    products = float((signs * W).sum())
+    return 1 + len(W) // n_copies - penalty * products / (W.shape[1] * n_copies)
 
 
 def leave_one_out(scores, targets, copies, class_weight, trace, sample):
@@ -112,8 +126,9 @@ def leave_one_out(scores, targets, copies, class_weight, trace, sample):
 class Smoothed:
     """Log loss of held-out scores against smoothed labels.
 
-    Labels are smoothed as in Platt scaling (1999), by one sample of each class: scores without
-    mistakes do not give certainty.
+    Labels are smoothed by one sample, divided among all classes: scores without mistakes do not
+    give certainty. (Platt, 1999, adds one sample of each of two classes. With forty classes of ten
+    samples, that would change a tenth of all labels.)
 
     Parameters
     ----------
@@ -128,8 +143,8 @@ class Smoothed:
     def __init__(self, scores, labels, weight):
         self.scores, self.weight = scores, weight
         n, n_classes = weight.sum(), scores.shape[1]
-        self.targets = np.full(scores.shape, 1 / (n + n_classes))
-        self.targets[np.arange(len(labels)), labels] += n / (n + n_classes)
+        self.targets = np.full(scores.shape, 1 / n_classes / (n + 1))
+        self.targets[np.arange(len(labels)), labels] += n / (n + 1)
 
     def gradient(self, scale, shift=0.0):
         """Return the derivatives of the loss of softmax(scale * scores + shift).

@@ -1,5 +1,6 @@
 """Heads: the classifier on top of the layers, any of scikit-learn's."""
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -73,13 +74,15 @@ def make_head(head, random_state, class_weight=None, verbose=False):
     return head.set_params(**unset)
 
 
-def plan_head(head, in_shape, n_samples, n_classes, dtype, device):
-    """Return the plan of a head for features of a shape."""
+def plan_head(head, in_shape, n_images, n_copies, n_classes, dtype, device):
+    """Return the plan of a head for features of copies of images."""
+    n_samples = n_images * n_copies
     if isinstance(head, Part):
-        return head._plan(in_shape, n_samples, n_classes, dtype, device)
+        plan = head._plan(in_shape, n_samples, n_classes, dtype, device)
+        return replace(plan, n_copies=n_copies)
     n_bytes = 2 * 4 * n_samples * prod(in_shape)  # features as float32, and standardized
     work = Work("fitting the head", n_bytes, "Raise it, or use head='ridge'.")
-    return Plan(in_shape, (n_classes,), dtype, device, (work,))
+    return Plan(in_shape, (n_classes,), dtype, device, (work,), n_copies=n_copies)
 
 
 def takes_weights(head):
@@ -88,11 +91,18 @@ def takes_weights(head):
     return has_fit_parameter(final, "sample_weight")
 
 
-def fit_head(head, features, y, weights, task):
-    """Fit a head on rows of features (n, ...), flattened, in their own precision if it can."""
+def fit_head(head, features, y, weights, plan, task):
+    """Fit a head on rows of features, flattened, in their own precision if it can.
+
+    Images have `plan.n_copies` rows each, labels and weights one entry.
+    """
+    if plan.n_copies > 1:
+        y = np.repeat(y, plan.n_copies)
+        if takes_weights(head):
+            weights = weights.of_copies(plan.n_copies, len(y))
     if isinstance(head, Part):
         with task.delegate("head", head):
-            head._fit_rows(features, y, weights.given, None)
+            head._fit_rows(features, y, weights.given, plan)
         return
     # Weights are passed to the steps here, not by metadata routing. The weighted variance of
     # constant features may round to less than 0; StandardScaler then divides by 1.

@@ -17,7 +17,7 @@ from .._base._params import make_rng
 from .._base._rows import Operator, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
-from ._calibration import calibration_sample, dual_trace, leave_one_out, trace_probes
+from ._calibration import calibration_sample, dual_trace, rows_of, trace_probes
 from ._conjugate_gradients import ConjugateGradients, InverseRoot, preconditioning_sample
 from ._kernel import ROWS, Coordinates, Kernel
 from ._kernel_matrix import CenterSums, KernelMatrix
@@ -197,13 +197,18 @@ class KernelRidgeHead(LeastSquaresHead):
             n_bytes = self._n_bytes(len(y), n_features, torch_dtype(rows.dtype).itemsize)
             advice = "Set n_centers, the largest number of samples in the kernel matrix."
             refuse_more_than_machine(Work(f"The kernel of {len(y)} samples", n_bytes, advice))
+        n_copies = 1 if plan is None else plan.n_copies
+        images = problem.of_images(n_copies)
         with Task.fit(self) as task:
             coordinates = Coordinates.from_rows(rows, problem.weight, float(self.power))
             centers = coordinates.operator(rows.take(index))
             kernel = Kernel(centers, float(self.gamma), wide)
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
-            coef, scores, sample = solve(rows, coordinates, kernel, problem, rng, task)
-        shift = self._calibrate(scores, problem, sample)
+            data = rows, coordinates, kernel, problem
+            coef, scores, trace, sample = solve(*data, n_copies, rng, task)
+        scores = scores.double().numpy().reshape(len(sample), n_copies, -1)
+        scores = images.left_out(scores, trace, sample)
+        shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features
         self.classes_ = problem.classes
@@ -221,7 +226,7 @@ class KernelRidgeHead(LeastSquaresHead):
         matrices = itemsize * m * m if m == n_samples else 3 * 8 * m * m
         return itemsize * m * n_features + matrices
 
-    def _solve_dual(self, X, coordinates, kernel, problem, rng, task):
+    def _solve_dual(self, X, coordinates, kernel, problem, n_copies, rng, task):
         """Solve for the w_i if all samples are centers.
 
         (K + alpha / weight) w = Y - offset, as R K R + alpha for R^2 = weight and w = R v.
@@ -230,16 +235,18 @@ class KernelRidgeHead(LeastSquaresHead):
         -------
         coef : Tensor of shape (n_centers, n_outputs)
             The w_i.
-        scores : ndarray of shape (n, n_outputs)
-            Leave-one-out scores of the calibration sample.
+        scores : Tensor of shape (n * n_copies, n_outputs)
+            Scores of the calibration sample and of its copies.
+        trace : float
+            Trace of the smoother of means over copies.
         sample : ndarray of shape (n,)
-            Its indices.
+            Indices of the calibration sample.
         """
         n, n_outputs = len(problem.labels), problem.table.shape[1]
-        K, penalty = KernelMatrix(kernel, problem.weight, task), problem.penalty
+        K, penalty = KernelMatrix(kernel, problem.weight, task), float(self.alpha) / problem.size
         targets = problem.table[torch.from_numpy(problem.labels)] - problem.offset
         right_side, root = K.root * targets, None
-        signs = trace_probes(np.ones(n), n, rng, right_side.dtype)
+        signs = trace_probes(np.ones(n), n, rng, right_side.dtype, n_copies)
         if signs is not None:
             right_side = torch.cat([right_side, signs], dim=1)
         chosen = preconditioning_sample(problem.weight.numpy(), n, rng)
@@ -257,24 +264,25 @@ class KernelRidgeHead(LeastSquaresHead):
             message = _UNSOLVED.format(alpha=self.alpha, residual=residual, n_iter=self.n_iter_)
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         V, traced = solver.W.tensor_split([n_outputs], dim=1)
-        trace = dual_trace(K, penalty, signs, traced)
-        coef, sample = K.root * V, calibration_sample(n, rng)
-        targets = (targets + problem.offset)[sample]
+        trace = dual_trace(K, penalty, signs, traced, n_copies)
+        coef, sample = K.root * V, calibration_sample(n // n_copies, rng)
+        index = rows_of(sample, n_copies)
         # Leverages are near 1, where rounding errors of f(x_i) would count many times.
-        scores = targets - penalty * (V / K.root)[sample]
-        return coef, _left_out(scores, targets, problem, trace, sample), sample
+        scores = (targets + problem.offset)[index] - penalty * (V / K.root)[index]
+        return coef, scores, trace, sample
 
-    def _solve_centers(self, X, coordinates, kernel, problem, rng, task):
+    def _solve_centers(self, X, coordinates, kernel, problem, n_copies, rng, task):
         """Solve for the w_i of fewer centers: (G + alpha K) w = products with Y - offset.
 
         See `_solve_dual` for the results.
         """
         labels, table = torch.from_numpy(problem.labels), problem.table - problem.offset
+        penalty = float(self.alpha) / problem.size
         sums = CenterSums(coordinates, kernel, table)
         options = {"task": task, "name": "kernel", "batch_size": ROWS}
         sums = X.accumulate(sums, problem.weight, labels, **options)
         K = kernel.among_centers(slice(None)).double()
-        root, failed = torch.linalg.cholesky_ex(sums.gram.add_(problem.penalty * K))
+        root, failed = torch.linalg.cholesky_ex(sums.gram.add_(penalty * K))
         if failed:
             message = _SINGULAR.format(n_centers=len(K), alpha=self.alpha)
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
@@ -282,14 +290,15 @@ class KernelRidgeHead(LeastSquaresHead):
             root = torch.linalg.cholesky(sums.gram + rounding * torch.eye(len(K)).double())
         coef = torch.cholesky_solve(sums.right_side, root).to(kernel.dtype)
         self.residual_curve_, self.n_iter_ = np.zeros(0), 0
-        sample = calibration_sample(len(labels), rng, _MAX_TRACED)
-        values = kernel.operator(coordinates.operator(X.take(sample)))
-        # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage
-        solved = torch.linalg.solve_triangular(root, values.double().T, upper=False)
-        h = problem.weight[sample].double() * solved.square().sum(dim=0)
-        trace = 1 + float(h.mean()) * len(labels)
-        scores, targets = values @ coef + problem.offset, problem.table[labels[sample]]
-        return coef, _left_out(scores, targets, problem, trace, sample), sample
+        n = len(labels) // n_copies
+        sample = calibration_sample(n, rng, _MAX_TRACED // n_copies)
+        index = rows_of(sample, n_copies)
+        values = kernel.operator(coordinates.operator(X.take(index)))
+        # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage; k_i is the mean over copies
+        means = values.double().unflatten(0, (-1, n_copies)).mean(dim=1)
+        solved = torch.linalg.solve_triangular(root, means.T, upper=False)
+        h = problem.of_images(n_copies).weight[sample].double() * solved.square().sum(dim=0)
+        return coef, values @ coef + problem.offset, 1 + float(h.mean()) * n, sample
 
     def _store(self, coordinates, kernel):
         """Store the fit as arrays, which any file of models holds."""
@@ -320,9 +329,3 @@ class KernelRidgeHead(LeastSquaresHead):
 
 def _readout(coef, intercept, dtype, values):
     return (values @ coef).to(dtype) + intercept.to(dtype)
-
-
-def _left_out(scores, targets, problem, trace, sample):
-    scores, targets = scores.double().numpy(), targets.double().numpy()
-    weights = problem.copies, problem.class_weight
-    return leave_one_out(scores, targets, *weights, trace, sample)

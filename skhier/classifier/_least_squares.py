@@ -18,7 +18,7 @@ from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from ._calibration import fit_scale, fit_shift
+from ._calibration import fit_scale, fit_shift, leave_one_out
 
 
 class Regression(NamedTuple):
@@ -35,10 +35,10 @@ class Regression(NamedTuple):
     class_weight : ndarray of shape (n_samples,)
         Weight of the class of each sample.
     weight : Tensor of shape (n_samples,)
-        Product of both, 0 for validation samples; divided by a power of two, which is exact, so
-        that all products stay in the range of floats.
-    penalty : float
-        Penalty, divided by the same power of two.
+        Product of both, 0 for validation samples; divided by `size`.
+    size : float
+        Power of two, so that the division is exact. Penalties are divided by it too. It keeps all
+        products in the range of floats.
     table : Tensor of shape (n_classes, n_outputs)
         Target of each class.
     offset : Tensor of shape (n_outputs,)
@@ -50,13 +50,41 @@ class Regression(NamedTuple):
     copies: np.ndarray
     class_weight: np.ndarray
     weight: Any
-    penalty: float
+    size: float
     table: Any
     offset: Any
 
+    def of_images(self, n_copies):
+        """Return the same for images that have copies, in successive rows: a row for each."""
+        return self._replace(
+            labels=self.labels[::n_copies],
+            copies=self.copies[::n_copies] * n_copies,
+            class_weight=self.class_weight[::n_copies],
+            weight=self.weight[::n_copies] * n_copies,
+        )
+
+    def left_out(self, scores, trace, sample):
+        """Return the scores of samples if one copy of each is left out.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n, n_copies, n_outputs)
+            Scores of the samples and of their copies in other rows, which are left out too.
+        trace : float
+            Trace of the smoother of the means over copies.
+        sample : ndarray of shape (n,)
+            Indices of the samples.
+        """
+        targets = self.table.double().numpy()[self.labels[sample]]
+        mean, weights = scores.mean(axis=1), (self.copies, self.class_weight)
+        return scores[:, 0] - mean + leave_one_out(mean, targets, *weights, trace, sample)
+
     @classmethod
     def from_labels(cls, head, y, copies, penalty, dtype, held=None):
-        """Return the regression of a head on labels y; samples in `held` have weight 0."""
+        """Return the regression of a head on labels y; samples in `held` have weight 0.
+
+        `penalty` is the largest one that will be used.
+        """
         classes, labels = encode_labels(head, y)
         copies = np.ones(len(y)) if copies is None else copies
         class_weight = class_weights(y, head.class_weight, classes, copies)
@@ -64,13 +92,13 @@ class Regression(NamedTuple):
         if held is not None:
             weight = np.where(held, 0, weight)
         size = 2.0 ** np.frexp(weight.sum() + penalty)[1]
-        weight, penalty = weight / size, penalty / size
+        weight = weight / size
         table = np.array([[-1.0], [1.0]]) if len(classes) == 2 else np.eye(len(classes))
         table = torch.from_numpy(table).to(dtype)
         mass = torch.from_numpy(np.bincount(labels, weight, len(classes)))
         offset = mass.to(dtype) @ table / mass.sum().to(dtype)
         weight = torch.from_numpy(weight).to(dtype)
-        return cls(classes, labels, copies, class_weight, weight, penalty, table, offset)
+        return cls(classes, labels, copies, class_weight, weight, size, table, offset)
 
 
 class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimator):

@@ -162,6 +162,11 @@ class StandardizedFeatures:
         weight, rows = self._weight[index], self._rows.take(index)
         return standardize(self.mean, self.scale, rows, weight * (self._n / weight.sum()))
 
+    def gram(self, index):
+        """Return X X^T of the rows of an index array, without weights."""
+        x = standardize(self.mean, self.scale, self._rows.take(index))
+        return x @ x.T
+
     def eigenvalues(self):
         """Return the min(n_samples, n_features) largest eigenvalues of the weighted X^T X."""
         weighted = partial(standardize, self.mean, self.scale)

@@ -47,10 +47,10 @@ def scores_without_one_copy(X, targets, weight):
 def best_temperature(scores, y, weight):
     """Return the temperature of the lowest log loss.
 
-    Labels are smoothed by one more sample of each class (Platt, 1999).
+    Labels are smoothed by one more sample, divided among all classes.
     """
     n, n_classes = weight.sum(), scores.shape[1]
-    smoothed = (n * np.eye(n_classes)[y] + 1) / (n + n_classes)
+    smoothed = (n * np.eye(n_classes)[y] + 1 / n_classes) / (n + 1)
 
     def log_loss(log_temperature):
         return -weight @ (smoothed * log_softmax(scores / np.exp(log_temperature), axis=1)).sum(1)

@@ -12,12 +12,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
-from skhier import LayerwiseCNNClassifier
+from skhier import LayerwiseCNNClassifier, RidgeHead
 
 SMALL = {
     "n_clusters": 64,
     "n_components": 30,
     "orthogonalizer__n_patches": 300,
+    "head": RidgeHead(0.3),
     "embedder__batch_size": 32,
     "random_state": 0,
 }

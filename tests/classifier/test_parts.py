@@ -48,7 +48,7 @@ def text(params):
 
 
 def test_there_are_few_parameters():
-    assert len(signature(LayerwiseCNNClassifier).parameters) <= 16
+    assert len(signature(LayerwiseCNNClassifier).parameters) <= 17
 
 
 @forms

@@ -44,9 +44,9 @@ def test_more_features_than_samples_take_no_more_iterations_than_samples():
 
 def test_units_of_features_and_constant_features_do_not_matter():
     X, y = data(3)
-    scores = RidgeHead(**EXACT).fit(X, y).decision_function(X)
+    scores = RidgeHead(0.3, **EXACT).fit(X, y).decision_function(X)
     rescaled = X * np.logspace(-2, 2, 9) - 7
-    assert_allclose(RidgeHead(**EXACT).fit(rescaled, y).decision_function(rescaled), scores)
+    assert_allclose(RidgeHead(0.3, **EXACT).fit(rescaled, y).decision_function(rescaled), scores)
     padded = np.c_[X, np.full((len(X), 3), 4.2)]
     head = RidgeHead(alpha=0.3 * 9 / 12, **EXACT).fit(padded, y)
     assert_allclose(head.decision_function(padded), scores)
@@ -73,8 +73,8 @@ def test_bfloat16_features_give_nearly_the_scores_of_their_values():
     X, y = data(3, n=2000, n_features=40)
     features = torch.from_numpy(X).to(torch.bfloat16)
     rounded = features.double().numpy()
-    narrow = RidgeHead(tol=1e-3).fit_features(features, y).decision_function(rounded)
-    wide = RidgeHead(**EXACT).fit(rounded, y).decision_function(rounded)
+    narrow = RidgeHead(0.3, tol=1e-3).fit_features(features, y).decision_function(rounded)
+    wide = RidgeHead(0.3, **EXACT).fit(rounded, y).decision_function(rounded)
     assert np.sqrt(((narrow - wide) ** 2).mean()) < 0.01 * wide.std()
 
 
@@ -126,8 +126,9 @@ def test_bad_parameters_are_refused(params):
 
 def test_rows_in_reverse_memory_order_give_the_coefficients_of_a_copy():
     X, y = data(2)
-    expected = RidgeHead().fit(X[::-1].copy(), y[::-1]).coef_
-    assert_array_equal(RidgeHead(alpha=np.float64(0.3)).fit(X[::-1], y[::-1]).coef_, expected)
+    head = RidgeHead(np.float64(0.3))
+    expected = head.fit(X[::-1].copy(), y[::-1]).coef_
+    assert_array_equal(head.fit(X[::-1], y[::-1]).coef_, expected)
 
 
 def test_one_class_is_refused():
