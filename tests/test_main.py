@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from PIL import Image
 from sklearn.utils import Bunch
 
@@ -232,7 +233,9 @@ def test_labels_are_drawn_by_a_font_that_has_their_characters():
 
 
 def test_labels_that_no_font_draws_are_numbered_and_printed(digits, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("matplotlib.font_manager.fontManager.ttflist", [])
+    manager = font_manager.fontManager
+    latin = [font for font in manager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(manager, "ttflist", latin)
     X, X_test, y, y_test = digits
     clf = LayerwiseCNNClassifier(1, n_clusters=4, random_state=0).fit(X[y < 3], y[y < 3])
     held = y_test < 3

@@ -245,17 +245,18 @@ def in_unit_of_fit(X, orthogonalizer):
     border, normalized = orthogonalizer.border_, orthogonalizer.contrast_
     border = border if np.ptp(border) else float(border[0])
     gain = 1 / normalized["deviation"] if normalized else np.abs(orthogonalizer.kernels_).max()
-    _doubt_unit(X, border, orthogonalizer.pixel_range_)
     refuse = partial(_refuse_contrasts, border, float(gain))
+    sample = refuse(X.take(_sample(len(X))))
+    _doubt_unit(X, sample, border, orthogonalizer.pixel_range_)
     return X.map(Operator(refuse, X.shape[1:], X.dtype, X.batch_size))
 
 
-def _doubt_unit(X, border, expected):
+def _doubt_unit(X, sample, border, expected):
     """Warn if the range of many images is not about the expected one."""
     if len(X) < _MIN_IMAGES or not expected:
         return
     found = _Range(border)
-    found.add(X.take(_sample(len(X))))
+    found.add(sample)
     if found.size < expected / _MAX_RATIO:  # others may be brighter
         found = X.accumulate(_Range(border))
     if found.low < found.high and not 1 / _MAX_RATIO <= found.size / expected <= _MAX_RATIO:

@@ -52,9 +52,9 @@ def _patches(**params):
     return PatchKMeansOrthogonalizer(**params)
 
 
-def _embedder(solver, n_components=3, **params):
+def _embedder(solver, n_components=3, data=IMAGES, **params):
     params |= {"solver": solver, "batch_size": 16, "random_state": 0}
-    return Case(TwoLayerConvEmbedder(n_components, **params), (IMAGES, LABELS))
+    return Case(TwoLayerConvEmbedder(n_components, **params), (data, LABELS))
 
 
 def _classifier(**params):
@@ -75,7 +75,7 @@ CASES = {
     "exact": _embedder("exact"),
     "svd": _embedder("svd"),
     "kmeans": _embedder("kmeans", 1),  # at most one group for each channel
-    "counts": _embedder("counts", 1),
+    "counts": _embedder("counts", 1, np.abs(IMAGES)),
     "gd": _embedder("gd", max_iter=5),
     "sgd": _embedder("sgd", max_iter=9, loss="cross_entropy"),
     "adam": _embedder("adam", max_iter=9, loss="cross_entropy", early_stopping=True),
@@ -95,7 +95,7 @@ CASES = {
             embedder=TwoLayerConvEmbedder(
                 solver="adam", loss="cross_entropy", batch_size=16, max_iter=4
             ),
-            head=RidgeHead(early_stopping=True),
+            head=RidgeHead(0.3, early_stopping=True),
             precision="float32",
             random_state=0,
         ),

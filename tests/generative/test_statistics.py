@@ -219,6 +219,6 @@ def test_noise_of_pixels_leaves_no_number_of_images_and_noise_of_the_root_no_sep
     ).fit()
     assert noisy.bayes_risk(2000, random_state=0).risk > 0.05
     assert not noisy.check_assumptions()[0].holds
-    assert "replaced with probability 0.5" in noisy.check_assumptions()[0].evidence
+    assert "symbols of X^(0) have noise" in noisy.check_assumptions()[0].evidence
     below = HierarchicalSampler(symbol_noise=[0.0, 0.5], random_state=0).fit()
     assert below.check_assumptions()[0].holds
