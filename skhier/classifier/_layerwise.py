@@ -305,8 +305,8 @@ class LayerwiseCNNClassifier(
         one for each layer, codes are put in classes. The next layer then clusters tuples of
         classes, which are equal or different, not points at a distance. If the classes are found,
         no error is left, and fewer images are enough (:doc:`/theory`). This needs a cluster for
-        every patch, so every patch has to be among the 100,000 that are drawn for k-means. Where a
-        class is rare, set `orthogonalizer__n_patches=None` to cluster all.
+        every patch. All patches are clustered if at most 10 times `n_clusters` are distinct;
+        otherwise 100,000 are drawn (`orthogonalizer__n_patches`).
 
         Parameters
         ----------
@@ -356,7 +356,7 @@ class LayerwiseCNNClassifier(
                 contrast=None,
                 encoding="one_hot",
                 whiten_eps=None,
-                n_patches=100_000,
+                n_patches="auto",
                 kmeans=SphericalKMeans(tol=1e-3),
             ),
             embedder=TwoLayerConvEmbedder(scale_channels=False),

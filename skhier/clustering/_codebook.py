@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
@@ -10,10 +11,13 @@ from sklearn.callback import CallbackSupportMixin
 from .._base._params import is_auto
 from .._base._rows import Rows
 from .._base._targets import mean_one
+from ._distinct import DistinctPatches
 from ._lloyd import count_distinct_directions
 from ._patches import sample_patches
-from ._plan import auto_n_clusters
+from ._plan import auto_n_clusters, max_clusters
 from ._spherical_kmeans import SphericalKMeans
+
+_DISTINCT_PER_CLUSTER = 10
 
 
 @dataclass
@@ -70,8 +74,7 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     task : Task
         Its only subtask is the k-means.
     """
-    patches, owners = sample_patches(images, plan.grid, border, plan.n_patches, rng)
-    weight = None if weight is None else weight[owners]
+    patches, weight = _training_patches(images, weight, plan, border, n_clusters, rng)
     # Scaled by a power of two, which is exact, so that squares of the values stay in range.
     low, high = float(patches.min()), float(patches.max())
     exponent = math.frexp(max(high, -low))[1]
@@ -111,6 +114,21 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
             centers, inertia = np.ldexp(centers, exponent), math.ldexp(inertia, 2 * exponent)
     pixel_range = max(high, 0.0) - min(low, 0.0)
     return Codebook(centers, kernels, intercepts, scale, inertia, kmeans.n_iter_, pixel_range)
+
+
+def _training_patches(images, weight, plan, border, n_clusters, rng):
+    """Return the patches to cluster, as rows, and their weights."""
+    if plan.is_distinct:
+        n_values = prod(plan.grid.patch_shape)
+        fewest = 1 if is_auto(n_clusters) else n_clusters
+        most = _DISTINCT_PER_CLUSTER * (max_clusters(n_values) if is_auto(n_clusters) else fewest)
+        distinct = DistinctPatches(plan.grid, border, min(most, plan.n_patches))
+        distinct = images.accumulate(distinct, weight)
+        # Too few for the clusters: k-means of drawn patches repeats centers, and warns.
+        if len(distinct.rows) >= fewest:
+            return distinct.rows, distinct.weights
+    patches, owners = sample_patches(images, plan.grid, border, plan.n_patches, rng)
+    return patches, None if weight is None else weight[owners]
 
 
 def _root_mean_square(patches, weight):

@@ -154,9 +154,11 @@ class PatchKMeansOrthogonalizer(
         fraction of the mean variance is added to the variance in every direction, so that
         directions of little variance are not amplified. None is no whitening.
 
-    n_patches : int or None, default=50_000
+    n_patches : int, 'auto' or None, default=50_000
         Largest number of patches to cluster, drawn uniformly without replacement (N in
-        section 6). None is all patches.
+        section 6). None is all patches. 'auto' is for the paper's model: all patches are
+        clustered, equal ones as one with their number as weight, if at most 10 times `n_clusters`
+        are distinct. Otherwise 100,000 are drawn.
 
     kmeans : SphericalKMeans, KMeans, MiniBatchKMeans or None, default=None
         The k-means that clusters the patches, not fitted; `n_clusters` is set by this
@@ -297,7 +299,7 @@ class PatchKMeansOrthogonalizer(
         "pool_size": "no_validation",
         "pooling": [StrOptions({"max", "average"})],
         "whiten_eps": [Interval(Real, 1e-12, 1e12, closed="both"), None],
-        "n_patches": [Interval(Integral, 1, None, closed="left"), None],
+        "n_patches": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "kmeans": [SphericalKMeans, KMeans, MiniBatchKMeans, None],
         "image_shape": "no_validation",
         "device": [str, torch.device],
@@ -324,7 +326,7 @@ class PatchKMeansOrthogonalizer(
         pool_size: Pair | PoolSize = "auto",
         pooling: Pooling = "average",
         whiten_eps: float | None = 0.1,
-        n_patches: int | None = 50_000,
+        n_patches: int | Auto | None = 50_000,
         kmeans: SphericalKMeans | KMeans | MiniBatchKMeans | None = None,
         image_shape: ImageShape = None,
         device: Device = "auto",

@@ -14,6 +14,7 @@ from ._patches import MAX_COLORS, PatchGrid
 _MAX_CLUSTERS = 3200
 _CLUSTERS_PER_VALUE = 6
 _PATCHES_PER_CLUSTER = 4
+_DRAWN_PATCHES = 100_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class CodingPlan(Plan):
     coding : Coding
         Nonlinearity and pooling.
     n_patches : int
-        Number of patches to cluster.
+        Number of patches to draw.
+    is_distinct : bool
+        Whether all patches are clustered instead, if few of them are distinct.
     kmeans : estimator
         The k-means, not fitted.
     contrast : float or None
@@ -37,6 +40,7 @@ class CodingPlan(Plan):
     grid: PatchGrid
     coding: Coding
     n_patches: int
+    is_distinct: bool
     kmeans: Any
     contrast: float | None
 
@@ -65,9 +69,9 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
         tuple(map(min, pool_size, grid.map_shape)),
     )
     n_positions, n_values = prod(grid.map_shape), prod(grid.patch_shape)
-    n_patches = n_images * n_positions
+    n_patches, is_distinct = n_images * n_positions, is_auto(params.n_patches)
     if params.n_patches is not None:
-        n_patches = min(n_patches, int(params.n_patches))
+        n_patches = min(n_patches, _DRAWN_PATCHES if is_distinct else int(params.n_patches))
     if is_auto(params.n_clusters):
         n_clusters = max_clusters(n_values)
     else:
@@ -91,7 +95,7 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
     )
     out_shape = coding.code_shape(grid.map_shape, n_clusters)
     sizes = in_shape, out_shape, dtype, device, work
-    return CodingPlan(*sizes, grid, coding, n_patches, kmeans, contrast)
+    return CodingPlan(*sizes, grid, coding, n_patches, is_distinct, kmeans, contrast)
 
 
 def resolve_contrast(contrast, image_shape, is_whitened):

@@ -89,7 +89,7 @@ PARAMETERS = {
         "pooling": st.sampled_from(["max", "average"]),
         "contrast": reals(0.3, 1e-3, 1e3) | st.sampled_from(["auto", None]),
         "whiten_eps": reals(0.1, 1e-6, 10.0) | st.none(),
-        "n_patches": counts(2, 30) | st.none(),
+        "n_patches": counts(2, 30) | st.sampled_from(["auto", None]),
         "kmeans": KMEANS,
         "batch_size": counts(1, 3) | st.none(),
         "precision": precisions,

@@ -54,7 +54,7 @@ def test_algorithm_1_learns_its_model(n_levels, root):
     ).fit()
     X, y = sampler.sample(11_000)
     clf = LayerwiseCNNClassifier.algorithm_1(
-        40, patch_size=3, n_layers=n_levels, embedder__max_iter=10**6, random_state=0
+        40, patch_size=3, n_layers=n_levels, embedder__max_iter=10**6, random_state=1
     ).fit(X[:10_000], y[:10_000])
     assert clf.output_shape_ == (*root, 40)
     assert clf.score(X[10_000:], y[10_000:]) == 1.0
