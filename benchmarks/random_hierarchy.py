@@ -12,12 +12,17 @@ the number grows with m at each L, and with L at each m. Each seed draws rules a
 
 'classes' is algorithm 1, where labels of images group codes into classes. 'context' groups codes by
 the neighboring code of each, and uses labels for the head only. 'labels' is 'context' with at least
-16,384 images, and counts labels instead of images. 'CNN' is trained end to end.
+16,384 images, and counts labels instead of images. 'CNN' is trained end to end. These put codes
+in classes by k-means of their means; with "counts" before the name, of square roots of counts.
+
+The rules and the root's labels of a seed are the same at every depth. So depths are independent
+only with different seeds, such as --depths 3 --first-seed 3.
 """
 
 import argparse
 import time
 import warnings
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -41,15 +46,15 @@ def _cnn(train, held_out, n_synonyms, depth, seed):
     return cnn_accuracy(*train, *held_out, 4 * V * n_synonyms, (1, 2), depth, 3000, seed)
 
 
-def _algorithm_1(n_synonyms, depth, seed):
+def _algorithm_1(n_synonyms, depth, seed, solver):
     """Return algorithm 1 with one cluster per pair of symbols, and codes grouped into classes."""
     return LayerwiseCNNClassifier.algorithm_1(
-        V * n_synonyms, (1, 2), depth, n_components=V, embedder__solver="kmeans", random_state=seed
+        V * n_synonyms, (1, 2), depth, n_components=V, embedder__solver=solver, random_state=seed
     )
 
 
-def _classes(train, held_out, n_synonyms, depth, seed):
-    return _algorithm_1(n_synonyms, depth, seed).fit(*train).score(*held_out)
+def _classes(train, held_out, n_synonyms, depth, seed, solver="kmeans"):
+    return _algorithm_1(n_synonyms, depth, seed, solver).fit(*train).score(*held_out)
 
 
 def _siblings(codes):
@@ -61,14 +66,14 @@ def _siblings(codes):
     return (pairs[:, ::-1] + [0, codes.shape[-1]]).ravel()
 
 
-def _context(train, held_out, n_synonyms, depth, seed):
+def _context(train, held_out, n_synonyms, depth, seed, solver="kmeans"):
     """Group patches into classes without labels, by their siblings; return the accuracy.
 
     Patches of one class have the same distribution of siblings. `train` may have fewer labels than
     images: they are the labels of the first images.
     """
     (X, y), (X_held, y_held) = train, held_out
-    parts = _algorithm_1(n_synonyms, 2, seed).to_pipeline().named_steps
+    parts = _algorithm_1(n_synonyms, 2, seed, solver).to_pipeline().named_steps
     orthogonalizer = parts["orthogonalizer1"].set_params(random_state=seed)
     embedder = parts["embedder1"].set_params(random_state=seed)
     for level in range(depth):
@@ -85,13 +90,15 @@ def _context(train, held_out, n_synonyms, depth, seed):
     return LinearSVC(random_state=seed).fit(rows, y).score(rows_held, y_held)
 
 
-def _labels(train, held_out, n_synonyms, depth, seed):
+def _labels(train, held_out, n_synonyms, depth, seed, solver="kmeans"):
     y = train[1]  # labels of the first images of a larger sample
     (X, _), _ = draw(max(N_UNLABELED, len(y)), n_synonyms, depth, seed)
-    return _context((X, y), held_out, n_synonyms, depth, seed)
+    return _context((X, y), held_out, n_synonyms, depth, seed, solver)
 
 
 METHODS = {"classes": _classes, "context": _context, "labels": _labels, "CNN": _cnn}
+for name in ("classes", "context", "labels"):
+    METHODS[f"counts {name}"] = partial(METHODS[name], solver="counts")
 
 
 def draw(n_images, n_synonyms, depth, seed):
@@ -102,12 +109,16 @@ def draw(n_images, n_synonyms, depth, seed):
     return (X[N_HELD_OUT:], y[N_HELD_OUT:]), (X[:N_HELD_OUT], y[:N_HELD_OUT])
 
 
+def _seeds(options):
+    return range(options.first_seed, options.first_seed + options.seeds)
+
+
 def accuracy(options):
     """Print accuracies and CPU seconds of all methods."""
     table = Table("method", "L", "images", "seed", "accuracy", "CPU s", csv_path=options.csv)
     for name in options.methods:
         for depth, n_images in ((3, 30_000), (4, 40_000)):
-            for seed in range(options.seeds):
+            for seed in _seeds(options):
                 train, held_out = draw(n_images, 8, depth, seed)
                 start = time.process_time()
                 score = METHODS[name](train, held_out, 8, depth, seed)
@@ -149,8 +160,9 @@ def images(options):
     for name in options.methods:
         needed = {}
         for m, depth in product(options.synonyms, options.depths):
-            seeds = range(options.seeds)
-            n_images = np.array([images_needed(METHODS[name], m, depth, seed) for seed in seeds])
+            n_images = np.array(
+                [images_needed(METHODS[name], m, depth, seed) for seed in _seeds(options)]
+            )
             needed[m, depth] = n_images
             spread = np.median(n_images), n_images.min(), n_images.max()
             expected = rhm_sample_complexity(V, V, m, 2, depth)
@@ -194,6 +206,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("part", choices=["accuracy", "images"])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--synonyms", nargs="*", type=int, default=[2, 4, 8])
     parser.add_argument("--depths", nargs="*", type=int, default=[2, 3, 4])

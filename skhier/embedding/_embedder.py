@@ -3,7 +3,7 @@
 from functools import partial
 from math import prod
 from numbers import Integral, Real
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 import torch
@@ -44,7 +44,14 @@ from .._base._typing import (
     Verbose,
 )
 from ._codes import code_rows, conv1x1
-from ._training import check_solver, max_components, train, train_on_expectation
+from ._training import (
+    OF_SUMS,
+    ONE_PASS,
+    check_solver,
+    max_components,
+    train,
+    train_on_expectation,
+)
 
 
 class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, BaseEstimator):
@@ -60,7 +67,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
     solver takes them in one pass over the data, for any T. The kernels depend on the data
     through the matrix :math:`M = E[X y]` alone, a row of class means for each channel, which is
     projected by the random :math:`W_0`. The solvers 'svd' and 'kmeans' embed by M itself, and
-    'counts' by the sums over classes that M is computed from.
+    'counts' and 'shares' by the sums over classes that M is computed from.
 
     Parameters
     ----------
@@ -73,7 +80,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         for the first and second of two classes, and with one-hot y less its mean for
         more. 'cross_entropy' is the softmax loss of section 6.
 
-    solver : {'exact', 'svd', 'kmeans', 'counts', 'gd', 'sgd', 'adam'}, default='exact'
+    solver : {'exact', 'svd', 'kmeans', 'counts', 'shares', 'gd', 'sgd', 'adam'}, default='exact'
         'exact': all steps of 'gd' at once, for the linear loss with W fixed. 'svd' and 'kmeans'
         draw no readout; they minimize the linear loss plus :math:`\|K W^\top\|^2 / 2` over K
         and W, so :math:`K W^\top` is nearest to M. 'svd': among all products of rank n, and W
@@ -85,7 +92,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         'counts': groups too, by k-means of the square roots of the sums of each channel over each
         label and position, which for one-hot codes are numbers of images. Class means are
         differences of these numbers between labels; the numbers say more, so it needs fewer
-        images (:doc:`/theory`). It takes codes >= 0, with or without labels.
+        images (:doc:`/theory`). It takes codes >= 0, with or without labels. 'shares': as 'counts',
+        but the sums of each channel are divided by their total, which is the weight of the channel
+        in k-means. So codes of a group may be differently frequent.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
         `batch_size=1` and `readout_init='sphere'`, the algorithm of appendix B). 'adam': Adam on
         mini-batches (section 6).
@@ -155,13 +164,13 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     loss_curve_ : ndarray of shape (n,)
         Loss before each step. 'exact' gives the loss before the first and after the last step,
-        'svd', 'kmeans' and 'counts' the losses of K = 0 and of their K.
+        'svd', 'kmeans', 'counts' and 'shares' the losses of K = 0 and of their K.
 
     validation_losses_ : ndarray of shape (n_epochs,) or None
         Validation loss after each epoch; None without `early_stopping`.
 
     n_iter_ : int
-        Number of steps; 1 for 'svd', 'kmeans' and 'counts'.
+        Number of steps; 1 for 'svd', 'kmeans', 'counts' and 'shares'.
 
     classes_ : ndarray of shape (n_classes,) or None
         The labels seen in `fit`; None if there were none.
@@ -223,7 +232,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"linear", "cross_entropy"})],
-        "solver": [StrOptions({"exact", "svd", "kmeans", "counts", "gd", "sgd", "adam"})],
+        "solver": [StrOptions(set(get_args(Solver)))],
         "learning_rate": [Interval(Real, 0, 1e30, closed="right")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "init_scale": [Interval(Real, 0, 1e30, closed="both")],
@@ -291,8 +300,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
             Codes.
 
         y : array-like of shape (n,) or None, default=None
-            Labels of two or more classes, integers or strings. None is for the solver 'counts'
-            only: codes are grouped by their positions, and the readout is 0.
+            Labels of two or more classes, integers or strings. None is for the solvers
+            'counts' and 'shares': codes are grouped by their positions, and the readout is 0.
 
         sample_weight : array-like of shape (n,) or None, default=None
             Weights of images. A weight of 2 equals two copies, a weight of 0 equals no image: up
@@ -308,16 +317,17 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         ------
         ValueError
             If there is only one class, if the solver does not support the other parameters, if
-            the loss becomes infinite, or if `solver` is 'counts' and a code is negative.
+            the loss becomes infinite, or if `solver` is 'counts' or 'shares' and a code is
+            negative.
         """
         device = resolve_device(self.device)
-        if y is None and self.solver == "counts":
+        if y is None and self.solver in OF_SUMS:
             codes = validate_images(self, X, reset=True)
         else:
             codes, y = validate_images(self, X, y, reset=True)
         refuse_extreme_values(codes, SQUARABLE)
-        if self.solver == "counts":
-            refuse_negative_values(codes, "solver='counts'")
+        if self.solver in OF_SUMS:
+            refuse_negative_values(codes, f"solver={self.solver!r}")
         codes, y, weight = weighted_samples(sample_weight, codes, y)
         n_classes = 1 if y is None else len(encode_labels(self, y)[0])
         dtype = computing_dtype(codes)
@@ -410,7 +420,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         self.validation_losses_ = (
             np.array(trained.validation_losses) if self.early_stopping else None
         )
-        n_iter = {"exact": self.max_iter, "svd": 1, "kmeans": 1, "counts": 1}
+        n_iter = dict.fromkeys(ONE_PASS, 1) | {"exact": self.max_iter}
         self.n_iter_ = n_iter.get(self.solver, len(trained.losses))
         self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
@@ -443,7 +453,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.solver != "counts"
-        tags.input_tags.positive_only = self.solver == "counts"
+        tags.target_tags.required = self.solver not in OF_SUMS
+        tags.input_tags.positive_only = self.solver in OF_SUMS
         tags.target_tags.multi_output = False
         return tags

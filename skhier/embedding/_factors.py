@@ -50,7 +50,7 @@ def _signs(U):
     return np.copysign(1.0, U[first, np.arange(U.shape[1])])
 
 
-def grouped(M, points, n_groups, rng):
+def grouped(M, points, weight, n_groups, rng):
     """Return factors whose rows of K are one-hot: groups of rows, by k-means of their points.
 
     With the rows of M as points, no product of such factors is nearer to M.
@@ -61,6 +61,8 @@ def grouped(M, points, n_groups, rng):
         The matrix.
     points : Tensor of shape (n_rows, n_coordinates)
         The points of the rows.
+    weight : Tensor of shape (n_rows,) or None
+        Weights of the points, at least 0; None is 1 for all.
     n_groups : int
         Number of columns of K and W.
     rng : RandomState
@@ -74,19 +76,24 @@ def grouped(M, points, n_groups, rng):
         Mean of the rows of M of each group.
     """
     largest = points.abs().max() or 1.0  # divided by it, so that squares stay in range
-    K = np.eye(n_groups)[_groups((points / largest).cpu().numpy(), n_groups, rng)]
+    points = (points / largest).cpu().numpy()
+    if weight is not None:  # a row without weight is in a group too
+        weight = (weight / (weight.max() or 1.0)).clamp(min=1e-9).cpu().numpy()
+    K = np.eye(n_groups)[_groups(points, weight, n_groups, rng)]
     (K,) = _like(M, K)
     return K, (M.T @ K) / K.sum(dim=0).clamp(min=1)
 
 
-def _groups(points, n_groups, rng):
+def _groups(points, weight, n_groups, rng):
     """Return the group of each point: the best result of k-means from several starts."""
-    best = KMeans(n_groups, n_init=_N_RESTARTS, random_state=rng).fit(points)
+    best = KMeans(n_groups, n_init=_N_RESTARTS, random_state=rng)
+    best.fit(points, sample_weight=weight)
     if len(np.unique(best.labels_)) == n_groups:
         # Where all distances between classes are larger than all within them, random starts may
         # miss a class. These centers are of different classes.
         start = KMeans(n_groups, init=_farthest_first(points, n_groups), n_init=1)
-        best = min(best, start.fit(points), key=lambda kmeans: kmeans.inertia_)
+        start.fit(points, sample_weight=weight)
+        best = min(best, start, key=lambda kmeans: kmeans.inertia_)
     return best.labels_
 
 

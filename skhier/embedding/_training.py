@@ -18,7 +18,8 @@ from ._factors import grouped, truncated
 from ._network import Targets, TwoLayerNetwork
 
 OF_EXPECTATION = ("exact", "svd", "kmeans")  # solvers that need E[y X] alone
-ONE_PASS = (*OF_EXPECTATION, "counts")  # solvers that need the sums over classes alone
+OF_SUMS = ("counts", "shares")  # solvers that need the sums over classes, with or without labels
+ONE_PASS = (*OF_EXPECTATION, *OF_SUMS)
 
 # Their products with the largest codes, see SQUARABLE, are still in range.
 _MAX_KERNEL = {torch.float32: 2.0**68, torch.float64: 2.0**564}
@@ -81,7 +82,7 @@ def check_solver(embedder, n_channels):
             "'sgd' or 'adam'."
         )
     if (
-        solver in ("kmeans", "counts")
+        solver in ("kmeans", *OF_SUMS)
         and n_channels is not None
         and embedder.n_components > n_channels
     ):
@@ -220,7 +221,7 @@ def _class_sums(network, codes, targets, run):
 def _solve_mean(network, mean_yX, run, sums=None):
     """Train on the linear loss by a solver of ONE_PASS; return the losses.
 
-    `sums` are needed by 'counts' alone.
+    `sums` are needed by OF_SUMS alone.
     """
     mean_yX = mean_yX * network.scale.double()
     params, solver = run.params, run.params.solver
@@ -238,8 +239,12 @@ def _solve_mean(network, mean_yX, run, sums=None):
     if solver == "svd":
         K, W = truncated(M, n_components, max(M.shape) * torch.finfo(dtype).eps)
     else:
-        points = M if solver == "kmeans" else _square_roots(sums * network.scale.double())
-        K, W = grouped(M, points, n_components, run.rng)
+        points, weight = M, None
+        if solver in OF_SUMS:
+            points = _square_roots(sums * network.scale.double())
+        if solver == "shares":
+            points, weight = _of_unit_norm(points)
+        K, W = grouped(M, points, weight, n_components, run.rng)
     network.K = K.to(dtype)
     network.W = W.unflatten(0, means.shape[1:]).transpose(1, 2).to(dtype)
     return [0.0, -float(((M @ W) * K).sum())]
@@ -251,3 +256,13 @@ def _square_roots(sums):
     The variance of a count is its mean. That of its square root is 1 / 4, whatever the mean.
     """
     return sums.permute(2, 0, 1).flatten(1).clamp(min=0).sqrt()  # rounding may be below 0
+
+
+def _of_unit_norm(roots):
+    """Return square roots of shares, and the totals.
+
+    The variance of the square root of a share is 1 / 4 of the inverse of the total, so the total is
+    the weight at which all rows are equally noisy.
+    """
+    total = roots.square().sum(dim=1)
+    return roots / total.sqrt().where(total > 0, 1)[:, None], total

@@ -98,7 +98,9 @@ PARAMETERS = {
     TwoLayerConvEmbedder: {
         "n_components": counts(1, 4),
         "loss": st.sampled_from(["linear", "cross_entropy"]),
-        "solver": st.sampled_from(["exact", "svd", "kmeans", "counts", "gd", "sgd", "adam"]),
+        "solver": st.sampled_from(
+            ["exact", "svd", "kmeans", "counts", "shares", "gd", "sgd", "adam"]
+        ),
         "learning_rate": reals(1e-3, 0.1),
         "max_iter": counts(0, 4),
         "init_scale": reals(1.0, 0.01),

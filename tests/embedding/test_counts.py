@@ -1,10 +1,13 @@
 """Solver 'counts': k-means of square roots of the numbers of images with a code in each cell."""
 
+from warnings import catch_warnings, simplefilter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from skhier import HierarchicalSampler, TwoLayerConvEmbedder
 
@@ -138,3 +141,40 @@ def test_what_the_solver_cannot_use_is_refused():
         embedder(3).fit_population(X[0], [0, 1])
     with pytest.raises(ValueError, match="requires y to be passed"):
         embedder(3, solver="kmeans").fit(X)
+
+
+@pytest.mark.parametrize("n_labels", [None, 3])
+def test_shares_are_grouped_by_k_means_with_their_totals_as_weights(n_labels):
+    X, y = one_hot_codes(7)
+    y = y if n_labels else None
+    fitted = embedder(3, solver="shares").fit(X, y)
+    K, roots = fitted.kernels_, square_roots(X, y)
+    total = (roots**2).sum(axis=1)
+    shares = roots / np.sqrt(total)[:, None]
+    means = (K * total[:, None]).T @ shares / (K.T @ total)[:, None]
+    distances = np.linalg.norm(shares[:, None] - means, axis=2)
+    assert_allclose(distances.min(axis=1), (distances * K).sum(axis=1))
+
+
+def test_shares_tell_classes_of_rare_and_frequent_codes():
+    classes = np.arange(24) // 6
+    sampler = HierarchicalSampler(patches_per_class=6, rule_weights=2.0, random_state=0).fit()
+    found = {"shares": 0, "counts": 0, "kmeans": 0}  # the rarest code has a share of 1 / 54
+    for seed in range(4):
+        X, y = sampler.sample(256, random_state=seed)
+        codes = np.eye(24)[sampler.parse_patches(X)[1]]
+        for solver in found:
+            fitted = embedder(4, solver=solver).fit(codes, y)
+            found[solver] += np.array_equal(groups(fitted), classes[:, None] == classes)
+    assert found == {"shares": 4, "counts": 0, "kmeans": 0}
+
+
+@pytest.mark.parametrize("solver", ["counts", "shares"])
+def test_codes_that_are_never_seen_are_in_a_group(solver):
+    X, y = one_hot_codes(8)
+    X[..., 3:] = 0
+    for codes in (X, 0 * X):
+        with catch_warnings():
+            simplefilter("ignore", ConvergenceWarning)  # k-means of equal points
+            K = embedder(4, solver=solver).fit(codes, y).kernels_
+        assert_array_equal(K.sum(axis=1), np.ones(N_CODES))
