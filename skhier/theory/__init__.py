@@ -12,6 +12,7 @@ from ._lemmas import (
     lemma7_success_probability,
     perceptron_iterations,
 )
+from ._lower_bounds import necessary_samples
 from ._moments import coverage_probability, embedding_moments
 from ._random_hierarchy import (
     rhm_correlation,
@@ -19,7 +20,7 @@ from ._random_hierarchy import (
     rhm_sample_complexity,
     zipf_learning_exponent,
 )
-from ._samples import necessary_samples, required_samples
+from ._samples import required_samples
 from ._separation import Separation, separate_codes
 from ._theorem1 import TrainingParams, theorem1_failure_probability, theorem1_params
 from ._theorem2 import theorem2_params, theorem2_runtime

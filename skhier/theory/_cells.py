@@ -56,6 +56,42 @@ class CellProbabilities(NamedTuple):
         return np.triu_indices(self.n_classes, k=1)
 
 
+class PairStatistics(NamedTuple):
+    """Signal and noise of code means, for all pairs of classes of a level.
+
+    Attributes
+    ----------
+    k : int
+        Number of patches of each class.
+
+    signal : ndarray of shape (n_pairs, n_positions)
+        Squares of Delta at each position, summed over one channel for each label.
+
+    variances : ndarray of shape (n_pairs, n_positions)
+        k times the variance of a code in each of n_dims directions at a position, the mean
+        of both classes.
+
+    n_dims : int
+        n_labels - 1.
+    """
+
+    k: int
+    signal: np.ndarray
+    variances: np.ndarray
+    n_dims: int
+
+    @property
+    def squared_distances(self):
+        return self.signal.sum(axis=1)
+
+    @classmethod
+    def of_cells(cls, cells):
+        F, (c, e) = cells.labeled_frequencies, cells.pairs
+        signal = ((F[c] - F[e]) ** 2).sum(axis=1)
+        q = (cells.probabilities[c] + cells.probabilities[e]).sum(axis=1) / 2
+        return cls(cells.k, signal, q / cells.n_labels, cells.n_labels - 1)
+
+
 def cell_probabilities(
     sampler: HierarchicalSampler, level: int, labels: bool = True
 ) -> CellProbabilities:
@@ -93,7 +129,7 @@ def check_exchangeable_codes(
     *,
     caller: str,
     has_head: bool = False,
-    compared: Compared = "labeled frequencies",
+    compared: Compared | None = "labeled frequencies",
 ) -> None:
     """Raise ValueError unless codes are exchangeable within classes and differ between classes.
 
@@ -112,8 +148,8 @@ def check_exchangeable_codes(
         Whether a linear head without error is learned too. It needs a separable root, and
         all classes of all levels have to occur.
 
-    compared : {'labeled frequencies', 'cell probabilities', 'frequencies at all positions'}
-        What has to differ between classes, by default their labeled frequencies.
+    compared : {'labeled frequencies', 'cell probabilities', 'frequencies at all positions'} or None
+        What has to differ between classes, by default their labeled frequencies. None: nothing.
     """
     if any(transitions is not None for transitions in sampler.transitions_):
         raise ValueError(
@@ -141,7 +177,7 @@ def check_exchangeable_codes(
     reasons += [
         f"classes of level {i} have the same {compared}"
         for i in levels
-        if _least_difference(sampler, i, compared) < 1e-12
+        if compared is not None and _least_difference(sampler, i, compared) < 1e-12
     ]
     if reasons:
         raise ValueError(f"{caller} does not hold for this sampler: {'; '.join(reasons)}.")

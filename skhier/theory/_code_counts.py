@@ -109,17 +109,22 @@ def _label_indices(y, classes, n_images):
     return len(classes), label
 
 
-def _codes_and_neighbours(codes, context):
-    """Return the codes at every second position, and the codes of their neighbours."""
+def check_context(context: tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    """Return (down, right); ValueError unless it is the offset of a neighbour in images."""
     is_pair = is_sequence(context) and all(isinstance(step, Integral) for step in context)
     steps = tuple(context) if is_pair and len(context) == 2 else ()
-    height, width = codes.shape[1:]
     if not steps or not any(steps) or abs(steps[0]) >= height or abs(steps[1]) >= width:
         raise ValueError(
             f"context={context!r} is not valid: it takes two ints (down, right), not both 0, "
             f"with |down| < {height} and |right| < {width}."
         )
-    down, right = steps
+    return int(steps[0]), int(steps[1])
+
+
+def _codes_and_neighbours(codes, context):
+    """Return the codes at every second position, and the codes of their neighbours."""
+    height, width = codes.shape[1:]
+    down, right = check_context(context, height, width)
     rows, columns = np.mgrid[
         max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
     ]

@@ -26,16 +26,25 @@ def smallest_count(holds: Callable[[int], bool]) -> int:
 
 
 def proved_samples(
-    sampler: HierarchicalSampler, level: int, cells: CellProbabilities, delta: float
+    sampler: HierarchicalSampler,
+    level: int,
+    cells: CellProbabilities,
+    delta: float,
+    *,
+    one_cell: bool = False,
 ) -> int:
-    """Compute N of the theorem on the page 'How many images', in the notation of its proof."""
+    """Compute N of the theorem on the page 'How many images', in the notation of its proof.
+
+    `one_cell`: an image is in one cell at most, as with one neighbour of one pixel.
+    """
     k, (c, e) = cells.k, cells.pairs
     r = (cells.probabilities[c] + cells.probabilities[e]).reshape(len(c), -1)
     n_pairs, n_cells = r.shape
     n_events = n_pairs * (k**2 * (n_cells + 3) + n_cells + 1)
     x = log(2 * cells.n_codes * (cells.n_codes - 1) / delta)
     t = log(2 * n_events / delta)
-    log_moments, rates = _log_moments(sampler, level, cells)
+    moments = _log_moments_of_one_cell(cells) if one_cell else _log_moments(sampler, level, cells)
+    log_moments, rates = moments
 
     def is_complete(N):
         B = ((-N * log_moments - t) / rates).max(axis=1) / k
@@ -101,3 +110,13 @@ def _log_moments(sampler, level, cells):
             factors[:, c], factors[:, e] = np.exp(-exponents), np.exp(exponents)
             moments[i] += sampler.expected_product(level, factors)[label] / cells.n_labels
     return np.log(moments) + 1e-14, rates  # rounding errors stay on the safe side
+
+
+def _log_moments_of_one_cell(cells):
+    """Compute the same if no image is in two cells."""
+    r_c, r_e = (cells.probabilities[i].reshape(len(i), 1, -1) for i in cells.pairs)
+    length = np.linalg.norm(r_c - r_e, axis=2, keepdims=True)
+    rates = np.minimum(length[:, 0] * np.geomspace(1e-3, 1e3, 40) / (r_c + r_e).max(axis=2), 300)
+    x = rates[:, :, None] * (r_c - r_e) / length
+    deviations = (r_c * np.expm1(-x) + r_e * np.expm1(x)).sum(axis=2)
+    return np.log1p(deviations) + 1e-14, rates

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import ceil, log
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from math import ceil
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.stats import norm
 
-from .._base._params import check_fitted
-from ._cells import cell_probabilities, check_exchangeable_codes, check_level
+from .._base._params import check_fitted, check_flag
+from ._cells import PairStatistics, cell_probabilities, check_exchangeable_codes, check_level
 from ._checks import check_choice, check_probability, within_floats
+from ._context import context_cells
 from ._counts import proved_counts
 from ._grouping import check_labels, predicted_groups
-from ._moments import pair_unseen_probability, unseen_probability
+from ._lower_bounds import coverage_bound
+from ._moments import unseen_probability
 from ._power import predicted_samples, proved_samples, smallest_count
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def required_samples(
     *,
     level: int | None = None,
     labels: bool = True,
+    context: tuple[int, int] | None = None,
 ) -> int:
     r"""Compute the number of images that suffice to learn all classes, except with `delta`.
 
@@ -72,8 +74,14 @@ def required_samples(
         a linear head without error.
 
     labels : bool, default=True
-        Whether images have labels. Without labels, a cell is a position. False is for 'counts' and
-        'rigorous_counts' of one level.
+        Whether images have labels. Without labels, a cell is a position. False is for one level,
+        with 'counts', 'rigorous_counts' or `context`.
+
+    context : (int, int) or None, default=None
+        Offset (down, right) of a neighbour. Then a cell is the neighbour's code, with a label if
+        there are labels, and the codes of one pixel of an image are counted: the first one that
+        has such a neighbour. For the methods 'rigorous' and 'certificate' of one level. For (0, 1)
+        these are the counts of ``code_counts(codes[:, :1, :2], context=(0, 1))``.
 
     Returns
     -------
@@ -137,7 +145,10 @@ def required_samples(
     check_choice(method, "method", tuple(_METHODS))
     delta = check_probability(delta, "delta")
     check_fitted(sampler, "sampler", "HierarchicalSampler")
-    caller, compared = "required_samples", check_labels(labels, method)
+    caller = "required_samples"
+    if context is not None:
+        return _context_samples(sampler, delta, method, level, context, labels, caller)
+    compared = check_labels(labels, method)
     if level is not None:
         level = check_level(sampler, level)
         check_exchangeable_codes(sampler, [level], caller=caller, compared=compared)
@@ -160,131 +171,20 @@ def required_samples(
     return max([*numbers, smallest_count(lambda n: failure(n) <= share)])
 
 
-@within_floats
-def necessary_samples(
-    sampler: HierarchicalSampler,
-    delta: float = 0.05,
-    method: Literal["coverage", "pixels", "gaussian"] = "coverage",
-    *,
-    level: int | None = None,
-) -> int:
-    r"""Compute a lower bound on the number of images from which classes are learned.
-
-    With fewer images, the probability of failure is more than `delta`.
-
-    Parameters
-    ----------
-    sampler : HierarchicalSampler
-        As in :func:`required_samples`.
-
-    delta : float, default=0.05
-        Probability of failure.
-
-    method : {'coverage', 'pixels', 'gaussian'}, default='coverage'
-        The algorithms that need at least this number of images:
-
-        - 'coverage': all algorithms that have to know all patches. **Proved.**
-        - 'pixels': all algorithms that see as many pixels as N images have, with position, label
-          and patch, but every pixel from a different image. **Proved.**
-        - 'gaussian': an oracle that knows all :math:`F_c` and sees :math:`M_a`, as if it were
-          normal. A **prediction**.
-
-        The last two do not bound algorithms that use neighboring patches: a single image may
-        show the class of a patch by its context.
-
-    level : int or None, default=None
-        The level whose patches are grouped. None: the largest number of all levels; for
-        'pixels' and 'gaussian' level 0 is left out if there are others, as a head takes its
-        patches.
-
-    Returns
-    -------
-    n_samples : int
-        Number of images.
-
-    Raises
-    ------
-    ValueError
-        If the sampler does not meet the assumptions; the message says which.
-
-    See Also
-    --------
-    required_samples : Numbers that suffice.
-
-    Notes
-    -----
-    'coverage': with :math:`p_a` the probability that N images do not show a, and
-    :math:`p_{ab}` that they show neither a nor b (:func:`coverage_probability`), a patch
-    is missing with probability at least :math:`\sum_a p_a^2 / \sum_b p_{ab}`
-    :cite:p:`decaen1997`;
-    the number is the smallest N at which this is at most `delta`.
-
-    'pixels': take two hypotheses that differ by an exchange of a and b, of classes c and c'. The
-    affinity of one pixel is :math:`\rho = 1 - h / P`, :math:`h = \frac1k \sum_{j,l} (\sqrt{q_c} -
-    \sqrt{q_{c'}})^2`, :math:`q_c` the probability of class c at j and label l. A test of NP
-    pixels with errors of at most :math:`\delta` needs :math:`\rho^{2 N P} \le 4 \delta`. With a
-    single patch in each class there is nothing to group, and the number is 1.
-
-    'gaussian': the oracle errs on a patch with probability :math:`\Phi(-\sqrt N
-    \|\Sigma^{-1/2} \Delta / k\| / 2)`, :math:`\Sigma = diag(q / k)`. At this N the sum of the
-    probabilities of 2 k patches is `delta`.
-
-    Examples
-    --------
-    >>> from skhier import HierarchicalSampler
-    >>> from skhier.theory import necessary_samples, required_samples
-    >>> sampler = HierarchicalSampler(patches_per_class=30, random_state=0).fit()
-    >>> proved = required_samples(sampler, 0.01, "rigorous", level=1)
-    >>> for method in ["coverage", "pixels", "gaussian"]:
-    ...     print(method, necessary_samples(sampler, 0.01, method, level=1) <= proved)
-    coverage True
-    pixels True
-    gaussian True
-    """
-    check_choice(method, "method", tuple(_LOWER_BOUNDS))
-    delta = check_probability(delta, "delta")
-    check_fitted(sampler, "sampler", "HierarchicalSampler")
-    first = 0 if method == "coverage" else min(1, len(sampler.patches_) - 1)
-    every = range(first, len(sampler.patches_))
-    levels = list(every) if level is None else [check_level(sampler, level)]
-    check_exchangeable_codes(sampler, levels, caller="necessary_samples")
-    return max(_LOWER_BOUNDS[method](sampler, level, delta) for level in levels)
-
-
-class _PairStatistics(NamedTuple):
-    """Signal and noise of code means, for all pairs of classes of a level.
-
-    Attributes
-    ----------
-    k : int
-        Number of patches of each class.
-
-    signal : ndarray of shape (n_pairs, n_positions)
-        Squares of Delta at each position, summed over one channel for each label.
-
-    variances : ndarray of shape (n_pairs, n_positions)
-        k times the variance of a code in each of n_dims directions at a position, the mean
-        of both classes.
-
-    n_dims : int
-        n_labels - 1.
-    """
-
-    k: int
-    signal: np.ndarray
-    variances: np.ndarray
-    n_dims: int
-
-    @property
-    def squared_distances(self):
-        return self.signal.sum(axis=1)
-
-
-def _pair_statistics(cells):
-    F, (c, e) = cells.labeled_frequencies, cells.pairs
-    signal = ((F[c] - F[e]) ** 2).sum(axis=1)
-    q = (cells.probabilities[c] + cells.probabilities[e]).sum(axis=1) / 2
-    return _PairStatistics(cells.k, signal, q / cells.n_labels, cells.n_labels - 1)
+def _context_samples(sampler, delta, method, level, context, labels, caller):
+    """Return the number of images at which the certificate of one pixel's context is complete."""
+    check_flag(labels, "labels")
+    if method not in ("rigorous", "certificate") or level is None:
+        raise ValueError(
+            f"context={context!r} is not valid for method={method!r} and level={level}: it is for "
+            "'rigorous' and 'certificate' of one level."
+        )
+    level = check_level(sampler, level)
+    check_exchangeable_codes(sampler, [level], caller=caller, compared=None)
+    cells = context_cells(sampler, level, context, labels, caller)
+    if method == "certificate":
+        return predicted_samples(cells, delta)
+    return proved_samples(sampler, level, cells, delta, one_cell=True)
 
 
 def _level_samples(sampler, level, cells, delta, method):
@@ -293,7 +193,7 @@ def _level_samples(sampler, level, cells, delta, method):
         unseen = unseen_probability(sampler, level)
         return smallest_count(lambda n: (unseen**n).sum() <= delta)
     number = _METHODS[method](sampler, level, cells, delta)
-    return max(number, _coverage_bound(sampler, level, delta))
+    return max(number, coverage_bound(sampler, level, delta))
 
 
 def _certificate(sampler, level, cells, delta):
@@ -301,7 +201,7 @@ def _certificate(sampler, level, cells, delta):
 
 
 def _snr(sampler, level, cells, delta):
-    k, _, variances, n_dims = pairs = _pair_statistics(cells)
+    k, _, variances, n_dims = pairs = PairStatistics.of_cells(cells)
     return ceil((4 * k * n_dims * variances.sum(axis=1) / pairs.squared_distances).max())
 
 
@@ -340,40 +240,3 @@ def _patch_probabilities_by_position(sampler):
     k = sampler.patches_[0].shape[1]
     frequencies = sampler.statistics().levels[0].class_frequencies.mean(axis=0)
     return np.repeat(frequencies[frequencies > 0] / k, k)
-
-
-def _coverage_bound(sampler, level, delta):
-    one = unseen_probability(sampler, level)[:, 0]
-    both = pair_unseen_probability(sampler, level)
-    k = sampler.patches_[level].shape[1]
-    n_others = np.full(both.shape, k) - np.eye(len(both))
-
-    def is_below_delta(n):
-        p = one**n
-        p, others = p[p > 0], (n_others * both**n).sum(axis=1)[p > 0]
-        return (k * p**2 / (p + others)).sum() <= delta
-
-    return smallest_count(is_below_delta)
-
-
-def _pixel_bound(sampler, level, delta):
-    k, q = cells = cell_probabilities(sampler, level)
-    c, e = cells.pairs
-    if k == 1:  # both hypotheses have the same groups
-        return 1
-    h = ((np.sqrt(q[c]) - np.sqrt(q[e])) ** 2).sum(axis=(1, 2)).min() / k
-    n_pixels = q.shape[2]
-    return max(1, ceil(log(1 / (4 * delta)) / (-2 * n_pixels * np.log1p(-h / n_pixels))))
-
-
-def _gaussian_bound(sampler, level, delta):
-    k, signal, variances, _ = _pair_statistics(cell_probabilities(sampler, level))
-    separation = (signal / np.where(variances > 0, k * variances, 1)).sum(axis=1).min()
-    return ceil(4 * norm.isf(delta / (2 * k)) ** 2 / separation)
-
-
-_LOWER_BOUNDS = {
-    "coverage": _coverage_bound,
-    "pixels": _pixel_bound,
-    "gaussian": _gaussian_bound,
-}

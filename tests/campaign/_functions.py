@@ -128,12 +128,14 @@ THEORY = {
         "delta": deltas,
         "method": st.sampled_from(["rigorous", "certificate", "cluster", "snr"]),
         "level": st.none() | counts(0, 2),
+        "context": st.none() | st.sampled_from([(0, 1), (-1, 0)]),
     },
     theory.necessary_samples: {
         "sampler": any_sampler,
         "delta": deltas,
-        "method": st.sampled_from(["coverage", "pixels", "gaussian"]),
+        "method": st.sampled_from(["coverage", "pixels", "pairs", "gaussian"]),
         "level": st.none() | counts(0, 2),
+        "context": st.none() | st.sampled_from([(0, 1), (-1, 0)]),
     },
     theory.embedding_moments: {
         "sampler": any_sampler,
