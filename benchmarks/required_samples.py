@@ -15,7 +15,9 @@ ratio sqrt(2), at which all runs succeed. A run draws one sample of images. It s
   level, and a linear SVM on classes of level 0 makes no such error;
 - by 'snr' (with --algorithm-1; 3 runs) if algorithm 1 has an accuracy of 0.99 on 2,000 images.
 
-The last lines are the ranges of the ratios of all random models.
+The columns 'coverage' and 'pixels' are lower bounds, by necessary_samples. The last lines are the
+ranges of the ratios of all random models: number over measured number of the method, or, for 'lower
+bounds', of 'counts' over the larger lower bound.
 """
 
 import argparse
@@ -27,9 +29,10 @@ from sklearn.svm import LinearSVC
 
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier
 from skhier.datasets import make_random_hierarchy
-from skhier.theory import required_samples, separate_codes, theorem2_params
+from skhier.theory import necessary_samples, required_samples, separate_codes, theorem2_params
 
 DELTA = 0.05
+LOWER = ("coverage", "pixels")
 PROVED = {"counts": "rigorous_counts", "certificate": "rigorous"}  # by the method measured
 
 
@@ -200,8 +203,8 @@ def main():
     options = parser.parse_args()
     methods = ["counts", "cluster", "certificate"] + ["snr"] * options.algorithm_1
     columns = [name for method in methods for name in (method, "measured", "ratio")]
-    table = Table("model", "classes", "k", *columns, *PROVED.values(), csv_path=options.csv)
-    ratios = {method: [] for method in [*methods, *PROVED.values()]}
+    table = Table("model", "classes", "k", *columns, *PROVED.values(), *LOWER, csv_path=options.csv)
+    ratios = {method: [] for method in [*methods, *PROVED.values(), "lower bounds"]}
     for name, sampler in models(options.models):
         row, proved = [], []
         for method in methods:
@@ -212,6 +215,8 @@ def main():
             if method in PROVED:
                 proved.append(required_samples(sampler, DELTA, PROVED[method]))
                 ratios[PROVED[method]].append((name, proved[-1] / n))
+        lower = [necessary_samples(sampler, DELTA, method) for method in LOWER]
+        ratios["lower bounds"].append((name, row[1] / max(lower)))
         shapes = [table_i.shape[:2] for table_i in sampler.patches_]
         table.add(
             name,
@@ -219,6 +224,7 @@ def main():
             "-".join(str(k) for _, k in shapes),
             *row,
             *proved,
+            *lower,
         )
     for method, values in ratios.items():
         of_random = [ratio for name, ratio in values if name in KINDS]

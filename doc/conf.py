@@ -24,8 +24,7 @@ html_theme_options = {"show_toc_level": 2, "secondary_sidebar_items": ["page-toc
 html_title = "skhier"
 # Pages without subpages have no navigation to show in a sidebar.
 html_sidebars = {
-    page: []
-    for page in ("index", "get_started", "theory", "benchmarks", "development", "changelog")
+    page: [] for page in ("index", "get_started", "benchmarks", "development", "changelog")
 }
 html_show_sourcelink = False
 html_static_path = ["_static"]

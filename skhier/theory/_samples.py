@@ -64,9 +64,9 @@ def required_samples(
     delta : float, default=0.05
         Probability of failure.
 
-    method : {'rigorous', 'rigorous_counts', 'certificate', 'counts', 'cluster', 'snr'}, \
-            default='certificate'
-        The method that has to succeed, as above.
+    method : str, default='certificate'
+        The method that has to succeed: 'rigorous', 'rigorous_counts', 'certificate', 'counts',
+        'cluster' or 'snr', as above.
 
     level : int or None, default=None
         The level whose patches are grouped, given the patches of the levels below. The number is at
