@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._fitting import all_or_nothing
-from .._base._params import check_count, check_flag, make_rng
+from .._base._params import check_count, check_flag
 from .._base._sklearn import BaseEstimator, _fit_context
 from .._base._typing import RandomState
 from ._drawing import for_batches
 from ._grammar_inference import GrammarInferenceMixin
-from ._grammar_model import Grammar
+from ._grammar_model import Grammar, pad, stack
 from ._grammar_validation import read_rules
 from ._levels import read_label_probabilities
 from ._streams import index_keys
@@ -268,7 +268,7 @@ class GrammarSampler(GrammarInferenceMixin, BaseEstimator):
 
         for_batches(draw_batch, n_samples, size, self.n_jobs)
         levels, ancestors = (
-            [_stack(parts) for parts in zip(*of_batches)] for of_batches in zip(*batches)
+            [stack(parts) for parts in zip(*of_batches)] for of_batches in zip(*batches)
         )
         X, y = levels[-1], levels[0][:, 0]
         if width is not None:
@@ -277,27 +277,11 @@ class GrammarSampler(GrammarInferenceMixin, BaseEstimator):
                     f"width={width} is not valid: a string of the sample has {X.shape[1]} tokens. "
                     "Set a larger width, or None."
                 )
-            X, *ancestors = (_pad(array, width) for array in (X, *ancestors))
-        X = X.astype(np.min_scalar_type(-self.n_symbols_[-1]))
+            X, *ancestors = (pad(array, width) for array in (X, *ancestors))
+        X = X.astype(self._grammar.token_dtype)
         return (X, y, levels[:-1], ancestors) if return_latents else (X, y)
-
-    def _draw_seed(self, random_state):
-        """Draw a seed from `random_state`, or if it is None from the sampler's own."""
-        rng = make_rng(self.random_state if random_state is None else random_state)
-        return rng.randint(2**63 - 1, dtype=np.int64)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.no_validation = True
         return tags
-
-
-def _pad(array, width):
-    """Pad the rows of an array with -1."""
-    return np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=-1)
-
-
-def _stack(arrays):
-    """Stack arrays of different widths, padded with -1."""
-    width = max(array.shape[1] for array in arrays)
-    return np.concatenate([_pad(array, width) for array in arrays])

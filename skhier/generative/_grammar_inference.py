@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count
+from .._base._params import check_count, check_flag, make_rng
 from .._base._typing import RandomState
+from ._grammar_model import find_ancestors, pad, stack
+from ._grammar_parses import Parses
+from ._grammar_spans import for_lengths
 from ._grammar_validation import read_tokens
 from ._inference import BayesRisk
-from ._spans import for_lengths
+from ._streams import index_keys
 
 
 class GrammarInferenceMixin:
@@ -20,6 +23,7 @@ class GrammarInferenceMixin:
     classes_: np.ndarray
     n_symbols_: list[int]
     n_jobs: int | None
+    random_state: RandomState
     sample: Callable
     _grammar: Any
 
@@ -202,6 +206,98 @@ class GrammarInferenceMixin:
         shape = tokens.shape[1], self.n_symbols_[level]
         return self._infer(tokens, lengths, is_unknown, shape, lambda spans: spans.posterior(level))
 
+    def sample_posterior(
+        self,
+        X: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        n_draws: int = 1,
+        random_state: RandomState = None,
+        return_latents: bool = False,
+    ) -> tuple[Any, ...]:
+        """Draw trees, labels and unknown tokens from their joint posterior, given strings.
+
+        Parameters
+        ----------
+        X : array-like of ints of shape (n, w)
+            Strings of tokens, padded with -1.
+
+        mask : array-like of bool of shape (n, w) or (w,), or None
+            Where a token is unknown, as in :meth:`score_samples`.
+
+        n_draws : int, default=1
+            Number of draws for each string. More draws of a string take less time each.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the draws. If None, the sampler's own `random_state` does, as it is set at
+            the time of the call.
+
+        return_latents : bool, default=False
+            Whether to return the trees too.
+
+        Returns
+        -------
+        X : ndarray of shape (n_draws, n, w)
+            The strings, with drawn tokens where they are unknown.
+
+        y : ndarray of shape (n_draws, n)
+            Labels.
+
+        latents : list of n_levels ndarrays of shape (n_draws, n, n_symbols of the level), int64
+            Symbols of levels 0, ..., L - 1, padded with -1. Only if `return_latents`.
+
+        ancestors : list of n_levels ndarrays of shape (n_draws, n, w), int64
+            Position of the symbol of the level in `latents` below which the token is, and -1 in the
+            padding. Only if `return_latents`.
+
+        Raises
+        ------
+        ValueError
+            If a string has probability 0.
+
+        Examples
+        --------
+        The string 0 1 1 has two parses, see :meth:`posterior`. Three of them, at random:
+
+        >>> from skhier.generative import GrammarSampler
+        >>> rules = [[[(0, 1)]], [[(0,), (0, 1)], [(1,), (1, 1)]]]
+        >>> grammar = GrammarSampler(rules, random_state=0).fit()
+        >>> *_, ancestors = grammar.sample_posterior([[0, 1, 1]], n_draws=3, return_latents=True)
+        >>> ancestors[1][:, 0]
+        array([[0, 1, 1],
+               [0, 0, 1],
+               [0, 0, 1]])
+        """
+        tokens, lengths, is_unknown = self._read(X, mask)
+        n_draws = check_count(n_draws, "n_draws", 1)
+        check_flag(return_latents, "return_latents")
+        keys = index_keys(self._draw_seed(random_state), np.arange(len(tokens)))
+        keys = index_keys(keys[:, None], np.arange(n_draws))
+        drawn: list[Any] = [None] * len(tokens)
+
+        def draw(rows, spans):
+            _refuse_impossible(rows, spans.labels)
+            for i, row in enumerate(rows):
+                parses = Parses(self._grammar, [of_level[:, i] for of_level in spans.inside])
+                draws = [parses.draw(key) for key in keys[row]]
+                levels, parents = (zip(*of_draws) for of_draws in zip(*draws))
+                ancestors = zip(*(find_ancestors(of_draw) for of_draw in zip(*parents)))
+                # One array of shape (n_draws, 1, n_symbols) for each level.
+                drawn[row] = [
+                    stack([array[None, None] for array in of_level])
+                    for of_level in (*levels, *ancestors)
+                ]
+
+        for_lengths(draw, self._grammar, tokens, lengths, is_unknown, self.n_jobs)
+        arrays = [
+            stack([array.swapaxes(0, 1) for array in of_level]).swapaxes(0, 1)
+            for of_level in zip(*drawn)
+        ]
+        n_levels = len(self._grammar.rules)
+        strings, *ancestors = (pad(array, tokens.shape[1]) for array in arrays[n_levels:])
+        strings, y = strings.astype(self._grammar.token_dtype), arrays[0][:, :, 0]
+        return (strings, y, arrays[:n_levels], ancestors) if return_latents else (strings, y)
+
     def next_symbol_proba(self, X: ArrayLike) -> np.ndarray:
         r"""Compute the probability of each token of a string, given the tokens before it.
 
@@ -240,6 +336,11 @@ class GrammarInferenceMixin:
         shape = tokens.shape[1] + 1, self.n_symbols_[-1] + 1
         return self._infer(tokens, lengths, None, shape, lambda spans: spans.next_tokens())
 
+    def _draw_seed(self, random_state):
+        """Draw a seed from `random_state`, or if it is None from the sampler's own."""
+        rng = make_rng(self.random_state if random_state is None else random_state)
+        return rng.randint(2**63 - 1, dtype=np.int64)
+
     def _read(self, X, mask):
         check_is_fitted(self)
         return read_tokens(X, mask, self._grammar)
@@ -256,13 +357,17 @@ class GrammarInferenceMixin:
 
         def infer(rows, spans):
             found = compute(spans)
-            is_possible = found[:, -1].any(axis=1)
-            if not is_possible.all():
-                raise ValueError(
-                    f"X[{rows[is_possible.argmin()]}] cannot come from this grammar: it has "
-                    "probability 0."
-                )
+            _refuse_impossible(rows, found[:, -1])
             result[rows, : found.shape[1]] = found
 
         for_lengths(infer, self._grammar, tokens, lengths, is_unknown, self.n_jobs)
         return result
+
+
+def _refuse_impossible(rows, p):
+    """Raise ValueError if all probabilities p of a string are 0."""
+    is_possible = p.any(axis=1)
+    if not is_possible.all():
+        raise ValueError(
+            f"X[{rows[is_possible.argmin()]}] cannot come from this grammar: it has probability 0."
+        )

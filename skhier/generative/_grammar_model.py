@@ -62,6 +62,11 @@ class Grammar:
     def n_tokens(self):
         return self.n_symbols[-1]
 
+    @property
+    def token_dtype(self):
+        """Smallest signed type of tokens and of -1, the padding."""
+        return np.min_scalar_type(-self.n_tokens)
+
     def float_type(self, length):
         """Return the first type that holds the probabilities of strings of this length."""
         return _FLOATS[0] if length <= self.length_limits[0] else _FLOATS[1]
@@ -76,9 +81,26 @@ class Grammar:
             symbols, of_level = rules.draw(symbols, bits)
             levels.append(symbols)
             parents.append(of_level)
-        ancestors = [parents[-1]]
-        for of_level in reversed(parents[:-1]):
-            below = ancestors[-1]
-            above = np.take_along_axis(of_level, np.maximum(below, 0), axis=1)
-            ancestors.append(np.where(below < 0, -1, above))
-        return levels, ancestors[::-1]
+        return levels, find_ancestors(parents)
+
+
+def find_ancestors(parents):
+    """Return the positions at all levels above each token, from those of parents, or -1."""
+    ancestors = [parents[-1]]
+    for of_level in reversed(parents[:-1]):
+        below = ancestors[-1]
+        above = np.take_along_axis(of_level, np.maximum(below, 0), axis=-1)
+        ancestors.append(np.where(below < 0, -1, above))
+    return ancestors[::-1]
+
+
+def pad(array, width):
+    """Pad the last axis with -1."""
+    widths = [(0, 0)] * (array.ndim - 1) + [(0, width - array.shape[-1])]
+    return np.pad(array, widths, constant_values=-1)
+
+
+def stack(arrays):
+    """Concatenate arrays whose last axes are different, padded with -1."""
+    width = max(array.shape[-1] for array in arrays)
+    return np.concatenate([pad(array, width) for array in arrays])

@@ -263,6 +263,47 @@ def test_latents_are_derivations(case):
         assert tuple(tuple(row[row >= 0].tolist()) for row in rows) in possible
 
 
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_posterior_samples_have_the_posterior_of_derivations(name):
+    grammar = GrammarSampler(**GRAMMARS[name], random_state=0).fit()
+    derivations = Derivations(grammar)
+    lengths = [len(string) for string in derivations.strings]
+    string = derivations.strings[lengths.index(np.bincount(lengths).argmax())]
+    mask = np.arange(len(string)) < len(string) / 2
+    possible = np.flatnonzero(derivations.likelihood(string, mask))
+    numbers = {}
+    for d in possible:
+        parts = *derivations.levels[d], *derivations.ancestors[d][:-1]
+        numbers[tuple(tuple(part) for part in parts)] = len(numbers)
+    n = 2000
+    X, y, latents, ancestors = grammar.sample_posterior(
+        [string], mask=mask, n_draws=n, return_latents=True
+    )
+    assert_array_equal(X[:, 0, ~mask], np.tile(np.array(string)[~mask], (n, 1)))
+    assert_array_equal(latents[0][:, :, 0], y)
+    counts = np.zeros(len(numbers))
+    for parts in zip(*latents, X, *ancestors):
+        counts[numbers[tuple(tuple(part[0][part[0] >= 0].tolist()) for part in parts)]] += 1
+    expected = derivations.p[possible] / derivations.p[possible].sum() * n
+    common = expected >= 5
+    assert common.sum() > 1
+    observed = np.array([*counts[common], counts[~common].sum()])
+    expected = np.array([*expected[common], expected[~common].sum()])
+    used = expected > 0
+    assert chisquare(observed[used], expected[used]).pvalue > 0.001
+
+
+def test_posterior_samples_given_lengths_only():
+    grammar = random_grammar(n_levels=3, random_state=6)
+    X, _ = grammar.sample(500)
+    drawn, _ = grammar.sample_posterior(X, mask=np.ones(X.shape, bool))
+    assert_array_equal(drawn[0] >= 0, X >= 0)
+    last = (X >= 0).sum(axis=1) - 1
+    tokens = np.bincount(drawn[0][range(500), last], minlength=5)
+    expected = grammar.posterior(X, 3, mask=np.ones(X.shape, bool))[range(500), last].sum(axis=0)
+    assert chisquare(tokens, expected).pvalue > 0.001
+
+
 def test_samples_depend_on_the_seed_and_the_index_only(monkeypatch):
     grammar = random_grammar(random_state=3)
     results = grammar.sample(300, return_latents=True, width=81)
@@ -286,13 +327,21 @@ def test_results_do_not_depend_on_batches_and_threads(monkeypatch):
         yield grammar.posterior(X, 2)
         yield grammar.next_symbol_proba(X)
 
-    expected = list(results(X))
-    monkeypatch.setattr("skhier.generative._spans._BATCH_VALUES", 1)
+    def draws(X):
+        return grammar.sample_posterior(X, n_draws=3, random_state=1, return_latents=True)
+
+    expected, expected_draws = list(results(X)), draws(X)
+    monkeypatch.setattr("skhier.generative._grammar_spans._BATCH_VALUES", 1)
     for found, of_all in zip(results(X[7:9]), expected):
         assert_array_equal(found, of_all[7:9])
     grammar.set_params(n_jobs=2)
     for found, of_all in zip(results(X), expected):
         assert_array_equal(found, of_all)
+    for found, of_all in zip(draws(X)[2:], expected_draws[2:]):
+        for found_level, of_level in zip(found, of_all):
+            assert_array_equal(found_level, of_level)
+    assert_array_equal(draws(X)[1], expected_draws[1])
+    assert_array_equal(draws(X[:9])[1], expected_draws[1][:, :9])
 
 
 def test_padding_changes_nothing():
@@ -395,7 +444,12 @@ def test_invalid_strings_are_refused(X, mask, message):
 def test_impossible_strings_are_refused():
     grammar = GrammarSampler(RULES).fit()
     X = [[0, 1, -1], [1, 0, -1]]
-    for method in (grammar.bayes_predict_proba, grammar.bayes_predict, grammar.next_symbol_proba):
+    for method in (
+        grammar.bayes_predict_proba,
+        grammar.bayes_predict,
+        grammar.next_symbol_proba,
+        grammar.sample_posterior,
+    ):
         with pytest.raises(ValueError, match=r"X\[1\] cannot come from this grammar"):
             method(X)
     for level in range(2):
