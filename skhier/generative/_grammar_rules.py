@@ -15,6 +15,8 @@ import numpy as np
 
 from ._alias import AliasTable
 
+_BLOCK = 64  # rows of spans that are multiplied at a time
+
 
 @dataclass(eq=False)
 class Prefix:
@@ -43,6 +45,8 @@ class GrammarRules:
         Probability of each tuple given the symbol, above 0.
     n_next : int
         Number of symbols of the next level.
+    reach : int
+        Number of tokens of the longest span of a symbol of the next level.
 
     Attributes
     ----------
@@ -50,8 +54,8 @@ class GrammarRules:
         Number of symbols of the longest tuple.
     """
 
-    def __init__(self, tuples, weights, n_next):
-        self.n_symbols, self.n_next = len(tuples), n_next
+    def __init__(self, tuples, weights, n_next, reach=1):
+        self.n_symbols, self.n_next, self.reach = len(tuples), n_next, reach
         self.tuples, self.weights = tuples, weights
         self.max_length = max(len(row) for rows in tuples for row in rows)
         k = max(map(len, tuples))
@@ -143,7 +147,7 @@ class GrammarRules:
             for c, weight in node.weights.items():
                 inside[c] += weight * product
             for symbol, longer in node.longer.items():
-                visit(longer, product @ children[symbol])
+                visit(longer, self._multiply(node, product, children[symbol]))
 
         for symbol, node in self._first.items():
             visit(node, children[symbol][:, :n_rows])
@@ -177,16 +181,28 @@ class GrammarRules:
             for c, weight in node.weights.items():
                 gradient += weight * outside[c]
             for symbol, longer in node.longer.items():
-                next_product = product @ children[symbol] if longer.longer else None
+                next_product = None
+                if longer.longer:
+                    next_product = self._multiply(node, product, children[symbol])
                 of_longer = visit(longer, next_product)
-                of_children[symbol] += product.swapaxes(1, 2) @ of_longer
-                gradient += of_longer @ children[symbol].swapaxes(1, 2)
+                a, b = len(node.symbols) * self.reach, self.reach
+                add_product(of_children[symbol], product.swapaxes(1, 2), of_longer, (a, 0), b)
+                add_product(gradient, of_longer, children[symbol].swapaxes(1, 2), (0, a + b), a)
             return gradient
 
         for symbol, node in self._first.items():
             gradient = visit(node, children[symbol][:, :n_rows])
             of_children[symbol][:, :n_rows] += gradient
         return of_children
+
+    def _multiply(self, node, product, of_child):
+        """Multiply the product of a prefix by the inside probabilities of the next child."""
+        if product.shape[2] <= _BLOCK:
+            return product @ of_child
+        a, b = len(node.symbols) * self.reach, self.reach
+        longer = np.zeros_like(product)
+        add_product(longer, product, of_child, (0, a), a + b)
+        return longer
 
     def descend_left(self, children, left):
         r"""Compute the probability of the tokens before a symbol, and the symbol.
@@ -218,3 +234,27 @@ class GrammarRules:
         for node in self._first.values():
             visit(node)
         return of_children
+
+
+def add_product(total, left, right, inner, reach):
+    """Add a product of matrices of spans, which are 0 or not needed but near the diagonal.
+
+    Parameters
+    ----------
+    total : ndarray of shape (n, n_rows, n_columns)
+        Array to which the product is added, in row i from column i to i + `reach`.
+    left : ndarray of shape (n, n_rows, n_inner)
+    right : ndarray of shape (n, n_inner, n_columns)
+    inner : pair of int
+        Row i of the product needs the columns i - `inner[0]` to i + `inner[1]` of `left` only.
+    reach : int
+    """
+    if total.shape[2] <= _BLOCK:
+        total += left @ right
+        return
+    before, after = inner
+    for start in range(0, total.shape[1], _BLOCK):
+        stop = start + _BLOCK
+        near = slice(max(0, start - before), stop + after)
+        part = np.s_[:, start:stop, start : stop + reach]
+        total[part] += left[:, start:stop, near] @ right[:, near, part[2]]

@@ -36,10 +36,12 @@ def read_rules(rules, rule_weights, n_tokens):
                         f"rules[{i}][{c}][{j}]={row!r} is not valid: level {i + 1} has the symbols "
                         f"0 to {n - 1}."
                     )
-    return [
-        GrammarRules(level, _weights(rule_weights, level, i, len(tuples)), n)
-        for i, (level, n) in enumerate(zip(tuples, n_next))
-    ]
+    read, reach = [], 1
+    for i in reversed(range(len(tuples))):
+        weights = _weights(rule_weights, tuples[i], i, len(tuples))
+        read.append(GrammarRules(tuples[i], weights, n_next[i], reach))
+        reach *= read[-1].max_length
+    return read[::-1]
 
 
 def _entries(values, name, what):
