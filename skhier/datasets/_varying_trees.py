@@ -31,8 +31,8 @@ def make_varying_tree_hierarchy(
     length. No two symbols of a level share a tuple. The tuples are drawn without replacement from
     all :math:`v^s` tuples of v symbols. Strings have from :math:`2^L` to :math:`3^L` symbols, and
     one string can have several trees. The authors set the ambiguity by the share f of tuples that
-    are in use, :math:`m_2 = f v` and :math:`m_3 = f v^2`, and report that strings of several labels
-    become common at :math:`f_c = 3 / 8`. The smallest possible error of a classifier is
+    are in use, :math:`m_2 = f v` and :math:`m_3 = f v^2`, and report a transition to strings whose
+    label is ambiguous at :math:`f_c = 3 / 8`. The smallest possible error of a classifier is
     ``sampler.bayes_risk()``.
 
     Parameters

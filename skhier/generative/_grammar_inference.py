@@ -96,7 +96,7 @@ class GrammarInferenceMixin:
             tokens,
             lengths,
             is_unknown,
-            (self.n_symbols_[0],),
+            (1, self.n_symbols_[0]),
             lambda spans: spans.label_posterior()[:, None],
         )[:, 0]
 
@@ -346,14 +346,17 @@ class GrammarInferenceMixin:
         return read_tokens(X, mask, self._grammar)
 
     def _infer(self, tokens, lengths, is_unknown, shape, compute):
-        """Return the probabilities `compute(spans)` of all strings, 0 after the last of a string.
+        """Return `compute(spans)` of all strings, an array (n, *shape); 0 in the padding.
+
+        It has an axis of strings, one of places, of which shorter strings have fewer, and one of
+        probabilities.
 
         Raises
         ------
         ValueError
-            If the last probabilities of a string are 0.
+            If a string has probability 0: then all probabilities at its last place are 0.
         """
-        result = np.zeros((len(tokens), *([1] if len(shape) == 1 else []), *shape))
+        result = np.zeros((len(tokens), *shape))
 
         def infer(rows, spans):
             found = compute(spans)
