@@ -8,6 +8,7 @@ from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist
 from ._sparse_hierarchy import make_sparse_random_hierarchy
 from ._tree_processes import make_broadcast_tree, make_filtered_hierarchy
+from ._varying_trees import make_varying_tree_hierarchy
 
 __all__ = [
     "fetch_cifar10",
@@ -22,4 +23,5 @@ __all__ = [
     "make_filtered_hierarchy",
     "make_random_hierarchy",
     "make_sparse_random_hierarchy",
+    "make_varying_tree_hierarchy",
 ]

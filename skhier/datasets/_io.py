@@ -66,6 +66,14 @@ insights from hierarchical filtering, ICML 2025.
 
 symbols: the strings as integers; latents: the symbols of the label and of all levels below the
 filtered ones; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
+    "varying-tree hierarchy": """\
+Strings of varying length, of the varying-tree Random Hierarchy Model, as integers padded with -1:
+J. T. Parley, F. Cagnetta and M. Wyart, Deep networks learn to parse uniform-depth context-free
+languages from local statistics, arXiv:2602.06065, 2026.
+
+symbols: the strings; lengths: their lengths; latents: the symbols of all levels above the string;
+ancestors: for each level, the position of the symbol above each symbol of the string; sampler: the
+fitted GrammarSampler, with exact probabilities.""",
 }
 
 

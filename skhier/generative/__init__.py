@@ -1,6 +1,7 @@
 """Deep generative model of images (paper, section 3), its statistics and inference."""
 
 from ._assumptions import AssumptionCheck, AssumptionReport
+from ._grammar import GrammarSampler
 from ._inference import BayesRisk
 from ._prediction import ConditionalEntropy
 from ._sampler import HierarchicalSampler
@@ -12,6 +13,7 @@ __all__ = [
     "AssumptionReport",
     "BayesRisk",
     "ConditionalEntropy",
+    "GrammarSampler",
     "HierarchicalSampler",
     "HierarchyStatistics",
     "LevelStatistics",

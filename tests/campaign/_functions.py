@@ -285,6 +285,17 @@ GENERATORS = {
         "return_X_y": booleans,
         "random_state": random_states,
     },
+    datasets.make_varying_tree_hierarchy: {
+        "n_samples": counts(1, 3),
+        "n_classes": counts(2, 4),
+        "vocabulary_size": counts(2, 4),
+        "n_synonyms": st.just({2: 1}) | st.dictionaries(counts(1, 3), counts(1, 2), max_size=2),
+        "length_probabilities": st.none() | st.just({2: 1.0}),
+        "depth": counts(1, 2),
+        "return_X_y": booleans,
+        "random_state": random_states,
+        "sample_random_state": random_states,
+    },
 }
 LOADERS = {
     datasets.load_cifar10: {"path": paths()},
