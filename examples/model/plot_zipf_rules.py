@@ -21,8 +21,8 @@ v, s, m, exponents = 16, 3, 64, [1.5, 2.0, 3.0]
 sizes = 2 ** np.arange(8, 14)
 
 # %%
-# Strings have two levels of tuples of 3 symbols. A label has 4 equally likely tuples, and all others
-# have the weight 0. A symbol of the lower level has 64 tuples with Zipf's law.
+# Strings have two levels of tuples of 3 symbols. A label has 4 equally likely tuples, and all
+# others have the weight 0. A symbol of the lower level has 64 tuples with Zipf's law.
 
 
 def model(exponent):
@@ -124,7 +124,7 @@ axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-# Errors follow the new rules. The exponent holds while most rules are rare enough to be new: for all
-# these sizes with 1 + a = 3, and for the first ones with 2. With 1.5, the last of 64 rules is too
-# frequent, and the number of new rules falls faster from the start. The error is larger than this
-# number where the network needs to see a rule more than once.
+# Errors follow the new rules. The exponent holds while most rules are rare enough to be new: for
+# all these sizes with 1 + a = 3, and for the first ones with 2. With 1.5, the last of 64 rules is
+# too frequent, and the number of new rules falls faster from the start. The error is larger than
+# this number where the network needs to see a rule more than once.
