@@ -10,16 +10,14 @@ with 30,000 images at depth L = 3 and 40,000 at L = 4.
 which the correlation of labels with a pair of symbols is as large as its noise. It also prints how
 the number grows with m at each L, and with L at each m. Each seed draws rules and images.
 
-'classes' and 'counts' are algorithm 1, where labels of images group codes into classes: by class
-means, and by square roots of numbers of images (solvers 'kmeans' and 'counts'). 'context' groups
-codes by the neighboring code of each, and uses labels for the head only. 'labels' is 'context' with
-at least 16,384 images, and counts labels instead of images. 'CNN' is trained end to end.
+'classes' is algorithm 1, where labels of images group codes into classes. 'context' groups codes by
+the neighboring code of each, and uses labels for the head only. 'labels' is 'context' with at least
+16,384 images, and counts labels instead of images. 'CNN' is trained end to end.
 """
 
 import argparse
 import time
 import warnings
-from functools import partial
 from itertools import product
 
 import numpy as np
@@ -43,15 +41,15 @@ def _cnn(train, held_out, n_synonyms, depth, seed):
     return cnn_accuracy(*train, *held_out, 4 * V * n_synonyms, (1, 2), depth, 3000, seed)
 
 
-def _algorithm_1(n_synonyms, depth, seed, solver="kmeans"):
+def _algorithm_1(n_synonyms, depth, seed):
     """Return algorithm 1 with one cluster per pair of symbols, and codes grouped into classes."""
     return LayerwiseCNNClassifier.algorithm_1(
-        V * n_synonyms, (1, 2), depth, n_components=V, embedder__solver=solver, random_state=seed
+        V * n_synonyms, (1, 2), depth, n_components=V, embedder__solver="kmeans", random_state=seed
     )
 
 
-def _groups(solver, train, held_out, n_synonyms, depth, seed):
-    return _algorithm_1(n_synonyms, depth, seed, solver).fit(*train).score(*held_out)
+def _classes(train, held_out, n_synonyms, depth, seed):
+    return _algorithm_1(n_synonyms, depth, seed).fit(*train).score(*held_out)
 
 
 def _siblings(codes):
@@ -93,13 +91,7 @@ def _labels(train, held_out, n_synonyms, depth, seed):
     return _context((X, y), held_out, n_synonyms, depth, seed)
 
 
-METHODS = {
-    "classes": partial(_groups, "kmeans"),
-    "counts": partial(_groups, "counts"),
-    "context": _context,
-    "labels": _labels,
-    "CNN": _cnn,
-}
+METHODS = {"classes": _classes, "context": _context, "labels": _labels, "CNN": _cnn}
 
 
 def draw(n_images, n_synonyms, depth, seed):

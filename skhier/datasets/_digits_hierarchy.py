@@ -8,7 +8,7 @@ import numpy as np
 
 from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
-from ._hierarchies import _draw
+from ._hierarchies import draw_samples
 
 # A digit is a grid of stroke classes, each written as the box-drawing character of its shape.
 _DIGITS = {
@@ -94,7 +94,7 @@ def make_digits_hierarchy(
     )
     sampler.fit(np.vectorize(_STROKES.index)(grids), digits % 2 if target == "parity" else digits)
     names = np.array(["even", "odd"]) if target == "parity" else digits.astype(str)
-    return _draw(
+    return draw_samples(
         "digits hierarchy",
         sampler,
         n_samples,

@@ -10,6 +10,8 @@ from .._base._typing import PerLevel, RandomState, SampleOutput
 from ..generative import HierarchicalSampler
 from ._io import make_bunch
 
+_SPLIT = "For training\nand test samples, split one sample, or call sampler.sample with two seeds."
+
 
 def make_appendix_d(
     n_samples: int = 1000,
@@ -57,12 +59,9 @@ def make_appendix_d(
     ((100, 27, 27), (100,))
     """
     sampler = HierarchicalSampler(patches_per_class=patches_per_class, random_state=random_state)
-    bunch = _draw("appendix D", sampler.fit(), n_samples, return_X_y)
+    bunch = draw_samples("appendix D", sampler.fit(), n_samples, return_X_y)
     if not return_X_y:
-        bunch.DESCR += (
-            "\nTwo values of random_state are two models. For training and test samples, split\n"
-            "one sample, or call sampler.sample with two seeds.\n"
-        )
+        bunch.DESCR += f"\nTwo values of random_state are two models. {_SPLIT}\n"
     return bunch
 
 
@@ -92,8 +91,8 @@ def make_random_hierarchy(
     default, strings are drawn independently, so they repeat: with the default sizes and
     `depth=2` there are 512, and of 4,000 strings nearly all test strings are training strings
     too. To measure generalization, set `replace=False`. Then all strings of a sample differ, and
-    its parts are a training and a test set. See `first` of :meth:`HierarchicalSampler.sample` to
-    draw the parts one by one.
+    its parts are a training and a test set. To draw the parts one by one, see `first` of
+    :meth:`skhier.HierarchicalSampler.sample`.
 
     Parameters
     ----------
@@ -195,7 +194,7 @@ def make_random_hierarchy(
         random_state=random_state,
     )
     options = {"random_state": sample_random_state, "output": output, "replace": replace}
-    bunch = _draw("random hierarchy", sampler.fit(), n_samples, return_X_y, options)
+    bunch = draw_samples("random hierarchy", sampler.fit(), n_samples, return_X_y, options)
     if not return_X_y:
         if output == "pixels":
             bunch.symbols = bunch.latents[-1][:, 0]
@@ -233,7 +232,7 @@ def _tuple_weights(rule_weights, n_synonyms, depth):
     return list(rule_weights)
 
 
-def _draw(name, sampler, n_samples, return_X_y, options=None, **fields):
+def draw_samples(name, sampler, n_samples, return_X_y, options=None, **fields):
     """Return samples of a fitted sampler as (X, y), or as a Bunch with their latents.
 
     `options` are passed to the method `sample`. A Bunch has its X as `images` or as `symbols`.
