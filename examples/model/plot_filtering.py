@@ -129,7 +129,7 @@ for k in reversed(levels):
     best = distance[:, k].argmin()
     ax.plot(steps[best], distance[best, k], "o", color=color)
 ax.set(xlabel="training step", ylabel="distance from the exact prediction", ylim=(0, 1.6))
-ax.legend(title="filtering", frameon=False)
+fig.legend(title="filtering", frameon=False, loc="outside right center")
 plt.show()
 
 # %%
