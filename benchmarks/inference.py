@@ -33,15 +33,32 @@ def leaf_messages(symbols, v, one_hot):
     return one_hot[symbols] * (1 - CORRUPTION) + CORRUPTION / v
 
 
-def numpy_labels(rules, symbols, dtype):
-    """Return probabilities of labels, with NumPy."""
+def numpy_messages(rules, symbols, dtype):
+    """Return the messages of the root, and the terms of the sums of all levels, with NumPy."""
     v = len(rules[-1])
-    message = leaf_messages(symbols, v, np.eye(v, dtype=dtype))
+    message, terms = leaf_messages(symbols, v, np.eye(v, dtype=dtype)), []
     for table in reversed(rules):
         left, right = message[:, 0::2], message[:, 1::2]
-        message = (left[:, :, table[:, :, 0]] * right[:, :, table[:, :, 1]]).sum(axis=3)
+        terms.insert(0, left[:, :, table[:, :, 0]] * right[:, :, table[:, :, 1]])
+        message = terms[0].sum(axis=3)
         message /= message.sum(axis=2, keepdims=True)
-    return message[:, 0]
+    return message, terms
+
+
+def numpy_labels(rules, symbols, dtype):
+    """Return probabilities of labels, with NumPy."""
+    return numpy_messages(rules, symbols, dtype)[0][:, 0]
+
+
+def numpy_symbols(rules, symbols, dtype):
+    """Return probabilities of the symbols before corruption, with NumPy."""
+    p, terms = numpy_messages(rules, symbols, dtype)
+    for table, term in zip(rules, terms):
+        share = (term / term.sum(axis=3, keepdims=True) * p[..., None]).reshape(*p.shape[:2], -1)
+        one_hot = np.eye(len(rules[-1]), dtype=dtype)[table]  # (symbol, rule, child, its symbol)
+        children = [share @ one_hot[:, :, u].reshape(share.shape[2], -1) for u in range(2)]
+        p = np.stack(children, axis=2).reshape(len(p), -1, one_hot.shape[3])
+    return p
 
 
 def torch_messages(rules, symbols, dtype):
@@ -102,6 +119,8 @@ def contestants(rhm):
         },
         "symbols": {
             "skhier": [lambda: sampler.posterior(symbols=symbols, level=n_levels - 1, of="drawn")],
+            "NumPy, double": plain(numpy_symbols, (rules, symbols), np.float64),
+            "NumPy, single": plain(numpy_symbols, (rules, symbols), np.float32),
             "torch, double": plain(torch_symbols, on_torch, torch.float64),
             "torch, single": plain(torch_symbols, on_torch, torch.float32),
         },

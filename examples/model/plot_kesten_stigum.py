@@ -13,10 +13,11 @@ changes at :math:`b \theta^2 = 1`: above, the error of the best prediction tends
 # Exact Bayes errors
 # ------------------
 #
-# :func:`~skhier.datasets.make_broadcast_tree` returns a sampler with exact inference, so the error
-# of the best prediction is the mean of :math:`1 - \max_y P(y | \text{leaves})` over sampled trees.
-# The simplest prediction is a majority vote of the leaves, whose error is counted on 20,000 trees:
-# its standard error is up to 0.0035.
+# :func:`~skhier.datasets.make_broadcast_tree` returns a sampler with exact inference, so each
+# sampled tree gives the exact probability :math:`1 - P(\hat y | \text{leaves})` that a prediction
+# :math:`\hat y` is wrong. The best prediction is the most probable symbol. The simplest one is a
+# majority vote of the leaves. The curves are means over the same 10,000 trees: their standard
+# errors are below 0.002.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,11 +32,12 @@ for i, depth in enumerate(depths):
         tree = make_broadcast_tree(
             1, depth=depth, theta=theta, return_X_y=False, random_state=0
         ).sampler
-        bayes[i, j] = tree.bayes_risk(2000).risk
-        leaves, root = tree.sample(20_000, output="symbols", random_state=1)
+        leaves, _ = tree.sample(10_000, output="symbols", random_state=0)
+        p = tree.bayes_predict_proba(symbols=leaves)
         share = leaves.mean(axis=1)
-        wrong = (share > 0.5) != root
-        majority[i, j] = np.where(share == 0.5, 0.5, wrong).mean()  # a tie is a guess
+        votes = np.where(share == 0.5, 0.5, share > 0.5)  # a tie is a guess
+        bayes[i, j] = p.min(axis=1).mean()
+        majority[i, j] = (votes * p[:, 0] + (1 - votes) * p[:, 1]).mean()
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for ax, errors, title in zip(axes, (bayes, majority), ("best prediction", "majority vote")):

@@ -1,8 +1,9 @@
 """Data sets: samples of generative models, and real images."""
 
 from ._cifar10 import load_cifar10
+from ._digits_hierarchy import make_digits_hierarchy
 from ._fashion_mnist import load_fashion_mnist
-from ._hierarchies import make_appendix_d, make_digits_hierarchy, make_random_hierarchy
+from ._hierarchies import make_appendix_d, make_random_hierarchy
 from ._image_folder import load_image_folder
 from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist

@@ -79,7 +79,7 @@ class Derivations:
 
     The number of a derivation has one digit for each choice, in mixed radix. The first digit
     is the root image, then come the rules of level 0, row by row, and so on. If there are more
-    than 2**63 derivations, only as many of the first choices have a digit as fit.
+    than 2**63 derivations, the last choices have no digit.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ class ProductRules:
         )
 
     def descend_left(self, children, parents, algebra):
-        r"""Compute distributions of the children's drawn classes, given what is left of them.
+        r"""Compute distributions of the children's drawn classes, given the evidence to their left.
 
         .. math:: \pi_u(b) = \sum_a \pi(a) M_u(a, b) \prod_{v < u} \sum_c M_v(a, c) \beta_v(c)
         """

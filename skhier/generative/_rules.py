@@ -133,7 +133,7 @@ class Rules:
         return posteriors.reshape(children.shape)
 
     def descend_left(self, children, parents, algebra):
-        r"""Compute distributions of the children's drawn classes, given what is left of them.
+        r"""Compute distributions of the children's drawn classes, given the evidence to their left.
 
         .. math:: \pi_u(b) = \sum_{a, j: S_{a,j,u} = b}
             \pi(a) w_{aj} \prod_{v < u} \beta_v(S_{a,j,v})

@@ -1,20 +1,16 @@
 """Estimator of the generative model: HierarchicalSampler."""
 
 from collections.abc import Sequence
-from functools import partial
-from math import prod
 from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from .._base._fitting import all_or_nothing
-from .._base._params import as_pair, make_rng
+from .._base._params import make_rng
 from .._base._sklearn import BaseEstimator, Interval, Options, StrOptions, _fit_context
-from .._base._targets import encode_labels
 from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
@@ -22,9 +18,8 @@ from ._inference import InferenceMixin
 from ._levels import read_label_probabilities, read_levels
 from ._parsing import ParsingMixin
 from ._prediction import PredictionMixin
-from ._root import draw_root_images
 from ._search import Search
-from ._semantic import find_classes, name_classes, semantic_shape, validate_semantic
+from ._semantic import RootMixin
 from ._validity import ValidityMixin
 
 
@@ -34,6 +29,7 @@ class HierarchicalSampler(
     InferenceMixin,
     ParsingMixin,
     PredictionMixin,
+    RootMixin,
     ValidityMixin,
     TransformerMixin,
     BaseEstimator,
@@ -382,48 +378,6 @@ class HierarchicalSampler(
         self.symbol_noise_ = [channel.matrix.T for channel in self._model.channels]
         self.pixel_noise_ = self._model.pixel_noise
         return self
-
-    @property
-    def separator_(self):
-        check_is_fitted(self)
-        return self._model.separator
-
-    @property
-    def margin_(self):
-        return 0.0 if self.separator_ is None else float(1 / np.linalg.norm(self.separator_))
-
-    def _set_drawn_root(self, level, rng):
-        """Set labels and classes of a root without data; return a function that draws it."""
-        n_labels, n_images = int(self.n_labels), int(self.n_root_images)
-        labels = np.arange(n_labels)
-        if self.root == "label":
-            shape = (1, 1)
-            level.set_n_classes(n_labels, "n_labels")
-            images = labels.reshape(-1, 1, 1)
-            draw_images = partial(tuple, (images, labels))
-        else:
-            shape = (3, 3) if self.root_shape is None else as_pair(self.root_shape, "root_shape", 1)
-            draw_images = partial(draw_root_images, n_labels, n_images, shape, level.n_classes, rng)
-        self.semantic_classes_ = np.arange(level.n_classes)
-        has_signs = n_labels == 2 and self.root == "images"
-        self.classes_ = np.array([-1, 1]) if has_signs else labels
-        self.n_features_in_ = prod(shape)
-        self._holds_strings = False
-        return draw_images
-
-    def _set_given_root(self, X, y, level):
-        """Set labels and classes from X and y; return a function that returns the root."""
-        shape, self._holds_strings = semantic_shape(X, self.root_shape)
-        X, y = validate_semantic(self, X, shape, y, reset=True)
-        self.classes_, labels = encode_labels(self, y)
-        self.semantic_classes_, images = name_classes(X)
-        level.set_n_classes(len(self.semantic_classes_), "X")
-        return partial(tuple, (images, labels))
-
-    def _encode_semantic(self, X):
-        """Return semantic images as indices of `semantic_classes_`."""
-        X = validate_semantic(self, X, self.level_shapes_[0], reset=False)
-        return find_classes(X, self.semantic_classes_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
