@@ -97,7 +97,7 @@ def make_digits_hierarchy(
     )
     sampler.fit(np.vectorize(_STROKES.index)(grids), digits % 2 if target == "parity" else digits)
     names = np.array(["even", "odd"]) if target == "parity" else digits.astype(str)
-    return _draw(
+    return draw_samples(
         "digits hierarchy",
         sampler,
         n_samples,
@@ -153,7 +153,7 @@ def make_appendix_d(
     ((100, 27, 27), (100,))
     """
     sampler = HierarchicalSampler(patches_per_class=patches_per_class, random_state=random_state)
-    bunch = _draw("appendix D", sampler.fit(), n_samples, return_X_y)
+    bunch = draw_samples("appendix D", sampler.fit(), n_samples, return_X_y)
     if not return_X_y:
         bunch.DESCR += f"\nTwo values of random_state are two models. {_SPLIT}\n"
     return bunch
@@ -288,7 +288,7 @@ def make_random_hierarchy(
         random_state=random_state,
     )
     options = {"random_state": sample_random_state, "output": output, "replace": replace}
-    bunch = _draw("random hierarchy", sampler.fit(), n_samples, return_X_y, options)
+    bunch = draw_samples("random hierarchy", sampler.fit(), n_samples, return_X_y, options)
     if not return_X_y:
         if output == "pixels":
             bunch.symbols = bunch.latents[-1][:, 0]
@@ -326,7 +326,7 @@ def _tuple_weights(rule_weights, n_synonyms, depth):
     return list(rule_weights)
 
 
-def _draw(name, sampler, n_samples, return_X_y, options=None, **fields):
+def draw_samples(name, sampler, n_samples, return_X_y, options=None, **fields):
     """Return samples of a fitted sampler as (X, y), or as a Bunch with their latents.
 
     `options` are passed to the method `sample`. A Bunch has its X as `images` or as `symbols`.

@@ -8,7 +8,7 @@ import numpy as np
 from .._base._params import check_count
 from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
-from ._hierarchies import _draw, make_random_hierarchy
+from ._hierarchies import draw_samples, make_random_hierarchy
 
 
 def make_sparse_random_hierarchy(
@@ -146,7 +146,7 @@ def make_sparse_random_hierarchy(
         rule_weights=[*weights, "uniform"],
         random_state=random_state,
     ).fit(labels.reshape(-1, 1, 1), labels)
-    bunch = _draw("sparse random hierarchy", sampler, n_samples, return_X_y)
+    bunch = draw_samples("sparse random hierarchy", sampler, n_samples, return_X_y)
     if not return_X_y:
         bunch.symbols = bunch.latents[-1][:, 0]
         bunch.DESCR += (

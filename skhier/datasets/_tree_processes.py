@@ -8,7 +8,7 @@ from scipy.special import softmax
 from .._base._params import check_count, check_real, make_rng
 from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
-from ._hierarchies import _draw
+from ._hierarchies import draw_samples
 
 _MAX_TUPLES = 10**6
 
@@ -240,7 +240,7 @@ def _strings(levels, q, random_state):
 
 def _bunch(name, sampler, n_samples, return_X_y):
     """Return samples as (X, y), or as a Bunch with the strings as integers."""
-    bunch = _draw(name, sampler, n_samples, return_X_y)
+    bunch = draw_samples(name, sampler, n_samples, return_X_y)
     if not return_X_y:
         bunch.symbols = bunch.latents[-1][:, 0]
     return bunch
