@@ -185,8 +185,8 @@ def make_random_hierarchy(
     default, strings are drawn independently, so they repeat: with the default sizes and
     `depth=2` there are 512, and of 4,000 strings nearly all test strings are training strings
     too. To measure generalization, set `replace=False`. Then all strings of a sample differ, and
-    its parts are a training and a test set. See `first` of :meth:`HierarchicalSampler.sample` to
-    draw the parts one by one.
+    its parts are a training and a test set. To draw the parts one by one, see `first` of
+    :meth:`skhier.HierarchicalSampler.sample`.
 
     Parameters
     ----------
