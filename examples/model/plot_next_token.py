@@ -91,7 +91,8 @@ plt.show()
 # The last symbol of its input is blank. With ``replace=False``, all training and test strings
 # differ. Dashed lines are losses of the exact predictor on the same test strings, from
 # :meth:`~skhier.HierarchicalSampler.next_symbol_proba`. The losses of all networks fall together
-# until the context of a network is used up.
+# until the context of a network is used up. ``python benchmarks/next_token.py`` trains networks on
+# fixed numbers of strings (:doc:`/benchmarks`).
 
 
 def blank_last(X):
