@@ -165,7 +165,7 @@ print("joint samples:", sampler.validity(symbols=joint[0]).images)
 fig, ax = plt.subplots(figsize=(6, 3.8), layout="constrained")
 for level, color in zip(reversed(range(depth)), COLORS):
     ax.semilogx(
-        n_steps, shares[:, level], "o-", base=2, color=color, label=f"levels {level} to {depth - 1}"
+        n_steps, shares[:, level], "o-", base=2, color=color, label=rf"levels $\geq$ {level}"
     )
 ax.set(
     xlabel="steps, of 16 symbols in all",

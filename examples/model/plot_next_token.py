@@ -5,8 +5,8 @@ Next-symbol prediction: exact losses against context
 How much of a string must a language model read to predict its last symbol well? In the Random
 Hierarchy Model, :cite:t:`cagnettawyart2024` find that the answer comes in steps. The loss falls
 where the context reaches the next level of the tree, and a model can use this context only if it
-was trained on enough strings. Here all losses and correlations of one grammar are exact, and small
-networks are compared with them.
+was trained on enough strings. Here small networks are compared with the exact predictor of one
+grammar.
 """
 
 # sphinx_gallery_thumbnail_number = -1
@@ -35,9 +35,10 @@ grammar = make_random_hierarchy(1, **sizes, return_X_y=False, random_state=0).sa
 # --------------------------------
 #
 # :meth:`~skhier.HierarchicalSampler.conditional_entropy` averages the entropy of the exact
-# distribution of the last symbol, given the c symbols before it. No predictor from c symbols has a
-# lower cross-entropy loss. At c = 1, 3, 7 and 15, the context is all other symbols of a subtree.
-# Each farther subtree says less about the last symbol, so the loss levels off.
+# distribution of the last symbol, given the c symbols before it, over 4,000 strings: standard
+# errors are below 0.01. No predictor from c symbols has a lower cross-entropy loss. At c = 1, 3, 7
+# and 15, the context is all other symbols of a subtree. Each farther subtree says less about the
+# last symbol, so the loss levels off.
 
 contexts = np.arange(s**L)
 losses = grammar.conditional_entropy(contexts, 4000, random_state=0).entropy
@@ -45,7 +46,7 @@ complete = s ** np.arange(L + 1) - 1
 
 fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
 ax.step(contexts, losses, where="post", color="gray", linewidth=1)
-ax.plot(contexts, losses, ".", color="#0072B2", label="exact, of each context")
+ax.plot(contexts, losses, ".", color="#0072B2", label="each context")
 ax.plot(complete, losses[complete], "o", color="#D55E00", label="complete subtrees")
 ax.set(xlabel="symbols of context c", ylabel="lowest loss (nats)", xticks=complete, yscale="log")
 ax.legend()
