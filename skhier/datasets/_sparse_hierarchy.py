@@ -67,9 +67,9 @@ def make_sparse_random_hierarchy(
 
     Returns
     -------
-    X : ndarray of shape (n_samples, 1, (tuple_size * (n_empty + 1)) ** depth, vocabulary_size), \
-            float32
-        The strings as images of height 1. A symbol is a one-hot pixel, an empty place is zero.
+    X : ndarray of shape (n_samples, 1, n_places, vocabulary_size), float32
+        The strings as images of height 1, of (tuple_size * (n_empty + 1)) ** depth places. A
+        symbol is a one-hot pixel, an empty place is zero.
         If `return_X_y` is False, a Bunch is returned instead, with `images`, `target`,
         `symbols` (the strings as integers, with `vocabulary_size` for an empty place),
         `latents` (the symbols of all levels), `sampler` (the fitted HierarchicalSampler), `name`

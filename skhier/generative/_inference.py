@@ -47,6 +47,7 @@ class InferenceMixin:
     iter_batches: Callable
     _encode_semantic: Callable
     _image_shapes: Callable
+    _iter_symbols: Callable
     _validate_images: Callable
     _model: Any
 
@@ -357,16 +358,12 @@ class InferenceMixin:
         if mask is not None:
             shape = self._model.level_shapes[-2]
             mask = check_mask(mask, [shape, (prod(shape),)]).reshape(shape)
-        batch_size = max(1, 2**24 // prod(self._model.image_shape))
-        batches = self.iter_batches(
-            n_samples, batch_size, random_state=random_state, return_latents=mask is not None
-        )
-        probabilities = (
-            self.bayes_predict_proba(X)
-            if mask is None
-            else self.bayes_predict_proba(symbols=latents[0][-1], mask=mask)
-            for X, _, *latents in batches
-        )
+            batches = self._iter_symbols(n_samples, random_state)
+            probabilities = (self.bayes_predict_proba(symbols=S, mask=mask) for S in batches)
+        else:
+            batch_size = max(1, 2**24 // prod(self._model.image_shape))
+            batches = self.iter_batches(n_samples, batch_size, random_state=random_state)
+            probabilities = (self.bayes_predict_proba(X) for X, _ in batches)
         errors = np.concatenate([1 - p.max(axis=1) for p in probabilities])
         return BayesRisk(float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(n_samples)))
 

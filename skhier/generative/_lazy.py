@@ -1,6 +1,7 @@
 """Samples of a fitted sampler that are drawn when they are read."""
 
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 
 from .._base._params import check_count, check_flag
 from .._base._typing import DatasetLayout, RandomState, SampleOutput
+from ._drawing import Drawer
 from ._torch import SampleDataset, dataset_drawer
 
 
@@ -17,6 +19,8 @@ class LazyMixin:
     """Methods of a fitted sampler that return samples which are drawn when they are read."""
 
     classes_: np.ndarray
+    n_jobs: int | None
+    semantic_classes_: np.ndarray
     _draw: Callable
     _draw_seed: Callable
     _drawer: Callable
@@ -85,6 +89,17 @@ class LazyMixin:
             self._draw(drawer, indices[start : start + batch_size], seed, return_latents)
             for start in range(0, len(indices), batch_size)
         )
+
+    def _iter_symbols(self, n_samples: int, random_state: RandomState) -> Iterator[np.ndarray]:
+        """Draw symbols (n, h, w), batch after batch, as evidence takes them: level 0 has names."""
+        drawer, shape = Drawer(self._model, "symbols"), self._model.level_shapes[-2]
+        indices, seed = drawer.range(n_samples, 0), self._draw_seed(random_state)
+        # Predictions have a probability for each class of a symbol.
+        batch_size = max(1, 2**24 // (prod(shape) * self._model.rules[-1].n_classes))
+        for start in range(0, n_samples, batch_size):
+            symbols, _, _ = drawer.draw(indices[start : start + batch_size], seed, self.n_jobs)
+            symbols = symbols.reshape(-1, *shape)
+            yield self.semantic_classes_[symbols] if drawer.last == 0 else symbols
 
     def to_dask(
         self,

@@ -48,9 +48,9 @@ class PredictionMixin:
 
     classes_: np.ndarray
     semantic_classes_: np.ndarray
-    iter_batches: Callable
     _draw_seed: Callable
     _infer: Callable
+    _iter_symbols: Callable
     _read: Callable
     _model: Any
 
@@ -272,12 +272,9 @@ class PredictionMixin:
         n_samples = check_count(n_samples, "n_samples", 2)
         width = _string_width(self._model, "context")
         masks = [None] if context is None else _context_masks(context, width)
-        batch_size = max(1, 2**24 // prod(self._model.image_shape))
         entropies = []
-        for _, _, latents in self.iter_batches(
-            n_samples, batch_size, random_state=random_state, return_latents=True
-        ):
-            p = (self.next_symbol_proba(latents[-1], mask=mask) for mask in masks)
+        for symbols in self._iter_symbols(n_samples, random_state):
+            p = (self.next_symbol_proba(symbols, mask=mask) for mask in masks)
             values = np.stack([entr(p_all).sum(axis=-1) for p_all in p], axis=1)
             entropies.append(values[:, 0] if context is None else values[:, :, -1])
         entropy = np.concatenate(entropies)

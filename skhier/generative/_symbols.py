@@ -40,11 +40,11 @@ def check_mask(mask, shapes):
     return mask
 
 
-def check_symbols(symbols, mask, model, names):
+def check_symbols(symbols, mask, model, names, allow_unknown=True):
     """Check symbols and their mask; return them as (n, h, w), and whether they are strings.
 
     Symbols are classes of the last level. At level 0 they have `names`, as indices of which they
-    are returned.
+    are returned. Unknown symbols, -1, are allowed by default.
 
     Raises
     ------
@@ -62,15 +62,16 @@ def check_symbols(symbols, mask, model, names):
         symbols, allowed = _find_names(symbols, names), f"the classes {names.tolist()}"
     if symbols.dtype.kind not in "iu":
         raise ValueError(f"symbols of dtype {symbols.dtype} are not valid: {allowed} are allowed.")
-    is_wrong = (symbols < -1) | (symbols >= n_classes)
+    is_wrong = (symbols < (-1 if allow_unknown else 0)) | (symbols >= n_classes)
     if mask is not None:
         is_wrong &= ~mask
     if is_wrong.any():
         place = tuple(np.argwhere(is_wrong)[0].tolist())
         value = "no such class" if "classes" in allowed else symbols[place]
+        unknown = ", and -1 is an unknown symbol" if allow_unknown else "; none may be unknown"
         raise ValueError(
             f"symbols[{', '.join(map(str, place))}] is {value}, which is not valid: level {level} "
-            f"has {allowed}, and -1 is an unknown symbol."
+            f"has {allowed}{unknown}."
         )
     is_string = symbols.ndim == 2 and shape[0] == 1
     symbols = symbols.reshape(-1, *shape)

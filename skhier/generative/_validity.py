@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._validation import to_array
 from ._drawing import for_batches
 from ._recognition import PatchIndex
+from ._symbols import check_symbols
 
 _BATCH_PIXELS = 2**18
 _MATCH_VALUES = 2**22  # flags of (patch, rule) pairs in memory
@@ -44,6 +44,7 @@ class ValidityMixin:
     """Method of a fitted sampler that checks images against its rules."""
 
     n_jobs: int | None
+    semantic_classes_: np.ndarray
     _model: Any
     _validate_images: Callable
 
@@ -99,14 +100,19 @@ class ValidityMixin:
             raise ValueError("X and symbols exclude each other, and one of them must be given.")
         model = self._model
         n_rules = model.n_levels - (X is None)
-        rows = self._validate_symbols(symbols) if X is None else self._validate_images(X)
-        index = None if X is None else PatchIndex(model.rules[-1].patches)
+        if X is None:
+            names = self.semantic_classes_
+            rows, _, _ = check_symbols(symbols, None, model, names, allow_unknown=False)
+            index = None
+        else:
+            rows, index = self._validate_images(X), PatchIndex(model.rules[-1].patches)
         tested, legal = np.zeros((2, len(rows), n_rules), np.int64)
 
         def judge_batch(batch):
             level = rows[batch]
             if index is None:
-                states, sets = level, np.eye(model.rules[-1].n_classes, dtype=bool)
+                states = level.astype(np.int64)  # a sum of uint64 and int64 would be a float
+                sets = np.eye(model.rules[-1].n_classes, dtype=bool)
             else:
                 states, sets = index.find(level), pixel_sets(index, model.rules[-1])
                 tested[batch, -1] = states[0].size
@@ -123,21 +129,6 @@ class ValidityMixin:
         shares = np.full(n_rules, np.nan)
         np.divide(legal.sum(axis=0), n_tested, out=shares, where=n_tested > 0)
         return Validity(shares, (legal == n_pixels).mean(axis=0))
-
-    def _validate_symbols(self, symbols):
-        """Return symbols as int64 (n, height, width); ValueError if they are not valid."""
-        symbols, shape = to_array(symbols, "symbols"), self._model.level_shapes[-2]
-        allowed = [shape, (prod(shape),)]
-        highest = self._model.rules[-1].n_classes - 1
-        if symbols.dtype.kind not in "iu" or symbols.shape[1:] not in allowed or not len(symbols):
-            raise ValueError(
-                f"symbols of shape {symbols.shape} and dtype {symbols.dtype} are not valid: it "
-                f"takes ints of shape (n, {shape[0]}, {shape[1]}) or (n, {prod(shape)}), n >= 1."
-            )
-        if symbols.min() < 0 or symbols.max() > highest:
-            wrong = symbols.min() if symbols.min() < 0 else symbols.max()
-            raise ValueError(f"symbols holds {wrong}; it takes the classes 0 to {highest}.")
-        return symbols.astype(np.int64, copy=False).reshape(-1, *shape)
 
 
 def pixel_sets(index, rules):

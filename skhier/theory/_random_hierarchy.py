@@ -263,7 +263,9 @@ def zipf_learning_exponent(exponent: float) -> float:
 
     If the r-th rule of each symbol has a probability proportional to :math:`r^{-(1 + a)}`, the
     error of a classifier on P strings decays as :math:`P^{-a / (1 + a)}` :cite:p:`cagnetta2025`:
-    rules are learned in the order of their probabilities.
+    rules are learned in the order of their probabilities. It is not the exponent of next-symbol
+    prediction, which by the same paper does not depend on the probabilities of rules at large
+    scales.
 
     Parameters
     ----------

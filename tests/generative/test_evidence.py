@@ -141,6 +141,12 @@ def test_the_risk_of_unknown_symbols_is_that_of_the_prior():
     assert risks == sorted(risks, reverse=True)
 
 
+def test_the_risk_of_unknown_symbols_takes_the_names_of_a_single_level():
+    sampler = HierarchicalSampler(1, random_state=0).fit([["a", "b"], ["a", "c"]], [0, 1])
+    assert_allclose(sampler.bayes_risk(50, mask=[True, False]), (0, 0))
+    assert_allclose(sampler.bayes_risk(50, mask=[False, True]), (1 / 2, 0))
+
+
 def test_wrong_evidence_is_refused():
     rhm = make_random_hierarchy(3, depth=2, return_X_y=False, random_state=0)
     sampler, symbols = rhm.sampler, rhm.symbols

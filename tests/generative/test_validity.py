@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier import HierarchicalSampler
 from skhier.datasets import make_random_hierarchy
@@ -48,9 +48,21 @@ def test_invalid_arguments_are_refused():
     for args in ({}, {"X": X, "symbols": symbols}):
         with pytest.raises(ValueError, match="X and symbols exclude each other"):
             sampler.validity(**args)
-    for wrong in (symbols[:, 1:], symbols.astype(float), symbols[:0], symbols[0]):
+    for wrong in (symbols[:, 1:], symbols[:0], symbols[0]):
         with pytest.raises(ValueError, match=r"symbols of shape .* \(n, 9, 9\)"):
             sampler.validity(symbols=wrong)
+    with pytest.raises(ValueError, match=r"symbols of dtype float64 .* the integers 0 to 3"):
+        sampler.validity(symbols=symbols.astype(float))
     for wrong in (4, -1):
-        with pytest.raises(ValueError, match=f"symbols holds {wrong}; it takes the classes 0 to 3"):
+        message = rf"symbols\[0, 0, 0\] is {wrong}, .* the integers 0 to 3; none may be unknown"
+        with pytest.raises(ValueError, match=message):
             sampler.validity(symbols=np.full((1, 9, 9), wrong))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
+def test_the_type_of_symbols_changes_no_share(dtype):
+    sampler = make_random_hierarchy(1, depth=2, return_X_y=False, random_state=0).sampler
+    symbols = np.random.default_rng(0).integers(8, size=(500, 4))
+    expected, validity = (sampler.validity(symbols=S) for S in (symbols, symbols.astype(dtype)))
+    assert_array_equal(validity.patches, expected.patches)
+    assert_array_equal(validity.images, expected.images)
