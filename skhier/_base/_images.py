@@ -248,7 +248,7 @@ def in_unit_of_fit(X, orthogonalizer):
     refuse = partial(_refuse_contrasts, border, float(gain))
     sample = refuse(X.take(_sample(len(X))))
     _doubt_unit(X, sample, border, orthogonalizer.pixel_range_)
-    return X.map(Operator(refuse, X.shape[1:], X.dtype, X.batch_size))
+    return X.map(Operator(refuse, X.shape[1:], X.dtype, len(X)))  # batches stay as they are
 
 
 def _doubt_unit(X, sample, border, expected):

@@ -362,3 +362,17 @@ def test_interrupted_fit_changes_nothing(digits):
     with pytest.raises(KeyboardInterrupt):
         unfitted.fit(X_train, y_train)
     assert vars(unfitted) == before
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_batches_of_the_network_may_be_larger_than_those_of_large_images(dtype):
+    X = np.random.default_rng(0).integers(0, 255, (300, 96, 96, 3)).astype(dtype)
+    y = np.arange(300) % 2
+    params = {"n_clusters": 2, "patch_size": 8, "orthogonalizer__stride": 8, "pool_size": 1}
+    clf = (
+        LayerwiseCNNClassifier(1, shift=0, random_state=0).set_params(**params).fit(X[:40], y[:40])
+    )
+    alone = np.concatenate([clf.decision_function(image) for image in X[:, None]])
+    assert_allclose(clf.decision_function(X), alone, rtol=1e-3, atol=1e-3)
+    codes = clf.layers_[0].orthogonalizer
+    assert_allclose(codes.transform(X)[-5:], codes.transform(X[-5:]), rtol=1e-3, atol=1e-3)
