@@ -245,18 +245,18 @@ def in_unit_of_fit(X, orthogonalizer):
     border, normalized = orthogonalizer.border_, orthogonalizer.contrast_
     border = border if np.ptp(border) else float(border[0])
     gain = 1 / normalized["deviation"] if normalized else np.abs(orthogonalizer.kernels_).max()
-    refuse = partial(_refuse_contrasts, border, float(gain))
-    sample = refuse(X.take(_sample(len(X))))
-    _doubt_unit(X, sample, border, orthogonalizer.pixel_range_)
-    return X.map(Operator(refuse, X.shape[1:], X.dtype, len(X)))  # batches stay as they are
+    found = _Range(border)
+    found.add(X.take(_sample(len(X))))
+    _refuse_contrasts(found, float(gain))
+    _doubt_unit(X, found, border, orthogonalizer.pixel_range_)
+    check = partial(_check_contrasts, border, float(gain))
+    return X.map(Operator(check, X.shape[1:], X.dtype, len(X)))  # batches stay as they are
 
 
-def _doubt_unit(X, sample, border, expected):
-    """Warn if the range of many images is not about the expected one."""
+def _doubt_unit(X, found, border, expected):
+    """Warn if the range of many images, `found` in some, is not about the expected one."""
     if len(X) < _MIN_IMAGES or not expected:
         return
-    found = _Range(border)
-    found.add(sample)
     if found.size < expected / _MAX_RATIO:  # others may be brighter
         found = X.accumulate(_Range(border))
     if found.low < found.high and not 1 / _MAX_RATIO <= found.size / expected <= _MAX_RATIO:
@@ -275,17 +275,22 @@ def _sample(n_rows):
     return np.unique(starts[:, None] + np.arange(_PLACE_SIZE))
 
 
-def _refuse_contrasts(border, gain, images):
-    """Return images; ValueError if their differences to the border, times `gain`, are extreme."""
+def _check_contrasts(border, gain, images):
+    """Return images; ValueError as in `_refuse_contrasts`."""
     found = _Range(border)
     found.add(images)
+    _refuse_contrasts(found, gain)
+    return images
+
+
+def _refuse_contrasts(found, gain):
+    """Raise ValueError if the largest differences to the border, times `gain`, are extreme."""
     largest = max(found.high, -found.low)
     if largest * gain > _MAX_CONTRASTS:
         raise ValueError(
             f"X has values of up to {largest:.2g}, {largest * gain:.0e} times the "
             "contrast of the images of fit: it must have the unit of the images of fit."
         )
-    return images
 
 
 class _Range(Accumulator):

@@ -206,7 +206,6 @@ class KernelRidgeHead(LeastSquaresHead):
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
             data = rows, coordinates, kernel, problem
             coef, scores, trace, sample = solve(*data, n_copies, rng, task)
-        scores = scores.double().numpy().reshape(len(sample), n_copies, -1)
         scores = images.left_out(scores, trace, sample)
         shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()

@@ -68,13 +68,14 @@ class Regression(NamedTuple):
 
         Parameters
         ----------
-        scores : ndarray of shape (n, n_copies, n_outputs)
-            Scores of the samples and of their copies in other rows, which are left out too.
+        scores : Tensor of shape (n * n_copies, n_outputs)
+            Scores of the samples and of their copies, in successive rows, which are left out too.
         trace : float
             Trace of the smoother of the means over copies.
         sample : ndarray of shape (n,)
             Indices of the samples.
         """
+        scores = scores.double().numpy().reshape(len(sample), -1, scores.shape[1])
         targets = self.table.double().numpy()[self.labels[sample]]
         mean, weights = scores.mean(axis=1), (self.copies, self.class_weight)
         return scores[:, 0] - mean + leave_one_out(mean, targets, *weights, trace, sample)

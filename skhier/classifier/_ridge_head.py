@@ -258,7 +258,6 @@ class RidgeHead(LeastSquaresHead):
             sample = calibration_sample(len(images.labels), rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
             scores = features.scores(W, rows_of(sample, n_copies)) + offset
-            scores = scores.double().numpy().reshape(len(sample), n_copies, -1)
             trace = smoother_trace(features, penalty, traced, n_copies)
             scores = images.left_out(scores, trace, sample)
         shift = self._calibrate(scores, images, sample)

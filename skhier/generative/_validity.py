@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from ._drawing import for_batches
+from ._drawing import batch_size, for_batches
 from ._recognition import PatchIndex
 from ._symbols import check_symbols
 
-_BATCH_PIXELS = 2**18
 _MATCH_VALUES = 2**22  # flags of (patch, rule) pairs in memory
 
 
@@ -122,8 +121,7 @@ class ValidityMixin:
                 tested[batch, i] = is_tested.sum(axis=(1, 2))
                 legal[batch, i] = sets.any(axis=1)[states].sum(axis=(1, 2))
 
-        batch_size = max(1, _BATCH_PIXELS // rows[0].size)
-        for_batches(judge_batch, len(rows), batch_size, self.n_jobs)
+        for_batches(judge_batch, len(rows), batch_size(rows.shape[1:]), self.n_jobs)
         n_pixels = [prod(shape) for shape in model.level_shapes[:n_rules]]
         n_tested = tested.sum(axis=0)
         shares = np.full(n_rules, np.nan)
