@@ -17,8 +17,8 @@ from sklearn.cluster import KMeans
 
 from skhier import SphericalKMeans
 from skhier._base._rows import Rows
-from skhier.clustering._codebook import Whitening
 from skhier.clustering._patches import PatchGrid, sample_patches
+from skhier.clustering._whitening import Whitening
 from skhier.datasets import load_npz
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -36,7 +36,8 @@ grid = PatchGrid.from_params(images.shape[1:], options.patch_size, 1, "valid")
 rng = np.random.RandomState(0)
 border = np.zeros(images.shape[3], np.float32)
 patches, _ = sample_patches(Rows.of_array(images), grid, border, options.n_patches, rng)
-directions = Whitening.learn(patches, 1e-2).apply(patches)
+whitening = Whitening.learn(patches, 1e-2)
+directions = whitening.restore(whitening.apply(patches))
 directions /= np.linalg.norm(directions, axis=1, keepdims=True)
 k, T = options.n_clusters, options.max_iter
 

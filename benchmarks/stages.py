@@ -2,7 +2,8 @@
 
 The script runs the stages of LayerwiseCNNClassifier one after the other. "Gflop/s" is the rate of
 the stage. "share" is this rate divided by the machine's rate for a matrix product of the stage's
-shapes and precision, measured in the same run.
+shapes and precision, measured in the same run. Shifted copies go through the network after the
+layers are trained.
 
 Usage: python benchmarks/stages.py DATA.npz [--configuration NAME] [--n-images N] [--csv FILE]
 DATA.npz holds X (n, H, W, C) and y.
@@ -19,7 +20,10 @@ from _configurations import CONFIGURATIONS, make_classifier
 from skhier._base._device import dense_product
 from skhier._base._memory import THIS_MACHINE
 from skhier._base._rows import Rows
+from skhier.classifier._blocks import network_operator
+from skhier.classifier._heads import plan_head
 from skhier.classifier._parts import make_parts
+from skhier.classifier._shifts import n_copies, shift_pixels, with_shifts
 from skhier.datasets import load_npz
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -64,11 +68,12 @@ columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
 table = Table(*columns, csv_path=options.csv, first_width=30)
 features, n, n_classes = Rows.of_array(images), len(images), len(np.unique(y))
 setting = n, n_classes, np.dtype(np.float32), torch.device("cpu")
+pixels, layers, encodings = shift_pixels(clf.shift, features), [], []
 for number, (phi, embedder) in enumerate(blocks, 1):
     plan = phi._plan(features.shape[1:], *setting)
     _, seconds = measure(phi._fit_rows, features, y, None, plan)
     n_patches = plan.n_patches
-    k, d = phi.n_clusters_, prod(phi.kernels_.shape[1:])
+    k, d = phi._factors[-1].shape
     # One product with the centers for each iteration, for the first assignment, and for k-means++.
     n_products = phi.n_iter_ + 1 + (phi.get_params()["kmeans__init"] == "k-means++")
     n_operations = 2 * n_patches * d * k * n_products
@@ -76,17 +81,26 @@ for number, (phi, embedder) in enumerate(blocks, 1):
     encode = phi._operator(*setting[2:], dense=embedder is None)
     n_positions = prod(plan.grid.map_shape)
     rows = encode.batch_size * n_positions
-    encoding = 2 * n * n_positions * d * k
+    encoding = 2 * n * n_positions * sum(factor.size for factor in phi._factors)
     if embedder is not None:
         plan = embedder._plan(encode.row_shape, *setting)
         _, seconds = measure(embedder._fit_rows, features.map(encode), y, None, plan)
         name = f"encode, train 1x1, block {number}"
         add(name, encoding, seconds, (rows, d, k), encode.dtype)
-    layer = blocks[number - 1].operator(*setting[2:])
-    features, seconds = measure(features.map(layer).cached, THIS_MACHINE)
-    name = f"encode{', embed' * (embedder is not None)}, block {number}"
+    layers.append(blocks[number - 1].operator(*setting[2:]))
+    encodings.append(encoding)
+    if pixels and number == len(blocks):
+        copies = with_shifts(Rows.of_array(images), pixels)
+        mapped = copies.map(network_operator(layers, layers[-1].dtype))
+        n, name = len(copies), "encode images and copies"
+        encoding = sum(encodings) * n_copies(pixels)
+    else:
+        mapped = features.map(layers[-1])
+        name = f"encode{', embed' * (embedder is not None)}, block {number}"
+    features, seconds = measure(mapped.cached, THIS_MACHINE)
     add(name, encoding, seconds, (rows, d, k), encode.dtype)
-_, seconds = measure(head._fit_rows, features, y, None, None)
+of_head = plan_head(head, features.shape[1:], len(images), n_copies(pixels), *setting[1:])
+_, seconds = measure(head._fit_rows, features, y.repeat(n_copies(pixels)), None, of_head)
 D = prod(features.shape[1:])
 n_operations = 4 * n * D * n_classes * head.n_iter_
 add("ridge head", n_operations, seconds, (4096, D, n_classes), features.dtype)

@@ -10,8 +10,8 @@ import torch
 _BATCH_BYTES = 8 * 2**20
 # bfloat16 pays where its matrix product is this many times as fast as the float32 one ...
 _WORTHWHILE = 1.3
-# ... and where the products that encode all images of a fit take a second or more.
-_MANY_PRODUCTS = 1e11
+# ... and where encoding all images of a fit takes more products than to measure that.
+_MANY_PRODUCTS = 5e9
 
 
 def resolve_device(device):

@@ -16,6 +16,7 @@ from ._lloyd import count_distinct_directions
 from ._patches import sample_patches
 from ._plan import auto_n_clusters, max_clusters
 from ._spherical_kmeans import SphericalKMeans
+from ._whitening import Whitening
 
 _DISTINCT_PER_CLUSTER = 10
 
@@ -28,8 +29,9 @@ class Codebook:
     ----------
     centers : ndarray of shape (n_clusters, n_values)
         Centroids of the (whitened) patches.
-    kernels : ndarray of shape (n_clusters, n_values)
-        Kernels of the convolution, which apply to raw patches.
+    factors : tuple of ndarray
+        Matrices that are applied to raw patches one after the other, the first one first: their
+        product is the matrix of kernels, (n_clusters, n_values).
     intercepts : ndarray of shape (n_clusters,)
         Added to the convolution.
     scale : float
@@ -43,7 +45,7 @@ class Codebook:
     """
 
     centers: np.ndarray
-    kernels: np.ndarray
+    factors: tuple
     intercepts: np.ndarray
     scale: float
     inertia: float
@@ -89,7 +91,8 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     is_cosine = isinstance(kmeans, SphericalKMeans)
     if is_auto(n_clusters):
         count_distinct = count_distinct_directions if is_cosine else _count_patches
-        n_clusters = auto_n_clusters(patches.shape[1], partial(count_distinct, patches))
+        n_values = prod(plan.grid.patch_shape)
+        n_clusters = auto_n_clusters(n_values, partial(count_distinct, patches))
     kmeans.set_params(n_clusters=n_clusters)
     has_tasks = isinstance(kmeans, CallbackSupportMixin)
     with task.delegate("k-means", kmeans) if has_tasks else task.subtask("k-means"):
@@ -106,14 +109,15 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     if not is_cosine:
         kernels /= patches.dtype.type(scale)
         intercepts -= (kernels * centers).sum(axis=1) / 2
-    kernels, intercepts = whitening.fold(kernels, intercepts)
-    kernels = np.ldexp(kernels, -exponent)
+    factors, intercepts = whitening.fold(kernels, intercepts)
+    factors = np.ldexp(factors[0], -exponent), *factors[1:]
+    centers = whitening.restore(centers)
     if whiten_eps is None:  # whitened patches do not depend on the unit of the images
         scale = math.ldexp(scale, exponent)
         if not is_cosine:
             centers, inertia = np.ldexp(centers, exponent), math.ldexp(inertia, 2 * exponent)
     pixel_range = max(high, 0.0) - min(low, 0.0)
-    return Codebook(centers, kernels, intercepts, scale, inertia, kmeans.n_iter_, pixel_range)
+    return Codebook(centers, factors, intercepts, scale, inertia, kmeans.n_iter_, pixel_range)
 
 
 def _training_patches(images, weight, plan, border, n_clusters, rng):
@@ -140,66 +144,3 @@ def _root_mean_square(patches, weight):
 
 def _count_patches(patches, limit):
     return len({row.tobytes() for row in patches})
-
-
-@dataclass
-class Whitening:
-    """Map x -> (x - m) Z of patches; the identity without m and Z.
-
-    Attributes
-    ----------
-    mean : ndarray of shape (n_values,) or None
-        m.
-    zca : ndarray of shape (n_values, n_values) or None
-        Z, symmetric.
-    """
-
-    mean: np.ndarray | None = None
-    zca: np.ndarray | None = None
-
-    @classmethod
-    def learn(cls, patches, eps, weight=None):
-        """Return the map that makes patches white (ZCA); the identity if `eps` is None.
-
-        Eigenvalues of the covariance are raised by `eps` times their mean, so that
-        directions of little variance are not amplified.
-
-        Parameters
-        ----------
-        patches : ndarray of shape (n, n_values)
-            Patches.
-        eps : float or None
-            Regularization.
-        weight : ndarray of shape (n,) or None
-            Weights of patches, with mean 1.
-        """
-        if eps is None:
-            return cls()
-        if weight is None:
-            mean = patches.mean(axis=0, dtype=np.float64)
-        else:
-            mean = weight @ patches / len(patches)
-        centered = patches - mean.astype(patches.dtype)
-        if weight is not None:
-            centered *= np.sqrt(weight)[:, None].astype(patches.dtype)
-        covariance = (centered.T @ centered).astype(np.float64) / len(patches)
-        values, vectors = np.linalg.eigh(covariance)
-        variances = np.maximum(values, 0) + eps * values.mean()
-        # Equal patches have no variance beyond the rounding of the patches and of their mean.
-        # They become zero instead of amplified noise.
-        rounding = 8 * np.finfo(patches.dtype).eps + len(patches) * np.finfo(np.float64).eps
-        varies = values.mean() > rounding**2 * np.square(mean).mean()
-        gains = np.divide(1, np.sqrt(variances), out=np.zeros_like(values), where=varies)
-        zca = (vectors * gains) @ vectors.T
-        return cls(mean.astype(patches.dtype), zca.astype(patches.dtype))
-
-    def apply(self, patches):
-        """Whiten patches, rows of an array."""
-        return patches if self.zca is None else (patches - self.mean) @ self.zca
-
-    def fold(self, kernels, intercepts):
-        """Fold the whitening into kernels and intercepts, so that they apply to raw patches."""
-        if self.zca is None:
-            return kernels, intercepts
-        kernels = kernels @ self.zca
-        return kernels, intercepts - kernels @ self.mean

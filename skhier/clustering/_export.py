@@ -117,10 +117,11 @@ class LocalContrast(nn.Module):
 def code_modules(orthogonalizer):
     """Return the modules that map images (n, C, H, W) to codes, channels first."""
     grid, coding = orthogonalizer._grid, Coding(**orthogonalizer.coding_)
-    weight = as_tensor(orthogonalizer.kernels_.transpose(0, 3, 1, 2))
+    factors = [as_tensor(factor) for factor in orthogonalizer._factors]
     intercepts = as_tensor(orthogonalizer.intercepts_)
     if coding.encoding == "crelu":  # both polarities; they have the same mean square
-        weight, intercepts = torch.cat([weight, -weight]), torch.cat([intercepts, -intercepts])
+        factors[-1] = torch.cat([factors[-1], -factors[-1]])
+        intercepts = torch.cat([intercepts, -intercepts])
     border = orthogonalizer.border_
     modules = _subtraction(border) if border.any() else []
     if orthogonalizer.contrast_ is not None:
@@ -130,15 +131,30 @@ def code_modules(orthogonalizer):
         modules.append(LocalContrast(*weights, **fitted))
     before, padding = grid.split_padding
     modules += [nn.ZeroPad2d(before)] if any(before) else []
-    conv = nn.Conv2d(*weight.shape[1::-1], grid.patch_size, grid.stride, padding, device=NO_DEVICE)
-    conv.weight = nn.Parameter(weight)
-    conv.bias = nn.Parameter(intercepts)
-    modules += [conv, *_nonlinearity(conv, coding)]
+    convs = _convolutions(factors, grid, padding)
+    convs[-1].bias = nn.Parameter(intercepts)
+    modules += [*convs, *_nonlinearity(convs[-1], coding)]
     if coding.pooling == "tent" and coding.pool_size != (1, 1):
         modules.append(WeightedPool2d(*map(tent_weights, grid.map_shape, coding.pool_size)))
     elif coding.pool_size != (1, 1):
         modules.append(_POOLS[coding.pooling](coding.pool_size, ceil_mode=True))
     return modules
+
+
+def _convolutions(factors, grid, padding):
+    """Return the convolution with the first of the factors, and 1x1 convolutions with the others.
+
+    They have no bias.
+    """
+    weights = [factors[0].unflatten(1, grid.patch_shape).permute(0, 3, 1, 2)]
+    weights += [factor[:, :, None, None] for factor in factors[1:]]
+    places = [(grid.stride, padding)] + [(1, 0)] * len(factors[1:])
+    convs = []
+    for weight, place in zip(weights, places):
+        sizes = weight.shape[1], weight.shape[0], weight.shape[2:]
+        convs.append(nn.Conv2d(*sizes, *place, bias=False, device=NO_DEVICE))
+        convs[-1].weight = nn.Parameter(weight.contiguous())
+    return convs
 
 
 def _nonlinearity(conv, coding):

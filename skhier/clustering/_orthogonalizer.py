@@ -1,6 +1,6 @@
 """PatchKMeansOrthogonalizer: clusters of patches, mapped to orthogonal vectors."""
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from math import prod
 from numbers import Integral, Real
 from typing import Self
@@ -152,7 +152,10 @@ class PatchKMeansOrthogonalizer(
         they are clustered, and x in the codes is the whitened patch. Whitening is linear, so
         codes remain a convolution with other kernels and a bias for each channel. This
         fraction of the mean variance is added to the variance in every direction, so that
-        directions of little variance are not amplified. None is no whitening.
+        directions of little variance are not amplified. Directions with a variance below
+        `whiten_eps` / 4 and below 1/40 of the mean variance are left out of centroids and codes,
+        which saves time: about 160 of the 576 directions of the second layer's patches are left
+        for photographs. None is no whitening.
 
     n_patches : int, 'auto' or None, default=50_000
         Largest number of patches to cluster, drawn uniformly without replacement (N in
@@ -440,12 +443,15 @@ class PatchKMeansOrthogonalizer(
         self.n_clusters_ = len(book.centers)
         self.border_, self.contrast_ = border, contrast
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
-        self.kernels_ = book.kernels.reshape(-1, *grid.patch_shape)
+        self._factors = book.factors
+        self.kernels_ = reduce(lambda x, factor: factor @ x, book.factors).reshape(
+            -1, *grid.patch_shape
+        )
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
         is_raw = contrast is None
         self.pixel_range_ = book.pixel_range if is_raw else colors().pixel_range(border)
-        n_products = len(rows) * prod(grid.map_shape) * self.kernels_.size
+        n_products = len(rows) * prod(grid.map_shape) * sum(f.size for f in book.factors)
         self.precision_ = automatic_precision(n_products, plan.device)
         self.inertia_ = book.inertia
         self.n_iter_ = book.n_iter
@@ -471,7 +477,7 @@ class PatchKMeansOrthogonalizer(
         return PatchEncoder(
             self._grid,
             self.border_ if self.contrast_ is None else np.zeros_like(self.border_),
-            self.kernels_,
+            self._factors,
             self.intercepts_,
             coding,
             dtype=getattr(torch, precision),
