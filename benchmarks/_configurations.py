@@ -7,6 +7,7 @@ from skhier import PatchKMeansOrthogonalizer as Phi
 VALID = dict(
     n_components=128,
     pool_size=[3, "thirds"],
+    mirror=False,
     orthogonalizer=[Phi(padding="valid", whiten_eps=1e-2), Phi(whiten_eps=0.3)],
 )
 

@@ -34,6 +34,7 @@ CONFIGURATIONS = {
         n_layers=1,
         n_clusters=2000,
         pool_size="thirds",
+        mirror=False,
         orthogonalizer=Phi(padding="valid", whiten_eps=1e-2),
     ),
     "400 + 1600": dict(VALID, n_clusters=[400, 1600]),
@@ -42,6 +43,7 @@ CONFIGURATIONS = {
         n_clusters=[400, 800, 800],
         n_components=128,
         pool_size=[3, 2, "thirds"],
+        mirror=False,
         orthogonalizer=[
             Phi(padding="valid", whiten_eps=1e-2),
             Phi(whiten_eps=0.3),

@@ -27,7 +27,7 @@ from skhier import LayerwiseCNNClassifier
 
 OURS = {
     "skhier": LayerwiseCNNClassifier(),
-    "skhier, mirror": LayerwiseCNNClassifier(mirror=True),
+    "skhier, mirror=False": LayerwiseCNNClassifier(mirror=False),
     "skhier, kernel": LayerwiseCNNClassifier(head="kernel"),
 }
 OTHERS = {

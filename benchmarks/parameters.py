@@ -31,7 +31,7 @@ CHANGES = {
     "bias=-0.25": {"orthogonalizer__bias": -0.25},
     "bias=-1": {"orthogonalizer__bias": -1.0},
     "n_patches=10_000": {"orthogonalizer__n_patches": 10_000},
-    "mirror=True": {"mirror": True},
+    "mirror=False": {"mirror": False},
     "precision='float32'": {"precision": "float32"},
     "head='linear'": {"head": "linear"},
 }

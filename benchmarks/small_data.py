@@ -2,7 +2,7 @@
 
 Every method learns from the first n training images and their labels only, and is scored on the
 held-out images. With --validate, held-out images are training images that no method learns from.
-Use it to choose parameters. The CNN trains for as long as skhier with mirror images took at the
+Use it to choose parameters. The CNN trains for as long as skhier took at the
 same size, and for three times as long, and chooses its parameters for each size and time. Needs
 kymatio, for the scattering transform, and scikit-image, for HOG.
 
@@ -41,11 +41,10 @@ class Scattering(TransformerMixin, BaseEstimator):
 
 METHODS = {
     "skhier": LayerwiseCNNClassifier(),
-    "skhier, mirror": LayerwiseCNNClassifier(mirror=True),
+    "skhier, mirror=False": LayerwiseCNNClassifier(mirror=False),
     "skhier, kernel": LayerwiseCNNClassifier(head="kernel"),
-    "skhier, mirror, kernel": LayerwiseCNNClassifier(mirror=True, head="kernel"),
-    "CNN, same time": AsLongAs("skhier, mirror", 1, cnn),
-    "CNN, 3 times": AsLongAs("skhier, mirror", 3, cnn),
+    "CNN, same time": AsLongAs("skhier", 1, cnn),
+    "CNN, 3 times": AsLongAs("skhier", 3, cnn),
     "HOG + SVM": hog_svm(),
     "RBF SVM": rbf_svm(),
     "scattering + linear": make_pipeline(Scattering(), StandardScaler(), RidgeHead()),

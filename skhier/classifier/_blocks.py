@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._base._device import as_tensor
+from .._base._params import is_auto
 from .._base._rows import Chain, Operator, compose
 from .._base._targets import class_weights
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._heads import fit_head, plan_head, takes_weights
+from ._mirror import MirrorAverage, mirror_work, of_mirror_images
 from ._shifts import n_copies, with_shifts
 
 _MAX_IMAGES = 2048
@@ -73,21 +74,8 @@ def network_operator(layers, dtype, mirror=False):
     size = max(1, min(_MAX_IMAGES, _MAX_BYTES // largest))
     function = Chain(tuple(layers))
     if mirror:
-        function = _MirrorAverage(function)
+        function = MirrorAverage(function)
     return Operator(function, layers[-1].row_shape, dtype, size)
-
-
-class _MirrorAverage(NamedTuple):
-    """Map from images to the mean of the outputs for them and for their mirror images."""
-
-    chain: Chain
-
-    def __call__(self, images):
-        return self.chain(images).add_(self.chain(_flip(images))).mul_(0.5)
-
-
-def _flip(images):
-    return as_tensor(images).flip(2)
 
 
 class Weights(NamedTuple):
@@ -119,10 +107,11 @@ class Weights(NamedTuple):
         return Weights(*(np.repeat(weight / n_copies, n_copies) for weight in each))
 
 
-def plan_network(blocks, head, images, weights, pixels, n_classes, dtype, device, memory):
+def plan_network(blocks, head, images, weights, mirror, pixels, n_classes, dtype, device, memory):
     """Check all parts, and that there is memory for them, before work starts.
 
-    The head learns from images that are shifted by `pixels` too, if it is not 0.
+    The head learns from images that are shifted by `pixels` too, if it is not 0. `mirror` is True,
+    False or 'auto'.
 
     Returns
     -------
@@ -149,16 +138,18 @@ def plan_network(blocks, head, images, weights, pixels, n_classes, dtype, device
             plans[-1].append(part._plan(shape, *sizes))
             shape = plans[-1][-1].out_shape
     of_head = plan_head(head, shape, len(images), n_copies(pixels), *sizes[1:])
-    for plan in chain.from_iterable([*plans, [of_head]]):
-        for work in plan.work:
-            memory.check(work)
+    works = [work for plan in chain.from_iterable([*plans, [of_head]]) for work in plan.work]
+    if is_auto(mirror):
+        works.append(mirror_work(len(images), prod(shape)))
+    for work in works:
+        memory.check(work)
     return plans, of_head
 
 
 def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memory, task):
     """Fit blocks and head on rows (n, H, W, C) of images; shift them by pixels for the head.
 
-    `plans` is the result of `plan_network`.
+    `plans` is the result of `plan_network`, `mirror` a :class:`MirrorChoice`.
 
     Returns
     -------
@@ -166,6 +157,8 @@ def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memor
         The fitted blocks: a callback may ask to go no further.
     shape : tuple of int
         (h, w, channels) of the representation that the head is fitted on.
+    mirror : bool
+        Whether it is averaged over images and their mirror images.
     """
     features, layers, (plans, of_head) = images, [], plans
     for number, (block, block_plans) in enumerate(zip(blocks, plans), 1):
@@ -183,9 +176,9 @@ def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memor
     if pixels:
         images = with_shifts(images, pixels)
         features = images.map(network).cached(memory, may_use_file=True)
+    mirrored = of_mirror_images(images, network)
+    mirror = mirror.resolve(features, mirrored, y, weights.total, n_copies(pixels), task)
     if mirror:
-        flip = Operator(_flip, images.shape[1:], images.dtype, network.batch_size)
-        mirrored = images.map(compose((flip, network), network.batch_size))
         features = features.cached(memory, may_use_file=True).averaged(mirrored)
     fit_head(head, features, y, weights, of_head, task)
-    return blocks[: len(layers)], features.shape[1:]
+    return blocks[: len(layers)], features.shape[1:], mirror

@@ -46,35 +46,64 @@ def best_penalty(gram, targets, weight, penalties):
     weight : Tensor of shape (n,)
         Positive weights.
     penalties : sequence of float
-        Positive penalties.
+        Positive penalties, in ascending order.
+    """
+    gram, targets, weight = merge_samples(is_duplicate(gram), gram, targets, weight)
+    return first_minimum(left_out_errors(gram, targets, weight, penalties).sum(dim=1))
+
+
+def left_out_errors(gram, targets, weight, penalties):
+    """Return the squared errors of samples that are left out, one at a time.
+
+    Parameters are those of `best_penalty`.
+
+    Returns
+    -------
+    errors : Tensor of shape (n_penalties, n)
+        Multiplied by the weights.
     """
     eps = torch.finfo(gram.dtype).eps
     gram, targets, weight = (x.double() for x in (gram, targets, weight))
-    gram, targets, weight = _merge_duplicates(gram, targets, weight)
     root = weight.sqrt()[:, None]
     gram, targets = root * gram * root.T, root * targets
     gram.diagonal().add_(eps * gram.diagonal().sum())  # negative eigenvalues are rounding errors
-    return int(np.argmin([_error(gram, targets, penalty) for penalty in penalties]))
+    return torch.stack([_errors(gram, targets, penalty) for penalty in penalties])
 
 
-def _error(gram, targets, penalty):
-    """Return the sum of squared residuals of samples that are left out, one at a time."""
+def _errors(gram, targets, penalty):
     G = gram.clone()
     G.diagonal().add_(penalty)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(G))
     residuals = inverse @ targets / inverse.diagonal()[:, None]
-    return float(residuals.square().sum())
+    return residuals.square().sum(dim=1)
 
 
-def _merge_duplicates(gram, targets, weight):
-    """Replace duplicates by one sample with their total weight and their mean target."""
+def first_minimum(errors):
+    """Return the index of the local minimum at the largest penalty.
+
+    The layers have learned from the labels of the samples that are left out. With the smallest
+    penalties these labels are found again in many fine features, and errors are too small.
+    """
+    best = len(errors) - 1
+    while best > 0 and errors[best - 1] <= errors[best]:
+        best -= 1
+    return best
+
+
+def is_duplicate(gram):
+    """Return a boolean matrix: which pairs of samples are equal."""
     squares = gram.diagonal()
-    distances = squares[:, None] + squares - 2 * gram
-    n, group = connected_components((distances <= _SAME * squares.mean()).numpy(), directed=False)
+    return squares[:, None] + squares - 2 * gram <= _SAME * squares.mean()
+
+
+def merge_samples(is_same, gram, targets, weight):
+    """Replace equal samples by the first one, with their total weight and their mean target."""
+    n, group = connected_components(is_same.numpy(), directed=False)
     if n == len(weight):
         return gram, targets, weight
     _, first = np.unique(group, return_index=True)
+    weight = weight.double()
     member = torch.from_numpy(np.eye(n)[group].T)
     total = member @ weight
-    targets = member @ (weight[:, None] * targets) / total[:, None]
+    targets = member @ (weight[:, None] * targets.double()) / total[:, None]
     return gram[first][:, first], targets, total

@@ -129,7 +129,9 @@ class RidgeHead(LeastSquaresHead):
     deviations, so that no digits are lost.
 
     `alpha='auto'` selects the value with the smallest squared error of leave-one-out scores, in
-    closed form [3]_, on at most 1,500 samples drawn at random. Duplicates are left out together.
+    closed form [3]_, on at most 1,500 samples drawn at random. Of several local minima it takes
+    the one at the largest value: small values find labels again that features have learned from.
+    Duplicates are left out together.
     Other dependent samples, such as several photographs of one person, are not: their errors
     favor a small `alpha`. No value below 0.03 is tried for this reason.
 

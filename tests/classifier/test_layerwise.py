@@ -115,7 +115,7 @@ def test_hand_built_layers_equal_the_classifier(digits):
 
 def test_codes_never_exist_for_all_images(digits):
     X_train, X_test, y_train, _ = digits
-    params = {"orthogonalizer__n_patches": 1000, "head__alpha": 0.3}
+    params = {"orthogonalizer__n_patches": 1000, "head__alpha": 0.3, "mirror": False}
     expected = make(**params).fit(X_train, y_train).decision_function(X_test)
     clf = make(orthogonalizer__batch_size=10, **params)
     with torch.profiler.profile(profile_memory=True) as profile:

@@ -18,7 +18,8 @@ SMALL = {
     "n_clusters": 64,
     "n_components": 30,
     "orthogonalizer__n_patches": 300,
-    "head": RidgeHead(0.3),
+    "head": RidgeHead(0.3),  # choosing alpha takes memory, as choosing mirror does
+    "mirror": False,
     "embedder__batch_size": 32,
     "random_state": 0,
 }
@@ -89,6 +90,11 @@ def test_enough_memory_needs_no_files(digits, files, limit):
             "2MB",
             {"head": LogisticRegression(), "orthogonalizer__n_patches": 64},
             "fitting the head .* head='ridge'",
+        ),
+        (
+            "2MB",
+            {"mirror": "auto", "head__max_iter": 1, "orthogonalizer__n_patches": 64},
+            "choosing mirror takes .* set mirror",
         ),
         (0, {}, "memory_limit=0 is not valid"),
         (True, {}, "memory_limit=True is not valid"),

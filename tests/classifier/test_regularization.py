@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
 
 from skhier import RidgeHead
-from skhier.classifier._regularization import AUTO_ALPHAS, best_penalty
+from skhier.classifier._regularization import AUTO_ALPHAS, best_penalty, first_minimum
 
 
 def left_out_errors(X, targets, weight, penalties):
@@ -32,6 +32,13 @@ def test_penalty_has_the_smallest_error_of_samples_that_are_left_out(n, noise):
     arrays = X @ X.T, targets, weight
     best = best_penalty(*(torch.from_numpy(array) for array in arrays), penalties)
     assert best == left_out_errors(X, targets, weight, penalties).argmin()
+
+
+def test_small_errors_beyond_a_maximum_are_not_believed():
+    assert first_minimum([0.3, 0.9, 0.5, 0.7]) == 2
+    assert first_minimum([0.3, 0.4, 0.5, 0.7]) == 0
+    assert first_minimum([0.9, 0.8]) == 1
+    assert first_minimum([0.9, 0.7, 0.8, 0.8]) == 1
 
 
 def noisy_digits(flipped):
