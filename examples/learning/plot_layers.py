@@ -1,6 +1,6 @@
 """
-Look at the learned layers
-==========================
+Digits: learn, and look at the layers
+=====================================
 
 The classifier learns two layers, each from clusters of patches, and a linear head. No gradient
 passes from one layer to another. This example draws the filters of the first layer, the clusters

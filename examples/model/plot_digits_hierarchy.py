@@ -8,6 +8,7 @@ of 3x3 smaller strokes, and each smaller stroke by one of four patches of 3x3 pi
 digits have :math:`1.38 \\cdot 10^{55}` different images.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import matplotlib.pyplot as plt
 
 from skhier.datasets import make_digits_hierarchy

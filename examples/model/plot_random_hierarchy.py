@@ -9,7 +9,7 @@ levels one by one needs far fewer samples. Deep networks trained end to end need
 m^L` samples for :math:`n_c` labels. This example measures how many samples algorithm 1 needs.
 """
 
-# sphinx_gallery_thumbnail_number = -1
+# sphinx_gallery_thumbnail_number = 1
 import warnings
 
 import matplotlib.pyplot as plt
@@ -99,7 +99,7 @@ for m, depths in settings.items():
     )
     theory = n_classes * m ** np.array(depths)
     right.plot(depths, theory, ":", color=colors[m], label=f"$n_c m^L$, m = {m}")
-right.set(yscale="log", xlabel="depth L", ylabel="samples for an accuracy of 0.9")
+right.set(yscale="log", xlabel="depth L", ylabel="samples for an accuracy of 0.9", title="depth")
 right.set_xticks([1, 2, 3, 4])
 right.legend(frameon=False, fontsize="small")
 plt.show()
