@@ -38,7 +38,8 @@ plt.show()
 # Images of all digits. The strokes identify each digit, and a linear classifier distinguishes even
 # and odd digits, but only at the level of strokes.
 
-fig, axes = plt.subplots(4, 10, figsize=(10, 4.3), layout="constrained")
+fig, axes = plt.subplots(4, 10, figsize=(10, 4.7), layout="constrained")
+fig.suptitle("40 images and their labels")
 for ax, image, label in zip(axes.flat, digits.images, digits.target):
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
     ax.set_title(digits.target_names[label], fontsize=8)
