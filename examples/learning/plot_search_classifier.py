@@ -15,7 +15,7 @@ from skhier import LayerwiseCNNClassifier
 
 X, y = load_digits().images, load_digits().target
 X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=400, random_state=0)
-sizes, alphas = [[8, 16], [16, 32], [32, 64]], [0.1, 1, 10]
+sizes, alphas = [[8, 16], [16, 32], [32, 64]], [0.01, 0.1, 1]
 search = GridSearchCV(
     LayerwiseCNNClassifier(shift=0, random_state=0),
     {"n_clusters": sizes, "head__alpha": alphas},

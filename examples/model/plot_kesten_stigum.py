@@ -71,6 +71,6 @@ levels = np.floor(np.log2(distance)) + 1
 fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
 ax.loglog(distance, correlation[1:], ".", color="#0072B2", label="exact, from the sampler")
 ax.loglog(distance, theta ** (2 * levels), "k-", linewidth=1, label=r"$\theta^{2 h}$")
-ax.set(xlabel="distance of two leaves", ylabel="correlation", title=r"$\theta$ = 0.8")
+ax.set(xlabel="distance of two leaves", ylabel="correlation", title="correlation of two leaves")
 ax.legend()
 plt.show()
