@@ -1,7 +1,10 @@
 """Configuration of the documentation: `sphinx-build -W doc doc/_build`."""
 
+import os
+
 # sphinx-gallery imports the names that examples use, and HalvingRandomSearchCV needs this import.
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sphinx_gallery.sorting import ExplicitOrder
 
 import skhier
 
@@ -45,6 +48,13 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(numpy|pickle|sklearn|tempfile|torch)(\..*)?")]
 # Docstrings inherited from scikit-learn refer to labels and terms of scikit-learn's pages.
 suppress_warnings = ["ref.ref", "ref.term"]
+# Order of the examples; others come after these. The text of a figure for readers who do not see it
+# is its titles, so each figure needs one.
+_USERS_FIRST = (
+    *("layers", "image_folder", "search_classifier", "end_to_end", "fine_tuning", "export_onnx"),
+    *("pretrained_features", "grid_search", "cluster", "random_search"),
+    *("digits_hierarchy", "figure_3", "random_hierarchy", "learning_curve"),
+)
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -53,4 +63,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skhier": None},
     "show_memory": False,
     "remove_config_comments": True,
+    "parallel": min(8, os.cpu_count() or 1),  # examples at once; they share the cores
+    "subsection_order": ExplicitOrder(["../examples/learning", "../examples/model"]),
+    "within_subsection_order": ExplicitOrder([f"plot_{name}.py" for name in _USERS_FIRST] + ["*"]),
 }

@@ -79,6 +79,24 @@ def test_mistakes_are_drawn_for_any_labels(digits, tmp_path, monkeypatch):
         assert path.stat().st_size > 10_000
 
 
+@pytest.mark.parametrize(("n_wrong", "n_columns"), [(0, 0), (1, 1), (5, 2), (30, 3)])
+def test_the_picture_of_mistakes_has_no_empty_column(n_wrong, n_columns):
+    import matplotlib.pyplot as plt
+
+    y = np.arange(40) % 2
+    predicted = np.where(np.arange(40) < n_wrong, 1 - y, y)
+    names, X = {0: "a", 1: "b"}, np.ones((40, 4, 4))
+    figure = _picture._mistakes_figure(plt, X, y, predicted, np.ones(40), [0, 1], names)
+    parts = [figure, *figure.subfigs]
+    assert len(parts) == (3 if n_wrong else 1)
+    matrix = parts[min(1, n_wrong)]
+    assert matrix.get_suptitle() == f"{40 - n_wrong} of 40 predictions are correct"
+    mistakes = parts[2].axes if n_wrong else []
+    assert len(mistakes) == 4 * n_columns
+    assert sum(bool(ax.get_images()) for ax in mistakes) == min(n_wrong, 12)
+    plt.close(figure)
+
+
 def test_without_matplotlib_a_hint_is_printed_instead_of_a_picture(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     _picture.draw_picture(None, None, tmp_path / "x.png")

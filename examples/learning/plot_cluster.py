@@ -66,18 +66,20 @@ print(f"accuracy {accuracy:.3f}; scores differ by at most {difference:.1e}")
 names = {"_accumulate": "sums over a chunk", "_map": "outputs of a layer", "_take": "patches"}
 workers = sorted({task["worker"] for task in stream.data})
 start = min(stop["start"] for task in stream.data for stop in task["startstops"])
-fig, ax = plt.subplots(figsize=(8, 2.2), layout="constrained")
-for color, (function, name) in enumerate(names.items()):
-    ax.plot([], [], color=f"C{color}", linewidth=6, label=name)
+fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+for color, (function, name) in zip(["#0072B2", "#E69F00", "#009E73"], names.items()):
+    ax.plot([], [], color=color, linewidth=6, label=name)
     for task in stream.data:
         if function in str(task["key"]):
             for span in task["startstops"]:
                 if span["action"] == "compute":
                     row, begin = workers.index(task["worker"]), span["start"] - start
-                    ax.barh(row, span["stop"] - span["start"], left=begin, color=f"C{color}")
-ax.set(xlabel="seconds", yticks=range(len(workers)), ylim=(-0.6, 1.6))
+                    ax.barh(
+                        row, span["stop"] - span["start"], left=begin, color=color, edgecolor=color
+                    )
+ax.set(xlabel="seconds", yticks=range(len(workers)), title="tasks of two workers")
 ax.set_yticklabels([f"worker {number + 1}" for number in range(len(workers))])
-ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.3), ncols=3, frameon=False)
+fig.legend(loc="outside lower center", ncols=3, frameon=False)
 
 # %%
 

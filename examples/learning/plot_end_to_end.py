@@ -1,6 +1,6 @@
 """
-Layer by layer against end to end
-=================================
+Few labels: layer by layer against end to end
+=============================================
 
 Two networks of the same shape learn handwritten digits. One is learned layer by layer. The other is
 trained end to end, by backpropagation from random weights. The number of labeled images grows from
@@ -22,13 +22,17 @@ X, y = load_digits().images.astype(np.float32), load_digits().target
 X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=1000, random_state=0)
 
 
+def fit(X, y):
+    return LayerwiseCNNClassifier(n_clusters=[24, 64], random_state=0).fit(X, y)
+
+
 def learn_layerwise(X, y):
-    return LayerwiseCNNClassifier(n_clusters=[36, 128], random_state=0).fit(X, y).predict
+    return fit(X, y).predict
 
 
-def learn_end_to_end(X, y, n_steps=600):
+def learn_end_to_end(X, y, n_steps=500):
     """Train a network of the same shape by Adam, from random weights."""
-    network = LayerwiseCNNClassifier(n_clusters=[36, 128], random_state=0).fit(X, y).to_torch()
+    network = fit(X, y).to_torch()
     torch.manual_seed(0)
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
@@ -67,8 +71,8 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for name, color in zip(learners, ["#0072B2", "#E69F00"]):
     axes[0].plot(sizes, accuracies[name], "o-", color=color, label=name)
     axes[1].plot(sizes, seconds[name], "o-", color=color, label=name)
-axes[0].set(ylabel="accuracy on test images")
-axes[1].set(ylabel="seconds to learn", yscale="log")
+axes[0].set(ylabel="accuracy on test images", title="accuracy")
+axes[1].set(ylabel="seconds to learn", yscale="log", title="time")
 for ax in axes:
     ax.set(xlabel="labeled images", xscale="log")
     ax.set_xticks(sizes, [str(n) for n in sizes])

@@ -44,16 +44,20 @@ def randomized():
 
 # %%
 # Train both networks in the same way.
-def fine_tune(network, n_epochs=200):
-    """Train by Adam; return the test accuracy before the first epoch and after each epoch."""
+epochs = np.arange(0, 201, 4)  # after which the accuracy is measured
+
+
+def fine_tune(network):
+    """Train by Adam; return the test accuracy after each of `epochs`."""
     images, test_images = (torch.from_numpy(X[:, None]) for X in (X_train, X_test))
     labels = torch.from_numpy(y_train)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-4)
     accuracies = []
-    for epoch in range(n_epochs + 1):
-        with torch.no_grad():
-            predicted = network(test_images).argmax(dim=1).numpy()
-        accuracies.append((predicted == y_test).mean())
+    for epoch in range(epochs[-1] + 1):
+        if epoch in epochs:
+            with torch.no_grad():
+                predicted = network(test_images).argmax(dim=1).numpy()
+            accuracies.append((predicted == y_test).mean())
         for batch in torch.randperm(len(images)).split(32):
             optimizer.zero_grad()
             F.cross_entropy(network(images[batch]), labels[batch]).backward()
@@ -67,13 +71,14 @@ curves = {
     "random start": fine_tune(randomized()),
 }
 for name, curve in curves.items():
-    print(f"{name}: {curve[0]:.3f} before, {curve[-1]:.3f} after {len(curve) - 1} epochs")
+    print(f"{name}: {curve[0]:.3f} before, {curve[-1]:.3f} after {epochs[-1]} epochs")
 
 # %%
 # Both reach the same accuracy. The layerwise start needs a tenth of the epochs.
-figure, ax = plt.subplots(figsize=(6, 4))
-for name, curve in curves.items():
-    ax.plot(curve, label=name)
+figure, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
+for (name, curve), color in zip(curves.items(), ["#0072B2", "#E69F00"]):
+    ax.plot(epochs, curve, color=color, label=name)
 ax.set(xlabel="epochs of backpropagation", ylabel="test accuracy", ylim=(0.6, 1))
+ax.set_title("backpropagation from two starts")
 ax.legend(frameon=False)
 plt.show()

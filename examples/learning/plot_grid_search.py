@@ -35,7 +35,7 @@ pipeline
 # %%
 # The name of a parameter begins with the name of its step. Each setting is scored on three folds.
 
-clusters, widths = [8, 16, 32, 64], [4, 8, 16, 32]
+clusters, widths = [8, 16, 32], [4, 8, 16]
 search = GridSearchCV(
     pipeline, {"patches__n_clusters": clusters, "embed__n_components": widths}, cv=3
 ).fit(X_train, y_train)
@@ -55,5 +55,6 @@ for (i, j), score in np.ndenumerate(scores):
 ax.set_xticks(range(len(clusters)), clusters)
 ax.set_yticks(range(len(widths)), widths)
 ax.set(xlabel="clusters of patches", ylabel="width of the embedding")
+ax.set_title("a pipeline of parts")
 fig.colorbar(image, ax=ax, label="cross-validated accuracy")
 plt.show()

@@ -1,6 +1,6 @@
 """
-Look at the learned layers
-==========================
+Digits: learn, and look at the layers
+=====================================
 
 The classifier learns two layers, each from clusters of patches, and a linear head. No gradient
 passes from one layer to another. This example draws the filters of the first layer, the clusters
@@ -61,7 +61,7 @@ show_votes(first_kernels_by_votes(clf, X[:1400], y[:1400]), [str(label) for labe
 # Every channel of the codes responds to one cluster of patches, or to its negative. The embedding
 # maps clusters with similar votes to similar vectors.
 
-LayersDisplay.from_estimator(clf, X[1403])
+LayersDisplay.from_estimator(clf, X[1400:1500], index=3)
 plt.show()
 
 # %%
@@ -80,7 +80,7 @@ else:
     print(f"clothes: accuracy {clf.score(X[5000:], y[5000:]):.3f} on held-out images")
     CentroidsDisplay.from_estimator(clf.layers_[0].orthogonalizer)
     show_votes(first_kernels_by_votes(clf, X[:2000], y[:2000]), clothes.target_names)
-    LayersDisplay.from_estimator(clf, X[5000])
+    LayersDisplay.from_estimator(clf, X[5000:5100])
 plt.show()
 
 # %%

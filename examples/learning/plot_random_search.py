@@ -32,7 +32,7 @@ search = HalvingRandomSearchCV(
         "orthogonalizer__bias": uniform(-1, 1),
         "orthogonalizer__n_patches": [1000, 3000, 10_000],
     },
-    n_candidates=12,
+    n_candidates=8,
     factor=2,
     min_resources=150,
     cv=3,
@@ -48,14 +48,18 @@ print(f"accuracy on the test images: {search.score(X_test, y_test):.3f}")
 results = search.cv_results_
 biases = np.array([params["orthogonalizer__bias"] for params in results["params"]])
 sizes = results["n_resources"]
-figure, ax = plt.subplots(figsize=(6, 4))
-for size in np.unique(sizes):
+figure, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
+colors = "#56B4E9", "#E69F00", "#009E73", "#0072B2", "#000000"
+for size, color, marker in zip(np.unique(sizes), colors, "os^Dv"):
+    in_round = sizes == size
     ax.plot(
-        biases[sizes == size],
-        results["mean_test_score"][sizes == size],
-        "o",
+        biases[in_round],
+        results["mean_test_score"][in_round],
+        marker,
+        color=color,
         label=f"{size} images",
     )
 ax.set(xlabel="bias of the ReLU", ylabel="cross-validated accuracy")
+ax.set_title("candidates in each round of halving")
 ax.legend(frameon=False)
 plt.show()

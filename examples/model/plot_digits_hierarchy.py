@@ -8,6 +8,7 @@ of 3x3 smaller strokes, and each smaller stroke by one of four patches of 3x3 pi
 digits have :math:`1.38 \\cdot 10^{55}` different images.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import matplotlib.pyplot as plt
 
 from skhier.datasets import make_digits_hierarchy
@@ -37,7 +38,8 @@ plt.show()
 # Images of all digits. The strokes identify each digit, and a linear classifier distinguishes even
 # and odd digits, but only at the level of strokes.
 
-fig, axes = plt.subplots(4, 10, figsize=(10, 4.3), layout="constrained")
+fig, axes = plt.subplots(4, 10, figsize=(10, 4.7), layout="constrained")
+fig.suptitle("40 images and their labels")
 for ax, image, label in zip(axes.flat, digits.images, digits.target):
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
     ax.set_title(digits.target_names[label], fontsize=8)

@@ -101,6 +101,7 @@ ax.plot(levels, bayes, "k-", label="smallest possible, exact")
 ax.plot(levels, errors, "o", color="#0072B2", label="convolutional network")
 ax.plot(levels, of_algorithm_1, "s", color="#E69F00", label="algorithm 1")
 ax.set(xlabel="filtering k", ylabel="error of the label", xticks=levels, ylim=(0, None))
+ax.set_title("errors on filtered strings")
 ax.legend(frameon=False)
 plt.show()
 
@@ -127,6 +128,7 @@ for k in reversed(levels):
     best = distance[:, k].argmin()
     ax.plot(steps[best], distance[best, k], "o", color=color)
 ax.set(xlabel="training step", ylabel="distance from the exact prediction", ylim=(0, 1.6))
+ax.set_title("the order of learning")
 fig.legend(title="filtering", frameon=False, loc="outside right center")
 plt.show()
 

@@ -9,6 +9,7 @@ Random Hierarchy Model. Its loss is compared with the exact denoiser, and the st
 generates with the rules.
 """
 
+# sphinx_gallery_thumbnail_number = -1
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -127,27 +128,33 @@ generated = [generate(network, 1000).numpy() for network in networks]
 # Losses and rules
 # ----------------
 #
-# The exact denoiser is the posterior of hidden symbols, on the same strings and masks. On the
-# right, the share of pairs that the rules allow: at level 2 pairs of symbols, at level 0 the pair
-# below the label. A pair is counted if all pairs below it are allowed. Of random pairs, m / v are.
-# The network learns the rules from the last level up, and each level takes more strings. The rules
-# of level 0 take more than the 1,000 steps of this example, too.
+# The exact denoiser is the posterior of hidden symbols, on the same strings and masks.
 
 is_hidden = hide(validation, torch.Generator().manual_seed(1)).numpy()
 symbols = validation.numpy()
 p = grammar.posterior(symbols=symbols, mask=is_hidden, level=L)
 exact = -np.log(np.take_along_axis(p, symbols[..., None], axis=2)[..., 0][is_hidden]).mean()
-shares = np.array([grammar.validity(symbols=S).patches for S in generated])
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-left.semilogx(sizes, losses, "o-", color="#0072B2", label="network")
-left.axhline(exact, color="black", linestyle="--", linewidth=1, label="exact denoiser")
-left.set(xlabel="training strings", ylabel="loss of hidden symbols (nats)")
+fig, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
+ax.semilogx(sizes, losses, "o-", color="#0072B2", label="network")
+ax.axhline(exact, color="black", linestyle="--", linewidth=1, label="exact denoiser")
+ax.set(xlabel="training strings", ylabel="loss of hidden symbols (nats)", title="loss")
+ax.legend()
+plt.show()
+
+# %%
+# The share of generated pairs that the rules allow: at level 2 pairs of symbols, at level 0 pairs
+# below the label. A pair is counted if all pairs below it are allowed. Of random pairs, m / v are.
+# The network learns the rules from the last level up, and each level takes more strings. The rules
+# of level 0 take more than the 1,000 steps of this example, too.
+
+shares = np.array([grammar.validity(symbols=S).patches for S in generated])
+fig, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
 for level, color in zip(reversed(range(L)), ("#D55E00", "#009E73", "#CC79A7")):
-    right.semilogx(sizes, shares[:, level], "o-", color=color, label=f"level {level}")
-right.axhline(1, color="black", linestyle="--", linewidth=1, label="exact denoiser")
-right.axhline(m / v, color="gray", linestyle=":", label="random strings")
-right.set(xlabel="training strings", ylabel="share of pairs that are allowed", ylim=(0, 1.05))
-left.legend()
-right.legend(fontsize="small")
+    ax.semilogx(sizes, shares[:, level], "o-", color=color, label=f"level {level}")
+ax.axhline(1, color="black", linestyle="--", linewidth=1, label="exact denoiser")
+ax.axhline(m / v, color="gray", linestyle=":", label="random strings")
+ax.set(xlabel="training strings", ylabel="share of pairs that are allowed", ylim=(0, 1.05))
+ax.set_title("rules that generated strings follow")
+ax.legend(fontsize="small")
 plt.show()

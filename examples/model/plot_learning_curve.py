@@ -34,6 +34,7 @@ for row, images, name in zip(axes, (clean.sample(6)[0], X), ("clean", "as observ
         ax.imshow(image, cmap="gray")
         ax.set(xticks=[], yticks=[])
     row[0].set_ylabel(name)
+fig.suptitle("six images")
 plt.show()
 
 # %%
@@ -65,6 +66,7 @@ ax.axhline(risk, color="#D55E00", linestyle="--", label="Bayes risk")
 ax.axhspan(*(risk + 2 * standard_error * np.array([-1, 1])), color="#D55E00", alpha=0.15)
 ax.set(xscale="log", ylim=(0, 0.55), xlabel="images to learn from", ylabel="error on test images")
 ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+ax.set_title("errors of three learners, and the smallest possible error")
 ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()

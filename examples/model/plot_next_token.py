@@ -49,6 +49,7 @@ ax.step(contexts, losses, where="post", color="gray", linewidth=1)
 ax.plot(contexts, losses, ".", color="#0072B2", label="each context")
 ax.plot(complete, losses[complete], "o", color="#D55E00", label="complete subtrees")
 ax.set(xlabel="symbols of context c", ylabel="lowest loss (nats)", xticks=complete, yscale="log")
+ax.set_title("exact losses")
 ax.legend()
 plt.show()
 
@@ -81,6 +82,7 @@ for P in (10**2, 10**4, 10**6):
     ax.axhline(1 / (v * np.sqrt(P)), color="gray", linestyle="--", linewidth=0.8)
     ax.text(s**L, 1 / (v * np.sqrt(P)), f"P = {P:,}", ha="right", va="bottom", color="gray")
 ax.set(xlabel="distance", ylabel="correlation", xticks=[1, 2, 4, 8], xticklabels=[1, 2, 4, 8])
+ax.set_title("correlations of two symbols")
 ax.legend(loc="lower left", fontsize="small")
 plt.show()
 
@@ -152,6 +154,6 @@ for n_levels, color in ((1, "#0072B2"), (2, "#D55E00"), (L, "#009E73")):
     ax.axhline(lowest, color=color, linestyle="--", linewidth=1)
     print(f"c = {context:2}: loss {curve[-1]:.3f}, exact predictor {lowest:.3f}")
 ax.plot([], [], "k--", linewidth=1, label="exact predictor")
-ax.set(xlabel="training strings", ylabel="test loss (nats)")
+ax.set(xlabel="training strings", ylabel="test loss (nats)", title="networks and exact losses")
 ax.legend(loc="lower left")
 plt.show()

@@ -9,7 +9,7 @@ may be repeated after every batch of images. :doc:`/theory` has the reasons, and
 :func:`~skhier.theory.separate_codes` computes the certificate.
 """
 
-# sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -76,5 +76,6 @@ fig, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.plot(images, share, "o-", color="#0072B2", markersize=4)
 ax.axvline(images[-1], color="0.5", linestyle=":")
 ax.set(xlabel="images", ylabel="share of pairs certified", ylim=(-0.02, 1.05))
+ax.set_title("pairs of codes that are proved to differ")
 ax.annotate("complete", (images[-1], 0.5), xytext=(-6, 0), textcoords="offset points", ha="right")
 plt.show()

@@ -120,7 +120,7 @@ def main(arguments=None):
     learn_synthetic_images(options.seed)
     classifier = learn_real_images(options.dataset, *options.split, options.seed)
     _, X_test, _, y_test = options.split
-    draw_picture(classifier, X_test[0], options.picture)
+    draw_picture(classifier, X_test, options.picture)
     mistakes = mistakes_path(options.picture)
     draw_mistakes(classifier, X_test, y_test, options.dataset.get("target_names"), mistakes)
     return 0

@@ -8,7 +8,8 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from ._jobs import label_name
 
-_MAX_MISTAKES = 12  # a grid of 4 rows and 3 columns
+_N_COMPARED = 100  # images by which channels are chosen
+_N_ROWS, _MAX_COLUMNS = 4, 3  # of mistakes
 
 
 def check_picture(path):
@@ -63,23 +64,23 @@ def _pyplot():
     return plt
 
 
-def draw_picture(classifier, image, path):
-    """Draw the centroids of the first layer and one image through all layers."""
+def draw_picture(classifier, X, path):
+    """Draw the centroids of the first layer, and the first image of X after each layer."""
     if (plt := _pyplot()) is None:
         return
     from ..plotting import CentroidsDisplay, LayersDisplay
 
     n_stages = 1 + sum(1 + (block.embedder is not None) for block in classifier.layers_)
-    figure = plt.figure(figsize=(2.8 * n_stages, 6.4), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, hspace=0.04)
+    figure = plt.figure(figsize=(2.8 * n_stages, 7), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, hspace=0.04, height_ratios=[0.8, 1])
     top.suptitle("Filters of the first layer: centroids of whitened patches")
-    bottom.suptitle("One held-out image after each layer (strongest channels)")
+    bottom.suptitle("A held-out image after each layer: channels that differ most between images")
     display = CentroidsDisplay.from_estimator(
         classifier.layers_[0].orthogonalizer, ax=top.subplots()
     )
     display.ax_.set_title("")
-    axes = bottom.subplots(1, n_stages, gridspec_kw={"wspace": 0.1})
-    LayersDisplay.from_estimator(classifier, image, axes=axes)
+    axes = bottom.subplots(1, n_stages)
+    LayersDisplay.from_estimator(classifier, X[:_N_COMPARED], axes=axes)
     figure.savefig(path, dpi=110)
     plt.close(figure)
     print(f"\nPicture: {path}")
@@ -144,15 +145,14 @@ def _find_fonts(characters):
 
 
 def _mistakes_figure(plt, X, y, predicted, confidence, labels, name_of):
-    """Return the figure of the confusion matrix and the most confident mistakes."""
-    from ..plotting._sheets import show_colors
-
+    """Return the figure of the confusion matrix and, if there are any, the surest mistakes."""
     wrong = np.flatnonzero(predicted != y)
-    confident = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MAX_MISTAKES]
-    shown = [*confident, *[None] * (_MAX_MISTAKES - len(confident))]
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][: _N_ROWS * _MAX_COLUMNS]
     side = min(12, 3.5 + 0.35 * len(labels))
-    figure = plt.figure(figsize=(side + 5, side), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[side, 5])
+    n_columns = -(-len(surest) // _N_ROWS)
+    width = 1.7 * n_columns
+    figure = plt.figure(figsize=(side + width, side), layout="constrained")
+    left = figure.subfigures(1, 2, width_ratios=[side, width])[0] if width else figure
     left.suptitle(f"{len(X) - len(wrong):,} of {len(X):,} predictions are correct")
     ConfusionMatrixDisplay.from_predictions(
         y,
@@ -165,13 +165,24 @@ def _mistakes_figure(plt, X, y, predicted, confidence, labels, name_of):
         xticks_rotation="vertical",
         include_values=len(labels) <= 20,
     )
-    right.suptitle("Most confident mistakes: label, prediction" if len(wrong) else "No mistakes")
-    for ax, i in zip(right.subplots(4, 3).flat, shown):
-        ax.set_axis_off()
-        if i is not None:
-            if X[i].shape[2:] == (3,):
-                show_colors(ax, X[i])
-            else:
-                ax.imshow(X[i].reshape(*X[i].shape[:2], -1).mean(axis=2), cmap="gray")
-            ax.set_title(f"{name_of[y[i]]},\n{name_of[predicted[i]]}", fontsize=8)
+    if width:
+        names = [(name_of[y[i]], name_of[predicted[i]]) for i in surest]
+        _draw_mistakes(
+            figure.subfigs[1].subplots(_N_ROWS, n_columns, squeeze=False), X[surest], names
+        )
+        figure.subfigs[1].suptitle("Surest mistakes:\nlabel, prediction")
     return figure
+
+
+def _draw_mistakes(axes, images, names):
+    """Draw images, each with its label and its prediction."""
+    from ..plotting._sheets import show_colors
+
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, image, (label, prediction) in zip(axes.flat, images, names):
+        if image.shape[2:] == (3,):
+            show_colors(ax, image)
+        else:
+            ax.imshow(image.reshape(*image.shape[:2], -1).mean(axis=2), cmap="gray")
+        ax.set_title(f"{label},\n{prediction}", fontsize=8)

@@ -164,7 +164,9 @@ class DistancesDisplay:
         for name, value, side in bounds:
             label = rf"$\{name}$ = {value:.3g}"
             ax.axvline(value, color=_COLORS[side], linestyle="--", linewidth=2, label=label)
-        ax.set(xlabel="distance between embedded patches", ylabel="share of pairs")
+        ax.set(
+            xlabel="distance", ylabel="share of pairs", title="distances between embedded patches"
+        )
         ax.legend(frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -149,6 +149,7 @@ class GenerationDisplay:
             title = f"$X^{{({i})}}$: {height}x{width}"
             ax.set(xticks=[], yticks=[], title="" if are_strings else title)
             if are_strings:
+                axes[0].set_title("one string, level by level")
                 ax.set_aspect("auto")
                 ax.set_ylabel(title, rotation=0, ha="right", va="center")
         for i, (row, column) in enumerate(self.trace_):

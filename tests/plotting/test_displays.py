@@ -67,26 +67,50 @@ def test_signed_values_are_drawn_on_a_color_scale_that_is_symmetric_around_0(sig
         assert drawn.get_clim() == (-3, 3)
 
 
-def test_layers_show_the_strongest_channels(digits):
+def test_layers_show_the_channels_that_differ_most_between_images(digits):
     X, _, y, _ = digits
     clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
     _, axes = plt.subplots(1, 4)
-    display = LayersDisplay.from_estimator(clf, X[0], max_channels=1, axes=axes)
-    maps = clf.transform(X[:1])[0]
-    strongest = maps[..., maps.var(axis=(0, 1)).argmax()]
-    assert_allclose(axes[3].get_images()[0].get_array(), strongest)
+    display = LayersDisplay.from_estimator(clf, X[:50], index=3, max_channels=1, axes=axes)
+    maps = clf.transform(X[:50])
+    best = maps.var(axis=0).sum(axis=(0, 1)).argmax()
+    assert display.channels_[3] == [best]
+    assert_allclose(axes[3].get_images()[0].get_array(), maps[3, ..., best])
     assert axes[0].get_title() == "image\n8x8, 1 channel"
+    assert axes[3].get_title() == f"layer 2: codes\n2x2, 1 of {maps.shape[-1]} channels"
     assert list(display.axes_) == list(axes)
 
 
-def test_layers_refuse_an_image_that_predict_refuses():
+def test_layers_have_a_color_key_for_each_stage_but_colors():
+    rng = np.random.default_rng(0)
+    maps = rng.random((3, 4, 4, 5))
+    display = LayersDisplay([("a", maps[..., :3]), ("b", maps), ("c", maps - 0.5)]).plot()
+    keys = [image.colorbar for ax in display.axes_ for image in ax.get_images()]
+    assert keys[0] is None
+    assert keys[1].vmin == 0
+    assert -keys[2].vmin == keys[2].vmax  # values of both signs: zero is in the middle
+
+
+def test_layers_leave_out_background_and_near_duplicates():
+    rng = np.random.default_rng(0)
+    a, b, c = rng.standard_normal((3, 20, 4, 4))
+    background = np.broadcast_to(100 * rng.standard_normal((4, 4)), a.shape)
+    maps = np.stack([background, b, 3 * a, -2.9 * a + 0.1 * b, 2 * c, 2.5 * a + 1], axis=-1)
+    display = LayersDisplay([("maps", maps)]).plot(max_channels=4)
+    assert display.channels_[0].tolist() == [2, 4, 1]  # all others are linear functions of these
+
+
+def test_layers_refuse_images_that_predict_refuses():
     X = np.random.default_rng(0).random((40, 6, 8, 3))
     clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0).fit(X, np.arange(40) % 2)
-    for image in (X[0].transpose(2, 0, 1), X[0].swapaxes(0, 1), X[0].reshape(12, 12)):
-        with pytest.raises(ValueError, match=r"fitted on images of\s+shape \(6, 8, 3\)"):
-            LayersDisplay.from_estimator(clf, image)
-        with pytest.raises(ValueError, match="images of shape"):
-            clf.predict(image[None])
+    for images in (X.transpose(0, 3, 1, 2), X.swapaxes(1, 2), X.reshape(-1, 12, 12), X[0]):
+        with pytest.raises(ValueError, match="fitted on images of shape") as refused:
+            clf.predict(images)
+        with pytest.raises(ValueError, match="fitted on images of shape") as error:
+            LayersDisplay.from_estimator(clf, images)
+        assert str(error.value) == str(refused.value)
+    with pytest.raises(ValueError, match="X holds 1 image, but channels are chosen"):
+        LayersDisplay.from_estimator(clf, X[:1])
     assert not plt.get_fignums()
 
 
@@ -94,7 +118,7 @@ def test_layers_need_one_axes_for_each_stage(digits):
     X, _, y, _ = digits
     clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="axes has 2 axes, but there are 4 stages"):
-        LayersDisplay.from_estimator(clf, X[0], axes=plt.subplots(1, 2)[1])
+        LayersDisplay.from_estimator(clf, X[:2], axes=plt.subplots(1, 2)[1])
 
 
 def test_generation_shows_each_level_of_one_sample():
@@ -221,6 +245,13 @@ ZEROS = np.zeros((2, 2))
         (GenerationDisplay([ZEROS.astype(int), ZEROS], class_names=[[]]), {}, "class_names is not"),
         (LayersDisplay([("image", ZEROS)]), {}, r"stages of shape \(2, 2\) is not valid"),
         (LayersDisplay(["image"]), {}, r"stages=\['image'\] is not valid"),
+        (LayersDisplay([("a", np.ones((2, 2, 2, 1))), ("b", np.ones((3, 1, 1, 1)))]), {}, "same"),
+        (
+            LayersDisplay([("a", np.ones((1, 2, 2, 1)))]),
+            {},
+            r"stages of \[1\] images",
+        ),
+        (LayersDisplay([("a", np.ones((2, 2, 2, 1)))]), {"index": 2}, "index=2 is not valid"),
     ],
 )
 def test_invalid_data_is_refused_before_a_figure_is_created(display, params, message):
@@ -236,7 +267,7 @@ def test_invalid_data_is_refused_before_a_figure_is_created(display, params, mes
         (DistancesDisplay, {"n_classes": 2}),
         (FrequenciesDisplay, {}),
         (GenerationDisplay, {}),
-        (LayersDisplay, {"image": ZEROS}),
+        (LayersDisplay, {"X": ZEROS}),
     ],
 )
 def test_a_display_refuses_a_wrong_estimator(display, params):
