@@ -96,7 +96,7 @@ def check_log_evidence(values, model):
     if is_wrong.any():
         place = tuple(np.argwhere(is_wrong)[0].tolist())
         problem = (
-            "-inf for all symbols, which no string has"
+            "-inf for all symbols, but at least one symbol must be possible"
             if np.isneginf(largest[place])
             else "NaN or infinity; it takes finite numbers, and -inf for a symbol that is excluded"
         )
