@@ -61,7 +61,10 @@ def check_symbols(symbols, mask, model, names, allow_unknown=True):
     if level == 0 and not np.array_equal(names, np.arange(n_classes)):
         symbols, allowed = _find_names(symbols, names), f"the classes {names.tolist()}"
     if symbols.dtype.kind not in "iu":
-        raise ValueError(f"symbols of dtype {symbols.dtype} are not valid: {allowed} are allowed.")
+        raise ValueError(
+            f"symbols of dtype {symbols.dtype} are not valid: they are {allowed}, of a type of "
+            "ints."
+        )
     is_wrong = (symbols < (-1 if allow_unknown else 0)) | (symbols >= n_classes)
     if mask is not None:
         is_wrong &= ~mask
