@@ -164,3 +164,14 @@ def test_synonyms_and_places_are_exchanged_apart(name, sparsity):
 def test_impossible_models_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         make_sparse_random_hierarchy(5, **params)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("sparsity", ["A", "B"])
+def test_strings_do_not_depend_on_batches_or_threads(sparsity, replace):
+    sampler = draw("small", 1, 1, sparsity=sparsity).sampler
+    options = {"output": "symbols", "random_state": 3, "replace": replace}
+    X, _ = sampler.sample(50, **options)
+    batches = sampler.set_params(n_jobs=2).iter_batches(50, 7, **options)
+    assert_array_equal(np.concatenate([rows for rows, _ in batches]), X)
+    assert_array_equal(sampler.sample_at(np.arange(49, -1, -1), **options)[0], X[::-1])
