@@ -36,7 +36,8 @@ print(*("".join("ABCDEFGH-"[symbol] for symbol in string) for string in rhm.symb
 # ---------
 #
 # Levels 0 and 2 of the sampler draw tuples, levels 1 and 3 the places of their symbols. An exchange
-# draws one of these levels again: :meth:`~skhier.HierarchicalSampler.resample`.
+# draws one of these levels again: :meth:`~skhier.HierarchicalSampler.resample`. With new places,
+# symbols move with their subtrees.
 #
 # The sensitivity of a representation f is the mean of :math:`\|f(x') - f(x)\|^2` for strings x and
 # their exchanged strings x', divided by the same mean for two different strings.

@@ -8,7 +8,7 @@ from ._image_folder import load_image_folder
 from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist
 from ._sparse_hierarchy import make_sparse_random_hierarchy
-from ._tree_processes import make_broadcast_tree, make_filtered_hierarchy
+from ._tree_processes import make_broadcast_tree, make_filtered_hierarchy, make_transition_tree
 from ._varying_trees import make_varying_tree_hierarchy
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "make_filtered_hierarchy",
     "make_random_hierarchy",
     "make_sparse_random_hierarchy",
+    "make_transition_tree",
     "make_varying_tree_hierarchy",
 ]

@@ -59,6 +59,12 @@ pixels: E. Mossel, Deep learning and hierarchal generative models, arXiv:1612.09
 
 symbols: the leaves as integers; latents: the symbols of all levels, from the root to the leaves;
 sampler: the fitted HierarchicalSampler, with exact probabilities.""",
+    "transition tree": """\
+Leaves of a tree with a transition for each level and child, as images of height 1 with one-hot
+pixels and Gaussian noise: S. Mei, U-Nets as belief propagation, arXiv:2404.18444, 2024.
+
+symbols: the leaves as integers, without noise; latents: the symbols of all levels, from the root to
+the leaves; sampler: the fitted HierarchicalSampler, with exact probabilities.""",
     "filtered hierarchy": """\
 Strings of a grammar with filtered correlations, as images of height 1 with one-hot pixels: J.
 Garnier-Brun, M. Mezard, E. Moscato and L. Saglietti, How transformers learn structured data:

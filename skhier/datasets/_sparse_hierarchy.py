@@ -1,12 +1,12 @@
 """Sparse Random Hierarchy Model: symbols between empty places that carry no information."""
 
-from itertools import chain, combinations, islice, product
-from typing import Any
+from itertools import combinations
+from typing import Any, Literal
 
 import numpy as np
 
 from .._base._params import check_count
-from .._base._typing import RandomState
+from .._base._typing import RandomState, SampleOutput
 from ..generative import HierarchicalSampler
 from ._hierarchies import draw_samples, make_random_hierarchy
 
@@ -19,18 +19,22 @@ def make_sparse_random_hierarchy(
     n_synonyms: int = 4,
     tuple_size: int = 2,
     n_empty: int = 1,
+    sparsity: Literal["A", "B"] = "A",
     depth: int = 2,
+    output: SampleOutput = "pixels",
+    replace: bool = True,
     return_X_y: bool = True,
     random_state: RandomState = None,
+    sample_random_state: RandomState = None,
 ) -> Any:
     r"""Draw strings of the Sparse Random Hierarchy Model (Tomasini and Wyart, 2024).
 
     The model has the rules of :func:`make_random_hierarchy`, and empty places between symbols. A
-    symbol is replaced by one of m tuples of s symbols. Then each symbol of the tuple is put at one
-    of :math:`s_0 + 1` places, drawn uniformly, and the other :math:`s_0` places are empty. An
-    empty place becomes empty places. So the label does not change if symbols are exchanged for
-    synonyms, or if they are moved: a discrete diffeomorphism. Only a share of :math:`(s_0 +
-    1)^{-L}` of the places of a string hold a symbol. It is the authors' sparsity A.
+    symbol is replaced by one of m tuples of s symbols. Then the symbols of the tuple are put at
+    random into :math:`s (s_0 + 1)` places, and the other :math:`s s_0` places are empty. An empty
+    place becomes empty places. So the label does not change if symbols are exchanged for synonyms,
+    or if they are moved: a discrete diffeomorphism. Only a share of :math:`(s_0 + 1)^{-L}` of the
+    places of a string hold a symbol.
 
     Parameters
     ----------
@@ -51,29 +55,47 @@ def make_sparse_random_hierarchy(
         Number s of symbols in a tuple.
 
     n_empty : int, default=1
-        Number :math:`s_0` of empty places around each symbol. With 0, the model is the Random
+        Number :math:`s_0` of empty places for each symbol. With 0, the model is the Random
         Hierarchy Model.
+
+    sparsity : {'A', 'B'}, default='A'
+        Where the symbols of a tuple can be, in the authors' letters. With 'A', each symbol has
+        :math:`s_0 + 1` places of its own, one after the other, and is at one of them: there are
+        :math:`(s_0 + 1)^s` placements. With 'B', the symbols are at any s of the :math:`s (s_0 +
+        1)` places, in the order of the tuple: there are :math:`\binom{s (s_0 + 1)}{s}` placements.
+        All placements are equally likely, and each string draws its own.
 
     depth : int, default=2
         Number L of times that symbols are replaced by tuples; strings have :math:`(s (s_0 +
         1))^L` places.
 
+    output : {'pixels', 'symbols'}, default='pixels'
+        Whether X holds one-hot pixels, or the symbols as unsigned ints of the smallest type.
+
+    replace : bool, default=True
+        Whether strings are drawn independently, or without replacement: False makes all strings of
+        a sample different.
+
     return_X_y : bool, default=True
         Whether to return arrays, or a Bunch.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the rules and the strings: two values are two grammars. Rules are those of
-        :func:`make_random_hierarchy` with the same sizes and `random_state`.
+        Determines the rules, and the strings if `sample_random_state` is None. Two values are two
+        grammars. Rules are those of :func:`make_random_hierarchy` with the same sizes and
+        `random_state`.
+
+    sample_random_state : int, RandomState instance or None, default=None
+        Determines the strings. Two values are two samples of the grammar of `random_state`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, 1, n_places, vocabulary_size), float32
         The strings as images of height 1, of (tuple_size * (n_empty + 1)) ** depth places. A
-        symbol is a one-hot pixel, an empty place is zero.
-        If `return_X_y` is False, a Bunch is returned instead, with `images`, `target`,
-        `symbols` (the strings as integers, with `vocabulary_size` for an empty place),
-        `latents` (the symbols of all levels), `sampler` (the fitted HierarchicalSampler), `name`
-        and `DESCR`.
+        symbol is a one-hot pixel, an empty place is zero. Or an array of shape (n_samples,
+        n_places) of symbols, with `vocabulary_size` for an empty place. If `return_X_y` is False,
+        a Bunch is returned instead, with `images` (not with symbols as output), `target`,
+        `symbols`, `latents` (the symbols of all levels), `sampler` (the fitted
+        HierarchicalSampler), `name` and `DESCR`.
 
     y : ndarray of shape (n_samples,)
         Labels.
@@ -81,8 +103,8 @@ def make_sparse_random_hierarchy(
     Raises
     ------
     ValueError
-        If a parameter is not an int in its range, or there are fewer tuples than the symbols
-        need.
+        If a parameter is not in its range, there are fewer tuples than the symbols need, or with
+        `replace=False` fewer strings than `n_samples`.
 
     See Also
     --------
@@ -91,13 +113,20 @@ def make_sparse_random_hierarchy(
     Notes
     -----
     The sampler has two levels for each of the L levels of the model. Levels 0, 2, ... draw tuples,
-    levels 1, 3, ... draw places. So tuples can be drawn again and all symbols stay at their places,
-    and the places of the last level can be drawn again and all symbols stay the same. A symbol
-    that moves at a level above gets new tuples, as random numbers belong to places.
+    levels 1, 3, ... draw places. :meth:`~skhier.HierarchicalSampler.resample` draws either again.
+    With new tuples, all symbols stay at their places. With new places, a symbol moves with its
+    whole subtree: the string has the same symbols in the same order.
 
-    Statistics and inference cost a sum over :math:`v m + v (s_0 + 1)` patches instead of :math:`v
-    m (s_0 + 1)^s`. In `patches_` of the sampler, the empty symbol has other patches too, of
-    weight 0, as all symbols of a level have the same number of patches.
+    With 'A', statistics and inference cost a sum over :math:`v m + v (s_0 + 1)` patches instead of
+    :math:`v m (s_0 + 1)^s`. With 'B', the levels of tuples draw the number of a tuple, a m + j for
+    tuple j of symbol a, and the levels of places have :math:`v m \binom{s (s_0 + 1)}{s}` patches.
+    In `patches_` of the sampler, the empty symbol has other patches too, of weight 0, as all
+    symbols of a level have the same number of patches.
+
+    References
+    ----------
+    U. Tomasini and M. Wyart, "How deep networks learn sparse and hierarchical data: the Sparse
+    Random Hierarchy Model", ICML 2024.
 
     Examples
     --------
@@ -106,22 +135,27 @@ def make_sparse_random_hierarchy(
     >>> srhm.images.shape, srhm.symbols.shape
     ((100, 1, 16, 8), (100, 16))
 
-    Exchange of synonyms, and of places (the last levels of tuples and places are 2 and 3):
+    Exchange of the last synonyms, and of the upper places. Symbols move with their subtrees:
 
     >>> sampler = srhm.sampler
-    >>> synonyms = sampler.resample(range(100), 2, 1, until=3, output="symbols")[0]
+    >>> synonyms, _ = sampler.resample(range(100), 2, 1, until=3, output="symbols")
     >>> bool(((synonyms == 8) == (srhm.symbols == 8)).all())  # at the same places
     True
-    >>> moved = sampler.resample(range(100), 3, 1, output="symbols")[0]
-    >>> bool((moved[moved < 8] == srhm.symbols[srhm.symbols < 8]).all())  # the same symbols
-    True
+    >>> moved, _ = sampler.resample(range(100), 1, 1, until=2, output="symbols")
+    >>> for strings in srhm.symbols, synonyms, moved:
+    ...     print("".join("01234567-"[c] for c in strings[0]))
+    -----2-2-02-----
+    -----5-3-17-----
+    -2-2---------02-
 
-    Without its empty places, a string has 2 ** 2 symbols:
+    All strings of a small model, for training and test sets without common strings:
 
-    >>> print(*("".join("01234567-"[c] for c in string) for string in srhm.symbols[:3]), sep="\n")
-    -----22-5--0----
-    2--1---------0-5
-    -----33--5-3----
+    >>> sizes = {"n_classes": 2, "vocabulary_size": 4, "n_synonyms": 2, "depth": 1}
+    >>> X, y = make_sparse_random_hierarchy(
+    ...     16, **sizes, output="symbols", replace=False, random_state=0
+    ... )
+    >>> len({row.tobytes() for row in X})
+    16
     """
     sizes = {
         "n_classes": n_classes,
@@ -131,10 +165,12 @@ def make_sparse_random_hierarchy(
         "depth": depth,
     }
     n_empty = check_count(n_empty, "n_empty", 0)
+    if not (isinstance(sparsity, str) and sparsity in _LEVELS):
+        raise ValueError(f"sparsity={sparsity!r} is not valid: it takes 'A' or 'B'.")
     dense = make_random_hierarchy(1, **sizes, return_X_y=False, random_state=random_state).sampler
     v, tables, weights = int(vocabulary_size), [], []
     for upper, patches in enumerate(dense.patches_[:-1]):
-        for table, weight in [_tuples(patches, v, upper == 0), _places(v, n_empty)]:
+        for table, weight in _LEVELS[sparsity](patches, v, n_empty, has_empty=upper > 0):
             tables.append(table)
             weights.append(weight)
     pixels = np.eye(v + 1, v, dtype=np.float32).reshape(v + 1, 1, 1, 1, v)
@@ -146,9 +182,11 @@ def make_sparse_random_hierarchy(
         rule_weights=[*weights, "uniform"],
         random_state=random_state,
     ).fit(labels.reshape(-1, 1, 1), labels)
-    bunch = draw_samples("sparse random hierarchy", sampler, n_samples, return_X_y)
+    options = {"random_state": sample_random_state, "output": output, "replace": replace}
+    bunch = draw_samples("sparse random hierarchy", sampler, n_samples, return_X_y, options)
     if not return_X_y:
-        bunch.symbols = bunch.latents[-1][:, 0]
+        if output == "pixels":
+            bunch.symbols = bunch.latents[-1][:, 0]
         bunch.DESCR += (
             f"\nOf the {bunch.symbols.shape[1]} places of a string {tuple_size**depth} hold a "
             f"symbol. The symbol {v} is an empty place.\n"
@@ -156,28 +194,37 @@ def make_sparse_random_hierarchy(
     return bunch
 
 
-def _tuples(patches, empty, is_root):
-    """Return the patches and weights of a level that draws tuples; no label is empty."""
-    if is_root:
-        return patches, np.ones(patches.shape[:2])
-    # The first tuple is empty; all others in use start with an empty place too.
-    return _with_empty(patches, product(range(empty, -1, -1), repeat=patches.shape[3]))
-
-
-def _places(empty, n_empty):
-    """Return the patches and weights of a level that puts each symbol at one of the places."""
+def _levels_of_cells(tuples, v, n_empty, has_empty):
+    """Return (patches, weights) of two levels: the tuples, and a cell of places for each symbol."""
     size = n_empty + 1
-    patches = np.full((empty, size, 1, size), empty)
-    patches[:, range(size), 0, range(size)] = np.arange(empty)[:, None]
-    pairs = combinations(range(size), 2)
-    two_symbols = (np.where(np.isin(range(size), pair), 0, empty) for pair in pairs)
-    return _with_empty(patches, chain([np.full(size, empty)], two_symbols))
+    cells = np.full((v, size, 1, size), v)
+    cells[:, range(size), 0, range(size)] = np.arange(v)[:, None]
+    return [_with_empty(tuples, v, has_empty), _with_empty(cells, v, has_empty)]
 
 
-def _with_empty(patches, rows):
-    """Add the patches of the empty symbol: the first of `rows`, and others of weight 0."""
-    n_symbols, k, _, width = patches.shape
-    of_empty = np.array(list(islice(rows, k))).reshape(1, k, 1, width)
-    weights = np.ones((n_symbols + 1, k))
-    weights[-1, 1:] = 0
+def _levels_of_placements(tuples, v, n_empty, has_empty):
+    """Return (patches, weights) of two levels: numbers of tuples, and their symbols at places."""
+    n_symbols, m, _, s = tuples.shape
+    rows, size = tuples.reshape(-1, s), s * (n_empty + 1)
+    places = np.array(list(combinations(range(size), s)))
+    placed = np.full((len(rows), len(places), 1, size), v)
+    placed[:, np.arange(len(places))[:, None], 0, places] = rows[:, None]
+    numbers = np.arange(len(rows)).reshape(n_symbols, m, 1, 1)
+    return [_with_empty(numbers, len(rows), has_empty), _with_empty(placed, v, has_empty)]
+
+
+_LEVELS = {"A": _levels_of_cells, "B": _levels_of_placements}
+
+
+def _with_empty(patches, empty, has_empty):
+    """Return patches and weights of a level, with those of the empty symbol if it has one.
+
+    The empty symbol becomes an empty patch. Its other patches have weight 0.
+    """
+    weights = np.ones(patches.shape[:2])
+    if not has_empty:
+        return patches, weights
+    of_empty = patches[:1].copy()
+    of_empty[0, 0] = empty
+    weights = np.vstack([weights, np.arange(patches.shape[1]) == 0])
     return np.concatenate([patches, of_empty]), weights

@@ -106,9 +106,8 @@ def _disjoint(model):
             shared.append(f"unknown at level {i}, which has transitions")
             continue
         k.append(rules.n_per_class)
-        n_repeated = len(rules.rows) - len(np.unique(rules.rows, axis=0))
-        if n_repeated:
-            shared.append(f"{n_repeated} of {len(rules.rows)} at level {i}")
+        if rules.n_repeated:
+            shared.append(f"{rules.n_repeated} of {len(rules.possible_rows)} at level {i}")
     evidence = f"k = {', '.join(map(str, k))} from the top; patches in more than one set: "
     return AssumptionCheck(
         2,

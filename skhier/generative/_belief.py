@@ -228,9 +228,14 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
         impossible = ~beliefs.is_possible
         if impossible.any() and not allow_impossible:
             name, index = evidence.name, rows[inexact[impossible.argmax()]]
-            advice = " A sampler with pixel_noise > 0 allows for any image." * (name == "X")
+            advice = {
+                "X": "A sampler with pixel_noise > 0 allows for any image.",
+                "symbols": "The method validity says which rules are broken. To allow for wrong "
+                "symbols, pass log_evidence, finite for all symbols.",
+                "log_evidence": "Use finite values in place of -inf.",
+            }[name]
             raise ValueError(
-                f"{name}[{index}] cannot come from this sampler: it has probability 0.{advice}"
+                f"{name}[{index}] cannot come from this sampler: it has probability 0. {advice}"
             )
         is_doubtful = evidence.doubt and not allow_impossible
         if is_doubtful and (beliefs.rounding > _MAX_ROUNDING).any():

@@ -4,8 +4,8 @@ from math import prod
 
 import numpy as np
 
-from ._product_rules import ProductRules
 from ._root import RootDistribution
+from ._rules import Rules
 from ._streams import random_bits
 
 _MAX_NUMBERED = 2**63
@@ -34,7 +34,23 @@ class RandomChoices:
         model = self._model
         n = [prod(s) * rules.n_choices for s, rules in zip(model.level_shapes, model.rules)]
         bits = random_bits(self.keys, RootDistribution.n_draws + sum(n[:i]), n[i])
+        if not model.rules[i].always_choose:
+            ranks = choice_ranks(model.rules[i], classes)
+            bits = np.take_along_axis(bits, np.minimum(ranks, n[i] - 1), axis=1)
         return model.rules[i].choose(classes, bits)
+
+
+def choice_ranks(rules, classes):
+    """Return the rank of each pixel among those that choose a patch: (n, height * width).
+
+    A pixel whose class has one possible patch chooses none: its rank is the number of pixels. So
+    a symbol that moves among empty places keeps its rank, its random numbers and its subtree.
+    """
+    n, n_pixels = len(classes), prod(classes.shape[1:])
+    if rules.always_choose:
+        return np.broadcast_to(np.arange(n_pixels), (n, n_pixels))
+    chooses = rules.has_choice[classes].reshape(n, n_pixels)
+    return np.where(chooses, chooses.cumsum(axis=1) - 1, n_pixels)
 
 
 class NumberedChoices(RandomChoices):
@@ -49,7 +65,8 @@ class NumberedChoices(RandomChoices):
     roots : ndarray of shape (n,)
         Index of the root image of each sample.
     digits : list of n_levels ndarrays of shape (n, n_digits)
-        Rules of the first pixels of each level, by their number in the class of the pixel.
+        Rules of the first pixels of each level that have a choice, by their number among the
+        possible rules of the class of the pixel.
     """
 
     def __init__(self, model, keys, roots, digits):
@@ -60,20 +77,23 @@ class NumberedChoices(RandomChoices):
         return self._roots
 
     def rules(self, i, classes):
-        digits, k = self._digits[i], self._model.rules[i].n_per_class
+        rules, digits = self._model.rules[i], self._digits[i]
         if digits.shape[1] == prod(classes.shape[1:]):
-            return digits.reshape(classes.shape) + classes * k
-        rules = super().rules(i, classes).reshape(len(classes), -1)
-        first = np.s_[:, : digits.shape[1]]
-        rules[first] = digits + classes.reshape(rules.shape)[first] * k
-        return rules.reshape(classes.shape)
+            return rules.numbers[classes, digits.reshape(classes.shape)]
+        chosen = super().rules(i, classes)
+        ranks = choice_ranks(rules, classes)
+        has_digit = ranks < digits.shape[1]
+        of_pixel = digits[np.nonzero(has_digit)[0], ranks[has_digit]]
+        has_digit = has_digit.reshape(classes.shape)
+        chosen[has_digit] = rules.numbers[classes[has_digit], of_pixel]
+        return chosen
 
 
 class Derivations:
     r"""Numbering of the derivations of a model, whose derivations are equally likely.
 
-    A derivation is a root image, and a rule for each pixel of each level. With
-    :math:`k_i` patches in each set and :math:`n_i` pixels at level i there are
+    A derivation is a root image, and a rule for each pixel of each level. With :math:`k_i`
+    possible patches in a set and :math:`n_i` pixels at level i that have a choice there are
 
     .. math:: P_{max} = |G_0| \prod_i k_i^{n_i}.
 
@@ -102,9 +122,9 @@ class Derivations:
         self._n_roots = len(model.root.images)
         self.count, self._n_digits, self._radices = self._n_roots, [], []
         is_full = False
-        for rules, shape in zip(model.rules, model.level_shapes):
-            k, n_pixels, n = rules.n_per_class, prod(shape), 0
-            while k > 1 and n < n_pixels and not is_full:
+        for rules, n_pixels in zip(model.rules, _count_choices(model)):
+            k, n = int(rules.n_possible.max()), 0
+            while n < n_pixels and not is_full:
                 is_full = self.count * k > _MAX_NUMBERED
                 if not is_full:
                     self.count, n = self.count * k, n + 1
@@ -123,15 +143,45 @@ class Derivations:
 
 def _refuse_unequal(model):
     """Raise ValueError if the derivations of a model are not equally likely."""
+    tables = [rules for rules in model.rules if isinstance(rules, Rules)]
     reasons = {
         "has noise": model.is_noisy,
-        "has transitions": any(isinstance(r, ProductRules) for r in model.rules),
-        "has rule_weights that are not uniform": not all(r.is_uniform for r in model.rules),
+        "has transitions": len(tables) < model.n_levels,
+        "has rule_weights that are not uniform": not all(rules.is_fair for rules in tables),
         "has root images that are not equally likely": np.ptp(model.root.probabilities) > 0,
     }
     for reason, holds in reasons.items():
         if holds:
-            raise ValueError(
-                f"replace=False is not valid for a model that {reason}: it takes models whose "
-                "derivations are equally likely. Set replace=True."
-            )
+            _refuse(reason)
+
+
+def _refuse(reason):
+    raise ValueError(
+        f"replace=False is not valid for a model that {reason}: it takes models whose "
+        "derivations are equally likely. Set replace=True."
+    )
+
+
+def _count_choices(model):
+    """Return the number of pixels of each level that have a choice.
+
+    Raises
+    ------
+    ValueError
+        If it differs between derivations. Then they are not equally likely.
+    """
+    below = model.rules[-1].has_choice[:, None].astype(np.int64)  # (n_classes, levels below)
+    for rules in reversed(model.rules[:-1]):
+        of_rule = below[rules.rows].sum(axis=1)
+        of_class = of_rule[rules.numbers[:, 0]]
+        expected = of_class.repeat(rules.n_per_class, axis=0)
+        _refuse_different(of_rule[rules.is_possible.ravel()], expected[rules.is_possible.ravel()])
+        below = np.hstack([rules.has_choice[:, None], of_class])
+    of_root = below[model.root.images.reshape(len(model.root.images), -1)].sum(axis=1)
+    _refuse_different(of_root, of_root[:1])
+    return of_root[0].tolist()
+
+
+def _refuse_different(counts, expected):
+    if (counts != expected).any():
+        _refuse("has patches of one set with different numbers of choices below")

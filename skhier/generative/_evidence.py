@@ -218,7 +218,7 @@ def pixel_evidence(model, images):
     if model.pixel_noise:
         return GaussianEvidence(model, images)
     rules = model.rules[-1]
-    index = PatchIndex(rules.patches)
+    index = PatchIndex(rules)
     # P(patch | class). The last column, at index -1, is for unknown patches.
     table = np.zeros((rules.n_classes, len(index.classes) + 1))
     np.put_along_axis(table, index.rule_patches, rules.weights, axis=1)

@@ -86,11 +86,15 @@ class GenerationMixin(LazyMixin):
         ------
         ValueError
             If with `replace=False` the derivations are not equally likely, as with noise,
-            `transitions`, `rule_weights` other than 'uniform', or root images of different
+            `transitions`, possible patches of different `rule_weights`, or root images of different
             probabilities; or if there are fewer of them than `first + n_samples`.
 
         Notes
         -----
+        A pixel whose class has one patch of weight above 0 uses no random number. So a symbol that
+        moves among such pixels, as among the empty places of the Sparse Random Hierarchy Model,
+        keeps its patches.
+
         A model with more than 2**63 derivations has no permutation of all of them here. With
         `replace=False`, its samples differ in the root image or in the patches of the first
         levels, of which there are at least 2**63 / k combinations for sets of k patches. All other
@@ -212,7 +216,8 @@ class GenerationMixin(LazyMixin):
         until : int or None, default=None
             Level below `level` from which on the random numbers stay, if not None: the number of
             a patch in the set of its class, and noise. In the Sparse Random Hierarchy Model,
-            ``until=level + 1`` exchanges tuples and leaves symbols at their places.
+            ``until=level + 1`` exchanges tuples and leaves symbols at their places, or moves
+            symbols with their subtrees.
 
         random_state : int, RandomState instance or None, default=None
             Determines the samples, as in :meth:`sample`.

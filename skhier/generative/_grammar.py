@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
+from torch.utils.data import Dataset
 
 from .._base._fitting import all_or_nothing
 from .._base._params import check_count, check_flag
@@ -16,13 +17,15 @@ from ._drawing import for_batches
 from ._grammar_inference import GrammarInferenceMixin
 from ._grammar_model import Grammar, pad, stack
 from ._grammar_validation import read_rules
+from ._grammar_validity import GrammarValidityMixin
 from ._levels import read_label_probabilities
 from ._streams import index_keys
+from ._torch import SampleDataset, TokenRows
 
 _BATCH_TOKENS = 2**18
 
 
-class GrammarSampler(GrammarInferenceMixin, BaseEstimator):
+class GrammarSampler(GrammarInferenceMixin, GrammarValidityMixin, BaseEstimator):
     r"""Probabilistic context-free grammar by levels, whose strings vary in length.
 
     A label is drawn, the symbol of level 0. At level l = 0, ..., L - 1 every symbol is replaced by
@@ -280,6 +283,70 @@ class GrammarSampler(GrammarInferenceMixin, BaseEstimator):
             X, *ancestors = (pad(array, width) for array in (X, *ancestors))
         X = X.astype(self._grammar.token_dtype)
         return (X, y, levels[:-1], ancestors) if return_latents else (X, y)
+
+    def to_torch_dataset(
+        self,
+        n_samples: int,
+        *,
+        padding: int | None = None,
+        random_state: RandomState = None,
+        first: int = 0,
+    ) -> Dataset:
+        """Return the strings of :meth:`sample` as a data set of torch, drawn when they are read.
+
+        String i of the data set is a function of the seed and i, in any order and in any worker
+        of a ``DataLoader``. All strings are padded to the length of the longest string of the
+        grammar, so that any of them make a batch.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of strings. None is drawn before it is read, so the number can be huge.
+
+        padding : int or None, default=None
+            Number in the padding, other than a token. None is v, the number of tokens, which an
+            embedding of v + 1 rows takes. Inference takes -1.
+
+        random_state : int, RandomState instance or None, default=None
+            As in :meth:`sample`. The seed is drawn at the time of the call.
+
+        first : int, default=0
+            As in :meth:`sample`.
+
+        Returns
+        -------
+        dataset : torch.utils.data.Dataset
+            Map-style data set. ``dataset[i]`` is the pair (tokens, label), and
+            ``dataset[indices]`` with a sequence of ints is a pair of int64 tensors (n, length) and
+            (n,).
+
+        Raises
+        ------
+        ValueError
+            If `padding` is a token.
+
+        Examples
+        --------
+        >>> from torch.utils.data import DataLoader
+        >>> from skhier.generative import GrammarSampler
+        >>> grammar = GrammarSampler([[[(0, 1), (1, 1)], [(0, 1, 2)]]], random_state=3).fit()
+        >>> tokens, labels = next(iter(DataLoader(grammar.to_torch_dataset(10**9), 3)))
+        >>> tokens
+        tensor([[1, 1, 3],
+                [0, 1, 2],
+                [1, 1, 3]])
+        """
+        check_is_fitted(self)
+        n_samples = check_count(n_samples, "n_samples", 1)
+        first = check_count(first, "first", 0, 2**63 - 1 - n_samples)
+        v = self._grammar.n_tokens
+        padding = v if padding is None else check_count(padding, "padding", -1)
+        if 0 <= padding < v:
+            raise ValueError(
+                f"padding={padding} is not valid: it is a token. It takes -1, or an int >= {v}."
+            )
+        rows = TokenRows(self._grammar, padding, self._draw_seed(random_state))
+        return SampleDataset(rows, range(first, first + n_samples))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -372,5 +372,6 @@ def _refuse_impossible(rows, p):
     is_possible = p.any(axis=1)
     if not is_possible.all():
         raise ValueError(
-            f"X[{rows[is_possible.argmin()]}] cannot come from this grammar: it has probability 0."
+            f"X[{rows[is_possible.argmin()]}] cannot come from this grammar: it has probability 0. "
+            "The method validity says which levels' rules are broken."
         )

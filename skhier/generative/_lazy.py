@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from .._base._params import check_count, check_flag
 from .._base._typing import DatasetLayout, RandomState, SampleOutput
 from ._drawing import Drawer
-from ._torch import SampleDataset, dataset_drawer
+from ._torch import ImageRows, SampleDataset
 
 
 class LazyMixin:
@@ -237,6 +237,5 @@ class LazyMixin:
         torch.Size([8, 16])
         """
         check_is_fitted(self)
-        drawer = dataset_drawer(self._model, layout, replace)
-        indices = drawer.range(n_samples, first)
-        return SampleDataset(drawer, self._draw_seed(random_state), indices, layout)
+        rows = ImageRows(self._model, layout, replace, self._draw_seed(random_state))
+        return SampleDataset(rows, rows.drawer.range(n_samples, first))

@@ -91,7 +91,7 @@ class ParsingMixin:
         X = self._validate_images(X)
         model = self._model
         _refuse_transitions(model)
-        indices = [PatchIndex(rules.patches) for rules in model.rules]
+        indices = [PatchIndex(rules) for rules in model.rules]
         classes, patches = (
             [np.empty((len(X), *shape), np.int64) for shape in model.level_shapes[:-1]]
             for _ in range(2)

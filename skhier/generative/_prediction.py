@@ -233,7 +233,8 @@ class PredictionMixin:
             Number c of symbols before the last one: the entropy is :math:`H(x_w | x_{w-c}, \dots,
             x_{w-1})`, as for the last-token prediction of Cagnetta and Wyart (2024). If None, the
             entropies :math:`H(x_i | x_1, \dots, x_{i-1})` of all w symbols, whose sum is the
-            entropy of the string.
+            entropy of the string. All of these cost one pass over the trees, and each number c
+            costs one.
 
         n_samples : int, default=10000
             Number of sampled strings, at least 2.

@@ -23,6 +23,7 @@ class ProductRules:
     """
 
     is_uniform = False  # patches of a class are not equally likely
+    always_choose = True  # each pixel uses its own random numbers
 
     def __init__(self, transitions):
         self.transitions = transitions

@@ -6,37 +6,43 @@ import numpy as np
 class PatchIndex:
     """Lookup table of the different patches of a level.
 
+    Parameters
+    ----------
+    rules : Rules
+        Rules of the level. Those of weight 0 have no entry.
+
     Attributes
     ----------
     rule_patches : ndarray of shape (n_classes, k)
-        Index of each rule's patch among the different patches.
+        Index of each rule's patch among the different patches, or -1 if its weight is 0.
     classes : ndarray of shape (n_patches,)
         Class of each patch, or -1 if it belongs to several classes.
     rules : ndarray of shape (n_patches,)
         Number of a rule with this patch.
     """
 
-    def __init__(self, patches):
-        n_classes, k, self._p, self._q = patches.shape[:4]
-        rows = patches.reshape(n_classes * k, -1)
+    def __init__(self, rules):
+        self._p, self._q = rules.patch_size
+        rows, numbers = rules.possible_rows, np.flatnonzero(rules.is_possible)
         self._patches, patch_of_rule = np.unique(rows, axis=0, return_inverse=True)
         patch_of_rule = patch_of_rule.ravel()
-        self.rule_patches = patch_of_rule.reshape(n_classes, k)
-        lowest, highest = np.full(len(self._patches), n_classes), np.full(len(self._patches), -1)
-        class_of_rule = np.repeat(np.arange(n_classes), k)
+        self.rule_patches = np.full(rules.weights.shape, -1)
+        self.rule_patches.ravel()[numbers] = patch_of_rule
+        n_patches, class_of_rule = len(self._patches), numbers // rules.n_per_class
+        lowest, highest = np.full(n_patches, rules.n_classes), np.full(n_patches, -1)
         np.minimum.at(lowest, patch_of_rule, class_of_rule)
         np.maximum.at(highest, patch_of_rule, class_of_rule)
         self.classes = np.where(lowest == highest, lowest, -1)
-        self.rules = np.empty(len(self._patches), np.int64)
-        self.rules[patch_of_rule] = np.arange(n_classes * k)
+        self.rules = np.empty(n_patches, np.int64)
+        self.rules[patch_of_rule] = numbers
         # A projection gives each patch one number, so bisection finds the nearest patch.
         self._direction = np.random.default_rng(0).standard_normal(rows.shape[1])
-        self._direction = self._direction.astype(np.result_type(patches, np.float32))
+        self._direction = self._direction.astype(np.result_type(rows, np.float32))
         projected = self._patches @ self._direction
         self._order = np.argsort(projected)
         projected = projected[self._order]
         self._between = (projected[1:] + projected[:-1]) / 2
-        is_real = np.issubdtype(patches.dtype, np.floating)
+        is_real = np.issubdtype(rows.dtype, np.floating)
         self._tolerance = 1e-5 * np.linalg.norm(rows, axis=1).max() if is_real else 0
 
     @np.errstate(over="ignore", invalid="ignore")  # huge values match no patch

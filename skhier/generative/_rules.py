@@ -13,6 +13,7 @@ An algebra, of `_algebra.py`, says whether messages are probabilities or logarit
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import vstack
@@ -75,6 +76,51 @@ class Rules:
     def is_uniform(self):
         """Whether all patches of a class are equally likely."""
         return self._alias.is_uniform
+
+    @cached_property
+    def is_possible(self):
+        """Whether the weight of each patch is above 0: (n_classes, k)."""
+        return self.weights > 0
+
+    @property
+    def possible_rows(self):
+        """Patch of each rule of weight above 0, flat: (n_possible, n_values)."""
+        return self.rows[self.is_possible.ravel()]
+
+    @cached_property
+    def n_repeated(self):
+        """Number of patches by which the sets have more patches than different ones."""
+        rows = self.possible_rows
+        return len(rows) - len(np.unique(rows, axis=0))
+
+    @cached_property
+    def n_possible(self):
+        """Number of patches of each class whose weight is above 0: (n_classes,)."""
+        return self.is_possible.sum(axis=1)
+
+    @property
+    def has_choice(self):
+        """Whether a pixel of each class has several possible patches: (n_classes,)."""
+        return self.n_possible > 1
+
+    @property
+    def is_fair(self):
+        """Whether the possible patches of all classes with a choice are equally likely."""
+        highest = self.weights.max(axis=1, keepdims=True)
+        possible = np.where(self.is_possible, self.weights, highest)
+        sizes = self.n_possible[self.has_choice]
+        return not np.ptp(possible, axis=1).any() and len(set(sizes.tolist())) < 2
+
+    @cached_property
+    def numbers(self):
+        """Numbers of the rules of each class, those of weight above 0 first: (n_classes, k)."""
+        order = np.argsort(~self.is_possible, axis=1, kind="stable")
+        return order + np.arange(self.n_classes)[:, None] * self.n_per_class
+
+    @cached_property
+    def always_choose(self):
+        """Whether pixels of all classes have a choice, or of none."""
+        return len(set(self.has_choice.tolist())) == 1
 
     def choose(self, classes, bits):
         """Choose the rule of each pixel, given its class and 32 random bits."""
@@ -221,7 +267,7 @@ class Rules:
 
         `children` (n_places, n, n_next) is True for the classes that each pixel can have.
         """
-        is_match = np.tile((self.weights > 0).ravel(), (children.shape[1], 1))
+        is_match = np.tile(self.is_possible.ravel(), (children.shape[1], 1))
         for child, symbols in zip(children, self.rows.T):
             is_match &= child[:, symbols]
         return is_match.reshape(-1, *self.weights.shape).any(axis=2)

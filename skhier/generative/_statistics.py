@@ -251,15 +251,15 @@ def _entropy(p):
 
 def has_disjoint_sets(rules):
     """Return whether rules have sets of patches, and no patch belongs to two (assumption 2)."""
-    return isinstance(rules, Rules) and len(np.unique(rules.rows, axis=0)) == len(rules.rows)
+    return isinstance(rules, Rules) and rules.n_repeated == 0
 
 
 def _count_images(model, roots, level):
     """Count the different images at `level`: products over pixels of sums over patches."""
     # Number of different images at `level` below a pixel of each class.
-    counts = (model.rules[level - 1].weights > 0).sum(axis=1).tolist()
+    counts = model.rules[level - 1].is_possible.sum(axis=1).tolist()
     for rules in reversed(model.rules[: level - 1]):
-        counts = _sums_of_products(counts, rules.rows, rules.weights.ravel() > 0, rules.n_classes)
+        counts = _sums_of_products(counts, rules.rows, rules.is_possible.ravel(), rules.n_classes)
     return _sums_of_products(counts, roots, np.full(len(roots), True), 1)[0]
 
 

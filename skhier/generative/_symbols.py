@@ -61,7 +61,10 @@ def check_symbols(symbols, mask, model, names, allow_unknown=True):
     if level == 0 and not np.array_equal(names, np.arange(n_classes)):
         symbols, allowed = _find_names(symbols, names), f"the classes {names.tolist()}"
     if symbols.dtype.kind not in "iu":
-        raise ValueError(f"symbols of dtype {symbols.dtype} are not valid: {allowed} are allowed.")
+        raise ValueError(
+            f"symbols of dtype {symbols.dtype} are not valid: they are {allowed}, of a type of "
+            "ints."
+        )
     is_wrong = (symbols < (-1 if allow_unknown else 0)) | (symbols >= n_classes)
     if mask is not None:
         is_wrong &= ~mask
@@ -96,7 +99,7 @@ def check_log_evidence(values, model):
     if is_wrong.any():
         place = tuple(np.argwhere(is_wrong)[0].tolist())
         problem = (
-            "-inf for all symbols, which no string has"
+            "-inf for all symbols, but at least one symbol must be possible"
             if np.isneginf(largest[place])
             else "NaN or infinity; it takes finite numbers, and -inf for a symbol that is excluded"
         )

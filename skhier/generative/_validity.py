@@ -104,7 +104,7 @@ class ValidityMixin:
             rows, _, _ = check_symbols(symbols, None, model, names, allow_unknown=False)
             index = None
         else:
-            rows, index = self._validate_images(X), PatchIndex(model.rules[-1].patches)
+            rows, index = self._validate_images(X), PatchIndex(model.rules[-1])
         tested, legal = np.zeros((2, len(rows), n_rules), np.int64)
 
         def judge_batch(batch):
@@ -136,7 +136,7 @@ def pixel_sets(index, rules):
     """
     sets = np.zeros((index.rule_patches.max() + 2, rules.n_classes), bool)
     np.maximum.at(
-        sets, (index.rule_patches, np.arange(rules.n_classes)[:, None]), rules.weights > 0
+        sets, (index.rule_patches, np.arange(rules.n_classes)[:, None]), rules.is_possible
     )
     return sets
 

@@ -11,6 +11,7 @@ from skhier.datasets import (
     make_filtered_hierarchy,
     make_random_hierarchy,
     make_sparse_random_hierarchy,
+    make_transition_tree,
 )
 
 
@@ -83,6 +84,7 @@ MAKERS = [
     make_filtered_hierarchy,
     make_random_hierarchy,
     make_sparse_random_hierarchy,
+    make_transition_tree,
 ]
 
 

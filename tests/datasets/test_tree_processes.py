@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
 
-from skhier.datasets import make_broadcast_tree, make_filtered_hierarchy
+from skhier.datasets import make_broadcast_tree, make_filtered_hierarchy, make_transition_tree
 
 
 def common_depth(i, j, branching, depth):
@@ -117,6 +118,24 @@ def test_the_error_of_the_label_grows_with_filtering():
     assert min(np.diff(risks)) > 0.02
 
 
+def test_a_transition_tree_of_one_level_has_the_posteriors_of_bayes():
+    tree = make_transition_tree(
+        40, n_classes=3, branching=4, depth=1, concentration=0.5, pixel_noise=0.7,
+        return_X_y=False, random_state=0,
+    )  # fmt: skip
+    M = tree.sampler.transitions_[0][0]  # (child, label, symbol)
+    assert_allclose(M.sum(axis=2), 1)
+    assert len(np.unique(M)) == M.size
+    likelihood = softmax(tree.images[:, 0] / 0.7**2, axis=-1)  # of each symbol, up to a factor
+    of_child = np.einsum("ias,nis->nia", M, likelihood)
+    p = of_child.prod(axis=1)
+    p /= p.sum(axis=1, keepdims=True)
+    assert_allclose(tree.sampler.bayes_predict_proba(tree.images), p, rtol=1e-5)
+    symbols = np.einsum("na,ias,nis,nia->nis", p, M, likelihood, 1 / of_child)
+    found = tree.sampler.posterior(tree.images, level=1)[:, 0]
+    assert_allclose(found, symbols, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -124,6 +143,8 @@ def test_the_error_of_the_label_grows_with_filtering():
         (lambda: make_broadcast_tree(5, n_classes=3, theta=-0.6), "theta=-0.6 is not valid"),
         (lambda: make_broadcast_tree(5, n_classes=1), "n_classes=1 is not valid"),
         (lambda: make_broadcast_tree(5, return_X_y=2), "return_X_y=2 is not valid"),
+        (lambda: make_transition_tree(5, concentration=0), "concentration=0 is not valid: .* > 0"),
+        (lambda: make_transition_tree(5, pixel_noise=-1), "pixel_noise"),
         (lambda: make_filtered_hierarchy(5, filtering=5), "filtering=5 is not valid: .* 0 to 4"),
         (lambda: make_filtered_hierarchy(5, log_std=-1), "log_std=-1 is not valid"),
         (lambda: make_filtered_hierarchy(5, vocabulary_size=2000), "all 4000000 tuples are in use"),

@@ -26,6 +26,46 @@ def as_rows(X):
     return {row.tobytes() for row in X}
 
 
+# Class 2 has one possible patch, so it chooses none.
+SOME_CHOOSE = {
+    "n_levels": 3,
+    "symbol_patches": [
+        [[[[0, 2, 1]], [[2, 0, 1]]], [[[0, 1, 2]], [[1, 0, 2]]]],
+        [[[[0, 1]], [[1, 0]]], [[[1, 1]], [[0, 0]]], [[[0, 1]], [[2, 2]]]],
+    ],
+    "rule_weights": ["uniform", np.array([[1, 1], [1, 1], [0, 1]]), "uniform"],
+    "pixel_patches": np.arange(3.0).reshape(3, 1, 1, 1),
+    "root": "label",
+}
+
+
+def test_pixels_with_one_possible_patch_take_no_digit():
+    sampler = HierarchicalSampler(**SOME_CHOOSE, random_state=0).fit()
+    count = 2 * 2 * 2**2
+    X, _ = sampler.sample(count, replace=False)
+    assert len(as_rows(X)) == count == sampler.statistics().n_images[-1]
+    independent, _ = sampler.sample(2000)
+    assert as_rows(independent) == as_rows(X)
+
+
+def test_pixels_that_choose_keep_their_patches_when_others_move():
+    sampler = HierarchicalSampler(**SOME_CHOOSE, random_state=0).fit()
+    *_, old = sampler.sample(200, return_latents=True)
+    *_, new = sampler.resample(range(200), 0, 1, until=1, return_latents=True)
+    for before, after, below_before, below_after in zip(old[1], new[1], old[2], new[2]):
+        if (before[before < 2] == after[after < 2]).all():
+            pairs = below_before.reshape(3, 2)[before[0] < 2]
+            assert_array_equal(below_after.reshape(3, 2)[after[0] < 2], pairs)
+
+
+def test_derivations_with_different_numbers_of_choices_are_refused():
+    patches = [[[[0, 0, 1]], [[2, 0, 1]]], SOME_CHOOSE["symbol_patches"][0][1]]
+    params = {**SOME_CHOOSE, "symbol_patches": [patches, SOME_CHOOSE["symbol_patches"][1]]}
+    sampler = HierarchicalSampler(**params, random_state=0).fit()
+    with pytest.raises(ValueError, match="patches of one set with different numbers of choices"):
+        sampler.sample(2, replace=False)
+
+
 @given(small_models, st.integers(0, 1000), st.integers(1, 500), st.sampled_from([1, 2]))
 def test_all_derivations_are_drawn_once(model, seed, batch_size, n_jobs):
     params, count = SMALL_MODELS[model]
