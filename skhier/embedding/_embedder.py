@@ -87,8 +87,9 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         has orthonormal columns. K is the singular value decomposition of M, truncated to n
         components: distances in the embedding are distances of class means, and nothing is
         random. 'kmeans': among K with one-hot rows, which put each channel in one of n groups,
-        by k-means of the rows of M, the best of 20 starts. Codes of a group become equal, as
-        patches of a class are in the paper's model; set `n_components` to its number of classes.
+        by k-means of the rows of M, the best of 21 starts, each with moves of single rows after
+        Lloyd's steps. Codes of a group become equal, as patches of a class are in the paper's
+        model; set `n_components` to its number of classes.
         'counts': groups too, by k-means of the square roots of the sums of each channel over each
         label and position, which for one-hot codes are numbers of images. Class means are
         differences of these numbers between labels; the numbers say more, so it needs fewer

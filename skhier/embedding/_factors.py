@@ -9,6 +9,7 @@ import torch
 from sklearn.cluster import KMeans
 
 _N_RESTARTS = 20
+_MAX_MOVES = 10  # of single points in a start, for each point
 
 
 def truncated(M, rank, tolerance):
@@ -79,22 +80,80 @@ def grouped(M, points, weight, n_groups, rng):
     points = (points / largest).cpu().numpy()
     if weight is not None:  # a row without weight is in a group too
         weight = (weight / (weight.max() or 1.0)).clamp(min=1e-9).cpu().numpy()
-    K = np.eye(n_groups)[_groups(points, weight, n_groups, rng)]
+    K = np.eye(n_groups)[find_groups(points, weight, n_groups, rng)]
     (K,) = _like(M, K)
     return K, (M.T @ K) / K.sum(dim=0).clamp(min=1)
 
 
-def _groups(points, weight, n_groups, rng):
-    """Return the group of each point: the best result of k-means from several starts."""
-    best = KMeans(n_groups, n_init=_N_RESTARTS, random_state=rng)
-    best.fit(points, sample_weight=weight)
-    if len(np.unique(best.labels_)) == n_groups:
-        # Where all distances between classes are larger than all within them, random starts may
-        # miss a class. These centers are of different classes.
-        start = KMeans(n_groups, init=_farthest_first(points, n_groups), n_init=1)
-        start.fit(points, sample_weight=weight)
-        best = min(best, start, key=lambda kmeans: kmeans.inertia_)
-    return best.labels_
+def find_groups(points, weight, n_groups, rng):
+    """Return the group of each point: the best result of k-means from several starts.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_coordinates)
+        The points.
+    weight : ndarray of shape (n_points,) or None
+        Weights of the points, above 0; None is 1 for all.
+    n_groups : int
+        Number of groups.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_points,)
+        Group of each point.
+    """
+    weight = np.ones(len(points)) if weight is None else weight
+    # Where all distances between classes are larger than all within them, random starts may miss a
+    # class. The farthest points are of different classes.
+    starts = ["k-means++"] * _N_RESTARTS + [_farthest_first(points, n_groups)]
+    best, least = None, np.inf
+    for start in starts:
+        kmeans = KMeans(n_groups, init=start, n_init=1, random_state=rng)
+        labels = kmeans.fit(points, sample_weight=weight).labels_
+        if len(np.unique(labels)) < n_groups:  # fewer different points than groups
+            return labels
+        labels, cost = _moved(points, weight, labels)
+        if cost < least * (1 - 1e-12):
+            best, least = labels, cost
+    return best
+
+
+def _moved(points, weight, labels):
+    """Move single points while this lowers the cost; return the groups and the cost.
+
+    With d_P the distance of a point of weight w from the mean of a group P of weight W_P, a move
+    from P to Q lowers the cost by w W_P / (W_P - w) d_P^2 - w W_Q / (W_Q + w) d_Q^2. Lloyd's steps
+    compare d_P with d_Q, and the mean of P is nearer as the point is part of it. Where there are
+    many coordinates, they stop far from the least cost.
+    """
+    labels, rows = labels.copy(), np.arange(len(points))
+    in_group = np.eye(labels.max() + 1)[labels].T * weight
+    totals, sums = in_group.sum(axis=1), in_group @ points
+    norms = (points**2).sum(axis=1)
+    squared = norms[:, None] - 2 * points @ (sums / totals[:, None]).T
+    squared += ((sums / totals[:, None]) ** 2).sum(axis=1)
+    tolerance = 1e-9 * (weight @ squared[rows, labels])
+    for _ in range(_MAX_MOVES * len(points)):
+        own = totals[labels]
+        is_alone = np.bincount(labels)[labels] == 1
+        saved = weight * own / np.where(is_alone, np.inf, own - weight) * squared[rows, labels]
+        paid = weight[:, None] * totals / (totals + weight[:, None]) * squared
+        paid[rows, labels] = np.inf
+        nearest = paid.argmin(axis=1)
+        gain = saved - paid[rows, nearest]
+        a = gain.argmax()
+        if gain[a] <= tolerance:
+            break
+        changed = [labels[a], nearest[a]]
+        labels[a] = nearest[a]
+        for group in changed:
+            members = labels == group
+            totals[group] = weight[members].sum()
+            mean = weight[members] @ points[members] / totals[group]
+            squared[:, group] = ((points - mean) ** 2).sum(axis=1)
+    return labels, weight @ squared[rows, labels]
 
 
 def _farthest_first(points, n_centers):

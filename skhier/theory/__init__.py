@@ -2,7 +2,7 @@
 
 from ._certificates import certify_classifier, certify_clusters, certify_embedder
 from ._code_counts import code_counts
-from ._confusion import code_confusion
+from ._confusion import MeasuredConfusion, code_confusion, measured_confusion
 from ._grouping import grouping_probability
 from ._layer_certificate import Certificate, LayerCertificate, class_distances
 from ._lemmas import (
@@ -29,6 +29,7 @@ from ._theorem3 import theorem3_params
 __all__ = [
     "Certificate",
     "LayerCertificate",
+    "MeasuredConfusion",
     "Separation",
     "TrainingParams",
     "certify_classifier",
@@ -44,6 +45,7 @@ __all__ = [
     "lemma5_probability",
     "lemma7_separation",
     "lemma7_success_probability",
+    "measured_confusion",
     "necessary_samples",
     "perceptron_iterations",
     "required_samples",

@@ -14,6 +14,7 @@ from .._base._validation import to_floats
 from ._cells import check_level
 from ._checks import check_probability
 from ._code_counts import code_counts
+from ._confusion import MeasuredConfusion, probabilities_of
 from ._layer_certificate import Certificate, certify_layer
 from ._separation import separate_codes
 
@@ -103,7 +104,7 @@ def certify_classifier(
     sigma: float | None = None,
     gamma: float | None = None,
     equally_likely: bool = False,
-    confusion: list[ArrayLike | None] | None = None,
+    confusion: list[ArrayLike | MeasuredConfusion | None] | None = None,
 ) -> Certificate:
     r"""Certify every layer of a fitted classifier, from data alone or against a model.
 
@@ -147,7 +148,7 @@ def certify_classifier(
         Whether patches of one class are known to be equally likely. The numbers of
         :func:`required_samples` by 'rigorous' and 'certificate' are for True.
 
-    confusion : list of n_layers arrays or None, or None, default=None
+    confusion : list of n_layers arrays, MeasuredConfusion or None, or None, default=None
         Probabilities of the clusters of each layer given its patches, as in
         :func:`separate_codes`. None: a cluster is a patch, without error. Without it, noise makes
         the certificate void.
@@ -236,7 +237,8 @@ def certify_classifier(
         if match is None:
             classes = separation.groups if separation.complete else None
             if classes is not None and separation.confusion is not None:
-                classes = classes[separation.confusion.argmax(axis=0)]  # of the likeliest patch
+                likeliest = np.argmax(probabilities_of(separation.confusion), axis=0)
+                classes = classes[likeliest]
             certificates.append(certify_layer(embedded, classes, sigma, gamma, **fields))
         else:
             certificates.append(match.certify(embedded, sigma, gamma, **fields))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from .._base._validation import to_floats
 from ._cells import check_level
+from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     See Also
     --------
     separate_codes : The certificate, which takes this matrix.
+    measured_confusion : The probabilities from counts, with bounds on their errors.
 
     Notes
     -----
@@ -61,8 +64,7 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     with probability :math:`\prod_j (K M)_{c_j c'_j}`. On the last level, the confusion is the
     identity.
 
-    For pixel noise or clusters that were learned, count how often each code is seen where each
-    patch was drawn, on images for which both are known, and divide by the sums of rows.
+    For pixel noise or clusters that were learned, see :func:`measured_confusion`.
 
     Examples
     --------
@@ -80,7 +82,8 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     if sampler.pixel_noise_:
         raise ValueError(
             f"sampler has pixel_noise={sampler.pixel_noise_:g}: the confusion of its codes "
-            "depends on how patches are clustered. Count it on images whose patches are known."
+            "depends on how patches are clustered. Count it on images whose patches are known "
+            "(measured_confusion)."
         )
     if not sampler.check_assumptions()[1].holds:
         raise ValueError("sampler has sets that share patches: a patch does not show its class.")
@@ -96,20 +99,120 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     return confusion
 
 
+class MeasuredConfusion(NamedTuple):
+    """Estimate of the probabilities of codes given patches, from `measured_confusion`.
+
+    Attributes
+    ----------
+    probabilities : ndarray of shape (n_patches, n_codes)
+        Shares of the codes of each patch.
+
+    radius : ndarray of shape (n_patches, n_codes)
+        Largest error of each probability.
+
+    Examples
+    --------
+    >>> from skhier.theory import measured_confusion
+    >>> measured = measured_confusion([[990, 10], [0, 1000]], delta=0.01)
+    >>> measured.radius.round(3)
+    array([[0.014, 0.014],
+           [0.007, 0.007]])
+    """
+
+    probabilities: np.ndarray
+    radius: np.ndarray
+
+
+def measured_confusion(counts: ArrayLike, *, delta: float) -> MeasuredConfusion:
+    r"""Estimate the probability of each code given each patch, with bounds on all errors.
+
+    Parameters
+    ----------
+    counts : array-like of shape (n_patches, n_codes)
+        How often each code was seen where each patch was drawn, on images whose patches are
+        known, such as a second draw without noise. Places are confused independently.
+
+    delta : float
+        Probability that any error is larger than its bound.
+
+    Returns
+    -------
+    measured : MeasuredConfusion
+        Probabilities and bounds on their errors, for `confusion` of :func:`separate_codes`.
+
+    Raises
+    ------
+    ValueError
+        If `counts` does not hold whole numbers >= 0, a patch was never drawn, or `delta` is
+        not between 0 and 1.
+
+    See Also
+    --------
+    separate_codes : The certificate, which takes the result.
+    code_confusion : The exact probabilities for symbol noise of a known model.
+
+    Notes
+    -----
+    Given that a patch was drawn n times, the number of times that a code was seen is binomial. Its
+    probability is in the interval of Clopper and Pearson :cite:p:`clopper1934` at the level
+    :math:`\delta` divided by the number of entries; the radius reaches the farther end.
+
+    If the images are not those of the certificate, the certificate holds for all pairs with
+    probability :math:`1 - \delta - \delta'`, :math:`\delta'` that of :func:`separate_codes`.
+
+    A place without a code counts as one code more, here and in :func:`separate_codes`.
+
+    Examples
+    --------
+    >>> from skhier.theory import measured_confusion, separate_codes
+    >>> measured = measured_confusion([[970, 30], [20, 980]], delta=0.01)
+    >>> separate_codes([[300, 100], [100, 300]], delta=0.04, confusion=measured).groups
+    array([0, 1], dtype=int32)
+    """
+    delta = check_probability(delta, "delta")
+    table = to_floats(counts, "counts")
+    if table.ndim != 2 or table.size == 0 or (table < 0).any() or (table % 1).any():
+        raise ValueError(
+            f"counts of shape {table.shape} are not valid: it takes whole numbers >= 0 of shape "
+            "(n_patches, n_codes)."
+        )
+    drawn = table.sum(axis=1, keepdims=True)
+    if drawn.min() == 0:
+        raise ValueError(
+            f"counts: patch {drawn.argmin()} was never drawn, so nothing is known of its codes. "
+            "Count more images, or leave the patch out."
+        )
+    tail, probabilities = delta / (2 * table.size), table / drawn
+    with np.errstate(invalid="ignore"):
+        low = np.where(table > 0, beta.ppf(tail, table, drawn - table + 1), 0)
+        high = np.where(table < drawn, beta.isf(tail, table + 1, drawn - table), 1)
+    return MeasuredConfusion(probabilities, np.maximum(probabilities - low, high - probabilities))
+
+
+def probabilities_of(confusion: ArrayLike | MeasuredConfusion) -> ArrayLike:
+    """Return the probabilities of codes given patches, exact or estimated."""
+    return confusion.probabilities if isinstance(confusion, MeasuredConfusion) else confusion
+
+
 class Unmixer(NamedTuple):
     """Weights of codes whose mean, given the patch, is 1 for one patch and 0 for all others.
 
     Attributes
     ----------
     weights : ndarray of shape (n_codes, n_patches)
+
+    safety : ndarray of shape (n_codes, n_codes)
+        Weights h of codes less `safety` @ abs(h) have means that are at most those of h by the
+        estimated confusion, for all confusions within its radius. 0 if the confusion is exact.
     """
 
     weights: np.ndarray
+    safety: np.ndarray
 
     @classmethod
-    def from_confusion(cls, confusion: ArrayLike, n_codes: int) -> Unmixer:
+    def from_confusion(cls, confusion: ArrayLike | MeasuredConfusion, n_codes: int) -> Unmixer:
         """Invert the matrix of probabilities; ValueError if patches cannot be told apart."""
-        table = to_floats(confusion, "confusion")
+        table = to_floats(probabilities_of(confusion), "confusion")
         is_table = table.ndim == 2 and table.shape[1] == n_codes and 1 <= len(table) <= n_codes
         if not is_table or table.min() < 0 or table.sum(axis=1).max() > 1 + 1e-9:
             raise ValueError(
@@ -124,7 +227,16 @@ class Unmixer(NamedTuple):
                 f"{_MAX_CONDITION:g}, as codes do not tell all patches apart. Merge patches that "
                 "have the same codes, or use less noise."
             )
-        return cls(np.linalg.pinv(table))
+        weights = np.linalg.pinv(table)
+        if not isinstance(confusion, MeasuredConfusion):
+            return cls(weights, np.zeros((n_codes, n_codes)))
+        radius = to_floats(confusion.radius, "confusion.radius")
+        if radius.shape != table.shape or radius.min() < 0:
+            raise ValueError(
+                f"confusion.radius of shape {radius.shape} is not valid: it takes a number >= 0 "
+                f"for each of the probabilities, which have the shape {table.shape}."
+            )
+        return cls(weights, _safety(weights, radius))
 
     def log_evidence(self, counts: np.ndarray, a: int, b: int, is_fair: bool) -> float:
         r"""Return the log of the evidence that patches a and b are not of one class.
@@ -135,40 +247,53 @@ class Unmixer(NamedTuple):
         an interval of p give evidence against all p in it.
         """
         weights, seen = self.weights[:, [a, b]], counts[:, counts.any(axis=0)]
+        _interval_evidence = partial(_evidence, seen, weights, self.safety)
         if is_fair:
-            return _interval_evidence(seen, weights, 0.5, 0.5)
+            return _interval_evidence(0.5, 0.5)
         totals = np.maximum(weights.T @ seen.sum(axis=1), 1)
         p, n = totals[0] / totals.sum(), totals.sum()
-        if _interval_evidence(seen, weights, p, p) <= 0:
+        if _interval_evidence(p, p) <= 0:
             return 0.0
         steps = np.sqrt(p * (1 - p) / n) * 4.0 ** np.arange(8)
         edges = np.concatenate([[0.0], p - steps[::-1], [p], p + steps, [1.0]])
         edges = edges[(edges >= 0) & (edges <= 1)]
-        intervals = [
-            (_interval_evidence(seen, weights, low, high), low, high)
-            for low, high in pairwise(edges)
-        ]
+        intervals = [(_interval_evidence(low, high), low, high) for low, high in pairwise(edges)]
         for _ in range(_MAX_SPLITS):
             least, low, high = min(intervals)
             middle = (low + high) / 2
-            at_middle = _interval_evidence(seen, weights, middle, middle)
+            at_middle = _interval_evidence(middle, middle)
             if at_middle <= 0:
                 return 0.0
             if at_middle - least <= _MAX_GAP + _MAX_SHARE * least:
                 break
             intervals.remove((least, low, high))
             for ends in ((low, middle), (middle, high)):
-                intervals.append((_interval_evidence(seen, weights, *ends), *ends))
+                intervals.append((_interval_evidence(*ends), *ends))
         return min(intervals)[0]
 
 
-def _interval_evidence(counts, weights, low, high):
+def _safety(weights, radius):
+    """Return the matrix of `Unmixer.safety`: weights @ b, where b bounds all errors of means.
+
+    With R the radius and G the weights, the error of the mean of h - G b is at most R |h| + R |G|
+    b. This is b if (I - R |G|) b = R |h|.
+    """
+    largest = radius @ np.abs(weights)
+    if np.abs(np.linalg.eigvals(largest)).max() >= 1:
+        raise ValueError(
+            "confusion is known with too large an error to tell its patches apart: count it on "
+            "more images, or merge patches that have nearly the same codes."
+        )
+    return weights @ np.linalg.solve(np.eye(len(radius)) - largest, radius)
+
+
+def _evidence(counts, weights, safety, low, high):
     """Return the log of evidence against all p from low to high."""
     p = (low + high) / 2
     up = (1 - high) * weights[:, 0] - high * weights[:, 1]
     down = low * weights[:, 1] - (1 - low) * weights[:, 0]
     logs, masses, centre = [np.zeros((1, counts.shape[1]))], [], 1.0
-    for h in (up, down):
+    for h in (up - safety @ np.abs(up), down - safety @ np.abs(down)):
         largest = min(1 / max(-h.min(), 1e-9), 1e6)  # 1 + tau h > 0 for smaller tau
         logs.append(np.log1p(largest * _TAUS[:, None] * h) @ counts)
         # The mass of |tau| between geometric means of neighbours, at each concentration.

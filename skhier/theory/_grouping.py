@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from math import log, log1p
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import norm
+from scipy.special import gammaln, log_ndtr, ndtr
 
 from .._base._params import check_flag
 from ._cells import (
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_POISSON = 64  # larger means: the moments of square roots by their expansion
 _STEP = 1e-3  # of the difference quotient of a cumulant
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
+_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()  # means of functions of a normal variable
 
 
 @within_floats
@@ -73,20 +75,23 @@ def grouping_probability(
 
     Notes
     -----
-    k-means moves a code a of class c to class e if the cost falls, that is if
-    :math:`\frac{k}{k + 1} \|z_a - \bar z_e\|^2 < \frac{k - 1}{k} \|z_a - \bar z_{c \setminus
-    a}\|^2`. With :math:`z_a` of mean :math:`\mu_c` and independent coordinates of variances
-    :math:`V_c`, the difference X of the two sides has, for :math:`\alpha = \frac{k}{k + 1}` and
-    :math:`d = \mu_c - \mu_e`,
+    Let D be the difference of the means of the points of classes c and e, :math:`V_c` the variances
+    of the coordinates of a point, and :math:`\xi` a point of class c less the mean of its class.
+    Groups that are not the classes cost less if
 
-    .. math:: E X = \alpha \|d\|^2 + \frac{\sum (V_e - V_c)}{k + 1} , \quad Var X = 4 \alpha^2 \sum
-        d^2 \left(V_c + \frac{V_c + V_e}{2 k}\right) + \frac{4 \sum V_c (V_c + V_e)}{k + 1} +
-        \alpha^2 s^2 .
+    - a move of the point to class e does: :math:`\frac{k}{k + 1} (\|D\|^2 + 2 \langle D, \xi
+      \rangle) < \frac{2 k}{k^2 - 1} \|\xi\|^2`, for k points of c and k of e;
+    - c and e in one group and two groups of a third class f do: :math:`\frac k2 \|D\|^2` is less
+      than what is saved, of mean :math:`\sum V_f` and variance :math:`2 \sum V_f^2`, for each of
+      :math:`2^{k - 1} - 1` splits of each class f.
 
-    The variance of :math:`\|d\|^2` itself is :math:`s^2`: an image shows many positions of a
-    class at once. The result is :math:`\exp(-k \sum_{c \ne e} \Phi(-E X / \sqrt{Var X}))`.
-    Counts are taken as Poisson variables, the moments of their square roots are exact up to a
-    mean of 64, and X is taken as normal.
+    Given :math:`\|D\|^2`, all of this is taken as normal; let t be the sum of the probabilities of
+    these events. The result is the product of :math:`E\, e^{-t}` over the pairs of classes. The
+    mean is over :math:`\|D\|^2`, normal of mean :math:`\|d\|^2 + \frac1k \sum (V_c + V_e)` and
+    variance :math:`s^2 + \frac{2}{k^2} \sum (V_c + V_e)^2`, where d is the mean of D, and
+    :math:`s^2` the variance of :math:`\|D\|^2` to first order: an image shows many positions of a
+    class at once. Counts are taken as Poisson variables, and the moments of their square roots are
+    exact up to a mean of 64.
 
     Examples
     --------
@@ -103,7 +108,7 @@ def grouping_probability(
     compared = check_labels(labels, method)
     check_exchangeable_codes(sampler, [level], caller="grouping_probability", compared=compared)
     cells = cell_probabilities(sampler, level, labels)
-    return float(np.exp(-_expected_errors(sampler, level, cells, method)(n_samples)))
+    return float(_success(sampler, level, cells, method)(n_samples))
 
 
 def predicted_groups(
@@ -114,8 +119,8 @@ def predicted_groups(
     method: Literal["counts", "cluster"],
 ) -> int:
     """Compute the N at which `grouping_probability` is 1 - delta."""
-    errors, most = _expected_errors(sampler, level, cells, method), -np.log1p(-delta)
-    return smallest_count(lambda n: errors(n) <= most)
+    success = _success(sampler, level, cells, method)
+    return smallest_count(lambda n: success(n) >= 1 - delta)
 
 
 def check_labels(labels: bool, method: str) -> Compared:
@@ -132,35 +137,54 @@ def check_labels(labels: bool, method: str) -> Compared:
     return "cell probabilities" if labels else "frequencies at all positions"
 
 
-def _expected_errors(sampler, level, cells, method):
-    """Return the function of N that predicts how many moves of codes lower the cost of k-means."""
+def _success(sampler, level, cells, method):
+    """Return the function of N that predicts the probability that no other groups cost less."""
     k, (first, second) = cells.k, cells.pairs
     if k == 1:
-        return lambda N: 0.0
+        return lambda N: 1.0
     points, weights, scale = _POINTS[method]
-    steps = _STEP * np.array([1, -1]).reshape(-1, 1, 1)
-    of_first, of_second = weights(cells)
-    size = np.maximum(np.abs(of_first), np.abs(of_second)).max(axis=(1, 2))
-    factors = [
-        np.exp(steps * (weight / size[:, None, None])[:, None]) for weight in (of_first, of_second)
-    ]
-    cumulants = log_expected_products(sampler, level, cells, *factors).sum(axis=1) / _STEP**2
-    s2_of_one_image = cumulants.clip(min=0) * size**2
-    alpha = k / (k + 1)
+    s2_of_one_image = _variance_of_sums(sampler, level, cells, *weights(cells))
+    alpha, log_n_splits = k / (k + 1), (k - 1) * log(2) + log1p(-(2.0 ** (1 - k)))
 
-    def errors(N):
+    def success(N):
         mu, V, excess = points(cells, N)
-        s2, total = scale(N, k) * s2_of_one_image, 0.0
-        for c, e in ((first, second), (second, first)):
-            d2 = (mu[c] - mu[e]) ** 2
-            mean = alpha * d2.sum(axis=1) + (V[e] - V[c]).sum(axis=1) / (k + 1)
-            variance = 4 * alpha**2 * (d2 * (V[c] + (V[c] + V[e]) / (2 * k))).sum(axis=1)
-            variance += 4 * (V[c] * (V[c] + V[e])).sum(axis=1) / (k + 1)
-            z = mean / np.sqrt(excess * variance + alpha**2 * s2)
-            total += k * norm.sf(z).sum()
-        return total
+        d2, total, squares = (
+            (mu[first] - mu[second]) ** 2,
+            V.sum(axis=1),
+            excess * (V**2).sum(axis=1),
+        )
+        both = V[first] + V[second]
+        mean = (d2 + both / k).sum(axis=1)
+        variance = scale(N, k) * s2_of_one_image + 2 * excess * (both**2).sum(axis=1) / k**2
+        # |D|^2 at the nodes, for each pair of classes.
+        D2 = np.maximum(mean[:, None] + np.sqrt(variance)[:, None] * _NODES, 0)
+        t = np.zeros(D2.shape)
+        for c in (first, second):
+            along_D = excess * (V[c] * (d2 + both / k)).sum(axis=1) / mean  # variance of <D, xi>
+            move = alpha * D2 - 2 * total[c, None] / (k + 1)
+            spread = 4 * alpha**2 * (1 - 1 / k) * along_D[:, None] * D2
+            spread += 8 * squares[c, None] / (k + 1) ** 2
+            t += k * ndtr(-move / np.sqrt(spread))
+        for f in range(cells.n_classes):
+            is_third = (first != f) & (second != f)
+            split = (k * D2[is_third] / 2 - total[f]) / np.sqrt(2 * squares[f])
+            t[is_third] += np.exp(np.minimum(log_ndtr(-split) + log_n_splits, 100))
+        return (np.exp(-t) @ _NODE_WEIGHTS).prod()
 
-    return errors
+    return success
+
+
+def _variance_of_sums(sampler, level, cells, first, second):
+    """Return the variance of sums over the pixels of an image, for each pair of classes.
+
+    A pixel has the weight `first` or `second`, (n_pairs, n_labels, n_positions), where it shows the
+    first or the second class of the pair, else 0.
+    """
+    steps = _STEP * np.array([1, -1]).reshape(-1, 1, 1)
+    size = np.maximum(np.abs(first), np.abs(second)).max(axis=(1, 2))
+    factors = [np.exp(steps * (w / size[:, None, None])[:, None]) for w in (first, second)]
+    cumulants = log_expected_products(sampler, level, cells, *factors).sum(axis=1) / _STEP**2
+    return cumulants.clip(min=0) * size**2
 
 
 def _square_roots(cells, N):

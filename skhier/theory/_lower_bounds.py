@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil, log
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.stats import norm
 
 from .._base._params import check_fitted, check_flag
-from ._cells import PairStatistics, cell_probabilities, check_exchangeable_codes, check_level
+from ._cells import (
+    CellProbabilities,
+    PairStatistics,
+    cell_probabilities,
+    check_exchangeable_codes,
+    check_level,
+)
 from ._checks import check_choice, check_probability, within_floats
 from ._context import context_cells, pair_changes, pair_probabilities
 from ._moments import pair_unseen_probability, unseen_probability
@@ -45,16 +53,17 @@ def necessary_samples(
         The algorithms that need at least this number of images:
 
         - 'coverage': all algorithms that have to know all patches. **Proved.**
-        - 'pixels': all algorithms that see as many pixels as N images have, with position, label
-          and patch, but every pixel from a different image. **Proved.**
+        - 'pixels': all algorithms, on the model that has the same frequencies of classes and in
+          which, given the label, pixels are independent; also if they know these frequencies.
+          **Proved.** So no algorithm needs fewer images on all models with these frequencies.
         - 'pairs': all algorithms that see, of each image, the label and the codes of a pixel and
           its neighbour at the offset `context`, even if they know the classes of all other codes.
           At a level of two pixels, these are all algorithms. **Proved.**
         - 'gaussian': an oracle that knows all :math:`F_c` and sees :math:`M_a`, as if it were
           normal. A **prediction**.
 
-        'pixels' and 'gaussian' do not bound algorithms that use neighboring patches: a single image
-        may show the class of a patch by its context.
+        'pixels' and 'gaussian' do not bound algorithms that use neighboring patches of other
+        models: there, a single image may show the class of a patch by its context.
 
     level : int or None, default=None
         The level whose patches are grouped. None: the largest number of all levels; for
@@ -91,14 +100,13 @@ def necessary_samples(
     :cite:p:`decaen1997`;
     the number is the smallest N at which this is at most `delta`.
 
-    'pixels': take two hypotheses that differ by an exchange of a and b, of classes c and c'. The
-    affinity of one pixel is :math:`\rho = 1 - h / P`, :math:`h = \frac1k \sum_{j,l} (\sqrt{q_c} -
-    \sqrt{q_{c'}})^2`, :math:`q_c` the probability of class c at j and label l. A test of NP
-    pixels with errors of at most :math:`\delta` needs :math:`\rho^{2 N P} \le 4 \delta`. With a
-    single patch in each class there is nothing to group, and the number is 1.
+    'pixels': the theorem in :ref:`lower-bounds`. With a single patch in each class there is
+    nothing to group, and the number is 1.
 
-    'pairs': as 'pixels', with the affinity of all that an image shows: a label and two codes. The
-    exchange changes the class of a or b wherever it is, at the pixel or at the neighbour.
+    'pairs': take two hypotheses that differ by an exchange of a and b, of classes c and e, wherever
+    they are, at the pixel or at the neighbour. With :math:`\rho` the affinity of what an image
+    shows, a label and two codes, a test with errors of at most :math:`\delta` needs
+    :math:`\rho^{2 N} \le 4 \delta`.
 
     'gaussian': the oracle errs on a patch with probability :math:`\Phi(-\sqrt N
     \|\Sigma^{-1/2} \Delta / k\| / 2)`, :math:`\Sigma = diag(q / k)`. At this N the sum of the
@@ -160,13 +168,50 @@ def coverage_bound(sampler, level, delta):
 
 
 def _pixel_bound(sampler, level, delta):
-    k, q = cells = cell_probabilities(sampler, level)
-    c, e = cells.pairs
-    if k == 1:  # both hypotheses have the same groups
-        return 1
-    h = ((np.sqrt(q[c]) - np.sqrt(q[e])) ** 2).sum(axis=(1, 2)).min() / k
-    n_pixels = q.shape[2]
-    return max(1, ceil(log(1 / (4 * delta)) / (-2 * n_pixels * np.log1p(-h / n_pixels))))
+    failure = least_failure(cell_probabilities(sampler, level))
+    return smallest_count(lambda n: failure(n) <= delta)
+
+
+def least_failure(cells: CellProbabilities) -> Callable[[int], float]:
+    """Return the bound 'pixels' on the probability of failure, as a function of N."""
+    k, (c, e) = cells.k, cells.pairs
+    if k == 1:
+        return lambda N: 0.0
+    p_c, p_e = (cells.probabilities[index] * cells.n_labels for index in (c, e))  # given the label
+    both = (p_c > 0) & (p_e > 0)
+    ratio = np.where(both, p_c, 1) / np.where(both, p_e, 1)
+    h = np.minimum((np.sqrt(p_c) - np.sqrt(p_e)) ** 2 / k, 1 - 1e-15)
+    g = 2 * np.sqrt(p_c * p_e) / k * np.log(ratio) ** 2 / (1 - h)
+    H, G = -np.log1p(-h).sum(axis=2).mean(axis=1), g.sum(axis=2).mean(axis=1)
+    pairs = _disjoint_pairs(c, e, H)
+    alpha = (k - 1) / 2
+    tangent = _tangent_point(alpha * len(pairs))
+
+    def failure(N):
+        u = -np.logaddexp.reduce(-N * H[pairs] - np.sqrt(N * G[pairs]) / 2)
+        risk = alpha * np.exp(-u) / (1 + alpha * np.exp(-u))
+        if risk <= tangent:
+            return risk
+        return tangent + tangent * (1 - tangent) * (log(alpha * (1 - tangent) / tangent) - u)
+
+    return failure
+
+
+def _disjoint_pairs(c, e, H):
+    """Return indices of pairs of classes that share no class, those that are most alike first."""
+    chosen, taken = [], set()
+    for i in np.argsort(H, kind="stable"):
+        if taken.isdisjoint((c[i], e[i])):
+            chosen.append(i)
+            taken |= {c[i], e[i]}
+    return chosen
+
+
+def _tangent_point(A):
+    """Return the value at which a tangent of A e^-u / (1 + A e^-u) meets the curve at u = 0."""
+    if A <= 1:  # the curve is convex
+        return 1.0
+    return brentq(lambda z: z + z * (1 - z) * log(A * (1 - z) / z) - A / (1 + A), 1e-300, 0.5)
 
 
 def _gaussian_bound(sampler, level, delta):

@@ -127,10 +127,10 @@ def required_samples(
 
     The whole algorithm splits `delta` evenly between the levels and one last share. The last
     share is for the events that N images miss a patch, by the sum of the complements of
-    :func:`coverage_probability`, or do not determine the head. With 'cluster' and 'snr' the head is
-    on patches of level 0. The prediction is that it needs each of them once at every position at
-    which it occurs. The other methods group the patches of all levels, the last layer's too, and
-    need every root image once; a linear head on classes of level 0 is then without error.
+    :func:`coverage_probability`, or do not determine the head. The methods group the patches of all
+    levels, the last layer's too, and need every root image once; a linear head on classes of level
+    0 is then without error. With 'snr' alone the head is on patches of level 0. The prediction is
+    that it needs each of them once at every position at which it occurs.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def required_samples(
         raise ValueError(
             "labels=False needs a level: the head of the whole algorithm is learned from labels."
         )
-    groups_all = method not in ("cluster", "snr")
+    groups_all = method != "snr"
     levels = list(range(0 if groups_all else 1, len(sampler.patches_)))
     check_exchangeable_codes(sampler, levels, caller=caller, has_head=True, compared=compared)
     share = delta / (len(levels) + 1)

@@ -14,7 +14,7 @@ from .._base._params import check_count, check_flag
 from .._base._validation import to_floats
 from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS, log_evidence, tuned_concentrations
-from ._confusion import Unmixer
+from ._confusion import MeasuredConfusion, Unmixer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,7 +41,7 @@ class Separation:
     equally_likely : bool
         Whether codes of a class are assumed to be equally likely.
 
-    confusion : ndarray of shape (n_patches, n_codes) or None
+    confusion : ndarray of shape (n_patches, n_codes), MeasuredConfusion or None
         Probability of each code given each patch. Then pairs and groups are of patches.
 
     Examples
@@ -61,7 +61,7 @@ class Separation:
     n_groups: int | None
     anytime: bool
     equally_likely: bool
-    confusion: np.ndarray | None = None
+    confusion: np.ndarray | MeasuredConfusion | None = None
 
     @cached_property
     def different(self) -> np.ndarray:
@@ -183,7 +183,7 @@ def separate_codes(
     n_groups: int | None = None,
     anytime: bool = False,
     equally_likely: bool = False,
-    confusion: ArrayLike | None = None,
+    confusion: ArrayLike | MeasuredConfusion | None = None,
 ) -> Separation:
     r"""Certify that codes are of different classes, from data alone, for any number of images.
 
@@ -208,10 +208,12 @@ def separate_codes(
         Whether codes of one class are known to be equally likely, as in the paper. If
         False, codes whose counts differ by a common factor are not separated.
 
-    confusion : array-like of shape (n_patches, n_codes) or None, default=None
+    confusion : array-like of shape (n_patches, n_codes), MeasuredConfusion or None, default=None
         Probability of each code given each patch, if noise or clustering mistakes one patch for
         another. Rows may sum to less than 1: some patches have no code. Pairs and groups are
-        of patches then. See :func:`code_confusion`. None: a code is a patch, without error.
+        of patches then. An array, as of :func:`code_confusion`, is taken as exact. The result of
+        :func:`measured_confusion` has errors, which the certificate allows for. None: a code is a
+        patch, without error.
 
     Returns
     -------
@@ -228,6 +230,7 @@ def separate_codes(
     --------
     code_counts : The counts, from codes and labels of images.
     code_confusion : The probabilities of codes given patches, of a known model.
+    measured_confusion : The same from counts, with bounds on their errors.
     certify_classifier : The same for all layers of a classifier.
 
     Notes
@@ -285,7 +288,8 @@ def separate_codes(
     check_flag(equally_likely, "equally_likely")
     n_patches = len(table)
     if confusion is not None:
-        confusion = np.array(to_floats(confusion, "confusion"))
+        if not isinstance(confusion, MeasuredConfusion):
+            confusion = np.array(to_floats(confusion, "confusion"))
         n_patches = len(Unmixer.from_confusion(confusion, len(table)).weights.T)
     if n_groups is not None:
         n_groups = check_count(n_groups, "n_groups", 1, n_patches)

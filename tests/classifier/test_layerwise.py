@@ -20,6 +20,7 @@ from skhier import (
     TwoLayerConvEmbedder,
 )
 from skhier.datasets import make_random_hierarchy
+from skhier.theory import certify_classifier, required_samples
 
 SMALL = {
     "n_clusters": 24,
@@ -48,19 +49,36 @@ def test_defaults_are_accurate_on_digits(digits):
 
 
 @pytest.mark.parametrize(("n_levels", "root"), [(2, (3, 3)), (3, (2, 1))])
-def test_algorithm_1_learns_its_model(n_levels, root):
+def test_algorithm_1_makes_no_error_once_its_clusters_are_patches(n_levels, root):
     sampler = HierarchicalSampler(
         n_levels, patches_per_class=10, root_shape=root, n_root_images=3, random_state=0
     ).fit()
-    X, y = sampler.sample(11_000)
-    clf = LayerwiseCNNClassifier.algorithm_1(
-        40, patch_size=3, n_layers=n_levels, embedder__max_iter=10**6, random_state=1
-    ).fit(X[:10_000], y[:10_000])
+    X, y = sampler.sample(7000)
+    new, y_new = X[6000:], y[6000:]
+    for seed in range(5):  # one start of k-means may miss a patch
+        clf = LayerwiseCNNClassifier.algorithm_1(
+            40, patch_size=3, n_layers=n_levels, embedder__max_iter=10**6, random_state=seed
+        ).fit(X[:6000], y[:6000])
+        certificate = certify_classifier(clf, new, y_new, sampler=sampler)
+        if all(layer.is_patch_mapping for layer in certificate):
+            break
     assert clf.output_shape_ == (*root, 40)
-    assert clf.score(X[10_000:], y[10_000:]) == 1.0
+    assert all(layer.is_patch_mapping for layer in certificate)
+    assert clf.score(new, y_new) == 1.0
     pixels = X.reshape(len(X), -1)
-    linear = LinearSVC(C=0.01, random_state=0).fit(pixels[:10_000], y[:10_000])
-    assert linear.score(pixels[10_000:], y[10_000:]) < 0.9
+    linear = LinearSVC(C=0.01, random_state=0).fit(pixels[:6000], y[:6000])
+    assert linear.score(pixels[6000:], y_new) < 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_algorithm_1_makes_no_error_at_the_number_of_images_that_is_proved(seed):
+    sampler = HierarchicalSampler(patches_per_class=4, random_state=seed).fit()
+    n = required_samples(sampler, 1e-6, "rigorous_counts")
+    X, y = sampler.sample(n + 1000)
+    clf = LayerwiseCNNClassifier.algorithm_1(
+        16, patch_size=3, n_components=[4, 4], embedder__solver="counts", random_state=seed
+    ).fit(X[:n], y[:n])
+    assert clf.score(X[n:], y[n:]) == 1.0
 
 
 @pytest.mark.parametrize(

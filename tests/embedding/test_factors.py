@@ -1,5 +1,7 @@
 """Solvers 'svd' and 'kmeans': K W^T is the nearest product to the class means M."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skhier import HierarchicalSampler, LayerwiseCNNClassifier, TwoLayerConvEmbedder
+from skhier.embedding._factors import find_groups
 
 
 def labeled_codes(n_labels, seed=0):
@@ -161,3 +164,23 @@ def test_samples_give_nearly_the_kernels_of_the_population(solver, n_labels):
     exact = clone(on_samples).fit_population(sampler.code_moments(1), sampler.classes_)
     products = [K @ K.T for K in (on_samples.kernels_, exact.kernels_)]
     assert_allclose(*products, atol=5 * np.sqrt(36 / 20_000) * np.abs(products[1]).max())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_groups_of_few_points_have_the_least_cost_of_all(seed, is_weighted):
+    # In 30 dimensions, Lloyd's steps alone stop at a higher cost.
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(8, 30))
+    weight = rng.uniform(0.2, 2, 8) if is_weighted else np.ones(8)
+
+    def cost(labels):
+        one_hot = np.eye(3)[list(labels)]
+        means = np.linalg.lstsq(
+            np.sqrt(weight)[:, None] * one_hot, np.sqrt(weight)[:, None] * points
+        )
+        return (weight * ((points - one_hot @ means[0]) ** 2).sum(axis=1)).sum()
+
+    found = cost(find_groups(points, weight, 3, np.random.RandomState(0)))
+    least = min(cost((0, *labels)) for labels in itertools.product(range(3), repeat=7))
+    assert found == pytest.approx(least, rel=1e-9)

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer
-from skhier.theory import code_confusion, code_counts, separate_codes
+from skhier.theory import (
+    MeasuredConfusion,
+    code_confusion,
+    code_counts,
+    measured_confusion,
+    separate_codes,
+)
 from skhier.theory._coins import ANYTIME_CONCENTRATIONS, log_evidence
 from skhier.theory._confusion import Unmixer
 
@@ -70,6 +76,91 @@ def test_the_mean_of_the_evidence_given_the_classes_is_at_most_1(seed, is_fair, 
         assert mean >= 1 - 1e-9
 
 
+# As above, with an estimate of the confusion in place of it.
+@settings(max_examples=settings.default.max_examples // 8)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.floats(0.01, 0.4), st.floats(0.001, 0.05))
+def test_the_mean_of_the_evidence_is_at_most_1_for_all_confusions_in_the_radius(
+    seed, is_fair, noise, size
+):
+    rng = np.random.default_rng(seed)
+    estimate = random_confusion(rng, 3, 3, noise)
+    true = np.clip(estimate + size * rng.uniform(-1, 1, estimate.shape), 0, None)
+    true /= np.maximum(true.sum(axis=1, keepdims=True), 1)
+    measured = MeasuredConfusion(estimate, np.abs(true - estimate))
+    p = 0.5 if is_fair else rng.uniform(0.05, 0.95)
+    by_class = np.array([p * true[0] + (1 - p) * true[1], true[2]])
+    unmixer = Unmixer.from_confusion(measured, 3)
+    mean = 0.0
+    for counts, probability in all_counts(by_class, [[0, 0], [1]]):
+        evidence = unmixer.log_evidence(counts, 0, 1, is_fair) if counts.any() else 0.0
+        mean += probability * np.exp(evidence)
+    assert mean <= 1 + 1e-9
+
+
+def test_an_estimate_taken_as_exact_certifies_one_class_as_two():
+    # Codes of patch 2 are mistaken for patch 0 more often than estimated, and never for patch 1.
+    true = np.array([[1, 0, 0], [0, 1, 0], [0.05, 0, 0.95]])
+    estimate = np.array([[1, 0, 0], [0, 1, 0], [0.02, 0, 0.98]])
+    counts = np.array([[500, 500], [500, 0], [0, 9500]])  # in proportion to true
+    options = {"delta": 0.05, "equally_likely": True}
+    assert separate_codes(counts, confusion=estimate, **options).different[0, 1]
+    measured = MeasuredConfusion(estimate, np.abs(true - estimate))
+    separation = separate_codes(counts, confusion=measured, **options)
+    assert not separation.different[0, 1]
+    assert separation.different[0, 2]
+
+
+def test_errors_of_a_measured_confusion_are_in_its_radius():
+    # Of 200 draws at delta = 0.2, more than 70 exceed the radius with probability below 1e-6.
+    rng, delta = np.random.default_rng(0), 0.2
+    true = random_confusion(rng, 3, 4, 0.3)
+    true /= true.sum(axis=1, keepdims=True)
+    exceeded, radii = 0, []
+    for _ in range(200):
+        table = np.array([rng.multinomial(150, row) for row in true])
+        measured = measured_confusion(table, delta=delta)
+        exceeded += (np.abs(measured.probabilities - true) > measured.radius).any()
+        radii.append(measured.radius)
+    assert exceeded <= 70
+    error = np.sqrt(true * (1 - true) / 150)
+    assert (np.mean(radii, axis=0) < 4 * error + 6 / 150).all()
+
+
+def test_with_many_counts_a_measured_confusion_is_as_good_as_an_exact_one():
+    sampler = noisy_model()
+    X, y = sampler.sample(4000, random_state=1)
+    counts = code_counts(sampler.parse_patches(X)[0], y, n_codes=16)
+    options = {"delta": 0.05, "n_groups": 4, "equally_likely": True}
+    exact = code_confusion(sampler, 0)
+    drawn = np.round(exact * 10**6)
+    close = separate_codes(counts, confusion=measured_confusion(drawn, delta=0.01), **options)
+    separation = separate_codes(counts, confusion=exact, **options)
+    assert separation.complete
+    assert close.complete
+    evidence = [-s.log_p[~of_one_class(16, 4)].min() for s in (close, separation)]
+    assert 0.7 * evidence[1] < evidence[0] < evidence[1]
+    few = measured_confusion(np.round(exact * 50), delta=0.01)
+    with pytest.raises(ValueError, match="confusion is known with too large an error"):
+        separate_codes(counts, confusion=few, **options)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([[1, 0], [0, 0]], "patch 1 was never drawn"),
+        ([[1.5, 0]], "whole numbers"),
+        ([1, 2], r"counts of shape \(2,\)"),
+    ],
+)
+def test_counts_of_which_no_confusion_is_measured_are_refused(counts, message):
+    with pytest.raises(ValueError, match=message):
+        measured_confusion(counts, delta=0.1)
+    with pytest.raises(ValueError, match=r"confusion.radius of shape \(1, 1\) is not valid"):
+        separate_codes(
+            np.ones((2, 2)), delta=0.1, confusion=MeasuredConfusion(np.eye(2), np.ones((1, 1)))
+        )
+
+
 def test_evidence_that_ignores_the_confusion_is_void():
     # All places of the second cell are of another class, and most of its errors look like patch 0.
     confusion = np.array([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.4, 0.01, 0.59]])
@@ -126,7 +217,13 @@ def test_clusters_of_noisy_pixels_are_certified_with_a_measured_confusion():
     np.add.at(table, (drawn.ravel(), clusters.ravel()), 1)
     clusters, _, y = draw(4000, 5)
     counts = code_counts(clusters, y, n_codes=16)
-    confusion = table / table.sum(axis=1, keepdims=True)
+    measured = measured_confusion(table, delta=0.01)
+    confusion = measured.probabilities
+    assert (
+        not separate_codes(counts, delta=0.04, equally_likely=True, confusion=measured)
+        .different[of_one_class(16, 4)]
+        .any()
+    )
     separation = separate_codes(counts, delta=0.05, equally_likely=True, confusion=confusion)
     same = of_one_class(16, 4)
     assert not separation.different[same].any()

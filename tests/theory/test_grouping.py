@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from scipy.stats import binom
-from sklearn.cluster import KMeans
 from test_required_samples import draw_codes, draw_counts, small_model
 
 from skhier import HierarchicalSampler
+from skhier.embedding._factors import find_groups
 from skhier.theory import grouping_probability, necessary_samples, required_samples
 from skhier.theory._cells import cell_probabilities
 from skhier.theory._counts import _signal_moments, class_weights, noise_moments
@@ -146,11 +146,40 @@ def test_the_proved_number_is_the_least_that_meets_the_theorem():
     assert not holds(int(0.98 * N))
 
 
-def is_grouped(counts, k):
-    """Whether k-means of square roots of counts (label, code, position) finds the classes."""
-    roots = np.sqrt(counts.swapaxes(0, 1).reshape(counts.shape[1], -1))
-    groups = KMeans(len(roots) // k, n_init=10, random_state=0).fit_predict(roots).reshape(-1, k)
+def is_grouped(counts, k, method="counts"):
+    """Whether groups of counts (label, code, position) or of class means are the classes."""
+    points = counts - counts.mean(axis=0) if method == "cluster" else np.sqrt(counts)
+    points = points.swapaxes(0, 1).reshape(counts.shape[1], -1)
+    groups = find_groups(points, None, len(points) // k, np.random.RandomState(0)).reshape(-1, k)
     return (groups == groups[:, :1]).all() and len(np.unique(groups[:, 0])) == len(groups)
+
+
+@pytest.mark.parametrize(
+    ("params", "method"),
+    [({}, "cluster"), ({}, "counts"), ({"patches_per_class": 2, "n_labels": 3}, "cluster")],
+)
+def test_the_predicted_rate_is_near_the_measured_one(params, method):
+    sampler, n_runs = small_model(**params), 30
+    k = sampler.patches_[1].shape[1]
+    for delta in (0.7, 0.3):
+        n = required_samples(sampler, delta, method, level=1)
+        runs = draw_counts(sampler, 1, n, n_runs, seed=n)
+        rate = sum(is_grouped(run, k, method) for run in runs) / n_runs
+        predicted = grouping_probability(sampler, 1, n_samples=n, method=method)
+        assert abs(rate - predicted) < 0.25 + 2 * np.sqrt(predicted * (1 - predicted) / n_runs)
+
+
+def test_a_third_class_of_large_noise_is_split_where_two_classes_are_alike():
+    # Class 2 is at every position more often than classes 0 and 1, which differ at the first one.
+    def success(n_frequent):
+        roots = [[0, 1] + [2] * n_frequent, [1, 0] + [2] * n_frequent]
+        sampler = HierarchicalSampler(1, n_semantic_classes=3, patches_per_class=4, patch_size=1)
+        return grouping_probability(
+            sampler.fit([*roots, roots[0]], [0, 1, 0]), 0, n_samples=100, method="cluster"
+        )
+
+    assert success(1) > 0.9
+    assert success(200) < 0.1
 
 
 @pytest.mark.parametrize(("params", "labels"), [({}, True), ({"n_labels": 3}, True), ({}, False)])
