@@ -55,7 +55,7 @@ def _pyplot():
     try:
         import matplotlib
     except ImportError:
-        print("\nNo picture: matplotlib is not installed (pip install 'skhier[plot]').")
+        print("\nNo picture: matplotlib is not installed (pip install matplotlib).")
         return None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -74,9 +74,7 @@ def draw_picture(classifier, image, path):
     top, bottom = figure.subfigures(2, 1, hspace=0.04)
     top.suptitle("Filters of the first layer: centroids of whitened patches")
     bottom.suptitle("One held-out image after each layer (strongest channels)")
-    display = CentroidsDisplay.from_estimator(
-        classifier.layers_[0].orthogonalizer, ax=top.subplots()
-    )
+    display = CentroidsDisplay.from_estimator(classifier, ax=top.subplots())
     display.ax_.set_title("")
     axes = bottom.subplots(1, n_stages, gridspec_kw={"wspace": 0.1})
     LayersDisplay.from_estimator(classifier, image, axes=axes)

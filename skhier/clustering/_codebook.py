@@ -11,6 +11,7 @@ from sklearn.callback import CallbackSupportMixin
 from .._base._params import is_auto
 from .._base._rows import Rows
 from .._base._targets import mean_one
+from .._base._threads import one_blas_thread
 from ._distinct import DistinctPatches
 from ._lloyd import count_distinct_directions
 from ._patches import sample_patches
@@ -183,7 +184,8 @@ class Whitening:
         if weight is not None:
             centered *= np.sqrt(weight)[:, None].astype(patches.dtype)
         covariance = (centered.T @ centered).astype(np.float64) / len(patches)
-        values, vectors = np.linalg.eigh(covariance)
+        with one_blas_thread():
+            values, vectors = np.linalg.eigh(covariance)
         variances = np.maximum(values, 0) + eps * values.mean()
         # Equal patches have no variance beyond the rounding of the patches and of their mean.
         # They become zero instead of amplified noise.

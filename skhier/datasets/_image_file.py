@@ -17,7 +17,7 @@ def require_pillow():
     except ImportError as error:
         raise ImportError(
             "load_image_folder reads images with Pillow, which is not installed: "
-            "pip install 'skhier[images]'."
+            "pip install pillow."
         ) from error
 
 

@@ -117,6 +117,7 @@ def load_image_folder(
         root.resolve().name,
         images if len(image_shape) == 3 else images[..., 0],
         target,
+        about="Images from a folder.",
         note=None if max_value is None else note,
         n_train=files.n_train,
         target_names=[printable(name) for name in target_names.tolist()],
