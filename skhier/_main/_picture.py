@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from ._jobs import label_name
-
 _MAX_MISTAKES = 12  # a grid of 4 rows and 3 columns
 
 
@@ -83,11 +81,8 @@ def draw_picture(classifier, image, path):
     print(f"\nPicture: {path}")
 
 
-def draw_mistakes(classifier, X, y, names, path):
-    """Draw the confusion matrix of held-out images, and the mistakes of the highest scores.
-
-    `names[label]` is the name of a class. If `names` is None, labels are shown instead.
-    """
+def draw_mistakes(classifier, X, y, path):
+    """Draw the confusion matrix of held-out images, and the mistakes of the highest scores."""
     if (plt := _pyplot()) is None:
         return
     scores = classifier.decision_function(X)
@@ -95,7 +90,7 @@ def draw_mistakes(classifier, X, y, names, path):
     classes = classifier.classes_
     predicted = classes[scores.argmax(axis=1)]
     labels = np.union1d(classes, y)
-    name_of = {label: label_name(label, names) for label in labels}
+    name_of = {label: str(label) for label in labels}
     families, name_of = _drawable(name_of)
     with plt.rc_context({"font.family": families}):
         figure = _mistakes_figure(plt, X, y, predicted, scores.max(axis=1), labels, name_of)
