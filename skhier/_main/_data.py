@@ -108,8 +108,9 @@ def split_images(dataset, max_train, seed):
         X_train, y_train = X_train[drawn], y_train[drawn]
     if X.dtype.kind not in "buif" or not np.isfinite(X).all():
         raise ValueError(f"X, of dtype {X.dtype}, holds values that are not finite numbers")
-    if len(np.unique(y_train)) < 2:
-        raise ValueError("y holds one class only")
+    labels = np.unique(y_train).tolist()
+    if len(labels) < 2:
+        raise ValueError(f"y holds one class only, {labels[0]!r}: two or more are needed")
     return X_train, X_test, y_train, y_test
 
 

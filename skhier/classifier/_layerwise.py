@@ -168,7 +168,8 @@ class LayerwiseCNNClassifier(
     ----------
     layers_ : list of Block
         Fitted layers, each a named tuple (orthogonalizer, embedder) of a
-        :class:`PatchKMeansOrthogonalizer` and a :class:`TwoLayerConvEmbedder` or None.
+        :class:`PatchKMeansOrthogonalizer` and a :class:`TwoLayerConvEmbedder` or None. Their
+        attributes hold the values of parameters that were None or 'auto', see Notes.
 
     head_ : classifier
         The fitted head.
@@ -208,6 +209,22 @@ class LayerwiseCNNClassifier(
 
     float32 and uint8 images are processed in float32, two to four times as fast as float64.
 
+    Values of parameters that are None or 'auto', after `fit`, in a layer
+    ``phi, embedder = classifier.layers_[i]``:
+
+    ================  =============================================  ========================
+    parameter         default                                        after `fit`
+    ================  =============================================  ========================
+    `n_clusters`      6 for each value of a patch, at most 3200 and  `phi.n_clusters_`
+                      a quarter of the distinct patches
+    `patch_size`      6 for images from 16x16 pixels, else 3         `phi.kernels_.shape`
+    `pool_size`       2 to 4; last layer: 'thirds'                   `phi.coding_`
+    `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
+    `shift`           see the parameter                              `shift_`
+    `precision`       bfloat16 where it saves time                   `phi.precision_`
+    `device`          a GPU if there is one                          `device_`
+    ================  =============================================  ========================
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -218,6 +235,9 @@ class LayerwiseCNNClassifier(
     >>> clf = LayerwiseCNNClassifier(n_clusters=64, random_state=0).fit(X_train, y_train)
     >>> clf.score(X_test, y_test) > 0.95
     True
+    >>> phi, embedder = clf.layers_[0]
+    >>> phi.n_clusters_, phi.kernels_.shape, phi.coding_["pool_size"], embedder.kernels_.shape
+    (64, (64, 3, 3, 1), (3, 3), (128, 64))
     """
 
     _parameter_constraints = {
