@@ -159,7 +159,7 @@ class LayerwiseCNNClassifier(
         Precision of codes and features, see :class:`PatchKMeansOrthogonalizer`.
 
     verbose : bool or int, default=False
-        Whether to print progress; 2 prints the progress of each part too.
+        Whether to print each layer and its seconds; 2 prints the progress of its parts too.
 
     random_state : int, RandomState instance or None, default=None
         Determines all random choices. An int gives the same result at every call.
@@ -212,18 +212,18 @@ class LayerwiseCNNClassifier(
     Values of parameters that are None or 'auto', after `fit`, in a layer
     ``phi, embedder = classifier.layers_[i]``:
 
-    ================  =============================================  ========================
+    ================  =============================================  ============================
     parameter         default                                        after `fit`
-    ================  =============================================  ========================
+    ================  =============================================  ============================
     `n_clusters`      6 for each value of a patch, at most 3200 and  `phi.n_clusters_`
                       a quarter of the distinct patches
-    `patch_size`      6 for images from 16x16 pixels, else 3         `phi.kernels_.shape`
+    `patch_size`      6 for images from 16x16 pixels, else 3         `phi.cluster_centers_.shape`
     `pool_size`       2 to 4; last layer: 'thirds'                   `phi.coding_`
     `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
     `shift`           see the parameter                              `shift_`
     `precision`       bfloat16 where it saves time                   `phi.precision_`
     `device`          a GPU if there is one                          `device_`
-    ================  =============================================  ========================
+    ================  =============================================  ============================
 
     Examples
     --------
@@ -235,9 +235,9 @@ class LayerwiseCNNClassifier(
     >>> clf = LayerwiseCNNClassifier(n_clusters=64, random_state=0).fit(X_train, y_train)
     >>> clf.score(X_test, y_test) > 0.95
     True
-    >>> phi, embedder = clf.layers_[0]
-    >>> phi.n_clusters_, phi.kernels_.shape, phi.coding_["pool_size"], embedder.kernels_.shape
-    (64, (64, 3, 3, 1), (3, 3), (128, 64))
+    >>> phi, _ = clf.layers_[0]
+    >>> phi.n_clusters_, phi.cluster_centers_.shape, phi.coding_["pool_size"]
+    (64, (64, 3, 3, 1), (3, 3))
     """
 
     _parameter_constraints = {
