@@ -167,7 +167,7 @@ def _scikit_image_hog():
         from skimage.feature import hog
     except ImportError as error:
         raise ImportError(
-            "HOG + SVM needs scikit-image: pip install 'skhier[benchmarks]', or leave the method "
+            "HOG + SVM needs scikit-image: pip install scikit-image, or leave the method "
             "out of --methods."
         ) from error
     return hog

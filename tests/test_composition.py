@@ -1,6 +1,7 @@
 """Estimators in scikit-learn's tools: pipelines, searches, persistence, callbacks."""
 
 import pickle
+import re
 
 import joblib
 import numpy as np
@@ -212,5 +213,22 @@ def test_progress_is_drawn_by_a_callback_and_printed_if_verbose(small, capsys, m
     assert "LayerwiseCNNClassifier" in capsys.readouterr().out
     LayerwiseCNNClassifier(n_clusters=8, random_state=0, verbose=2).fit(X, y)
     printed = capsys.readouterr().out
-    for text in ("layer 2 of 2", "patches of shape (3, 3, 1)", "inertia", "samples, 0 s left"):
+    for text in ("patches of shape (3, 3, 1)", "iteration 1: inertia", "samples, 0 s left"):
         assert text in printed
+
+
+def test_the_seconds_of_stages_are_within_the_total(small, capsys):
+    X, y = small
+    LayerwiseCNNClassifier(n_clusters=8, mirror=True, random_state=0, verbose=2).fit(X, y)
+    line = r"^\[LayerwiseCNNClassifier\] (.*): done in ([\d.]+) s"
+    times = re.findall(line, capsys.readouterr().out, flags=re.MULTILINE)
+    layer_1 = ["orthogonalizer", "embedder", "transform", "layer 1 of 2"]
+    layer_2 = ["orthogonalizer", "transform", "layer 2 of 2"]
+    names, seconds = zip(*times)
+    assert [*names] == [*layer_1, *layer_2, "features of mirror images", "head", "fit"]
+    seconds, rounding = [float(value) for value in seconds], 0.05 * len(times)
+    assert sum(seconds[:3]) <= seconds[3] + rounding
+    assert seconds[3] + seconds[6] + sum(seconds[7:9]) <= seconds[9] + rounding
+    LayerwiseCNNClassifier(n_clusters=8, random_state=0, verbose=1).fit(X, y)
+    times = re.findall(line, capsys.readouterr().out, flags=re.MULTILINE)
+    assert [name for name, _ in times] == ["layer 1 of 2", "layer 2 of 2", "head", "fit"]

@@ -18,7 +18,7 @@ ESTIMATORS = [
     Flatten(),
     PatchKMeansOrthogonalizer(4, 2, random_state=0),
     TwoLayerConvEmbedder(3, random_state=0),
-    LayerwiseCNNClassifier(1, n_clusters=4, random_state=0),
+    LayerwiseCNNClassifier(n_layers=1, n_clusters=4, random_state=0),
 ]
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 
@@ -98,8 +98,8 @@ def test_bad_labels_are_refused(estimator, gray):
     X, y = gray
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         fitted(estimator, X, y[:-1])
-    with pytest.raises(ValueError, match="at least 2 classes, but y holds one class"):
-        fitted(estimator, X, np.ones(40))
+    with pytest.raises(ValueError, match=r"at least 2 classes, but y holds one class: 1$"):
+        fitted(estimator, X, np.ones(40, int))
     with pytest.raises(ValueError, match="Unknown label type"):
         fitted(estimator, X, np.linspace(0, 1, 40))
 

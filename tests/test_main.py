@@ -4,14 +4,19 @@ import re
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
+import skops.io
 from matplotlib import font_manager
+from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.utils import Bunch
 
 from skhier import LayerwiseCNNClassifier
-from skhier._main import _cli, _jobs, _picture
+from skhier._main import _cli, _data, _jobs, _model, _picture
+from skhier._main._folder_survey import FolderSurvey
+from skhier.datasets import load_image_folder
 
 
 @pytest.fixture
@@ -26,7 +31,8 @@ def test_the_command_prints_tables_and_draws_pictures(npz, tmp_path, capsys, mon
     learn = _jobs.learn_synthetic_images
     monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: learn(seed, 2000, 500))
     picture = tmp_path / "picture.png"
-    assert _cli.main(["--data", str(npz), "--picture", str(picture), "--max-train", "400"]) == 0
+    arguments = ["--synthetic", "--data", str(npz), "--picture", str(picture)]
+    assert _cli.main([*arguments, "--max-train", "400"]) == 0
     printed = capsys.readouterr().out
     rows = re.findall(r"^ +(\S.*?) +([0-9.]+)% ", printed, flags=re.MULTILINE)
     accuracy = {name: float(value) for name, value in rows}
@@ -53,12 +59,15 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_a_folder_of_images_is_learned_and_drawn(photos, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: None)
-    picture = tmp_path / "picture.png"
+def test_a_folder_of_images_is_learned_drawn_and_saved(photos, tmp_path, capsys):
+    picture, model = tmp_path / "picture.png", tmp_path / "model"
     arguments = ["--data", str(photos), "--image-size", "16", "--picture", str(picture)]
-    assert _cli.main(arguments) == 0
+    assert _cli.main([*arguments, "--save", str(model)]) == 0
     printed = capsys.readouterr().out
+    assert "Synthetic" not in printed
+    classifier = joblib.load(tmp_path / "model.joblib")
+    images = load_image_folder(photos, image_shape=(16, 16, 3)).images
+    assert set(classifier.predict(images)) == {"lying", "upright"}
     assert "photos, 16x16x3, 2 labels" in printed
     accuracy = re.search(r"layerwise CNN \(skhier\) +([0-9.]+)%", printed)[1]
     assert float(accuracy) > 90
@@ -67,15 +76,12 @@ def test_a_folder_of_images_is_learned_and_drawn(photos, tmp_path, capsys, monke
 
 def test_mistakes_are_drawn_for_any_labels(digits, tmp_path, monkeypatch):
     X, X_test, y, y_test = digits
-    for names, is_drawn in (
-        (None, y < 2),
-        (["a", "b", "c"], y < 3),
-        (np.array(["a", "b", "c"]), y < 3),
-    ):
-        clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0).fit(X[is_drawn], y[is_drawn])
-        held = y_test <= y[is_drawn].max()
+    for names in (np.arange(2), np.array(["a", "b", "c"])):
+        is_drawn, held = y < len(names), y_test < len(names)
+        clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0)
+        clf.fit(X[is_drawn], names[y[is_drawn]])
         path = tmp_path / "mistakes.png"
-        _picture.draw_mistakes(clf, X_test[held], y_test[held], names, path)
+        _picture.draw_mistakes(clf, X_test[held], names[y_test[held]], path)
         assert path.stat().st_size > 10_000
 
 
@@ -100,15 +106,23 @@ def test_the_picture_of_mistakes_has_no_empty_column(n_wrong, n_columns):
 def test_without_matplotlib_a_hint_is_printed_instead_of_a_picture(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     _picture.draw_picture(None, None, tmp_path / "x.png")
-    _picture.draw_mistakes(None, None, None, None, tmp_path / "x.png")
-    assert "pip install 'skhier[plot]'" in capsys.readouterr().out
+    _picture.draw_mistakes(None, None, None, tmp_path / "x.png")
+    assert "pip install matplotlib" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "cats"], "'cats' is not 'digits', 'fashion-mnist', a file name"),
+        (["--data", "cats"], "there is no file or folder 'cats', and it is not 'digits'"),
+        (["--data", "setup.cfg"], "'setup.cfg' is neither a folder nor a file name ending in .npz"),
+        (["--gray"], "--gray is for a folder of images, but --data is not given"),
+        (["--max-value", "9", "--data", "digits"], "--max-value is for a folder of images, but"),
+        (["--image-size", "9", "--data", "a.npz"], "--image-size is for a folder of images, but"),
+        (["--arrays", "a", "b", "--data", "tests"], "--arrays is for a file .npz, but --data is"),
+        (["--save", "tests"], "--save: tests is a folder: name a file in it"),
+        (["--save", "model.onnx"], "model.onnx has a suffix that is neither .skops nor .joblib"),
+        (["--save", "absent/model.skops"], "there is no folder absent"),
         (["--data", "tests"], "must hold one subfolder of images for each label"),
         (["--image-size", "2"], "--image-size: 2 is less than 4"),
         (["--data", "absent.npz"], "There is no file 'absent.npz'"),
@@ -203,18 +217,18 @@ def test_the_least_number_of_images_is_enough(n_labels):
     y = np.zeros(4 * n_labels - 3, int)
     y[: 2 * n_labels] = np.repeat(np.arange(n_labels), 2)
     dataset = Bunch(images=np.zeros((len(y), 4, 4)), target=y, n_train=None)
-    _, _, y_train, y_test = _jobs.split_images(dataset, 100, seed=0)
+    _, _, y_train, y_test = _data.split_images(dataset, 100, seed=0)
     assert len(y_train) + len(y_test) == len(y)
     dataset.images, dataset.target = dataset.images[:-1], y[:-1]
     with pytest.raises(ValueError, match=f"at least {4 * n_labels - 3} are needed"):
-        _jobs.split_images(dataset, 100, seed=0)
+        _data.split_images(dataset, 100, seed=0)
 
 
 def test_training_images_of_a_sorted_folder_are_drawn_from_all_labels():
     y = np.repeat([0, 1, 0, 1], [300, 300, 20, 20])
     X = np.arange(640.0).reshape(-1, 1, 1)
     dataset = Bunch(images=X, target=y, n_train=600)
-    X_train, X_test, y_train, _ = _jobs.split_images(dataset, 100, seed=0)
+    X_train, X_test, y_train, _ = _data.split_images(dataset, 100, seed=0)
     assert len(X_train) == 100
     assert 20 < y_train.sum() < 80
     assert len(set(X_train.ravel().tolist())) == 100
@@ -255,12 +269,105 @@ def test_labels_that_no_font_draws_are_numbered_and_printed(digits, tmp_path, ca
     latin = [font for font in manager.ttflist if font.name == "DejaVu Sans"]
     monkeypatch.setattr(manager, "ttflist", latin)
     X, X_test, y, y_test = digits
-    clf = LayerwiseCNNClassifier(1, n_clusters=4, random_state=0).fit(X[y < 3], y[y < 3])
+    names = np.array(["cat", "猫", "犬"])
+    clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=4, random_state=0)
+    clf.fit(X[y < 3], names[y[y < 3]])
     held = y_test < 3
     path = tmp_path / "mistakes.png"
-    _picture.draw_mistakes(clf, X_test[held], y_test[held], ["cat", "猫", "犬"], path)
-    assert "all characters of these labels: #1 猫, #2 犬\n" in capsys.readouterr().out
+    _picture.draw_mistakes(clf, X_test[held], names[y_test[held]], path)
+    assert "all characters of these labels: #1 犬, #2 猫\n" in capsys.readouterr().out
     assert path.stat().st_size > 10_000
+
+
+COLOR = Image.new("RGB", (99, 99), "red")
+
+
+def write_images(folder, images):
+    """Write images of two labels, each at least twice, to a folder."""
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        for number, image in enumerate(images * 3):
+            image.save(folder / label / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("images", "shape", "notes"),
+    [
+        ([Image.new("L", (8, 8))], (8, 8), ["6 gray files of 8x8 pixels"]),
+        ([Image.new("RGB", (9, 7))], (7, 9, 3), ["6 files of 7x9 pixels"]),
+        ([Image.new("I;16", (8, 8))], (8, 8), ["6 gray files of 8x8 pixels"]),
+        (
+            [Image.new("L", (8, 8)), Image.new("RGB", (12, 10))],
+            (12, 12, 3),
+            ["12 files of 2 sizes, 8x8 to 10x12 pixels: resized to 12x12", "6 gray files: conv"],
+        ),
+        (
+            [COLOR.convert(mode) for mode in ("RGBA", "P", "LA")],
+            (32, 32, 3),
+            ["18 files of 99x99 pixels: resized to 32x32", "6 gray files", "12 files with trans"],
+        ),
+    ],
+)
+def test_files_are_changed_no_more_than_needed_and_changes_are_noted(
+    images, shape, notes, tmp_path
+):
+    write_images(tmp_path, images)
+    survey = FolderSurvey.of_folder(tmp_path)
+    assert survey.image_shape() == shape
+    lines = survey.describe(shape)
+    assert len(lines) == len(notes)
+    assert all(line.startswith(note) for line, note in zip(lines, notes))
+    assert survey.image_shape(5, gray=True) == (5, 5)
+    assert len(load_image_folder(tmp_path, shape).images) == survey.sizes.total()
+
+
+def test_the_size_of_a_turned_photograph_is_that_of_the_upright_one(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (20, 10)).save(tmp_path / label / "1.jpg", exif=exif)
+    assert FolderSurvey.of_folder(tmp_path).image_shape() == (20, 10, 3)
+
+
+def test_palettes_of_grays_are_gray(tmp_path):
+    gray = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).convert("P")
+    write_images(tmp_path, [gray])
+    assert FolderSurvey.of_folder(tmp_path).image_shape() == (8, 8)
+
+
+def test_an_existing_folder_comes_before_a_data_set_of_the_same_name(tmp_path, monkeypatch):
+    write_images(tmp_path / "digits", [Image.new("L", (8, 8))])
+    monkeypatch.chdir(tmp_path)
+    options = _cli._parse(["--data", "digits", "--gray"])
+    assert set(options.dataset.target) == {"a", "b"}
+    assert options.dataset.notes[-1] == "loaded by load_image_folder('digits', image_shape=(8, 8))"
+    assert len(_cli._parse([]).dataset.images) == 1797
+
+
+def test_a_saved_model_is_loaded_as_printed(digits, tmp_path, capsys):
+    X, _, y, _ = digits
+    clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=4, random_state=0).fit(X[:99], y[:99])
+    for name in ("model.joblib", "model.skops"):
+        _model.save_model(clf, _model.check_model(tmp_path / name))
+        line = capsys.readouterr().out.splitlines()[-1]
+        variables = {"joblib": joblib, "skops": skops}
+        exec(line.strip(), variables)
+        assert_array_equal(variables["classifier"].predict(X), clf.predict(X))
+
+
+def test_skops_that_is_not_installed_is_an_argument_error(monkeypatch, capsys):
+    monkeypatch.setattr(_model, "find_spec", lambda name: None)
+    assert "pip install skops, or choose a file .joblib" in failure(["--save", "a.skops"], capsys)
+
+
+def test_an_interrupt_is_one_line_and_status_130(monkeypatch, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_cli, "learn_real_images", interrupt)
+    assert _cli.main(["--data", "digits"]) == 130
+    assert capsys.readouterr().err == "\nInterrupted.\n"
 
 
 def test_the_module_prints_help():

@@ -67,6 +67,16 @@ def test_strings_of_the_random_hierarchy_model_are_not_doubted():
     LayerwiseCNNClassifier.algorithm_1(16, (1, 2), n_layers=3, random_state=0).fit(strings, labels)
 
 
+@pytest.mark.parametrize("images", [X, X[..., None], COLOR])
+@pytest.mark.parametrize("estimator", [small(), PatchKMeansOrthogonalizer(4), Flatten()])
+def test_one_image_in_place_of_an_array_is_named(images, estimator):
+    method = "predict" if hasattr(estimator, "predict") else "transform"
+    predict = getattr(estimator.fit(images, y), method)
+    with pytest.raises(ValueError, match=r"is one image: .* Pass X\[None\]"):
+        predict(images[0])
+    assert len(predict(images[0][None])) == 1
+
+
 def test_a_given_image_shape_is_not_doubted():
     Flatten(image_shape=(1, 8, 8)).fit(X[:, None])
 

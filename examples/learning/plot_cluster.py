@@ -5,7 +5,7 @@ Learning on a cluster with Dask
 The classifier learns from a Dask array without moving its chunks: each worker computes sums over
 its own chunks, sends the sums, and receives centroids and kernels. In this example, two workers on
 one machine draw samples of the generative model and learn from them. The result is the same as in
-one process. ``pip install "skhier[dask]"``
+one process. ``pip install dask distributed``
 """
 
 # %%

@@ -32,12 +32,20 @@ def resolve_device(device):
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device={device!r} cannot be used here ({reason}). It takes 'auto', 'cpu' "
-            "or any device that torch has on this machine, such as 'cuda' or 'cuda:1'."
+            f"device={device!r} cannot be used here ({reason}). It takes 'auto' or a device that "
+            f"torch has on this machine: {_devices()}."
         ) from error
     if resolved.type == "meta":
         raise ValueError(f"device={device!r} holds no data; it takes 'auto' or 'cpu'.")
     return resolved
+
+
+def _devices():
+    """Return the names of the devices that torch has on this machine."""
+    if not torch.accelerator.is_available():
+        return ["cpu"]
+    kind = torch.accelerator.current_accelerator().type
+    return ["cpu", *(f"{kind}:{i}" for i in range(torch.accelerator.device_count()))]
 
 
 def computing_dtype(array):

@@ -32,8 +32,27 @@ def all_or_nothing(method):
 
 
 def fit_method(fit):
-    """Decorate a `fit`: validate parameters, manage callbacks, all or nothing."""
-    return all_or_nothing(with_callbacks(_fit_context(prefer_skip_nested_validation=True)(fit)))
+    """Decorate a `fit`: validate parameters, manage callbacks, print its time, all or nothing."""
+    return all_or_nothing(
+        with_callbacks(_fit_context(prefer_skip_nested_validation=True)(_timed(fit)))
+    )
+
+
+def _timed(fit):
+    @wraps(fit)
+    def timed(estimator, *args, **kwargs):
+        start = perf_counter()
+        fitted = fit(estimator, *args, **kwargs)
+        _log(estimator, f"fit: done in {perf_counter() - start:.1f} s")
+        return fitted
+
+    return timed
+
+
+def _log(estimator, message, level=1):
+    """Print a message if `verbose` of the estimator, which may have none, is at least `level`."""
+    if getattr(estimator, "verbose", False) >= level:
+        print(f"[{type(estimator).__name__}] {message}", flush=True)
 
 
 def n_parts(n_samples, batch_size):
@@ -97,7 +116,14 @@ class Task:
                 printed, left = now, (now - start) * (n_samples / done - 1)
                 self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
 
-    def log(self, message):
-        """Print `message` if the estimator is verbose."""
-        if self._estimator.verbose:
-            print(f"[{type(self._estimator).__name__}] {message}", flush=True)
+    @contextmanager
+    def timed(self, name, level=1):
+        """Print the seconds of a stage at its end, and notes that are added to the list yielded."""
+        start, notes = perf_counter(), []
+        yield notes
+        time = f"{name}: done in {perf_counter() - start:.1f} s"
+        self.log(", ".join([time, *notes]), level)
+
+    def log(self, message, level=1):
+        """Print `message` if `verbose` of the estimator is at least `level`."""
+        _log(self._estimator, message, level)

@@ -68,6 +68,23 @@ def _shape_in_fit(X_shape, image_shape):
     return shape
 
 
+def _check_shape(X_shape, image_shape, name):
+    """Raise ValueError if X is one image, or holds images of another shape than in `fit`."""
+    given = X_shape[1:]
+    if given == (prod(image_shape),) if len(given) == 1 else (*given, 1)[:3] == image_shape:
+        return
+    if (*X_shape, 1)[:3] == image_shape:
+        raise ValueError(
+            f"X of shape {X_shape} is one image: {name} takes an array of images. Pass X[None], "
+            "an array that holds this image only."
+        )
+    if len(given) > 1:  # scikit-learn has the message for flat rows
+        raise ValueError(
+            f"X holds images of shape {given}, but {name} was fitted on images of shape "
+            f"{image_shape}."
+        )
+
+
 def _doubt_shape(X, verbose):
     """Warn of images that look channels first; if verbose, hint at flat images."""
     X_shape = tuple(shape_of(X))
@@ -173,11 +190,8 @@ def validate_images(estimator, X, y="no_validation", *, reset):
         shape = _shape_in_fit(X_shape, estimator.image_shape)
         if estimator.image_shape is None:
             _doubt_shape(X, getattr(estimator, "verbose", False))
-    elif ndim > 2 and (*X_shape[1:], 1)[:3] != estimator.image_shape_:
-        raise ValueError(
-            f"X holds images of shape {X_shape[1:]}, but {name} was fitted on images "
-            f"of shape {estimator.image_shape_}."
-        )
+    else:
+        _check_shape(X_shape, estimator.image_shape_, name)
     if ndim > 2 and not is_blocked(X):
         X = to_array(X, "X")
         X = X.reshape(len(X), prod(X.shape[1:]))

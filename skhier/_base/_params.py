@@ -84,10 +84,11 @@ def check_flag(value, name):
         raise ValueError(f"{name}={value!r} is not valid: it takes True or False.")
 
 
-def check_fitted(estimator, name, class_name):
+def check_fitted(estimator, name, *class_names):
     """Raise TypeError for an argument of another class, NotFittedError if it is not fitted."""
-    if class_name not in [kind.__name__ for kind in type(estimator).__mro__]:
-        raise TypeError(f"{name}={estimator!r} is not valid: it takes a fitted {class_name}.")
+    if not {kind.__name__ for kind in type(estimator).__mro__}.intersection(class_names):
+        allowed = " or ".join(class_names)
+        raise TypeError(f"{name}={estimator!r} is not valid: it takes a fitted {allowed}.")
     check_is_fitted(estimator)
 
 

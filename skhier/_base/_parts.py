@@ -117,8 +117,10 @@ class CompositeEstimator(BaseEstimator):
             prefix, _, nested = name.partition("__")
             valid = nested_params.get(prefix, {})
             if nested not in valid:
+                of_parts = _full_names(name, nested_params)
+                hint = f" A part has it: set {' or '.join(of_parts)}." if of_parts else ""
                 raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self}. Valid parameters are: "
+                    f"Invalid parameter {name!r} for estimator {self}.{hint} Valid parameters are: "
                     f"{sorted(valid) if valid else sorted(self.get_params(deep=False))!r}."
                 )
         for slot in slots:
@@ -126,6 +128,16 @@ class CompositeEstimator(BaseEstimator):
                 self._put(slot, slot.part)
         super().set_params(**params)
         return self
+
+
+def _full_names(name, nested_params):
+    """Return the nested names, such as 'part__bias', of parameters of parts called `name`."""
+    return [
+        f"{part}__{param}"
+        for part, params in nested_params.items()
+        for param in params
+        if param.split("__")[-1] == name
+    ]
 
 
 def changed_params(estimator):

@@ -21,7 +21,7 @@ def encode_labels(estimator, y):
     if len(classes) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs y of at least 2 classes, but y holds one "
-            f"class: {classes[0]!r}."
+            f"class: {classes.tolist()[0]!r}"
         )
     return classes, labels
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from ._jobs import label_name
-
 _N_COMPARED = 100  # images by which channels are chosen
 _N_ROWS, _MAX_COLUMNS = 4, 3  # of mistakes
 
@@ -56,7 +54,7 @@ def _pyplot():
     try:
         import matplotlib
     except ImportError:
-        print("\nNo picture: matplotlib is not installed (pip install 'skhier[plot]').")
+        print("\nNo picture: matplotlib is not installed (pip install matplotlib).")
         return None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -75,9 +73,7 @@ def draw_picture(classifier, X, path):
     top, bottom = figure.subfigures(2, 1, hspace=0.04, height_ratios=[0.8, 1])
     top.suptitle("Filters of the first layer: centroids of whitened patches")
     bottom.suptitle("A held-out image after each layer: channels that differ most between images")
-    display = CentroidsDisplay.from_estimator(
-        classifier.layers_[0].orthogonalizer, ax=top.subplots()
-    )
+    display = CentroidsDisplay.from_estimator(classifier, ax=top.subplots())
     display.ax_.set_title("")
     axes = bottom.subplots(1, n_stages)
     LayersDisplay.from_estimator(classifier, X[:_N_COMPARED], axes=axes)
@@ -86,11 +82,8 @@ def draw_picture(classifier, X, path):
     print(f"\nPicture: {path}")
 
 
-def draw_mistakes(classifier, X, y, names, path):
-    """Draw the confusion matrix of held-out images, and the mistakes of the highest scores.
-
-    `names[label]` is the name of a class. If `names` is None, labels are shown instead.
-    """
+def draw_mistakes(classifier, X, y, path):
+    """Draw the confusion matrix of held-out images, and the mistakes of the highest scores."""
     if (plt := _pyplot()) is None:
         return
     scores = classifier.decision_function(X)
@@ -98,7 +91,7 @@ def draw_mistakes(classifier, X, y, names, path):
     classes = classifier.classes_
     predicted = classes[scores.argmax(axis=1)]
     labels = np.union1d(classes, y)
-    name_of = {label: label_name(label, names) for label in labels}
+    name_of = {label: str(label) for label in labels}
     families, name_of = _drawable(name_of)
     with plt.rc_context({"font.family": families}):
         figure = _mistakes_figure(plt, X, y, predicted, scores.max(axis=1), labels, name_of)

@@ -36,12 +36,12 @@ class Block(NamedTuple):
 
     def fit(self, rows, y, weight, plans, task):
         """Fit the parts on rows of images and return the operator of the block."""
-        with task.delegate("orthogonalizer", self.orthogonalizer):
+        with task.delegate("orthogonalizer", self.orthogonalizer), task.timed("orthogonalizer", 2):
             self.orthogonalizer._fit_rows(rows, y, weight, plans[0])
         is_dense = self.embedder is None
         encode = self.orthogonalizer._operator(plans[0].dtype, plans[0].device, is_dense)
         if self.embedder is not None:
-            with task.delegate("embedder", self.embedder):
+            with task.delegate("embedder", self.embedder), task.timed("embedder", 2):
                 # Codes are 10 to 100 times larger than images: they exist for one batch only.
                 self.embedder._fit_rows(rows.map(encode), y, weight, plans[1])
         return self._embed(encode, plans[0].device)
@@ -162,23 +162,27 @@ def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memor
     """
     features, layers, (plans, of_head) = images, [], plans
     for number, (block, block_plans) in enumerate(zip(blocks, plans), 1):
-        with task.subtask(f"layer {number}", 1 + len(block_plans)) as part:
+        layer = task.subtask(f"layer {number}", 1 + len(block_plans))
+        with layer as part, task.timed(f"layer {number} of {len(blocks)}") as notes:
             layers.append(block.fit(features, y, weights.total, block_plans, part))
             features, is_last = features.map(layers[-1]), number == len(blocks)
-            with part.subtask("transform", None) as transform:
+            with part.subtask("transform", None) as transform, part.timed("transform", 2):
                 if not (is_last and pixels):  # then the features of shifted images are needed
                     how = memory, transform, "transform", is_last  # a head reads features often
                     features = features.cached(*how)
-        task.log(f"layer {number} of {len(blocks)}: images of shape {features.shape[1:]}")
+            notes.append(f"images of shape {features.shape[1:]}")
         if task.stop:
             break
     network = network_operator(layers, features.dtype)
     if pixels:
         images = with_shifts(images, pixels)
-        features = images.map(network).cached(memory, may_use_file=True)
+        with task.timed("features of shifted images"):
+            features = images.map(network).cached(memory, may_use_file=True)
     mirrored = of_mirror_images(images, network)
     mirror = mirror.resolve(features, mirrored, y, weights.total, n_copies(pixels), task)
     if mirror:
-        features = features.cached(memory, may_use_file=True).averaged(mirrored)
-    fit_head(head, features, y, weights, of_head, task)
+        with task.timed("features of mirror images"):
+            features = features.cached(memory, may_use_file=True).averaged(mirrored)
+    with task.timed("head"):
+        fit_head(head, features, y, weights, of_head, task)
     return blocks[: len(layers)], features.shape[1:], mirror

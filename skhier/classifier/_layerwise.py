@@ -163,7 +163,7 @@ class LayerwiseCNNClassifier(
         Precision of codes and features, see :class:`PatchKMeansOrthogonalizer`.
 
     verbose : bool or int, default=False
-        Whether to print progress; 2 prints the progress of each part too.
+        Whether to print each layer and its seconds; 2 prints the progress of its parts too.
 
     random_state : int, RandomState instance or None, default=None
         Determines all random choices. An int gives the same result at every call.
@@ -172,7 +172,8 @@ class LayerwiseCNNClassifier(
     ----------
     layers_ : list of Block
         Fitted layers, each a named tuple (orthogonalizer, embedder) of a
-        :class:`PatchKMeansOrthogonalizer` and a :class:`TwoLayerConvEmbedder` or None.
+        :class:`PatchKMeansOrthogonalizer` and a :class:`TwoLayerConvEmbedder` or None. Their
+        attributes hold the values of parameters that were None or 'auto', see Notes.
 
     head_ : classifier
         The fitted head.
@@ -215,6 +216,22 @@ class LayerwiseCNNClassifier(
 
     float32 and uint8 images are processed in float32, two to four times as fast as float64.
 
+    Values of parameters that are None or 'auto', after `fit`, in a layer
+    ``phi, embedder = classifier.layers_[i]``:
+
+    ================  =============================================  ============================
+    parameter         default                                        after `fit`
+    ================  =============================================  ============================
+    `n_clusters`      6 for each value of a patch, at most 3200 and  `phi.n_clusters_`
+                      a quarter of the distinct patches
+    `patch_size`      6 for images from 16x16 pixels, else 3         `phi.cluster_centers_.shape`
+    `pool_size`       2 to 4; last layer: 'thirds'                   `phi.coding_`
+    `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
+    `shift`           see the parameter                              `shift_`
+    `precision`       bfloat16 where it saves time                   `phi.precision_`
+    `device`          a GPU if there is one                          `device_`
+    ================  =============================================  ============================
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -225,6 +242,9 @@ class LayerwiseCNNClassifier(
     >>> clf = LayerwiseCNNClassifier(n_clusters=64, random_state=0).fit(X_train, y_train)
     >>> clf.score(X_test, y_test) > 0.95
     True
+    >>> phi, _ = clf.layers_[0]
+    >>> phi.n_clusters_, phi.cluster_centers_.shape, phi.coding_["pool_size"]
+    (64, (64, 3, 3, 1), (3, 3))
     """
 
     _parameter_constraints = {
@@ -251,8 +271,8 @@ class LayerwiseCNNClassifier(
 
     def __init__(
         self,
-        n_layers: int = 2,
         *,
+        n_layers: int = 2,
         n_clusters: PerLayer[int | Auto] | None = None,
         patch_size: PerLayer[Pair | Auto] | None = None,
         pool_size: PerLayer[Pair | PoolSize] | None = None,
@@ -352,7 +372,7 @@ class LayerwiseCNNClassifier(
         1.0
         """
         return cls(
-            n_layers,
+            n_layers=n_layers,
             n_clusters=n_clusters,
             patch_size=patch_size,
             pool_size=1,
@@ -420,7 +440,7 @@ class LayerwiseCNNClassifier(
         True
         """
         return cls(
-            len(n_components),
+            n_layers=len(n_components),
             n_clusters=n_clusters,
             patch_size=3,
             pool_size=2,
@@ -648,20 +668,22 @@ class LayerwiseCNNClassifier(
         Returns
         -------
         network : torch.nn.Sequential
-            Conv2d, ReLU, AvgPool2d (MaxPool2d) and a 1x1 Conv2d for each layer, then Flatten
-            and the Linear layers of the head. Special cases: a module that normalizes the local
-            contrast of images, by products with weights of rows and of columns; an RMS norm over
-            channels before the ReLU if responses are normalized; a weighted average instead of
-            AvgPool2d if windows overlap; instead of the ReLU a module that returns 1 for the
-            largest channel, without a gradient, for 'one_hot' codes; a layer of Gaussians before
-            the head 'kernel'; with `mirror`, the layers are applied to the image and to its mirror
-            image.
+            A conversion to float, then Conv2d, ReLU, AvgPool2d (MaxPool2d) and a 1x1 Conv2d for
+            each layer, then Flatten and the Linear layers of the head. Special cases: a module
+            that normalizes the local contrast of images, by products with weights of rows and of
+            columns; an RMS norm over channels before the ReLU if responses are normalized; a
+            weighted average instead of AvgPool2d if windows overlap; instead of the ReLU a module
+            that returns 1 for the largest channel, without a gradient, for 'one_hot' codes; a
+            layer of Gaussians before the head 'kernel'; with `mirror`, the layers are applied to
+            the image and to its mirror image.
 
-            The network takes float32 or float64 images (n, C, H, W), channels first, in the unit
-            of the images of `fit`. It returns the head's `decision_function` (one column for two
-            classes); for an MLP head the logits whose softmax (sigmoid) is `predict_proba`. They
-            are equal up to the rounding of the classifier's `precision`; rounding may change a
-            'one_hot' code if two centroids are equally near.
+            The network takes images (n, C, H, W), channels first, as floats or uint8, in the unit
+            of the images of `fit`. If these were bytes, images from 0 to 1, as torchvision's
+            `ToTensor` returns them, must be multiplied by 255. It returns the head's
+            `decision_function` (one column for two classes); for an MLP head the logits whose
+            softmax (sigmoid) is `predict_proba`. They are equal up to the rounding of the
+            classifier's `precision`; rounding may change a 'one_hot' code if two centroids are
+            equally near.
 
         Raises
         ------
@@ -674,17 +696,18 @@ class LayerwiseCNNClassifier(
         >>> from sklearn.datasets import load_digits
         >>> from skhier import LayerwiseCNNClassifier
         >>> X, y = load_digits().images, load_digits().target
-        >>> clf = LayerwiseCNNClassifier(1, n_clusters=16, pool_size=2, random_state=0).fit(X, y)
-        >>> network = clf.to_torch()
+        >>> clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=16, pool_size=2, random_state=0)
+        >>> network = clf.fit(X, y).to_torch()
         >>> print(network)
         Sequential(
-          (0): LocalContrast(k=0.7, deviation=6.02)
-          (1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-          (2): ChannelRMSNorm(32, eps=0.01)
-          (3): ReLU()
-          (4): AvgPool2d(kernel_size=(2, 2), stride=(2, 2), padding=0)
-          (5): Flatten(start_dim=1, end_dim=-1)
-          (6): Linear(in_features=512, out_features=10, bias=True)
+          (0): ToFloat(torch.float64)
+          (1): LocalContrast(k=0.7, deviation=6.02)
+          (2): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+          (3): ChannelRMSNorm(32, eps=0.01)
+          (4): ReLU()
+          (5): AvgPool2d(kernel_size=(2, 2), stride=(2, 2), padding=0)
+          (6): Flatten(start_dim=1, end_dim=-1)
+          (7): Linear(in_features=512, out_features=10, bias=True)
         )
         >>> scores = network(torch.from_numpy(X[:, None])).detach().numpy()
         >>> bool(abs(scores - clf.decision_function(X)).max() < 1e-8)

@@ -56,6 +56,28 @@ class GaussianKernel(nn.Module):
         return f"{len(self.centers)}, gamma={self.gamma}, power={self.power}"
 
 
+class ToFloat(nn.Module):
+    """Convert images to the dtype of the network: bytes become floats of the same values.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        Dtype of the network. Methods that convert the network, such as `double`, convert it too.
+    """
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.register_buffer("zero", torch.zeros((), dtype=dtype), persistent=False)
+
+    def forward(self, x):
+        """Convert images (n, C, H, W)."""
+        return x.to(self.zero.dtype)
+
+    def extra_repr(self):
+        """Return the dtype."""
+        return str(self.zero.dtype)
+
+
 class MirrorAverage(nn.Module):
     """Average a network's outputs for images and for their mirror images.
 
@@ -88,7 +110,7 @@ def build_network(blocks, head, feature_shape, mirror):
     if mirror:
         modules = [MirrorAverage(nn.Sequential(*modules))]
     modules += [nn.Flatten(), *_head_modules(head, feature_shape, dtype)]
-    return nn.Sequential(*modules).to(torch_dtype(dtype)).eval()
+    return nn.Sequential(ToFloat(torch_dtype(dtype)), *modules).to(torch_dtype(dtype)).eval()
 
 
 def _head_modules(head, feature_shape, dtype):

@@ -252,7 +252,7 @@ def lloyd(units, weight, centers, max_iter, tol, task):
             break
         centers, clusters = new_centers, new
         inertias.append(new.inertia)
-        task.log(f"inertia {new.inertia:.6g}")
+        task.log(f"iteration {n_iter}: inertia {new.inertia:.6g}")
         with task.subtask("iteration"):
             pass
         has_converged = gain <= tol * inertias[-2] and not len(empty) and not len(new.empty)

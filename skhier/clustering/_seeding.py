@@ -9,6 +9,7 @@ from sklearn.utils import gen_batches
 
 from .._base._device import automatic_batch_size, dense_product
 from .._base._rows import Operator
+from .._base._threads import one_blas_thread
 
 # Above this number of clusters, finding the best of several candidates for each center takes
 # longer than Lloyd's iterations, whose end it hardly changes there.
@@ -54,7 +55,8 @@ def seed_centers(units, weight, n_clusters, init, rng, init_size):
     order = np.argsort((rows * direction).sum(axis=1), kind="stable")
     rows, weight = rows[order], weight[order]
     if greedy:
-        return kmeans_plusplus(rows, n_clusters, sample_weight=weight, random_state=rng)[0]
+        with one_blas_thread():
+            return kmeans_plusplus(rows, n_clusters, sample_weight=weight, random_state=rng)[0]
     if init == "k-means++":
         return rows[kmeans_plusplus_in_rounds(rows, weight, n_clusters, rng)]
     is_first = np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]

@@ -224,6 +224,8 @@ class SphericalKMeans(
         best: Any = None
         with Task.fit(self, n_init, X) as task:
             for run in range(n_init):
+                if n_init > 1:
+                    task.log(f"run {run + 1} of {n_init}")
                 centers = initial
                 if centers is None:
                     centers = self._seed(units, weight, n_distinct, rng)

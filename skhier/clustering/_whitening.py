@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._base._threads import one_blas_thread
+
 # Directions are left out whose variance is below this part of what is added to it. Accuracy was
 # chosen on photographs: 1/4 costs nothing that can be measured, 1 costs 0.3 points.
 _FAINT = 0.25
@@ -55,7 +57,8 @@ class Whitening:
         if weight is not None:
             centered *= np.sqrt(weight)[:, None].astype(patches.dtype)
         covariance = (centered.T @ centered).astype(np.float64) / len(patches)
-        values, vectors = np.linalg.eigh(covariance)
+        with one_blas_thread():
+            values, vectors = np.linalg.eigh(covariance)
         variances = np.maximum(values, 0) + eps * values.mean()
         # Equal patches have no variance beyond the rounding of the patches and of their mean.
         # They become zero instead of amplified noise.

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ._folder_tree import REMEDY
+from ._io import MAX_LISTED
+
 # Pillow scales the values of these PNG files to 8 bits, but not the transparent color.
 _TRANSPARENT_SCALES = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 
@@ -17,7 +20,7 @@ def require_pillow():
     except ImportError as error:
         raise ImportError(
             "load_image_folder reads images with Pillow, which is not installed: "
-            "pip install 'skhier[images]'."
+            "pip install pillow."
         ) from error
 
 
@@ -36,6 +39,26 @@ def open_image(file):
             if image.format == "EPS":  # Pillow would run Ghostscript on it
                 raise ValueError("PostScript is a program")
             yield image
+
+
+def read_each(read, indices, root, paths):
+    """Call `read(i, image)` for files; ValueError that names all that cannot be read."""
+    unreadable = []
+    for i in indices:
+        try:
+            with open_image(root / paths[i]) as image:
+                read(i, image)
+        except Exception as error:  # Pillow's plugins raise any exception on broken files
+            reason = [*str(error).splitlines(), type(error).__name__][0]
+            unreadable.append(f"{paths[i].as_posix()!r} ({reason})")
+    if unreadable:
+        n_more = len(unreadable) - MAX_LISTED
+        raise ValueError(
+            f"{len(unreadable)} of {len(paths)} files in {str(root)!r} cannot be read as images: "
+            + ", ".join(unreadable[:MAX_LISTED])
+            + (f" and {n_more} more. " if n_more > 0 else ". ")
+            + REMEDY
+        )
 
 
 def is_wide_gray(image):

@@ -8,18 +8,18 @@ from sklearn.utils import Bunch
 from .._base._images import normalize_image_shape
 from .._base._params import check_real
 from .._base._typing import PathLike
-from ._folder_tree import REMEDY, find_labeled_files
+from ._folder_tree import find_labeled_files
 from ._image_file import (
     brightest_value,
     gray_values,
     is_wide_color,
     is_wide_gray,
-    open_image,
+    read_each,
     require_pillow,
     scale_values,
     to_array,
 )
-from ._io import MAX_LISTED, make_bunch, printable, user_path
+from ._io import make_bunch, printable, user_path
 
 _MODES = {1: "L", 3: "RGB"}
 _FULL_RANGES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
@@ -117,6 +117,7 @@ def load_image_folder(
         root.resolve().name,
         images if len(image_shape) == 3 else images[..., 0],
         target,
+        about="Images from a folder.",
         note=None if max_value is None else note,
         n_train=files.n_train,
         target_names=[printable(name) for name in target_names.tolist()],
@@ -149,11 +150,11 @@ def _read_images(root, paths, images, mode, max_value):
     def read_wide(i, image):
         images[i] = to_array(image, size, mode, max_value)
 
-    _read_each(read_narrow_or_find_values, range(len(paths)), root, paths)
+    read_each(read_narrow_or_find_values, range(len(paths)), root, paths)
     values, largest = np.flatnonzero(occurs), 65535
     if wide and max_value is None:
         max_value = largest = next(full for full in _FULL_RANGES if full >= values[-1])
-    _read_each(read_wide, wide, root, paths)
+    read_each(read_wide, wide, root, paths)
     n_left = len(np.unique(scale_values(values, largest, 256)))
     if n_left < min(_FEW_LEVELS, len(values)):
         warnings.warn(
@@ -172,23 +173,3 @@ def _read_images(root, paths, images, mode, max_value):
             stacklevel=3,
         )
     return max_value if wide else None
-
-
-def _read_each(read, indices, root, paths):
-    """Call `read(i, image)` for files; ValueError that names all that cannot be read."""
-    unreadable = []
-    for i in indices:
-        try:
-            with open_image(root / paths[i]) as image:
-                read(i, image)
-        except Exception as error:  # Pillow's plugins raise any exception on broken files
-            reason = [*str(error).splitlines(), type(error).__name__][0]
-            unreadable.append(f"{paths[i].as_posix()!r} ({reason})")
-    if unreadable:
-        n_more = len(unreadable) - MAX_LISTED
-        raise ValueError(
-            f"{len(unreadable)} of {len(paths)} files in {str(root)!r} cannot be read as images: "
-            + ", ".join(unreadable[:MAX_LISTED])
-            + (f" and {n_more} more. " if n_more > 0 else ". ")
-            + REMEDY
-        )

@@ -108,14 +108,16 @@ def read_bytes(path):
     return data
 
 
-def make_bunch(name, images, target, note=None, **fields):
+def make_bunch(name, images, target, *, about=None, note=None, **fields):
     """Return a Bunch of images and labels, with a description `DESCR` that ends with a note.
+
+    If `about` is None, it is the text of the data set that `name` names.
 
     If `images` is None, the fields hold the data in another form.
     """
     name = printable(name)
     title = f"{name}\n{'-' * len(name)}"
-    about = _DESCRIPTIONS.get(name, "Images from a file.")
+    about = _DESCRIPTIONS[name] if about is None else about
     contents = f"target: {len(np.unique(target))} different labels."
     if images is not None:
         contents = f"images: {images.dtype} of shape {images.shape}; {contents}"

@@ -81,7 +81,7 @@ def load_npz(
                 f"{str(path)!r} is not an .npz file of images and labels: "
                 f"{str(error) or type(error).__name__}"
             ) from error
-    return make_bunch(path.stem, X, y, n_train=None)
+    return make_bunch(path.stem, X, y, about="Images from a file.", n_train=None)
 
 
 def _check_names(arrays):

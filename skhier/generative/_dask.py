@@ -10,7 +10,7 @@ try:
     from dask import delayed
 except ImportError as error:
     raise ImportError(
-        'to_dask needs Dask, which is not installed: pip install "skhier[dask]".'
+        "to_dask needs Dask, which is not installed: pip install dask distributed."
     ) from error
 
 from .._base._params import is_auto

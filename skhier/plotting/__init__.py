@@ -1,6 +1,6 @@
 """Displays of models and of learned layers, used like scikit-learn's Display classes.
 
-Drawing needs matplotlib: ``pip install 'skhier[plot]'``.
+Drawing needs matplotlib: ``pip install matplotlib``.
 """
 
 from ._centroids import CentroidsDisplay

@@ -12,6 +12,7 @@ from ._sheets import check_images, new_axes, show_colors, show_signed, tile
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..classifier import LayerwiseCNNClassifier
     from ..clustering import PatchKMeansOrthogonalizer
 
 
@@ -52,17 +53,18 @@ class CentroidsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: PatchKMeansOrthogonalizer,
+        estimator: PatchKMeansOrthogonalizer | LayerwiseCNNClassifier,
         *,
         max_centroids: int = 256,
         ax: Axes | None = None,
     ) -> Self:
-        """Draw the centroids of a fitted orthogonalizer.
+        """Draw the centroids of a fitted orthogonalizer, or of a classifier's first layer.
 
         Parameters
         ----------
-        estimator : PatchKMeansOrthogonalizer
-            A fitted orthogonalizer.
+        estimator : PatchKMeansOrthogonalizer or LayerwiseCNNClassifier
+            A fitted orthogonalizer, or a fitted classifier. For another layer of a classifier,
+            pass ``classifier.layers_[i].orthogonalizer``.
 
         max_centroids : int, default=256
             Largest number of centroids to draw.
@@ -75,8 +77,11 @@ class CentroidsDisplay:
         display : CentroidsDisplay
             The drawn display.
         """
-        check_fitted(estimator, "estimator", "PatchKMeansOrthogonalizer")
-        return cls(estimator.cluster_centers_).plot(max_centroids=max_centroids, ax=ax)
+        classes = "PatchKMeansOrthogonalizer", "LayerwiseCNNClassifier"
+        check_fitted(estimator, "estimator", *classes)
+        layers = getattr(estimator, "layers_", None)
+        orthogonalizer = estimator if layers is None else layers[0].orthogonalizer
+        return cls(orthogonalizer.cluster_centers_).plot(max_centroids=max_centroids, ax=ax)
 
     def plot(self, *, max_centroids: int = 256, ax: Axes | None = None) -> Self:
         """Draw the centroids, all on the same scale of values.

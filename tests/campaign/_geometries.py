@@ -79,7 +79,7 @@ def _classifier(rng, X):
     if X.mean() > 100 * X.std():  # patches hold differences to a far color with few digits
         parts[0].set_params(border="dark")
     return LayerwiseCNNClassifier(
-        n_layers,
+        n_layers=n_layers,
         n_components=int(rng.integers(2, 9)),
         orthogonalizer=parts,
         embedder=TwoLayerConvEmbedder(scale_channels=_one_of(rng, True, False)),

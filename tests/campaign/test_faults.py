@@ -312,7 +312,7 @@ class DeadlyHead(RidgeClassifier):
 def test_a_search_whose_worker_is_killed_says_so_and_can_keep_its_fits(tmp_path):
     trap, fits = tmp_path / "trap", tmp_path / "fits"
     trap.touch()
-    clf = LayerwiseCNNClassifier(1, n_clusters=6, random_state=0)
+    clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=6, random_state=0)
     clf.set_params(head=DeadlyHead(folder=tmp_path, n_cached=0))
     grid = {"head__alpha": [0.1, 0.3, 3.0, 10.0]}
     search = GridSearchCV(clf, grid, cv=2, n_jobs=2)

@@ -89,7 +89,7 @@ def test_images_of_other_machines_are_learned_from(tmp_path, digits):
     X, y = X[:200], y[:200]
     theirs = np.asfortranarray(X.astype(">f8"))
     data = load(npz(X=theirs, y=y.astype(">i4")), tmp_path / "a.npz")
-    clf = LayerwiseCNNClassifier(1, n_clusters=8, random_state=0)
+    clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=8, random_state=0)
     predicted = clf.fit(data.images, data.target).predict(X_test)
     assert_array_equal(predicted, clf.fit(X, y).predict(X_test))
 

@@ -58,14 +58,13 @@ def test_the_torch_export_has_the_scores_of_the_classifier(exported, tmp_path):
     assert_equal_scores(loaded(images).detach().numpy(), scores)
 
 
-def test_the_onnx_model_has_the_scores_of_the_classifier(exported, tmp_path):
-    network, images, scores = exported
-    path = str(tmp_path / "network.onnx")
+def export_to_onnx(network, example, path):
+    """Export a network for batches of any size; return a session of onnxruntime."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own code
         torch.onnx.export(
             network,
-            (images[:3],),
+            (example,),
             path,
             dynamo=True,
             input_names=["images"],
@@ -73,5 +72,25 @@ def test_the_onnx_model_has_the_scores_of_the_classifier(exported, tmp_path):
             verbose=False,
         )
     onnx.checker.check_model(path)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def test_the_onnx_model_has_the_scores_of_the_classifier(exported, tmp_path):
+    network, images, scores = exported
+    session = export_to_onnx(network, images[:3], str(tmp_path / "network.onnx"))
     assert_equal_scores(session.run(None, {"images": images.numpy()})[0], scores)
+
+
+def test_a_network_fitted_on_bytes_takes_bytes_and_floats(digits, tmp_path):
+    X, _, y, _ = digits
+    X = (15 * X).astype(np.uint8)
+    small = {"n_clusters": 12, "n_components": 5, "precision": "float32", "random_state": 0}
+    clf = LayerwiseCNNClassifier(**small).fit(X, y)
+    network, images, scores = clf.to_torch(), torch.from_numpy(X[:, None]), clf.decision_function(X)
+    for values in (images, images.float(), images.double(), images.int()):
+        assert_equal_scores(network(values).detach().numpy(), scores)
+    assert_equal_scores(network.double()(images).detach().numpy(), scores)
+    network.float()
+    for values in (images, images.float()):
+        session = export_to_onnx(network, values[:3], str(tmp_path / "network.onnx"))
+        assert_equal_scores(session.run(None, {"images": values.numpy()})[0], scores)

@@ -388,7 +388,9 @@ def test_batches_of_the_network_may_be_larger_than_those_of_large_images(dtype):
     y = np.arange(300) % 2
     params = {"n_clusters": 2, "patch_size": 8, "orthogonalizer__stride": 8, "pool_size": 1}
     clf = (
-        LayerwiseCNNClassifier(1, shift=0, random_state=0).set_params(**params).fit(X[:40], y[:40])
+        LayerwiseCNNClassifier(n_layers=1, shift=0, random_state=0)
+        .set_params(**params)
+        .fit(X[:40], y[:40])
     )
     alone = np.concatenate([clf.decision_function(image) for image in X[:, None]])
     assert_allclose(clf.decision_function(X), alone, rtol=1e-3, atol=1e-3)

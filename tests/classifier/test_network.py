@@ -87,7 +87,7 @@ def test_network_has_standard_modules_that_can_be_trained(digits):
     layer_1 = ["LocalContrast", "Conv2d", "ReLU", "MaxPool2d", "Conv2d"]
     layer_2 = ["Conv2d", "ReLU", "WeightedPool2d"]
     names = [type(module).__name__ for module in network]
-    assert names == [*layer_1, *layer_2, "Flatten", "Linear"]
+    assert names == ["ToFloat", *layer_1, *layer_2, "Flatten", "Linear"]
     loss = network(torch.from_numpy(X[:8, None])).sum()
     loss.backward()
     assert all(p.grad is not None for p in network.parameters())

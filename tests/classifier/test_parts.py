@@ -106,6 +106,25 @@ def test_unknown_parameters_are_refused_and_change_nothing(params):
     assert clf.get_params(deep=False) == LayerwiseCNNClassifier().get_params(deep=False)
 
 
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ({"bias": 1.0}, "set orthogonalizer__bias"),
+        ({"alpha": 1.0}, "set head__alpha"),
+        ({"n_init": 2}, "set orthogonalizer__kmeans__n_init"),
+        ({"solver": "svd", "embedder": [None, None]}, "set embedder1__solver or embedder2__solver"),
+    ],
+)
+def test_a_parameter_of_a_part_is_named_in_full(params, hint):
+    with pytest.raises(ValueError, match=hint):
+        LayerwiseCNNClassifier().set_params(**params)
+
+
+def test_parameters_of_the_classifier_are_passed_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        LayerwiseCNNClassifier(100)
+
+
 def test_default_parts_give_the_scores_of_no_parts(few):
     X, y = few
     expected = LayerwiseCNNClassifier(random_state=0).fit(X, y)

@@ -107,7 +107,9 @@ def test_copies_help_where_images_are_few_and_their_places_vary():
     X, y = moved_digits(60, 0)
     X_test, y_test = moved_digits(600, 1)
     score = {
-        shift: LayerwiseCNNClassifier(1, n_clusters=32, pool_size=4, shift=shift, random_state=0)
+        shift: LayerwiseCNNClassifier(
+            n_layers=1, n_clusters=32, pool_size=4, shift=shift, random_state=0
+        )
         .fit(X, y)
         .score(X_test, y_test)
         for shift in (0, 1)
@@ -127,7 +129,9 @@ def test_any_head_learns_from_copies(head):
 )
 def test_auto_depends_on_the_size_and_number_of_images(size, n, pixels):
     X = np.random.default_rng(0).random((n, size, size), np.float32)
-    clf = LayerwiseCNNClassifier(1, n_clusters=2, patch_size=3, pool_size=8, random_state=0)
+    clf = LayerwiseCNNClassifier(
+        n_layers=1, n_clusters=2, patch_size=3, pool_size=8, random_state=0
+    )
     assert clf.fit(X, np.arange(n) % 2).shift_ == pixels
 
 

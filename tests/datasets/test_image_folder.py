@@ -151,5 +151,5 @@ def test_folders_without_one_subfolder_for_each_label_are_refused(folder, tmp_pa
 
 def test_without_pillow_the_error_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ImportError, match=r"pip install 'skhier\[images\]'"):
+    with pytest.raises(ImportError, match="pip install pillow"):
         load_image_folder(folder, (8, 8))

@@ -47,6 +47,15 @@ def test_centroids_lie_on_a_grid_with_gaps(channels):
     assert display.ax_.get_title() == "6 of 7 centroids of 2x2 patches"
 
 
+def test_centroids_of_a_classifier_are_those_of_its_first_layer(digits):
+    X, _, y, _ = digits
+    clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0).fit(X[:100], y[:100])
+    display = CentroidsDisplay.from_estimator(clf)
+    assert_allclose(display.centroids, clf.layers_[0].orthogonalizer.cluster_centers_)
+    with pytest.raises(TypeError, match="PatchKMeansOrthogonalizer or LayerwiseCNNClassifier"):
+        CentroidsDisplay.from_estimator(clf.layers_[0].embedder)
+
+
 @pytest.mark.parametrize("n", [1, 3, 300])
 def test_any_number_of_constant_centroids_can_be_drawn(n):
     for channels in (1, 3, 4):

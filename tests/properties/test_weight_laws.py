@@ -110,7 +110,7 @@ def test_weights_of_classes_are_weights_of_their_samples(data):
         TwoLayerConvEmbedder(2),
         SphericalKMeans(2),
         PatchKMeansOrthogonalizer(2),
-        LayerwiseCNNClassifier(1, n_clusters=2),
+        LayerwiseCNNClassifier(n_layers=1, n_clusters=2),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
@@ -124,7 +124,9 @@ def test_invalid_weights_and_weights_out_of_range_are_refused(estimator, weight)
 
 
 @pytest.mark.parametrize("weight", [0, -1.0, np.nan, np.inf, 1e300, 1e-300, None, "2", 1j])
-@pytest.mark.parametrize("estimator", [RidgeHead(), LayerwiseCNNClassifier(1, n_clusters=2)])
+@pytest.mark.parametrize(
+    "estimator", [RidgeHead(), LayerwiseCNNClassifier(n_layers=1, n_clusters=2)]
+)
 def test_invalid_weights_of_classes_and_weights_out_of_range_are_refused(estimator, weight):
     X, y = np.eye(6) + 1, np.arange(6) % 2
     with pytest.raises(ValueError, match=r"class_weight\[1\]="):
@@ -157,7 +159,7 @@ def test_constant_features_of_a_head_of_scikit_learn_give_no_warning():
     params = {"n_clusters": 3, "patch_size": 2, "n_components": 2, "random_state": 0}
     phi = PatchKMeansOrthogonalizer(whiten_eps=None)
     for head in ("svm", "linear"):
-        clf = LayerwiseCNNClassifier(1, head=head, orthogonalizer=phi, **params)
+        clf = LayerwiseCNNClassifier(n_layers=1, head=head, orthogonalizer=phi, **params)
         assert np.isfinite(clf.fit(X, y, sample_weight=weight).decision_function(X)).all()
 
 

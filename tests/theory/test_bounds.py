@@ -146,7 +146,7 @@ def test_a_classifier_is_certified_against_its_sampler():
     few = LayerwiseCNNClassifier(**params | {"n_clusters": [11, 12]}, random_state=0).fit(X, y)
     certificate = certify_classifier(few, X[:500], y[:500], sampler=sampler)
     assert not certificate[0].is_patch_mapping
-    shallow = LayerwiseCNNClassifier(1, n_clusters=4).fit(X[:50], y[:50])
+    shallow = LayerwiseCNNClassifier(n_layers=1, n_clusters=4).fit(X[:50], y[:50])
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
         certify_classifier(shallow, X[:50], y[:50], sampler=sampler)
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])

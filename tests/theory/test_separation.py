@@ -245,7 +245,7 @@ def test_a_classifier_is_certified_without_a_sampler():
 
 def test_the_certificate_of_overlapping_patches_says_so(digits):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(2, n_clusters=16, random_state=0).fit(X, y)
+    clf = LayerwiseCNNClassifier(n_layers=2, n_clusters=16, random_state=0).fit(X, y)
     certificate = certify_classifier(clf, X, y)
     assert [layer.patches_overlap for layer in certificate] == [True, True]
     assert "Patches of layer 1, 2 overlap" in repr(certificate)
