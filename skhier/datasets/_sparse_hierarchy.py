@@ -1,6 +1,7 @@
 """Sparse Random Hierarchy Model: symbols between empty places that carry no information."""
 
 from itertools import combinations
+from math import comb
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ from .._base._params import check_count
 from .._base._typing import RandomState, SampleOutput
 from ..generative import HierarchicalSampler
 from ._hierarchies import draw_samples, make_random_hierarchy
+
+_MAX_PATCHES = 10**6
 
 
 def make_sparse_random_hierarchy(
@@ -104,7 +107,8 @@ def make_sparse_random_hierarchy(
     ------
     ValueError
         If a parameter is not in its range, there are fewer tuples than the symbols need, or with
-        `replace=False` fewer strings than `n_samples`.
+        `replace=False` fewer strings than `n_samples`; or if with 'B' a level has more than a
+        million patches.
 
     See Also
     --------
@@ -168,6 +172,8 @@ def make_sparse_random_hierarchy(
     if not (isinstance(sparsity, str) and sparsity in _LEVELS):
         raise ValueError(f"sparsity={sparsity!r} is not valid: it takes 'A' or 'B'.")
     dense = make_random_hierarchy(1, **sizes, return_X_y=False, random_state=random_state).sampler
+    if sparsity == "B":
+        _check_placements(max(n_classes, vocabulary_size) * n_synonyms, tuple_size, n_empty)
     v, tables, weights = int(vocabulary_size), [], []
     for upper, patches in enumerate(dense.patches_[:-1]):
         for table, weight in _LEVELS[sparsity](patches, v, n_empty, has_empty=upper > 0):
@@ -192,6 +198,17 @@ def make_sparse_random_hierarchy(
             f"symbol. The symbol {v} is an empty place.\n"
         )
     return bunch
+
+
+def _check_placements(n_tuples, tuple_size, n_empty):
+    """Raise ValueError if a level has too many placements of tuples for a table."""
+    n_placements = comb(tuple_size * (n_empty + 1), tuple_size)
+    if n_tuples * n_placements > _MAX_PATCHES:
+        raise ValueError(
+            f"n_empty={n_empty} is not valid with sparsity='B': {n_tuples} tuples have "
+            f"{n_placements} placements each, but a level has at most {_MAX_PATCHES} patches. Set "
+            "a smaller n_empty, or sparsity='A'."
+        )
 
 
 def _levels_of_cells(tuples, v, n_empty, has_empty):

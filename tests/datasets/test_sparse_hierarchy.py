@@ -155,6 +155,7 @@ def test_synonyms_and_places_are_exchanged_apart(name, sparsity):
     [
         ({"n_empty": -1}, "n_empty=-1 is not valid"),
         ({"n_empty": 0.5}, "n_empty=0.5 is not valid"),
+        ({"sparsity": "B", "tuple_size": 4, "n_empty": 10}, "32 tuples have 135751 placements"),
         ({"sparsity": "C"}, "sparsity='C' is not valid: it takes 'A' or 'B'"),
         ({"vocabulary_size": 1}, "vocabulary_size=1 is not valid"),
         ({"n_synonyms": 9}, "n_synonyms=9 tuples for each of 8 symbols"),
@@ -175,3 +176,22 @@ def test_strings_do_not_depend_on_batches_or_threads(sparsity, replace):
     batches = sampler.set_params(n_jobs=2).iter_batches(50, 7, **options)
     assert_array_equal(np.concatenate([rows for rows, _ in batches]), X)
     assert_array_equal(sampler.sample_at(np.arange(49, -1, -1), **options)[0], X[::-1])
+
+
+@pytest.mark.parametrize("sparsity", ["A", "B"])
+def test_posteriors_of_masked_strings_are_sums_over_all_strings(sparsity):
+    sampler = draw("small", 1, 1, sparsity=sparsity).sampler
+    strings, y = sampler.sample(
+        sampler.statistics().n_images[-1], output="symbols", replace=False, random_state=0
+    )
+    rng = np.random.default_rng(0)
+    given = strings[rng.integers(len(strings), size=10)]
+    mask = rng.random(given.shape) < 0.6
+    labels = sampler.bayes_predict_proba(symbols=given, mask=mask)
+    symbols = sampler.posterior(symbols=given, mask=mask, level=4)
+    for i in range(10):
+        is_like = ((strings == given[i]) | mask[i]).all(axis=1)
+        share = np.bincount(y[is_like], minlength=2) / is_like.sum()
+        assert_allclose(labels[i], share, atol=1e-12)
+        shares = (strings[is_like][..., None] == np.arange(3)).mean(axis=0)
+        assert_allclose(symbols[i].reshape(shares.shape), shares, atol=1e-12)
