@@ -125,7 +125,7 @@ def test_the_fit_is_that_of_the_choice(params):
 
 def test_plain_vectors_have_no_mirror_images():
     X, y = load_digits(return_X_y=True)
-    clf = LayerwiseCNNClassifier(1, n_clusters=8, random_state=0).fit(X[:100], y[:100])
+    clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=8, random_state=0).fit(X[:100], y[:100])
     assert clf.mirror_ is False
 
 
@@ -134,7 +134,9 @@ def test_the_choice_depends_on_the_seed_alone(capsys):
     lines = []
     for random_state in (3, np.random.RandomState(3)):
         make(random_state=random_state, verbose=True).fit(X, y)
-        lines.append([line for line in capsys.readouterr().out.splitlines() if "mirror" in line])
+        lines.append(
+            [line for line in capsys.readouterr().out.splitlines() if "mirror images are" in line]
+        )
     assert lines[0] == lines[1]
     assert len(lines[0]) == 1
     assert "mirror images are averaged: left-out error" in lines[0][0]

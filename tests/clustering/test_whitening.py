@@ -116,7 +116,7 @@ def test_two_factors_are_the_convolution_with_the_kernels():
 def test_the_exported_network_has_two_convolutions_for_two_factors(padding):
     X, y = smooth_images(60)
     phi = PatchKMeansOrthogonalizer(60, 4, padding=padding, contrast=None)
-    clf = LayerwiseCNNClassifier(n_layers=1, orthogonalizer=phi, shift=0, random_state=0).fit(X, y)
+    clf = LayerwiseCNNClassifier(n_layers=1, orthogonalizer=phi, shift=0, mirror=False).fit(X, y)
     n_coordinates, n_clusters = clf.layers_[0].orthogonalizer._factors[1].T.shape
     network = clf.to_torch()
     convolutions = [m for m in network if isinstance(m, torch.nn.Conv2d) and m.groups == 1]
