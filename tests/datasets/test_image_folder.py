@@ -29,6 +29,13 @@ def color_of(folder, image, name, **params):
     return tuple(last[0, 0].tolist())
 
 
+def test_the_name_of_a_folder_does_not_choose_its_description(folder):
+    named = folder.rename(folder.parent / "CIFAR-10")
+    description = load_image_folder(named, (8, 8)).DESCR
+    assert "Images from a folder." in description
+    assert "airplanes" not in description
+
+
 def test_labels_and_files_are_in_alphabetical_order(folder):
     (folder / "b" / "below").mkdir()
     for name in ("10.png", "2.PNG", "below/0.bmp", ".DS_Store", "below/.hidden.png"):
