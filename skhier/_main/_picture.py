@@ -79,7 +79,7 @@ def draw_picture(classifier, X, path):
         classifier.layers_[0].orthogonalizer, ax=top.subplots()
     )
     display.ax_.set_title("")
-    axes = bottom.subplots(1, n_stages)
+    axes = bottom.subplots(1, n_stages, gridspec_kw={"wspace": 0.1})
     LayersDisplay.from_estimator(classifier, X[:_N_COMPARED], axes=axes)
     figure.savefig(path, dpi=110)
     plt.close(figure)
