@@ -49,7 +49,7 @@ def learn_end_to_end(X, y, n_steps=500):
 
 
 # %%
-sizes = [50, 100, 300, 1000]
+sizes = [50, 200, 1000]
 learners = {"layer by layer": learn_layerwise, "end to end": learn_end_to_end}
 accuracies, seconds = {name: [] for name in learners}, {name: [] for name in learners}
 for n in sizes:

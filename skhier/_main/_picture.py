@@ -75,7 +75,7 @@ def draw_picture(classifier, X, path):
     bottom.suptitle("A held-out image after each layer: channels that differ most between images")
     display = CentroidsDisplay.from_estimator(classifier, ax=top.subplots())
     display.ax_.set_title("")
-    axes = bottom.subplots(1, n_stages)
+    axes = bottom.subplots(1, n_stages, gridspec_kw={"wspace": 0.1})
     LayersDisplay.from_estimator(classifier, X[:_N_COMPARED], axes=axes)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -146,7 +146,8 @@ class LayersDisplay:
         check_count(index, "index", 0, len(stages[0][1]) - 1)
         n = len(stages)
         if axes is None:
-            _, axes = plt.subplots(1, n, figsize=(2.8 * n, 3.4), layout="constrained")
+            grid, size = {"wspace": 0.1}, (2.8 * n, 3.8)
+            _, axes = plt.subplots(1, n, figsize=size, layout="constrained", gridspec_kw=grid)
         axes = check_axes(axes, n, "stages")
         self.channels_ = [_informative_channels(maps, max_channels) for _, maps in stages]
         for ax, (name, maps), chosen in zip(axes, stages, self.channels_):
@@ -163,7 +164,6 @@ class LayersDisplay:
 def _draw_maps(ax, maps, chosen):
     """Draw three channels (h, w, 3) in color, else the chosen channels side by side with a key."""
     ax.set_axis_off()
-    ax.set_anchor("N")
     if maps.shape[-1] == 3:
         show_colors(ax, maps)
         return
