@@ -119,6 +119,8 @@ fig, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.semilogx(batch_size * steps, errors, "o-", color="#0072B2", label="transformer")
 ax.axhline(risk, color="k", linestyle="--", label="lowest error")
 ax.set(xlabel="training strings", ylabel="error of the label", ylim=(-0.02, 1))
+ax.set(xticks=[2000, 10_000, 50_000], xticklabels=["2,000", "10,000", "50,000"])
+ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()
 
