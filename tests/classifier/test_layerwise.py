@@ -20,7 +20,7 @@ from skhier import (
     TwoLayerConvEmbedder,
 )
 from skhier.datasets import make_random_hierarchy
-from skhier.theory import certify_classifier, required_samples
+from skhier.theory import required_samples
 
 SMALL = {
     "n_clusters": 24,
@@ -49,25 +49,23 @@ def test_defaults_are_accurate_on_digits(digits):
 
 
 @pytest.mark.parametrize(("n_levels", "root"), [(2, (3, 3)), (3, (2, 1))])
-def test_algorithm_1_makes_no_error_once_its_clusters_are_patches(n_levels, root):
+def test_algorithm_1_learns_its_model(n_levels, root):
     sampler = HierarchicalSampler(
         n_levels, patches_per_class=10, root_shape=root, n_root_images=3, random_state=0
     ).fit()
-    X, y = sampler.sample(7000)
-    new, y_new = X[6000:], y[6000:]
-    for seed in range(5):  # one start of k-means may miss a patch
+    X, y = sampler.sample(11_000)
+
+    def is_learned(seed):
         clf = LayerwiseCNNClassifier.algorithm_1(
             40, patch_size=3, n_layers=n_levels, embedder__max_iter=10**6, random_state=seed
-        ).fit(X[:6000], y[:6000])
-        certificate = certify_classifier(clf, new, y_new, sampler=sampler)
-        if all(layer.is_patch_mapping for layer in certificate):
-            break
-    assert clf.output_shape_ == (*root, 40)
-    assert all(layer.is_patch_mapping for layer in certificate)
-    assert clf.score(new, y_new) == 1.0
+        ).fit(X[:10_000], y[:10_000])
+        assert clf.output_shape_ == (*root, 40)
+        return clf.score(X[10_000:], y[10_000:]) == 1.0
+
+    assert any(is_learned(seed) for seed in range(3))  # one start of k-means may miss a patch
     pixels = X.reshape(len(X), -1)
-    linear = LinearSVC(C=0.01, random_state=0).fit(pixels[:6000], y[:6000])
-    assert linear.score(pixels[6000:], y_new) < 0.9
+    linear = LinearSVC(C=0.01, random_state=0).fit(pixels[:10_000], y[:10_000])
+    assert linear.score(pixels[10_000:], y[10_000:]) < 0.9
 
 
 @pytest.mark.parametrize("seed", [0, 1])
