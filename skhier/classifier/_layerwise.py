@@ -638,7 +638,8 @@ class LayerwiseCNNClassifier(
             Conv2d, ReLU, AvgPool2d (MaxPool2d) and a 1x1 Conv2d for each layer, then Flatten
             and the Linear layers of the head. Special cases: a module that normalizes the local
             contrast of images, by products with weights of rows and of columns; an RMS norm over
-            channels before the ReLU if responses are normalized; a weighted average instead of
+            channels before the ReLU if responses are normalized; two convolutions, the second one
+            1x1, if that takes fewer products; a weighted average instead of
             AvgPool2d if windows overlap; instead of the ReLU a module that returns 1 for the
             largest channel, without a gradient, for 'one_hot' codes; a layer of Gaussians before
             the head 'kernel'; with `mirror`, the layers are applied to the image and to its mirror
