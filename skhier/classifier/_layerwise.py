@@ -671,11 +671,12 @@ class LayerwiseCNNClassifier(
             A conversion to float, then Conv2d, ReLU, AvgPool2d (MaxPool2d) and a 1x1 Conv2d for
             each layer, then Flatten and the Linear layers of the head. Special cases: a module
             that normalizes the local contrast of images, by products with weights of rows and of
-            columns; an RMS norm over channels before the ReLU if responses are normalized; a
-            weighted average instead of AvgPool2d if windows overlap; instead of the ReLU a module
-            that returns 1 for the largest channel, without a gradient, for 'one_hot' codes; a
-            layer of Gaussians before the head 'kernel'; with `mirror`, the layers are applied to
-            the image and to its mirror image.
+            columns; an RMS norm over channels before the ReLU if responses are normalized; two
+            convolutions, the second one 1x1, if that takes fewer products; a weighted average
+            instead of AvgPool2d if windows overlap; instead of the ReLU a module that returns 1
+            for the largest channel, without a gradient, for 'one_hot' codes; a layer of Gaussians
+            before the head 'kernel'; with `mirror`, the layers are applied to the image and to its
+            mirror image.
 
             The network takes images (n, C, H, W), channels first, as floats or uint8, in the unit
             of the images of `fit`. If these were bytes, images from 0 to 1, as torchvision's

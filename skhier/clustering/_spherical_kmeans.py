@@ -202,11 +202,14 @@ class SphericalKMeans(
         """
         device = resolve_device(self.device)
         rows = validate_rows(self, X, dtype=[np.float64, np.float32])
-        return self._fit_rows(rows, sample_weight, device, X)
+        self._fit_rows(rows, sample_weight, device, X)
+        centers = as_tensor(self.cluster_centers_).to(device)
+        self.labels_ = _unit_rows(rows).map(assignment(centers)).collect()
+        return self
 
     @with_callbacks
     def _fit_rows(self, rows, weight, device, X=None):
-        """Fit on valid rows (n_samples, n_features); X is for callbacks."""
+        """Fit on valid rows (n_samples, n_features), without `labels_`; X is for callbacks."""
         self._validate_params()
         n_init, initial = self.n_init, None
         if self.n_clusters > len(rows):
@@ -240,7 +243,6 @@ class SphericalKMeans(
         centers, inertias, n_iter = best
         self.n_features_in_ = rows.shape[1]
         self.cluster_centers_ = centers.cpu().numpy()
-        self.labels_ = units.map(assignment(centers)).collect()
         self.inertia_ = inertias[-1]
         self.device_ = str(device)
         self.inertia_curve_ = np.array(inertias)
