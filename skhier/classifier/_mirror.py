@@ -146,7 +146,7 @@ def _grams(features, mirrored, weight):
             moments.add(x, weight)
             x = standardize(moments.mean.to(wide), moments.deviation.to(wide), x)
             gram += x @ x.T
-    return grams
+    return grams.to(wide)  # its dtype tells the size of rounding errors
 
 
 def _is_smaller(before, after):

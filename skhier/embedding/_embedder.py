@@ -109,8 +109,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     init_scale : float, default=1.0
         :math:`\sigma`: the columns of K_0 lie on a sphere of radius
-        :math:`\sigma / (2\sqrt{n})`. With 0 and the linear loss, T and :math:`\eta` only scale
-        the embedding.
+        :math:`\sigma / (2\sqrt{n})`. The larger it is, the farther apart are codes with equal
+        class means. With 0 and the linear loss, T and :math:`\eta` only scale the embedding.
 
     readout_init : {'normal', 'sphere'}, default='normal'
         Distribution of W_0: independent N(0, 1) entries (section 4.1), or for each component

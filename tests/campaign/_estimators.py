@@ -152,7 +152,7 @@ PARAMETERS = {
             *(DecisionTreeClassifier, lambda: LogisticRegression(max_iter=1000)),
         ),
         "class_weight": CLASS_WEIGHTS,
-        "mirror": booleans,
+        "mirror": booleans | st.just("auto"),
         "memory_limit": st.sampled_from([None, 10**9, "100MB", "20MiB"]),
         "precision": precisions,
         **shared,

@@ -150,6 +150,12 @@ def test_weights_count_as_copies():
     assert weighted.mirror_ == repeated.mirror_
 
 
+@pytest.mark.parametrize("weight", [2.0**-40, 2.0**40])
+def test_any_unit_of_weights_is_allowed(weight):
+    X, y, _ = turned_digits(60)
+    assert make().fit(X, y, sample_weight=np.full(60, weight)).mirror_ in (False, True)
+
+
 @pytest.mark.parametrize("mirror", [None, 2, "yes", "True"])
 def test_invalid_values_are_refused(mirror):
     X, y, _ = turned_digits(20)
