@@ -6,7 +6,7 @@ crops from the other 45 percent. Each crop is zoomed by 0.7 to 1.4 and rotated b
 degrees. Its mean is 0 and its variance 1, so that brightness does not identify the picture. The
 CNN trains for as long as the default fit of skhier took. Needs scikit-image.
 
-Usage: python benchmarks/large_images.py [--sizes N ...] [--n-train N] [--n-held N]
+Usage: python benchmarks/large_images.py [--sizes N ...] [--n-train N ...] [--n-held N]
            [--methods ...] [--threads N] [--csv FILE]
 """
 
@@ -82,9 +82,12 @@ METHODS = {
 if __name__ == "__main__":
     parser = make_parser(__doc__, METHODS, data=None)
     parser.add_argument("--sizes", nargs="*", type=int, default=[32, 64, 96, 224])
-    parser.add_argument("--n-train", type=int, default=100)
+    parser.add_argument("--n-train", nargs="*", type=int, default=[100])
     parser.add_argument("--n-held", type=int, default=60)
     options = parser.parse_args()
-    crops = options.n_train, options.n_held
-    loads = {str(size): partial(draw_crops, size, *crops) for size in options.sizes}
+    loads = {
+        f"{15 * n} of {size}": partial(draw_crops, size, n, options.n_held)
+        for n in options.n_train
+        for size in options.sizes
+    }
     compare(METHODS, loads, options)

