@@ -35,6 +35,7 @@ html_theme_options = {
         for name, url in urls.items()
         if name == "Repository"
     ],
+    "navbar_persistent": ["search-button"],  # a field would need a second row
     "navigation_depth": 3,
     "secondary_sidebar_items": ["page-toc"],
     "show_nav_level": 1,
