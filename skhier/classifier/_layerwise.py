@@ -203,12 +203,6 @@ class LayerwiseCNNClassifier(
 
     Notes
     -----
-    Values that 'auto' and None stand for are attributes after `fit`: of the first layer,
-    `layers_[0].orthogonalizer.n_clusters_`, `.cluster_centers_` (with the shape of patches),
-    `.coding_` (with the pooling), `.contrast_` and `.precision_`; `layers_[0].embedder.kernels_`
-    (with the number of components), `shift_`, `device_`, and `alpha_` of a head with
-    `alpha='auto'`.
-
     Codes, 10 to 100 times larger than images, exist for one batch at a time. The input and
     output of one layer are held for all images.
 
