@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from dataclasses import is_dataclass
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from numpydoc.docscrape import get_doc_object
 from numpydoc.validate import validate
 
 import skhier
+from skhier._base import _sklearn
 
+DOC = Path(__file__).parents[1] / "doc"
 ROOMS = ["skhier", "skhier.datasets", "skhier.generative", "skhier.plotting", "skhier.theory"]
 # As in scikit-learn, docstrings may have no extended summary (ES01) or See Also (SA01), and may
 # name what they return (RT02). Examples (EX01) are required by a test below, but for some methods.
@@ -77,17 +80,40 @@ def test_signatures_have_type_hints(name):
     assert inspect.isclass(OBJECTS[name]) or signature.return_annotation is not signature.empty
 
 
-def test_the_api_page_has_every_public_name():
-    page = Path(__file__).parents[1] / "doc" / "api.rst"
-    listed = {line.strip().split(".")[-1] for line in page.read_text().splitlines()}
-    public = {name for room in ROOMS for name in importlib.import_module(room).__all__}
-    assert public <= listed
+def test_the_api_pages_have_every_public_name():
+    pages = [DOC / "api.rst", *(DOC / "api").glob("*.rst")]
+    listed = {line.strip() for page in pages for line in page.read_text().splitlines()}
+    for room in ROOMS:
+        prefix = f"{room}.".removeprefix("skhier.")
+        for name in importlib.import_module(room).__all__:
+            assert {name, f"{prefix}{name}"} & listed
 
 
-def test_the_html_of_an_estimator_links_to_its_page():
-    for name in skhier.__all__:
-        html = getattr(skhier, name)()._repr_html_()
-        assert f"https://skhier.readthedocs.io/en/stable/generated/skhier.{name}.html" in html
+def test_the_html_of_an_estimator_links_to_its_page_if_there_is_a_site(monkeypatch):
+    monkeypatch.setattr(_sklearn, "_documentation_site", lambda: "https://site.invalid/")
+    estimators = [(f"skhier.{name}", getattr(skhier, name)()) for name in skhier.__all__]
+    grammar = skhier.generative.GrammarSampler([[[(0,)], [(1,)]]])
+    for name, estimator in [*estimators, ("skhier.generative.GrammarSampler", grammar)]:
+        assert f'href="https://site.invalid/generated/{name}.html"' in estimator._repr_html_()
+    monkeypatch.setattr(_sklearn, "_documentation_site", lambda: "")
+    for _, estimator in estimators:
+        assert "href" not in estimator._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("urls", "site"),
+    [
+        ({}, ""),
+        ({"Repository": "https://code.invalid"}, ""),
+        ({"Documentation": "https://site.invalid"}, "https://site.invalid"),
+    ],
+)
+def test_the_site_is_that_of_the_metadata(monkeypatch, urls, site):
+    package = Message()
+    for name, url in urls.items():
+        package["Project-URL"] = f"{name}, {url}"
+    monkeypatch.setattr(_sklearn, "metadata", lambda name: package)
+    assert _sklearn._documentation_site.__wrapped__() == site
 
 
 def test_the_citation_has_the_version_of_the_package():

@@ -1,6 +1,8 @@
 """Private parts of scikit-learn, imported in one place."""
 
 import warnings
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
 
 import numpy as np
 import sklearn.base
@@ -59,9 +61,24 @@ class BaseEstimator(sklearn.base.BaseEstimator):
         super().__setstate__(state)
 
     _doc_link_module = "skhier"
-    _doc_link_template = (
-        "https://skhier.readthedocs.io/en/stable/generated/skhier.{estimator_name}.html"
-    )
+
+    @property
+    def _doc_link_template(self):
+        from .. import __all__ as names
+
+        room = "skhier" if type(self).__name__ in names else "{estimator_module}"
+        site = _documentation_site()
+        return f"{site.rstrip('/')}/generated/{room}.{{estimator_name}}.html" if site else ""
+
+
+@cache
+def _documentation_site():
+    """Return the address of the documentation in the package's metadata, or '' without one."""
+    try:
+        urls = metadata("skhier").get_all("Project-URL", [])
+    except PackageNotFoundError:  # a folder that was not installed
+        return ""
+    return dict(url.split(", ", 1) for url in urls).get("Documentation", "")
 
 
 def _version():

@@ -88,21 +88,21 @@ class LayerwiseCNNClassifier(
         Number of layers.
 
     n_clusters : int, 'auto', sequence of these or None, default=None
-        Number of clusters, for all layers or for each. None is `orthogonalizer.n_clusters`,
-        by default 'auto': it depends on the sizes of images and patches.
+        Number of clusters, for all layers or for each. None is the value of `orthogonalizer`, or
+        'auto' without one: six times the number of values of a patch, at most 3200.
 
     patch_size, pool_size : int, pair of int, 'auto', list of these or None, default=None
         Sizes of patches and of pooling windows in pixels, for all layers or for each.
         A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
-        each. None is the parameter of `orthogonalizer`, by default 'auto'. In the last of
-        several layers an 'auto' `pool_size` is 'thirds': the head gets at most 3x3 pixels,
-        averages of overlapping windows, of images of any size.
+        each. None is the value of `orthogonalizer`, or 'auto' without one. In the last of
+        several layers, 'auto' `pool_size` is 'thirds': the head gets at most 3x3 pixels,
+        averages of overlapping windows, for images of any size.
 
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int is the width of all layers but the last, whose codes
         go to the head without an embedding, as in algorithm 1. A sequence has one width for
         each layer (section 6 embeds the last one too); None for the last layer is no
-        embedding. None is `embedder.n_components`, by default 64.
+        embedding. None is the value of `embedder`, or 64 without one.
 
     orthogonalizer : PatchKMeansOrthogonalizer, sequence of these or None, default=None
         Map from patches to codes: one for all layers, or a list with one for each. It is

@@ -261,8 +261,8 @@ class PatchKMeansOrthogonalizer(
 
     See Also
     --------
-    TwoLayerConvEmbedder : The next step: learns to join clusters that mean the same.
-    SphericalKMeans : The clustering, on its own.
+    TwoLayerConvEmbedder : The next step, which embeds codes by their labels.
+    SphericalKMeans : The clustering alone.
 
     References
     ----------

@@ -92,10 +92,10 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         model; set `n_components` to its number of classes.
         'counts': groups too, by k-means of the square roots of the sums of each channel over each
         label and position, which for one-hot codes are numbers of images. Class means are
-        differences of these numbers between labels; the numbers say more, so it needs fewer
-        images (:doc:`/theory`). It takes codes >= 0, with or without labels. 'shares': as 'counts',
-        but the sums of each channel are divided by their total, which is the weight of the channel
-        in k-means. So codes of a group may be differently frequent.
+        differences of these numbers between labels; the numbers hold more information, so fewer
+        images are needed (:doc:`/theory`). Codes must be >= 0; labels are optional. 'shares': as
+        'counts', but the sums of each channel are divided by their total, which is the weight of
+        the channel in k-means. So the codes of a group can have different frequencies.
         'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
         `batch_size=1` and `readout_init='sphere'`, the algorithm of appendix B). 'adam': Adam on
         mini-batches (section 6).
@@ -193,7 +193,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     See Also
     --------
-    PatchKMeansOrthogonalizer : Makes the codes.
+    PatchKMeansOrthogonalizer : The step before, which computes the codes.
 
     Examples
     --------
