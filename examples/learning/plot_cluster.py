@@ -63,11 +63,11 @@ print(f"accuracy {accuracy:.3f}; scores differ by at most {difference:.1e}")
 # The figure shows the tasks of both workers over time. In the gaps, the client clusters the sampled
 # patches. This part of the work does not grow with the number of images.
 
-names = {"_accumulate": "sums over a chunk", "_map": "outputs of a layer", "_take": "patches"}
+names = {"_accumulate": "sums over a chunk", "_map": "outputs of a layer"}
 workers = sorted({task["worker"] for task in stream.data})
 start = min(stop["start"] for task in stream.data for stop in task["startstops"])
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-for color, (function, name) in zip(["#0072B2", "#E69F00", "#009E73"], names.items()):
+for color, (function, name) in zip(["#0072B2", "#E69F00"], names.items()):
     ax.plot([], [], color=color, linewidth=6, label=name)
     for task in stream.data:
         if function in str(task["key"]):
@@ -79,7 +79,7 @@ for color, (function, name) in zip(["#0072B2", "#E69F00", "#009E73"], names.item
                     )
 ax.set(xlabel="seconds", yticks=range(len(workers)), title="tasks of two workers")
 ax.set_yticklabels([f"worker {number + 1}" for number in range(len(workers))])
-fig.legend(loc="outside lower center", ncols=3, frameon=False)
+fig.legend(loc="outside lower center", ncols=2, frameon=False)
 
 # %%
 

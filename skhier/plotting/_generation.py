@@ -135,7 +135,7 @@ class GenerationDisplay:
         self.trace_ = _trace(shapes, pixel)
         n, are_strings = len(shapes), all(height == 1 for height, _ in shapes)
         if axes is None:
-            rows, size = (n, (8, 0.9 * n)) if are_strings else (1, (3.3 * n, 3.6))
+            rows, size = (n, (8, 0.9 * n)) if are_strings else (1, (3.3 * n, 3.9))
             _, axes = plt.subplots(rows, n // rows, figsize=size, layout="constrained")
         axes = check_axes(axes, n, "levels")
         largest = max((level.max() for level in levels if _is_semantic(level)), default=1)
