@@ -81,24 +81,28 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         more. 'cross_entropy' is the softmax loss of section 6.
 
     solver : {'exact', 'svd', 'kmeans', 'counts', 'shares', 'gd', 'sgd', 'adam'}, default='exact'
-        'exact': all steps of 'gd' at once, for the linear loss with W fixed. 'svd' and 'kmeans'
-        draw no readout; they minimize the linear loss plus :math:`\|K W^\top\|^2 / 2` over K
-        and W, so :math:`K W^\top` is nearest to M. 'svd': among all products of rank n, and W
-        has orthonormal columns. K is the singular value decomposition of M, truncated to n
-        components: distances in the embedding are distances of class means, and nothing is
-        random. 'kmeans': among K with one-hot rows, which put each channel in one of n groups,
-        by k-means of the rows of M, the best of 21 starts, each with moves of single rows after
-        Lloyd's steps. Codes of a group become equal, as patches of a class are in the paper's
-        model; set `n_components` to its number of classes.
-        'counts': groups too, by k-means of the square roots of the sums of each channel over each
-        label and position, which for one-hot codes are numbers of images. Class means are
-        differences of these numbers between labels; the numbers hold more information, so fewer
-        images are needed (:doc:`/theory`). Codes must be >= 0; labels are optional. 'shares': as
-        'counts', but the sums of each channel are divided by their total, which is the weight of
-        the channel in k-means. So the codes of a group can have different frequencies.
-        'gd': gradient descent on all images. 'sgd': stochastic gradient descent (with
-        `batch_size=1` and `readout_init='sphere'`, the algorithm of appendix B). 'adam': Adam on
-        mini-batches (section 6).
+        How K is found.
+
+        - 'exact': all steps of 'gd' at once, for the linear loss with W fixed.
+        - 'svd': K and W minimize the linear loss plus :math:`\|K W^\top\|^2 / 2`, so
+          :math:`K W^\top` is the matrix of rank n nearest to M. K is the singular value
+          decomposition of M, truncated to n components: distances in the embedding are
+          distances of class means. Nothing is random.
+        - 'kmeans': as 'svd', but the rows of K are one-hot and put each channel in one of n
+          groups, by k-means of the rows of M: the best of 21 starts, each with moves of single
+          rows after Lloyd's steps. Codes of a group become equal, as patches of a class are in
+          the paper's model; set `n_components` to its number of classes.
+        - 'counts': groups by k-means of the square roots of the sums of each channel over each
+          label and position, which for one-hot codes are numbers of images. Class means are
+          differences of these numbers between labels; the numbers hold more information, so
+          fewer images are needed (:doc:`/theory`). Codes must be >= 0; labels are optional.
+        - 'shares': as 'counts', but the sums of each channel are divided by their total, which
+          is the weight of the channel in k-means. So the codes of a group can have different
+          frequencies.
+        - 'gd': gradient descent on all images.
+        - 'sgd': stochastic gradient descent. With `batch_size=1` and `readout_init='sphere'`
+          it is the algorithm of appendix B.
+        - 'adam': Adam on mini-batches (section 6).
 
     learning_rate : float, default=1e-3
         Learning rate :math:`\eta`.
