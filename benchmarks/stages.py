@@ -104,4 +104,4 @@ _, seconds = measure(head._fit_rows, features, y.repeat(n_copies(pixels)), None,
 D = prod(features.shape[1:])
 n_operations = 4 * n * D * n_classes * head.n_iter_
 add("ridge head", n_operations, seconds, (4096, D, n_classes), features.dtype)
-print(f"{options.configuration}: {n} images, peak {peak_gigabytes():.3g} GB")
+print(f"{options.configuration}: {len(images)} images, peak {peak_gigabytes():.3g} GB")
