@@ -93,9 +93,9 @@ def _classifier(rng, X):
 
 def _orthogonalizer(rng):
     return PatchKMeansOrthogonalizer(
-        int(rng.integers(3, 25)),
-        _pair(rng, 5),
-        _one_of(rng, 1, 2, None, _pair(rng, 3)),
+        n_clusters=int(rng.integers(3, 25)),
+        patch_size=_pair(rng, 5),
+        stride=_one_of(rng, 1, 2, None, _pair(rng, 3)),
         padding=_one_of(rng, "same", "same", "valid", 1, _pair(rng, 2)),
         border=_one_of(rng, "auto", "dark", 0, float(rng.normal())),
         encoding=_one_of(rng, "relu", "crelu", "crelu", "relu", "one_hot"),

@@ -43,7 +43,7 @@ def test_codes_are_equal_within_and_orthogonal_between_clusters(X, data):
     _, height, width, _ = X.shape
     patch = data.draw(st.tuples(st.integers(1, height), st.integers(1, width)))
     phi = PatchKMeansOrthogonalizer(
-        "auto", patch, None, encoding="one_hot", pool_size=1, random_state=0
+        patch_size=patch, stride=None, encoding="one_hot", pool_size=1, random_state=0
     ).fit(X)
     labels = phi.predict(X).ravel()
     codes = phi.transform(X).reshape(len(labels), -1)
