@@ -96,6 +96,7 @@ CASES = {
                 solver="adam", loss="cross_entropy", batch_size=16, max_iter=4
             ),
             head=RidgeHead(0.3, early_stopping=True),
+            mirror=False,
             precision="float32",
             random_state=0,
         ),
