@@ -533,4 +533,4 @@ def test_the_main_job_takes_any_name(tmp_path, capsys, monkeypatch):
     picture = str(tmp_path / "picture.png")
     arguments = ["--data", str(folder), "--image-size", "8", "--picture", picture]
     assert _cli.main(arguments) == 0
-    assert r"\udcff, 8x8x3, 2 labels" in capsys.readouterr().out
+    assert r"\udcff, 8x8, 2 labels" in capsys.readouterr().out
