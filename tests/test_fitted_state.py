@@ -113,7 +113,7 @@ def test_parameters_set_after_fit_change_no_result(name, param):
     data = ESTIMATORS[name][1]
     estimator = deepcopy(FITTED[name])
     expected = results(estimator, data)
-    value = not estimator.mirror if param == "mirror" else OTHER.get(param, "cpu")
+    value = not estimator.mirror_ if param == "mirror" else OTHER.get(param, "cpu")
     assert param in OTHER.keys() | DEVICES
     estimator.set_params(**{param: value})
     found = results(estimator, data)
@@ -151,7 +151,7 @@ def test_a_classifier_fitted_on_a_gpu_works_without_one_after_set_params():
     loaded.set_params(device="cpu")
     for method, values in results(loaded, X).items():
         assert_array_equal(values, results(fitted, X)[method])
-    LayersDisplay.from_estimator(loaded, X[0])
+    LayersDisplay.from_estimator(loaded, X[:2])
     assert len(certify_classifier(loaded, X, y)) == 2
 
 
