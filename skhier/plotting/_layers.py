@@ -72,6 +72,9 @@ class LayersDisplay:
     ) -> Self:
         """Draw an image and its maps after each layer of a fitted classifier.
 
+        The maps of its mirror image, with which a classifier may average those of the last layer
+        (`mirror_`), are not drawn.
+
         Parameters
         ----------
         estimator : LayerwiseCNNClassifier

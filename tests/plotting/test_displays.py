@@ -78,7 +78,8 @@ def test_signed_values_are_drawn_on_a_color_scale_that_is_symmetric_around_0(sig
 
 def test_layers_show_the_channels_that_differ_most_between_images(digits):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
+    params = {"n_clusters": 9, "n_components": 4, "mirror": False, "random_state": 0}
+    clf = LayerwiseCNNClassifier(**params).fit(X, y)
     _, axes = plt.subplots(1, 4)
     display = LayersDisplay.from_estimator(clf, X[:50], index=3, max_channels=1, axes=axes)
     maps = clf.transform(X[:50])
@@ -112,10 +113,16 @@ def test_layers_leave_out_background_and_near_duplicates():
 def test_layers_refuse_images_that_predict_refuses():
     X = np.random.default_rng(0).random((40, 6, 8, 3))
     clf = LayerwiseCNNClassifier(n_clusters=4, random_state=0).fit(X, np.arange(40) % 2)
-    for images in (X.transpose(0, 3, 1, 2), X.swapaxes(1, 2), X.reshape(-1, 12, 12), X[0]):
-        with pytest.raises(ValueError, match="fitted on images of shape") as refused:
+    other, single = "fitted on images of shape", r"\(6, 8, 3\) is one image"
+    for images, message in [
+        (X.transpose(0, 3, 1, 2), other),
+        (X.swapaxes(1, 2), other),
+        (X.reshape(-1, 12, 12), other),
+        (X[0], single),
+    ]:
+        with pytest.raises(ValueError, match=message) as refused:
             clf.predict(images)
-        with pytest.raises(ValueError, match="fitted on images of shape") as error:
+        with pytest.raises(ValueError, match=message) as error:
             LayersDisplay.from_estimator(clf, images)
         assert str(error.value) == str(refused.value)
     with pytest.raises(ValueError, match="X holds 1 image, but channels are chosen"):
