@@ -73,7 +73,7 @@ def test_the_readout_has_the_class_means_of_each_group():
 
 @pytest.mark.parametrize("n_labels", [None, 3])
 def test_weights_are_copies_and_their_unit_is_arbitrary(n_labels):
-    X, y = one_hot_codes(2)
+    X, y = one_hot_codes(5)
     weight = np.r_[1, 1, 1, np.random.default_rng(0).integers(4, size=len(X) - 3)]
     copies = np.repeat(np.arange(len(X)), weight)
     labels = (y, y[copies]) if n_labels else (None, None)
@@ -101,12 +101,12 @@ def test_classes_are_found_from_fewer_images_than_by_class_means():
     classes = np.arange(16) // 4
     found = {"counts": 0, "kmeans": 0, "positions": 0}
     for seed in range(6):
-        X, y = appendix_d(40, seed)
+        X, y = appendix_d(28, seed)
         for name in found:
             solver = "kmeans" if name == "kmeans" else "counts"
             fitted = embedder(4, solver=solver).fit(X, None if name == "positions" else y)
             found[name] += np.array_equal(groups(fitted), classes[:, None] == classes)
-    # The rates of 200 runs are 1 with and without labels, and 0.5.
+    # The rates of 200 runs are 1 with and without labels, and 0.32.
     assert found["counts"] == found["positions"] == 6
     assert found["kmeans"] <= 5
 
