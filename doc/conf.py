@@ -3,7 +3,6 @@
 import os
 import tomllib
 from pathlib import Path
-from urllib.request import urlopen
 
 # sphinx-gallery imports the names that examples use, and HalvingRandomSearchCV needs this import.
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401

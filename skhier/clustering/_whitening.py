@@ -6,8 +6,9 @@ import numpy as np
 
 from .._base._threads import one_blas_thread
 
-# Directions are left out whose variance is below this part of what is added to it. On 5,000 photographs
-# that were held out, accuracies differed by less than 0.004, after fits on 500 and on 1,000.
+# Directions are left out whose variance is below this part of what is added to it. On 5,000
+# photographs that were held out, accuracies differed by less than 0.004, after fits on 500 and on
+# 1,000.
 _FAINT = 0.25
 _MAX_EPS = 0.1  # a larger `eps` leaves out no more: together at most 1/40 of all variance
 
