@@ -123,6 +123,11 @@ def leave_one_out(scores, targets, copies, class_weight, trace, sample):
     return scores - ratio[:, None] * (targets - scores)
 
 
+def per_class(scores):
+    """Return a column for each class; the single score of two classes is of the second."""
+    return np.pad(scores, ((0, 0), (1, 0))) if scores.shape[1] == 1 else scores
+
+
 class Smoothed:
     """Log loss of held-out scores against smoothed labels.
 
@@ -134,17 +139,16 @@ class Smoothed:
     ----------
     scores : ndarray of shape (n_samples, n_classes)
         Scores.
-    labels : ndarray of shape (n_samples,)
-        Classes, integers.
+    shares : ndarray of shape (n_samples, n_classes)
+        Share of each class in the labels of a sample: one-hot for a sample with one label.
     weight : ndarray of shape (n_samples,)
-        Weights of samples.
+        Numbers of samples.
     """
 
-    def __init__(self, scores, labels, weight):
+    def __init__(self, scores, shares, weight):
         self.scores, self.weight = scores, weight
         n, n_classes = weight.sum(), scores.shape[1]
-        self.targets = np.full(scores.shape, 1 / n_classes / (n + 1))
-        self.targets[np.arange(len(labels)), labels] += n / (n + 1)
+        self.targets = (n * shares + 1 / n_classes) / (n + 1)
 
     def gradient(self, scale, shift=0.0):
         """Return the derivatives of the loss of softmax(scale * scores + shift).
@@ -165,12 +169,17 @@ def cross_entropy(logits, targets):
     return logsumexp(logits, axis=1) - (targets * logits).sum(axis=1)
 
 
-def fit_scale(scores, labels, weight):
+def lowest_loss(scores, shares, weight):
+    """Return the log loss of scores at the best temperature, summed over samples."""
+    return Smoothed(scores, shares, weight).loss(fit_scale(scores, shares, weight), 0.0)
+
+
+def fit_scale(scores, shares, weight):
     """Return the factor of scores whose softmax has the lowest log loss: 1 / temperature.
 
     See Guo et al. (ICML 2017), and :class:`Smoothed` for the arguments.
     """
-    samples = Smoothed(scores, labels, weight)
+    samples = Smoothed(scores, shares, weight)
 
     def slope(log_scale):
         return samples.gradient(np.exp(log_scale))[0]
@@ -182,14 +191,14 @@ def fit_scale(scores, labels, weight):
     return float(np.exp(high if slope(high) <= 0 else brentq(slope, low, high, xtol=1e-12)))
 
 
-def fit_shift(scores, labels, weight):
+def fit_shift(scores, shares, weight):
     """Return the offsets of the scores of classes with the lowest log loss at the best factor.
 
     Training samples of rare classes with large weights are fitted almost exactly. New samples of
     these classes score lower; leave-one-out scores show by how much.
     """
-    samples = Smoothed(scores, labels, weight)
-    first = fit_scale(scores, labels, weight)
+    samples = Smoothed(scores, shares, weight)
+    first = fit_scale(scores, shares, weight)
 
     def function(x):
         # Relative to the scale without shifts; the loss is convex in both.

@@ -133,7 +133,7 @@ class LayerwiseCNNClassifier(
         to right. Predictions are then the same for both. It doubles the work of the layers, in
         predictions too, and takes no more memory. 'auto' averages if that lowers the squared
         leave-one-out error of a ridge regression on the training images, 500 of them if there
-        are more, by more than two standard errors. The choice takes the time of predicting
+        are more, by more than a standard error. The choice takes the time of predicting
         these images. Equal images, and mirror images with the same label, are left out together.
 
     shift : int or 'auto', default='auto'

@@ -18,7 +18,7 @@ from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from ._calibration import fit_scale, fit_shift, leave_one_out
+from ._calibration import fit_scale, fit_shift, leave_one_out, per_class
 
 
 class Regression(NamedTuple):
@@ -204,12 +204,13 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
 
     def _calibrate(self, scores, problem, sample):
         """Set `temperature_` by held-out scores; return the correction of the intercepts."""
-        scores, labels = _per_class(scores), problem.labels[sample]
+        scores = per_class(scores)
+        shares = np.eye(scores.shape[1])[problem.labels[sample]]
         weight = (problem.copies * problem.class_weight)[sample]
         shift = np.zeros(scores.shape[1])
         if self.class_weight is not None:
-            shift = fit_shift(scores, labels, weight)
-        self.temperature_ = 1 / fit_scale(scores + shift, labels, weight)
+            shift = fit_shift(scores, shares, weight)
+        self.temperature_ = 1 / fit_scale(scores + shift, shares, weight)
         return shift[1:] - shift[:1] if len(shift) == 2 else shift
 
     @maps_rows
@@ -247,7 +248,7 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         """
         scores = self.decision_function(X)
         scores = scores.reshape(len(scores), -1) / scores.dtype.type(self.temperature_)
-        return softmax(_per_class(scores), axis=1)
+        return softmax(per_class(scores), axis=1)
 
     @maps_rows
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -265,11 +266,6 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         """
         scores = self.decision_function(X)
         return self.classes_[decide(torch.from_numpy(scores.reshape(len(scores), -1))).numpy()]
-
-
-def _per_class(scores):
-    """Return a column for each class; the single score of two classes is of the second."""
-    return np.pad(scores, ((0, 0), (1, 0))) if scores.shape[1] == 1 else scores
 
 
 def decide(scores):

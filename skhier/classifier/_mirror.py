@@ -2,7 +2,7 @@
 
 Without sample i, ridge regression on the features of n images has the squared error e_i, on their
 averages with those of mirror images e'_i. Averages are chosen if the mean of d_i = e_i - e'_i is
-larger than twice its standard error, the standard deviation of d over the square root of n.
+larger than its standard error, the standard deviation of d over the square root of n.
 """
 
 from math import prod
@@ -20,13 +20,13 @@ from ._regularization import (
     AUTO_ALPHAS,
     first_minimum,
     is_duplicate,
-    left_out_errors,
+    left_out_residuals,
     merge_samples,
 )
 from ._standardized import standardize
 
 _MAX_IMAGES = 500  # that choose: half as many do not tell photographs from chance
-_MIN_Z = 2.0  # standard errors of the difference
+_MIN_Z = 1.0  # standard errors of the difference
 
 
 class MirrorAverage(NamedTuple):
@@ -129,9 +129,14 @@ def mirror_errors(features, mirrored, labels, weight):
     same_label = torch.from_numpy(index[:, None] == index)
     is_same = is_duplicate(grams[0]) | (is_duplicate(grams[1]) & same_label)
     penalties = [alpha * prod(features.shape[1:]) for alpha in AUTO_ALPHAS]
-    merged = (merge_samples(is_same, gram, targets, weight) for gram in grams)
-    errors = (left_out_errors(*arrays, penalties) for arrays in merged)
-    return tuple(e[first_minimum(e.sum(dim=1))] for e in errors)
+    return tuple(_errors(*merge_samples(is_same, g, targets, weight), penalties) for g in grams)
+
+
+def _errors(gram, targets, weight, penalties):
+    """Return the squared errors of samples that are left out, with the best penalty."""
+    residuals = left_out_residuals(gram, targets, weight, penalties)
+    errors = weight * residuals.square().sum(dim=2)
+    return errors[first_minimum(errors.sum(dim=1))]
 
 
 def _grams(features, mirrored, weight):

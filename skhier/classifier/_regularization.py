@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from scipy.sparse.csgraph import connected_components
 
+from ._calibration import lowest_loss, per_class
+
 AUTO_ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # values of alpha for 'auto'
 _MAX_SAMPLES = 1500  # inverses of their matrix take a quarter of a second each
 _SAME = 1e-4  # squared distance of duplicates, relative to the mean square of samples
@@ -32,10 +34,13 @@ def penalty_sample(weight, rng):
     return np.sort(rng.choice(candidates, _MAX_SAMPLES, replace=False))
 
 
-def best_penalty(gram, targets, weight, penalties):
-    """Return the index of the penalty with the smallest squared leave-one-out error.
+def best_penalty(gram, targets, weight, penalties, offset, size):
+    """Return the index of the penalty whose leave-one-out scores have the lowest log loss.
 
-    Duplicates are left out together: otherwise each would be predicted from the other ones.
+    It is the loss at the best temperature, since probabilities are calibrated. The squared error
+    would choose too large a penalty: scores near the mean of the targets have small squared errors
+    even if their order is worse. Duplicates are left out together: otherwise each would be
+    predicted from the other ones.
 
     Parameters
     ----------
@@ -47,37 +52,50 @@ def best_penalty(gram, targets, weight, penalties):
         Positive weights.
     penalties : sequence of float
         Positive penalties, in ascending order.
+    offset : Tensor of shape (n_outputs,)
+        Mean of the targets.
+    size : float
+        Number of samples of weight 1.
     """
     gram, targets, weight = merge_samples(is_duplicate(gram), gram, targets, weight)
-    return first_minimum(left_out_errors(gram, targets, weight, penalties).sum(dim=1))
+    residuals = left_out_residuals(gram, targets, weight, penalties)
+    targets = (targets + offset).double()
+    samples = _class_shares(targets).numpy(), weight.double().numpy() * size
+    scores = (per_class((targets - residual).numpy()) for residual in residuals)
+    return first_minimum([lowest_loss(s, *samples) for s in scores])
 
 
-def left_out_errors(gram, targets, weight, penalties):
-    """Return the squared errors of samples that are left out, one at a time.
+def _class_shares(targets):
+    """Return the shares of classes whose mean target is given: one-hot, or -1 and 1."""
+    return torch.cat([1 - targets, 1 + targets], dim=1) / 2 if targets.shape[1] == 1 else targets
+
+
+def left_out_residuals(gram, targets, weight, penalties):
+    """Return the residuals of samples that are left out, one at a time.
 
     Parameters are those of `best_penalty`.
 
     Returns
     -------
-    errors : Tensor of shape (n_penalties, n)
-        Multiplied by the weights.
+    residuals : Tensor of shape (n_penalties, n, n_outputs)
+        In double precision.
     """
     eps = torch.finfo(gram.dtype).eps
     gram, targets, weight = (x.double() for x in (gram, targets, weight))
     root = weight.sqrt()[:, None]
     gram, targets = root * gram * root.T, root * targets
     gram.diagonal().add_(eps * gram.diagonal().sum())  # negative eigenvalues are rounding errors
-    return torch.stack([_errors(gram, targets, penalty) for penalty in penalties])
+    residuals = [_residuals(gram, targets, penalty) for penalty in penalties]
+    return torch.stack(residuals) / root
 
 
-def _errors(gram, targets, penalty):
+def _residuals(gram, targets, penalty):
     G = gram.clone()
     G.diagonal().add_(penalty)
     # G^(-1) = R^T R. torch.cholesky_inverse takes many times as long if threads share the cores.
     eye = torch.eye(len(G), dtype=G.dtype, device=G.device)
     R = torch.linalg.solve_triangular(torch.linalg.cholesky(G), eye, upper=False)
-    residuals = R.T @ (R @ targets) / R.square().sum(dim=0)[:, None]
-    return residuals.square().sum(dim=1)
+    return R.T @ (R @ targets) / R.square().sum(dim=0)[:, None]
 
 
 def first_minimum(errors):

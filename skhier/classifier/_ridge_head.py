@@ -45,7 +45,7 @@ class RidgeHead(LeastSquaresHead):
     alpha : float or 'auto', default='auto'
         Regularization, relative to the number of features, at most 1e6. It is the `alpha` of
         :class:`sklearn.linear_model.Ridge` on standardized features divided by
-        :math:`\sqrt D`. 'auto' selects 0.03, 0.1, 0.3, 1, 3 or 10 by leave-one-out errors (see
+        :math:`\sqrt D`. 'auto' selects 0.03, 0.1, 0.3, 1, 3 or 10 by leave-one-out scores (see
         Notes).
 
     max_iter : int, default=60
@@ -128,10 +128,12 @@ class RidgeHead(LeastSquaresHead):
     Features are centered before they are multiplied if their means are large beside their
     deviations, so that no digits are lost.
 
-    `alpha='auto'` selects the value with the smallest squared error of leave-one-out scores, in
-    closed form [3]_, on at most 1,500 samples drawn at random. Of several local minima it takes
-    the one at the largest value: small values find labels again that features have learned from.
-    Duplicates are left out together.
+    `alpha='auto'` selects the value whose leave-one-out scores, in closed form [3]_, have the
+    lowest log loss at the best temperature, on at most 1,500 samples drawn at random. Of several
+    local minima it takes the one at the largest value: small values find labels again that
+    features have learned from. Duplicates are left out together. In a
+    :class:`LayerwiseCNNClassifier` that shifts images, it selects on the images and divides by
+    the number of copies of each, because copies regularize too.
     Other dependent samples, such as several photographs of one person, are not: their errors
     favor a small `alpha`. No value below 0.03 is tried for this reason.
 
@@ -227,10 +229,9 @@ class RidgeHead(LeastSquaresHead):
             index = chosen_images * n_copies
             targets = (problem.table - offset)[labels[index]]
             penalties = [alpha * n_features / problem.size for alpha in alphas]
-            best = best_penalty(
-                features.gram(index), targets, images.weight[chosen_images], penalties
-            )
-            alpha = alphas[best]
+            samples = features.gram(index), targets, images.weight[chosen_images]
+            best = best_penalty(*samples, penalties, offset, problem.size)
+            alpha = alphas[best] / n_copies  # copies of images regularize too
         penalty = alpha * n_features / problem.size
         root = None
         if chosen is not None:  # the mean of all eigenvalues is the mean of the variances

@@ -51,14 +51,14 @@ def test_the_scale_of_scores_is_the_best_factor():
     scores = rng.standard_normal((20_000, 5))
     y = (3 * scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
     weight = rng.integers(1, 3, size=len(y)).astype(float)
-    assert_allclose(fit_scale(scores, y, weight), 3, rtol=0.05)
-    assert_allclose(fit_scale(scores * 100, y, weight), 0.03, rtol=0.05)
+    assert_allclose(fit_scale(scores, np.eye(scores.shape[1])[y], weight), 3, rtol=0.05)
+    assert_allclose(fit_scale(scores * 100, np.eye(scores.shape[1])[y], weight), 0.03, rtol=0.05)
 
 
 def test_scores_without_information_or_without_mistakes_have_a_finite_scale():
     y = np.repeat([0, 1, 2], 20)
     for scores in (np.zeros((60, 3)), -np.eye(3)[y], np.eye(3)[y]):
-        scale = fit_scale(scores, y, np.ones(60))
+        scale = fit_scale(scores, np.eye(scores.shape[1])[y], np.ones(60))
         p = softmax(scale * scores, axis=1)
         assert 0 < scale < np.inf
         assert -np.log(p[np.arange(60), y]).mean() < np.log(3) + 1e-2
@@ -110,4 +110,6 @@ def test_shifts_of_scores_are_the_best_offsets(n_classes):
     scores = rng.standard_normal((20_000, n_classes))
     shift = np.linspace(-0.4, 0.4, n_classes)
     y = (3 * (scores + shift) + rng.gumbel(size=scores.shape)).argmax(axis=1)
-    assert_allclose(fit_shift(scores, y, np.ones(len(y))), shift, atol=0.05)
+    assert_allclose(
+        fit_shift(scores, np.eye(scores.shape[1])[y], np.ones(len(y))), shift, atol=0.05
+    )
