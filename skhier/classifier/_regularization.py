@@ -18,6 +18,7 @@ from ._calibration import lowest_loss, per_class
 
 AUTO_ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # values of alpha for 'auto'
 _MAX_SAMPLES = 1500  # inverses of their matrix take a quarter of a second each
+_ROUNDING = 1 + 1e-5  # errors are equal if all penalties are far above the eigenvalues
 _SAME = 1e-4  # squared distance of duplicates, relative to the mean square of samples
 
 
@@ -34,7 +35,7 @@ def penalty_sample(weight, rng):
     return np.sort(rng.choice(candidates, _MAX_SAMPLES, replace=False))
 
 
-def best_penalty(gram, targets, weight, penalties, offset, size):
+def best_penalty(gram, targets, weight, penalties, offset):
     """Return the index of the penalty whose leave-one-out scores have the lowest log loss.
 
     It is the loss at the best temperature, since probabilities are calibrated. The squared error
@@ -54,13 +55,12 @@ def best_penalty(gram, targets, weight, penalties, offset, size):
         Positive penalties, in ascending order.
     offset : Tensor of shape (n_outputs,)
         Mean of the targets.
-    size : float
-        Number of samples of weight 1.
     """
     gram, targets, weight = merge_samples(is_duplicate(gram), gram, targets, weight)
     residuals = left_out_residuals(gram, targets, weight, penalties)
     targets = (targets + offset).double()
-    samples = _class_shares(targets).numpy(), weight.double().numpy() * size
+    weight = weight.double() / weight.double().mean()
+    samples = _class_shares(targets).numpy(), weight.numpy()
     scores = (per_class((targets - residual).numpy()) for residual in residuals)
     return first_minimum([lowest_loss(s, *samples) for s in scores])
 
@@ -105,7 +105,7 @@ def first_minimum(errors):
     penalties these labels are found again in many fine features, and errors are too small.
     """
     best = len(errors) - 1
-    while best > 0 and errors[best - 1] <= errors[best]:
+    while best > 0 and errors[best - 1] <= _ROUNDING * errors[best]:
         best -= 1
     return best
 

@@ -230,7 +230,7 @@ class RidgeHead(LeastSquaresHead):
             targets = (problem.table - offset)[labels[index]]
             penalties = [alpha * n_features / problem.size for alpha in alphas]
             samples = features.gram(index), targets, images.weight[chosen_images]
-            best = best_penalty(*samples, penalties, offset, problem.size)
+            best = best_penalty(*samples, penalties, offset)
             alpha = alphas[best] / n_copies  # copies of images regularize too
         penalty = alpha * n_features / problem.size
         root = None
