@@ -144,7 +144,7 @@ for n_levels, color in ((1, "#0072B2"), (L, "#D55E00")):
     ax.axhline(best, color=color, linestyle="--", linewidth=1)
     print(f"{2**n_levels:2} leaves: U-net {curve[-1]:.3f}, exact denoiser {best:.3f}")
 ax.plot([], [], "k--", linewidth=1, label="exact denoiser")
-ax.set(xlabel="training trees", ylabel="mean squared error")
+ax.set(xlabel="training trees", ylabel="mean squared error", title="U-nets and exact denoisers")
 ax.set(xticks=[2000, 10_000, 50_000], xticklabels=["2,000", "10,000", "50,000"])
 ax.set(yticks=[0.1, 0.2, 0.4, 0.8], yticklabels=["0.1", "0.2", "0.4", "0.8"])
 ax.minorticks_off()

@@ -62,6 +62,7 @@ ax.plot(shares, label_error, "o-", color="#0072B2", label="label")
 ax.plot(shares, parent_error, "s-", color="#D55E00", label="symbol above a token")
 ax.axvline(3 / 8, color="gray", linestyle=":", label=r"$f_c = 3/8$ of the paper")
 ax.set(xlabel="share f of tuples in use", ylabel="lowest error", ylim=(0, None))
+ax.set_title("Lowest error of the label in varying trees")
 ax.legend(frameon=False)
 plt.show()
 
@@ -119,7 +120,11 @@ fig, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.semilogx(batch_size * steps, errors, "o-", color="#0072B2", label="transformer")
 ax.axhline(risk, color="k", linestyle="--", label="lowest error")
 ax.set(xlabel="training strings", ylabel="error of the label", ylim=(-0.02, 1))
-ax.set(xticks=[2000, 10_000, 50_000], xticklabels=["2,000", "10,000", "50,000"])
+ax.set(
+    title="Varying trees: a transformer and the lowest error",
+    xticks=[2000, 10_000, 50_000],
+    xticklabels=["2,000", "10,000", "50,000"],
+)
 ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()
