@@ -38,7 +38,8 @@ class PatchIndex:
         # A projection gives each patch one number, so bisection finds the nearest patch.
         self._direction = np.random.default_rng(0).standard_normal(rows.shape[1])
         self._direction = self._direction.astype(np.result_type(rows, np.float32))
-        projected = self._patches @ self._direction
+        with np.errstate(invalid="ignore"):  # BLAS may raise the flag for values beyond the array
+            projected = self._patches @ self._direction
         self._order = np.argsort(projected)
         projected = projected[self._order]
         self._between = (projected[1:] + projected[:-1]) / 2
