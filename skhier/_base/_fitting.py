@@ -41,12 +41,19 @@ def fit_method(fit):
 def _timed(fit):
     @wraps(fit)
     def timed(estimator, *args, **kwargs):
-        start = perf_counter()
-        fitted = fit(estimator, *args, **kwargs)
-        _log(estimator, f"fit: done in {perf_counter() - start:.1f} s")
-        return fitted
+        with _timer(estimator, "fit"):
+            return fit(estimator, *args, **kwargs)
 
     return timed
+
+
+@contextmanager
+def _timer(estimator, name, level=1):
+    """Print the seconds of a stage at its end, and notes that are added to the list yielded."""
+    start, notes = perf_counter(), []
+    yield notes
+    time = f"{name}: done in {perf_counter() - start:.1f} s"
+    _log(estimator, ", ".join([time, *notes]), level)
 
 
 def _log(estimator, message, level=1):
@@ -116,13 +123,9 @@ class Task:
                 printed, left = now, (now - start) * (n_samples / done - 1)
                 self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
 
-    @contextmanager
     def timed(self, name, level=1):
-        """Print the seconds of a stage at its end, and notes that are added to the list yielded."""
-        start, notes = perf_counter(), []
-        yield notes
-        time = f"{name}: done in {perf_counter() - start:.1f} s"
-        self.log(", ".join([time, *notes]), level)
+        """Return a context that prints the seconds of a stage, and notes, at its end."""
+        return _timer(self._estimator, name, level)
 
     def log(self, message, level=1):
         """Print `message` if `verbose` of the estimator is at least `level`."""

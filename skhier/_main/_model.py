@@ -1,10 +1,10 @@
 """The file that the command saves the classifier to."""
 
-import os
 from importlib.util import find_spec
-from pathlib import Path
 
 import joblib
+
+from ._files import named_file, require_folder, require_writable
 
 
 def check_model(path):
@@ -17,19 +17,13 @@ def check_model(path):
     ImportError
         If skops, which writes files .skops, is not installed.
     """
-    path = Path(os.path.expanduser(path))
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file in it, such as {path / 'model.skops'}")
-    if not path.suffix:
-        path = path.with_suffix(".joblib")
+    path = named_file(path, ".joblib", "model.skops")
     if path.suffix not in (".joblib", ".skops"):
         raise ValueError(f"{path} has a suffix that is neither .skops nor .joblib")
     if path.suffix == ".skops" and find_spec("skops") is None:
         raise ImportError(f"{path} needs skops: pip install skops, or choose a file .joblib")
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ValueError(f"{path} cannot be written")
+    require_folder(path)
+    require_writable(path)
     return path
 
 

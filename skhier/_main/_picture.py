@@ -1,10 +1,9 @@
 """The pictures that the command writes."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
+
+from ._files import named_file, require_folder, require_writable
 
 _N_COMPARED = 100  # images by which channels are chosen
 _N_ROWS, _MAX_COLUMNS = 4, 3  # of mistakes
@@ -18,19 +17,13 @@ def check_picture(path):
     ValueError
         If the picture, or that of mistakes, cannot be written there.
     """
-    path = Path(os.path.expanduser(path))
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file in it, such as {path / 'skhier.png'}")
-    if not path.suffix:
-        path = path.with_suffix(".png")  # as matplotlib does
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent}")
+    path = named_file(path, ".png", "skhier.png")  # the suffix that matplotlib adds
+    require_folder(path)
     suffix, known = path.suffix[1:].lower(), _suffixes()
     if known and suffix not in known:
         raise ValueError(f"{path} has a suffix that is none of {', '.join(known)}")
     for file in (path, mistakes_path(path)):
-        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-            raise ValueError(f"{file} cannot be written")
+        require_writable(file)
     return path
 
 
