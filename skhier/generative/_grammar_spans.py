@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._algebra import slices
 from ._drawing import for_batches
 from ._grammar_model import Grammar
 
@@ -107,8 +108,8 @@ def for_lengths(function, grammar, tokens, lengths, is_unknown, n_jobs):
     batches = []
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        size = max(1, _BATCH_VALUES // (max(grammar.n_symbols) * (length + 1) ** 2))
-        batches += [rows[start : start + size] for start in range(0, len(rows), size)]
+        size = _BATCH_VALUES // (max(grammar.n_symbols) * (length + 1) ** 2)
+        batches += [rows[part] for part in slices(len(rows), size)]
 
     def run(numbers):
         for rows in batches[numbers]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from ._algebra import slices
 from ._drawing import batch_size, for_batches
 from ._recognition import PatchIndex
 from ._symbols import check_symbols
@@ -168,10 +169,8 @@ def parents(states, sets, rules):
     patches = states.reshape(n, h, p, w, q).swapaxes(2, 3).reshape(n * h * w, p * q)
     patches, patch_of_pixel = unique_rows(patches, len(sets))
     matches = np.empty((len(patches), rules.n_classes), bool)
-    size = max(1, _MATCH_VALUES // rules.n_terms)
-    for start in range(0, len(patches), size):
-        part = patches[start : start + size]
-        matches[start : start + size] = rules.match(sets[part.T])
+    for part in slices(len(patches), _MATCH_VALUES // rules.n_terms):
+        matches[part] = rules.match(sets[patches[part].T])
     is_tested = sets.any(axis=1)[patches].all(axis=1)
     new_sets, new_states = np.unique(matches, axis=0, return_inverse=True)
     shape = n, h, w
