@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.callback import with_callbacks
 
-from .._base._device import computing_dtype, torch_dtype
+from .._base._device import as_tensor, computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, split_validation
 from .._base._fitting import Task
 from .._base._memory import Work
@@ -278,12 +278,12 @@ class RidgeHead(LeastSquaresHead):
         return self
 
     def _operator(self, dtype, device):
-        dtype = np.dtype(dtype)
+        dtype = torch_dtype(np.dtype(dtype))
         arrays = self._center, self.coef_.T, self._offset
-        scores = partial(_scores, *(array.astype(dtype) for array in arrays))
-        return Operator(scores, self._offset.shape, torch_dtype(dtype), _ROWS)
+        scores = partial(_scores, *(torch.from_numpy(array).to(dtype) for array in arrays))
+        return Operator(scores, self._offset.shape, dtype, _ROWS)
 
 
 def _scores(center, coef, offset, X):
-    X = X - center if center.any() else X
-    return torch.from_numpy(X @ coef + offset)
+    X = as_tensor(X)
+    return torch.addmm(offset, X - center if center.any() else X, coef)

@@ -10,6 +10,7 @@ from functools import partial
 from math import prod
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -98,28 +99,39 @@ class PatchEncoder:
     ):
         self.grid = grid
         self.border = as_tensor(border).to(device)
+        self.n_clusters = len(factors[-1])
+        self.normalize = coding.normalize and coding.encoding != "one_hot"
+        wide = None
+        if self.normalize:
+            factors, intercepts, wide = _keep_norms(factors, intercepts)
         self.factors = [as_tensor(factor).to(device, dtype) for factor in factors]
         self.intercepts = as_tensor(intercepts).to(device, dtype)
+        self.wide = None if wide is None else as_tensor(wide).to(device, dtype)
         self.coding = coding
         self.dtype = dtype
         self.device = device
         self.dense = dense
-        self.n_clusters = len(factors[-1])
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
         widest = max(self.n_clusters, prod(grid.patch_shape))
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
-        self._wide = torch.promote_types(dtype, torch.float32)
         self._buffers = _Buffers()
 
     def _response(self, images):
-        """Convolve images with the kernels: (n, rows, columns, n_clusters)."""
+        """Convolve images with the kernels: (n, rows, columns, n_clusters).
+
+        If responses are normalized, each patch's are divided by their root mean square.
+        """
         windows = self.grid.windows(as_tensor(images).to(self.device), self.border, self.dtype)
         patches = self._buffer("patches", windows).copy_(windows)
         rows = patches.flatten(0, 2).flatten(1)
         for factor in self.factors[:-1]:
             rows = dense_product(rows, factor)
         rows = dense_product(rows, self.factors[-1], self.intercepts)
+        if self.normalize:
+            rows *= _inverse_rms(rows, self.n_clusters)
+        if self.wide is not None:
+            rows = dense_product(rows, self.wide)
         return rows.unflatten(0, windows.shape[:3])
 
     def _buffer(self, name, like):
@@ -141,28 +153,50 @@ class PatchEncoder:
                 return labels
             return self._pool(F.one_hot(labels, self.n_clusters).to(self.dtype))
         r = self._response(images)
-        mean_square = None
-        if self.coding.normalize:
-            norm = torch.linalg.vector_norm(r, dim=3)
-            mean_square = norm.to(self._wide) ** 2 / self.n_clusters
-        signs = (1, -1)[: ENCODINGS[self.coding.encoding]]
-        codes = [self._pool(_rectify(self._shift(r, sign, mean_square))) for sign in signs]
+        bias = r.new_tensor(self.coding.bias)
+        is_pooled = self.coding.pool_size != (1, 1)
+        memory = self._buffer("codes", r) if is_pooled else None
+        codes = [self._pool(_rectify(torch.add(bias, r, out=memory)))]
+        if self.coding.encoding == "crelu":
+            codes.append(self._pool(_rectify(torch.sub(bias, r, out=memory))))
         return torch.cat(codes, dim=3) if len(codes) > 1 else codes[0]
 
-    def _shift(self, r, sign, mean_square):
-        """Compute sign * r + b, r divided by its root mean square if that is given.
 
-        It is rounded once, before the pooling: codes may be small beside r and b. Fast because it
-        is a batch normalization, whose channels are patches, with known means and variances.
-        """
-        patches = r.reshape(1, -1, self.n_clusters)
-        factor = torch.full(patches.shape[1:2], float(sign), dtype=self._wide, device=self.device)
-        mean, bias = torch.zeros_like(factor), torch.full_like(factor, self.coding.bias)
-        eps = NORM_EPS
-        if mean_square is None:
-            mean_square, eps = torch.ones_like(factor), 0.0
-        known = mean, mean_square.reshape(-1)
-        return F.batch_norm(patches, *known, factor, bias, eps=eps).reshape(r.shape)
+def _keep_norms(factors, intercepts):
+    """Write the map from patches to responses as a narrow one and one that keeps norms.
+
+    Of the last factor F and the intercepts c, [F c] = Q R has orthonormal columns Q: the norm of
+    the responses Q z is that of z = R [x; 1], which has fewer entries.
+
+    Parameters
+    ----------
+    factors : sequence of ndarray
+        The first one is applied first.
+    intercepts : ndarray of shape (n_clusters,)
+        Added last.
+
+    Returns
+    -------
+    factors, intercepts
+        The map from patches to z.
+    Q : ndarray of shape (n_clusters, n_columns) or None
+        None if z are the responses.
+    """
+    *first, last = factors
+    if len(last) <= last.shape[1] + 1:
+        return factors, intercepts, None
+    Q, R = np.linalg.qr(np.column_stack((last, intercepts)).astype(np.float64))
+    narrow, intercepts = R[:, :-1], R[:, -1]
+    if first:
+        narrow = narrow @ first.pop()
+    return [*first, narrow], intercepts, Q
+
+
+def _inverse_rms(rows, n_clusters):
+    """Return 1 / (root mean square + eps) of responses whose norms are those of rows."""
+    wide = torch.promote_types(rows.dtype, torch.float32)
+    norm = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=wide)
+    return (norm.square() / n_clusters + NORM_EPS).rsqrt()
 
 
 def _rectify(r):
