@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._base._device import as_array, as_bits, computing_dtype, of_bits, torch_dtype
 from .._base._fitting import Task
+from .._base._groups import draw_samples
 from .._base._memory import Work, refuse_more_than_machine
 from .._base._params import make_rng
 from .._base._rows import Operator, compose
@@ -22,6 +23,7 @@ from ._conjugate_gradients import ConjugateGradients, InverseRoot, preconditioni
 from ._kernel import ROWS, Coordinates, Kernel
 from ._kernel_matrix import CenterSums, KernelMatrix
 from ._least_squares import LeastSquaresHead, Regression
+from ._left_out import MAX_LEFT_OUT
 
 _MAX_TRACED = 2000  # samples whose leverages are averaged
 _MAX_RESIDUAL = 0.1  # a larger one is no solution
@@ -184,11 +186,11 @@ class KernelRidgeHead(LeastSquaresHead):
         return Work("fitting the head", n_bytes, "Raise it, lower n_centers, or use head='ridge'.")
 
     @with_callbacks
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
-        problem = Regression.from_labels(self, y, weight, float(self.alpha), wide)
+        problem = Regression.from_labels(self, y, weight, groups, float(self.alpha), wide)
         index = slice(None)
         n_centers = self._n_centers(len(y))
         if n_centers < len(y):
@@ -197,7 +199,7 @@ class KernelRidgeHead(LeastSquaresHead):
             n_bytes = self._n_bytes(len(y), n_features, torch_dtype(rows.dtype).itemsize)
             advice = "Set n_centers, the largest number of samples in the kernel matrix."
             refuse_more_than_machine(Work(f"The kernel of {len(y)} samples", n_bytes, advice))
-        n_copies = 1 if plan is None else plan.n_copies
+        n_copies = plan.n_copies
         images = problem.of_images(n_copies)
         with Task.fit(self) as task:
             coordinates = Coordinates.from_rows(rows, problem.weight, float(self.power))
@@ -205,8 +207,16 @@ class KernelRidgeHead(LeastSquaresHead):
             kernel = Kernel(centers, float(self.gamma), wide)
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
             data = rows, coordinates, kernel, problem
-            coef, scores, trace, sample = solve(*data, n_copies, rng, task)
-        scores = images.left_out(scores, trace, sample)
+            coef, *fitted, sample = solve(*data, n_copies, rng, task)
+        if groups is None:
+            scores = images.left_out(*fitted, sample)
+        else:
+            sample = draw_samples(np.arange(len(images.labels)), images.groups, MAX_LEFT_OUT, rng)
+            points = coordinates.operator(rows.take(sample * n_copies))
+            gram = Kernel(points, float(self.gamma), wide).among_centers(slice(None))
+            left_out, penalty = images.without_groups(gram, sample), float(self.alpha)
+            scores = left_out.scores([penalty / problem.size])[0] + problem.offset
+            scores = scores.numpy()
         shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features

@@ -12,6 +12,7 @@ from sklearn.callback import with_callbacks
 from .._base._device import computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, split_validation
 from .._base._fitting import Task
+from .._base._groups import draw_samples
 from .._base._memory import Work
 from .._base._params import is_auto, make_rng
 from .._base._rows import Operator
@@ -25,7 +26,8 @@ from ._conjugate_gradients import (
     preconditioning_sample,
 )
 from ._least_squares import LeastSquaresHead, Regression, decide
-from ._regularization import AUTO_ALPHAS, best_penalty, n_penalty_samples, penalty_sample
+from ._left_out import MAX_LEFT_OUT
+from ._regularization import AUTO_ALPHAS, best_penalty
 from ._standardized import StandardizedFeatures
 
 _ROWS = 512  # of features, multiplied at a time
@@ -201,38 +203,40 @@ class RidgeHead(LeastSquaresHead):
         n_columns = (n_classes + 1) * (self.max_iter + 10)
         n_rows = n_columns + 2 * n_preconditioning_rows(n_samples, n_features)
         if is_auto(self.alpha):
-            n_rows = max(n_rows, 2 * n_penalty_samples(n_samples))
+            n_rows = max(n_rows, 2 * min(n_samples, MAX_LEFT_OUT))
         return Work("fitting the head", 4 * n_features * n_rows, "Raise it, or lower max_iter.")
 
     @with_callbacks
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
-        n_copies = 1 if plan is None else plan.n_copies
+        n_copies = plan.n_copies
         held = np.zeros(len(y) // n_copies, dtype=bool)
         if self.early_stopping:
-            held[split_validation(len(held), self.validation_fraction, rng)[1]] = True
+            of_images = None if groups is None else groups[::n_copies]
+            held[split_validation(len(held), self.validation_fraction, rng, of_images)[1]] = True
         held = held.repeat(n_copies)
         alphas = AUTO_ALPHAS if is_auto(self.alpha) else (float(self.alpha),)
-        problem = Regression.from_labels(self, y, weight, alphas[-1] * n_features, wide, held)
+        largest = alphas[-1] * n_features
+        problem = Regression.from_labels(self, y, weight, groups, largest, wide, held)
         weight, offset, images = problem.weight, problem.offset, problem.of_images(n_copies)
         n_outputs, probes = problem.table.shape[1], None
-        if not self.early_stopping:
+        by_groups = groups is not None and not self.early_stopping
+        if not (self.early_stopping or by_groups):
             probes = trace_probes(weight.numpy(), n_features, rng, wide, n_copies)
         chosen = preconditioning_sample(weight.numpy(), n_features, rng)
         labels = torch.from_numpy(problem.labels)
         features = StandardizedFeatures(rows, weight, problem.table - offset, labels, probes)
-        alpha = alphas[0]
+        alpha, unit = alphas[0], n_features / problem.size
+        if len(alphas) > 1 or by_groups:
+            candidates = np.flatnonzero(images.weight.numpy())
+            index = draw_samples(candidates, images.groups, MAX_LEFT_OUT, rng)
+            left_out = images.without_groups(features.gram(index * n_copies), index)
         if len(alphas) > 1:
-            chosen_images = penalty_sample(images.weight.numpy(), rng)
-            index = chosen_images * n_copies
-            targets = (problem.table - offset)[labels[index]]
-            penalties = [alpha * n_features / problem.size for alpha in alphas]
-            samples = features.gram(index), targets, images.weight[chosen_images]
-            best = best_penalty(*samples, penalties, offset)
+            best = best_penalty(left_out, [alpha * unit for alpha in alphas], offset)
             alpha = alphas[best] / n_copies  # copies of images regularize too
-        penalty = alpha * n_features / problem.size
+        penalty = alpha * unit
         root = None
         if chosen is not None:  # the mean of all eigenvalues is the mean of the variances
             root = InverseRoot(features.sample(chosen), penalty + float(weight.sum()))
@@ -257,6 +261,9 @@ class RidgeHead(LeastSquaresHead):
         if stopping is not None:
             W, scores = stopping.best_state
             scores, sample = scores[::n_copies].double().numpy(), sample[::n_copies] // n_copies
+        elif by_groups:
+            W, sample = solver.W, index
+            scores = (left_out.scores([penalty * n_copies])[0] + offset).numpy()
         else:
             sample = calibration_sample(len(images.labels), rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
