@@ -169,7 +169,9 @@ def fit_and_score(clf, load, seed):
         fit, choice = clf.fit_seconds_, clf.choice_seconds_
         print("chosen:", clf.params_, file=sys.stderr)
     else:
-        fit, choice = measure(clf.fit, X, y)[1], 0.0
+        # Parts without groups are of comparisons with classifiers that take none.
+        known = {} if groups is None else {"groups": groups}
+        fit, choice = measure(clf.fit, X, y, **known)[1], 0.0
     if hasattr(clf, "predict_proba"):
         p, seconds = measure(clf.predict_proba, X_held)
         predicted, loss = clf.classes_[p.argmax(axis=1)], log_loss_of(clf.classes_, p, y_held)

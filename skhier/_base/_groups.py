@@ -76,7 +76,7 @@ def draw_samples(candidates, groups, n_samples, rng):
     if groups is None:
         return np.sort(rng.choice(candidates, n_samples, replace=False))
     _, groups, sizes = np.unique(groups[candidates], return_inverse=True, return_counts=True)
-    largest = n_samples // min(len(sizes), _MIN_GROUPS)
+    largest = max(1, n_samples // min(len(sizes), _MIN_GROUPS))
     order = rng.permutation(len(candidates))
     order = order[np.argsort(rng.permutation(len(sizes))[groups[order]], kind="stable")]
     is_first = np.r_[True, np.diff(groups[order]) != 0]

@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._base._device import as_array, as_bits, computing_dtype, of_bits, torch_dtype
 from .._base._fitting import Task
-from .._base._groups import draw_samples
 from .._base._memory import Work, refuse_more_than_machine
 from .._base._params import make_rng
 from .._base._rows import Operator, compose
@@ -23,7 +22,6 @@ from ._conjugate_gradients import ConjugateGradients, InverseRoot, preconditioni
 from ._kernel import ROWS, Coordinates, Kernel
 from ._kernel_matrix import CenterSums, KernelMatrix
 from ._least_squares import LeastSquaresHead, Regression
-from ._left_out import MAX_LEFT_OUT
 
 _MAX_TRACED = 2000  # samples whose leverages are averaged
 _MAX_RESIDUAL = 0.1  # a larger one is no solution
@@ -83,7 +81,7 @@ class KernelRidgeHead(LeastSquaresHead):
         Whether to print progress.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the centers, which samples precondition, and the random signs that
+        Determines the centers, which samples precondition, and the samples and random signs that
         `temperature_` depends on.
 
     Attributes
@@ -130,7 +128,8 @@ class KernelRidgeHead(LeastSquaresHead):
     products. If they fail, as for an `alpha` below rounding errors, `fit` warns with
     ``ConvergenceWarning``.
 
-    Probabilities are calibrated on leave-one-out scores, as in :class:`RidgeHead`.
+    Probabilities are calibrated on leave-one-out scores, or with `groups` on scores of left-out
+    groups, as in :class:`RidgeHead`.
 
     References
     ----------
@@ -211,12 +210,14 @@ class KernelRidgeHead(LeastSquaresHead):
         if groups is None:
             scores = images.left_out(*fitted, sample)
         else:
-            sample = draw_samples(np.arange(len(images.labels)), images.groups, MAX_LEFT_OUT, rng)
-            points = coordinates.operator(rows.take(sample * n_copies))
-            gram = Kernel(points, float(self.gamma), wide).among_centers(slice(None))
-            left_out, penalty = images.without_groups(gram, sample), float(self.alpha)
-            scores = left_out.scores([penalty / problem.size])[0] + problem.offset
-            scores = scores.numpy()
+
+            def gram(samples):
+                points = coordinates.operator(rows.take(samples))
+                own = Kernel(points, float(self.gamma), wide)
+                return own.between(slice(None), slice(None), exact=True)
+
+            penalty = float(self.alpha) / problem.size
+            scores, sample = problem.left_out_of_groups(gram, penalty, n_copies, rng)
         shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features

@@ -13,13 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
 from .._base._fitting import fit_method
+from .._base._groups import draw_samples
 from .._base._images import SQUARABLE, refuse_extreme_values
 from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from ._calibration import fit_scale, fit_shift, leave_one_out, per_class
-from ._left_out import LeftOut
+from ._calibration import fit_scale, fit_shift, leave_one_out, per_class, rows_of
+from ._left_out import MAX_LEFT_OUT, LeftOut
 
 
 class Regression(NamedTuple):
@@ -90,6 +91,34 @@ class Regression(NamedTuple):
         targets = (self.table - self.offset)[torch.from_numpy(self.labels[sample])]
         groups = None if self.groups is None else self.groups[sample]
         return LeftOut.of_groups(gram, targets, self.weight[sample], groups)
+
+    def left_out_of_groups(self, gram, penalty, n_copies, rng):
+        """Return the scores of images whose group is left out, and the images.
+
+        Parameters
+        ----------
+        gram : callable
+            Maps a sorted index array of samples to their products.
+        penalty : float
+            Penalty of the regression, divided by `size`.
+        n_copies : int
+            Number of copies of an image, in successive samples.
+        rng : RandomState
+            Draws images, if there are more than are left out.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_outputs)
+            Scores of the images, the first ones of their copies.
+        index : ndarray of shape (n,)
+            Indices of the images.
+        """
+        images = self.of_images(n_copies)
+        all_images = np.arange(len(images.labels))
+        index = draw_samples(all_images, images.groups, MAX_LEFT_OUT // n_copies, rng)
+        samples = rows_of(index, n_copies)
+        scores = self.without_groups(gram(samples), samples).scores([penalty])[0, ::n_copies]
+        return (scores + self.offset).numpy(), index
 
     @classmethod
     def from_labels(cls, head, y, copies, groups, penalty, dtype, held=None):

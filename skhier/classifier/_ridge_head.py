@@ -71,7 +71,7 @@ class RidgeHead(LeastSquaresHead):
         accuracy, and the coefficients of the best accuracy are kept.
 
     validation_fraction : float, default=0.1
-        Fraction of samples in the validation part, if `early_stopping`.
+        Fraction of samples, or of `groups`, in the validation part, if `early_stopping`.
 
     n_iter_no_change : int, default=10
         See `early_stopping`.
@@ -80,8 +80,9 @@ class RidgeHead(LeastSquaresHead):
         Whether to print the residual (and accuracy) of every tenth iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the validation part, the sample of the preconditioner, and the random signs
-        that `temperature_` depends on for more than 512 samples and features.
+        Determines the validation part, the samples that `alpha` 'auto' and groups are left out
+        of, the sample of the preconditioner, and the random signs that `temperature_` depends on
+        for more than 512 samples and features.
 
     Attributes
     ----------
@@ -133,11 +134,11 @@ class RidgeHead(LeastSquaresHead):
     `alpha='auto'` selects the value whose leave-one-out scores, in closed form [3]_, have the
     lowest log loss at the best temperature, on at most 1,500 samples drawn at random. Of several
     local minima it takes the one at the largest value: small values find labels again that
-    features have learned from. Duplicates are left out together. In a
+    features have learned from. Duplicates are left out together, and so are the samples of a
+    group if `fit` is given `groups`. Without `groups`, several photographs of one person favor a
+    small `alpha`; no value below 0.03 is tried for this reason. In a
     :class:`LayerwiseCNNClassifier` that shifts images, it selects on the images and divides by
     the number of copies of each, because copies regularize too.
-    Other dependent samples, such as several photographs of one person, are not: their errors
-    favor a small `alpha`. No value below 0.03 is tried for this reason.
 
     Probabilities are calibrated on leave-one-out scores, or with `early_stopping` on the
     validation part: `temperature_` minimizes their log loss, as in [2]_. Leave-one-out scores of
@@ -145,6 +146,11 @@ class RidgeHead(LeastSquaresHead):
     generalized cross-validation [1]_. The mean is exact for up to 512 samples or features; for
     more it is estimated from random signs, which are smoothed together with the targets. A
     `sample_weight` is a number of copies, of which one is left out.
+
+    With `groups`, scores of left-out groups are exact, of a regression on at most 1,500 samples,
+    shifted copies included: on all if there are no more, else on whole groups that are drawn at
+    random. A regression on fewer samples is less sure, so the temperature errs towards even
+    probabilities.
 
     References
     ----------
@@ -229,11 +235,10 @@ class RidgeHead(LeastSquaresHead):
         labels = torch.from_numpy(problem.labels)
         features = StandardizedFeatures(rows, weight, problem.table - offset, labels, probes)
         alpha, unit = alphas[0], n_features / problem.size
-        if len(alphas) > 1 or by_groups:
-            candidates = np.flatnonzero(images.weight.numpy())
-            index = draw_samples(candidates, images.groups, MAX_LEFT_OUT, rng)
-            left_out = images.without_groups(features.gram(index * n_copies), index)
         if len(alphas) > 1:
+            learned = np.flatnonzero(images.weight.numpy())
+            drawn = draw_samples(learned, images.groups, MAX_LEFT_OUT, rng)
+            left_out = images.without_groups(features.gram(drawn * n_copies), drawn)
             best = best_penalty(left_out, [alpha * unit for alpha in alphas], offset)
             alpha = alphas[best] / n_copies  # copies of images regularize too
         penalty = alpha * unit
@@ -262,8 +267,8 @@ class RidgeHead(LeastSquaresHead):
             W, scores = stopping.best_state
             scores, sample = scores[::n_copies].double().numpy(), sample[::n_copies] // n_copies
         elif by_groups:
-            W, sample = solver.W, index
-            scores = (left_out.scores([penalty * n_copies])[0] + offset).numpy()
+            W = solver.W
+            scores, sample = problem.left_out_of_groups(features.gram, penalty, n_copies, rng)
         else:
             sample = calibration_sample(len(images.labels), rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
