@@ -307,7 +307,8 @@ class KernelRidgeHead(LeastSquaresHead):
         # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage; k_i is the mean over copies
         means = values.double().unflatten(0, (-1, n_copies)).mean(dim=1)
         solved = torch.linalg.solve_triangular(root, means.T, upper=False)
-        h = problem.of_images(n_copies).weight[sample].double() * solved.square().sum(dim=0)
+        weight = problem.weight[index].double().unflatten(0, (-1, n_copies)).sum(dim=1)
+        h = weight * solved.square().sum(dim=0)
         return coef, values @ coef + problem.offset, 1 + float(h.mean()) * n, sample
 
     def _store(self, coordinates, kernel):

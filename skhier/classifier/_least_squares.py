@@ -113,9 +113,8 @@ class Regression(NamedTuple):
         index : ndarray of shape (n,)
             Indices of the images.
         """
-        images = self.of_images(n_copies)
-        all_images = np.arange(len(images.labels))
-        index = draw_samples(all_images, images.groups, MAX_LEFT_OUT // n_copies, rng)
+        groups = self.groups[::n_copies]
+        index = draw_samples(np.arange(len(groups)), groups, MAX_LEFT_OUT // n_copies, rng)
         samples = rows_of(index, n_copies)
         scores = self.without_groups(gram(samples), samples).scores([penalty])[0, ::n_copies]
         return (scores + self.offset).numpy(), index
