@@ -13,6 +13,7 @@ import numpy as np
 from _common import Table, measure, peak_gigabytes
 from _opponents import Chosen
 from sklearn.metrics import recall_score
+from sklearn.utils.validation import has_fit_parameter
 
 from skhier.datasets import load_fashion_mnist, load_npz
 
@@ -20,8 +21,8 @@ from skhier.datasets import load_fashion_mnist, load_npz
 class Parts(NamedTuple):
     """Images to learn from and images held out, with their labels.
 
-    `groups` are the groups of the images to learn from, such as persons. A choice on a part of
-    them never splits a group. None is no groups.
+    `groups` are the groups of the images to learn from, such as persons. skhier's `fit` gets them,
+    and a choice on a part of the images never splits a group. None is no groups.
     """
 
     X: np.ndarray
@@ -169,7 +170,8 @@ def fit_and_score(clf, load, seed):
         fit, choice = clf.fit_seconds_, clf.choice_seconds_
         print("chosen:", clf.params_, file=sys.stderr)
     else:
-        fit, choice = measure(clf.fit, X, y)[1], 0.0
+        known = {"groups": groups} if has_fit_parameter(clf, "groups") else {}
+        fit, choice = measure(clf.fit, X, y, **known)[1], 0.0
     if hasattr(clf, "predict_proba"):
         p, seconds = measure(clf.predict_proba, X_held)
         predicted, loss = clf.classes_[p.argmax(axis=1)], log_loss_of(clf.classes_, p, y_held)

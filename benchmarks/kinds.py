@@ -5,9 +5,10 @@ such as persons, and train, which is true for the images to learn from. The othe
 With --validate, the held-out images are a quarter of the training images, and no group has images
 on both sides. Use it to choose parameters.
 
-Methods other than skhier's choose their parameters on a quarter of what they learn from. The CNN
-trains for as long as the default fit of skhier took, and for three times as long. The seconds of
-choices are in a column of their own. HOG + SVM needs scikit-image.
+skhier gets the groups, and leaves out whole groups where it chooses. The other methods choose their
+parameters on a quarter of what they learn from, which has whole groups. The CNN trains for as long
+as the default fit of skhier took, and for three times as long. The seconds of choices are in a
+column of their own. HOG + SVM needs scikit-image.
 
 Usage: python benchmarks/kinds.py FOLDER [--validate] [--data NAME ...] [--methods ...]
            [--params NAME=VALUE ...] [--threads N] [--csv FILE]

@@ -71,7 +71,7 @@ setting = n, n_classes, np.dtype(np.float32), torch.device("cpu")
 pixels, layers, encodings = shift_pixels(clf.shift, features), [], []
 for number, (phi, embedder) in enumerate(blocks, 1):
     plan = phi._plan(features.shape[1:], *setting)
-    _, seconds = measure(phi._fit_rows, features, y, None, plan)
+    _, seconds = measure(phi._fit_rows, features, y, None, None, plan)
     n_patches = plan.n_patches
     k, d = phi._factors[-1].shape
     # One product with the centers for each iteration, for the first assignment, and for k-means++.
@@ -84,7 +84,7 @@ for number, (phi, embedder) in enumerate(blocks, 1):
     encoding = 2 * n * n_positions * sum(factor.size for factor in phi._factors)
     if embedder is not None:
         plan = embedder._plan(encode.row_shape, *setting)
-        _, seconds = measure(embedder._fit_rows, features.map(encode), y, None, plan)
+        _, seconds = measure(embedder._fit_rows, features.map(encode), y, None, None, plan)
         name = f"encode, train 1x1, block {number}"
         add(name, encoding, seconds, (rows, d, k), encode.dtype)
     layers.append(blocks[number - 1].operator(*setting[2:]))
@@ -100,7 +100,7 @@ for number, (phi, embedder) in enumerate(blocks, 1):
     features, seconds = measure(mapped.cached, THIS_MACHINE)
     add(name, encoding, seconds, (rows, d, k), encode.dtype)
 of_head = plan_head(head, features.shape[1:], len(images), n_copies(pixels), *setting[1:])
-_, seconds = measure(head._fit_rows, features, y.repeat(n_copies(pixels)), None, of_head)
+_, seconds = measure(head._fit_rows, features, y.repeat(n_copies(pixels)), None, None, of_head)
 D = prod(features.shape[1:])
 n_operations = 4 * n * D * n_classes * head.n_iter_
 add("ridge head", n_operations, seconds, (4096, D, n_classes), features.dtype)

@@ -3,23 +3,32 @@
 from copy import deepcopy
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 
-def n_validation_samples(n_samples, validation_fraction):
-    """Return the size of the validation part."""
-    return int(np.ceil(n_samples * float(validation_fraction)))
+def split_validation(n_samples, validation_fraction, rng, groups=None):
+    """Return the indices of a training and a validation part, which share no group.
 
+    `validation_fraction` is of the groups, if there are groups.
 
-def split_validation(n_samples, validation_fraction, rng):
-    """Return the indices of a training and a validation part; ValueError if one is empty."""
-    n_validation = n_validation_samples(n_samples, validation_fraction)
-    if n_validation >= n_samples:
+    Raises
+    ------
+    ValueError
+        If no sample would be left to learn from.
+    """
+    n_units = n_samples if groups is None else len(np.unique(groups))
+    n_validation = int(np.ceil(n_units * float(validation_fraction)))
+    if n_validation >= n_units:
         raise ValueError(
-            f"validation_fraction={validation_fraction!r} of {n_samples} samples is "
-            f"{n_validation}: none would be left to learn from. Lower it."
+            f"validation_fraction={validation_fraction!r} of {n_units} "
+            f"{'samples' if groups is None else 'groups'} is {n_validation}: none would be left "
+            "to learn from. Lower it."
         )
-    return train_test_split(np.arange(n_samples), test_size=validation_fraction, random_state=rng)
+    options = {"test_size": validation_fraction, "random_state": rng}
+    samples = np.arange(n_samples)
+    if groups is None:
+        return train_test_split(samples, **options)
+    return next(GroupShuffleSplit(1, **options).split(samples, groups=groups))
 
 
 class EarlyStopping:

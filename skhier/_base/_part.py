@@ -49,7 +49,7 @@ class Part:
         """
         raise NotImplementedError
 
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         """Fit on valid rows of images of shape `plan.in_shape`, or with fewer channels.
 
         Parameters
@@ -60,8 +60,11 @@ class Part:
             Labels.
         weight : ndarray of shape (n,) or None
             Weights; None if all are 1.
-        plan : Plan or None
-            Result of `_plan`. None in `fit` of a head.
+        groups : ndarray of shape (n,) or None
+            Groups that are not split where samples are held out; None if every sample is a group
+            of its own.
+        plan : Plan
+            Result of `_plan`.
         """
         raise NotImplementedError
 

@@ -1,9 +1,10 @@
-"""Labels and weights of samples. A weight of 2 means two copies, 0 means no such sample."""
+"""Labels, weights and groups of samples. A weight of 2 means two copies, 0 no such sample."""
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._groups import check_groups
 from ._params import check_real
 from ._sklearn import check_sample_weight
 from ._validation import to_floats
@@ -49,8 +50,8 @@ def check_weights(sample_weight, n_samples):
     return weight
 
 
-def weighted_samples(sample_weight, X, y=None):
-    """Drop samples of negligible weight.
+def weighted_samples(sample_weight, X, y=None, groups=None):
+    """Check weights and groups of samples, and drop samples of negligible weight.
 
     Samples of less than 1e-12 of the largest weight are dropped: if they were the only ones,
     their weights would be out of range.
@@ -63,15 +64,24 @@ def weighted_samples(sample_weight, X, y=None):
         Their labels.
     weight : ndarray of shape (n,) or None
         Their weights in float64; None if all are 1.
+    groups : ndarray of shape (n,) or None
+        Numbers of their groups; None if every sample is a group of its own.
+
+    Raises
+    ------
+    ValueError
+        See `check_weights` and `check_groups`.
     """
+    groups = check_groups(groups, len(X))
     if sample_weight is None:
-        return X, y, None
+        return X, y, None, groups
     weight = check_weights(sample_weight, len(X))
     is_kept = weight > _MIN_WEIGHT * weight.max()
     if not is_kept.all():
         X, weight = X.subset(np.flatnonzero(is_kept)), weight[is_kept]
         y = y if y is None else y[is_kept]
-    return X, y, None if (weight == 1).all() else weight
+        groups = groups if groups is None else check_groups(groups[is_kept], len(X))
+    return X, y, None if (weight == 1).all() else weight, groups
 
 
 def class_weights(y, class_weight, classes, sample_weight=None):

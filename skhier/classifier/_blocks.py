@@ -13,6 +13,8 @@ from .._base._targets import class_weights
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._heads import fit_head, plan_head, takes_weights
+from ._least_squares import LeastSquaresHead
+from ._left_out import left_out_work
 from ._mirror import MirrorAverage, mirror_work, of_mirror_images
 from ._shifts import n_copies, with_shifts
 
@@ -34,16 +36,16 @@ class Block(NamedTuple):
         """Return the block with copies of the fitted parts that compute on a device."""
         return Block(*(part and copy(part).set_params(device=device) for part in self))
 
-    def fit(self, rows, y, weight, plans, task):
+    def fit(self, rows, y, weight, groups, plans, task):
         """Fit the parts on rows of images and return the operator of the block."""
         with task.delegate("orthogonalizer", self.orthogonalizer), task.timed("orthogonalizer", 2):
-            self.orthogonalizer._fit_rows(rows, y, weight, plans[0])
+            self.orthogonalizer._fit_rows(rows, y, weight, groups, plans[0])
         is_dense = self.embedder is None
         encode = self.orthogonalizer._operator(plans[0].dtype, plans[0].device, is_dense)
         if self.embedder is not None:
             with task.delegate("embedder", self.embedder), task.timed("embedder", 2):
                 # Codes are 10 to 100 times larger than images: they exist for one batch only.
-                self.embedder._fit_rows(rows.map(encode), y, weight, plans[1])
+                self.embedder._fit_rows(rows.map(encode), y, weight, groups, plans[1])
         return self._embed(encode, plans[0].device)
 
     def operator(self, dtype, device):
@@ -107,7 +109,9 @@ class Weights(NamedTuple):
         return Weights(*(np.repeat(weight / n_copies, n_copies) for weight in each))
 
 
-def plan_network(blocks, head, images, weights, mirror, pixels, n_classes, dtype, device, memory):
+def plan_network(
+    blocks, head, images, weights, groups, mirror, pixels, n_classes, dtype, device, memory
+):
     """Check all parts, and that there is memory for them, before work starts.
 
     The head learns from images that are shifted by `pixels` too, if it is not 0. `mirror` is True,
@@ -139,6 +143,8 @@ def plan_network(blocks, head, images, weights, mirror, pixels, n_classes, dtype
             shape = plans[-1][-1].out_shape
     of_head = plan_head(head, shape, len(images), n_copies(pixels), *sizes[1:])
     works = [work for plan in chain.from_iterable([*plans, [of_head]]) for work in plan.work]
+    if groups is not None and isinstance(head, LeastSquaresHead):
+        works.append(left_out_work(len(images), prod(shape)))
     if is_auto(mirror):
         works.append(mirror_work(len(images), prod(shape)))
     for work in works:
@@ -146,10 +152,11 @@ def plan_network(blocks, head, images, weights, mirror, pixels, n_classes, dtype
     return plans, of_head
 
 
-def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memory, task):
+def train_network(blocks, plans, head, images, y, weights, groups, mirror, pixels, memory, task):
     """Fit blocks and head on rows (n, H, W, C) of images; shift them by pixels for the head.
 
-    `plans` is the result of `plan_network`, `mirror` a :class:`MirrorChoice`.
+    `plans` is the result of `plan_network`, `groups` that of `check_groups`, `mirror` a
+    :class:`MirrorChoice`.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memor
     for number, (block, block_plans) in enumerate(zip(blocks, plans), 1):
         layer = task.subtask(f"layer {number}", 1 + len(block_plans))
         with layer as part, task.timed(f"layer {number} of {len(blocks)}") as notes:
-            layers.append(block.fit(features, y, weights.total, block_plans, part))
+            layers.append(block.fit(features, y, weights.total, groups, block_plans, part))
             features, is_last = features.map(layers[-1]), number == len(blocks)
             with part.subtask("transform", None) as transform, part.timed("transform", 2):
                 if not (is_last and pixels):  # then the features of shifted images are needed
@@ -179,10 +186,11 @@ def train_network(blocks, plans, head, images, y, weights, mirror, pixels, memor
         with task.timed("features of shifted images"):
             features = images.map(network).cached(memory, may_use_file=True)
     mirrored = of_mirror_images(images, network)
-    mirror = mirror.resolve(features, mirrored, y, weights.total, n_copies(pixels), task)
+    samples = y, weights.total, groups, n_copies(pixels)
+    mirror = mirror.resolve(features, mirrored, *samples, task)
     if mirror:
         with task.timed("features of mirror images"):
             features = features.cached(memory, may_use_file=True).averaged(mirrored)
     with task.timed("head"):
-        fit_head(head, features, y, weights, of_head, task)
+        fit_head(head, features, y, weights, groups, of_head, task)
     return blocks[: len(layers)], features.shape[1:], mirror

@@ -91,18 +91,21 @@ def takes_weights(head):
     return has_fit_parameter(final, "sample_weight")
 
 
-def fit_head(head, features, y, weights, plan, task):
+def fit_head(head, features, y, weights, groups, plan, task):
     """Fit a head on rows of features, flattened, in their own precision if it can.
 
-    Images have `plan.n_copies` rows each, labels and weights one entry.
+    Images have `plan.n_copies` rows each; labels, weights and groups one entry.
     """
     if plan.n_copies > 1:
+        if groups is None and not isinstance(head, Part):  # a part knows of copies by its plan
+            groups = np.arange(len(y))
+        groups = groups if groups is None else np.repeat(groups, plan.n_copies)
         y = np.repeat(y, plan.n_copies)
         if takes_weights(head):
             weights = weights.of_copies(plan.n_copies, len(y))
     if isinstance(head, Part):
         with task.delegate("head", head):
-            head._fit_rows(features, y, weights.given, plan)
+            head._fit_rows(features, y, weights.given, groups, plan)
         return
     # Weights are passed to the steps here, not by metadata routing. The weighted variance of
     # constant features may round to less than 0; StandardScaler then divides by 1.
@@ -111,14 +114,22 @@ def fit_head(head, features, y, weights, plan, task):
         X = features.collect()
         is_constant = constant_columns(X)
         X[:, is_constant] = X[0, is_constant]  # rounding errors would be scaled to variance 1
-        head.fit(X.reshape(len(X), -1), y, **_weight_params(head, weights.total))
+        params = _fit_params(head, sample_weight=weights.total, groups=groups)
+        head.fit(X.reshape(len(X), -1), y, **params)
 
 
-def _weight_params(head, weight):
-    """Return the parameters of `fit` that pass weights to a head, to all steps of a pipeline."""
-    if weight is None:
-        return {}
-    if not isinstance(head, Pipeline):
-        return {"sample_weight": weight}
-    steps = [name for name, step in head.steps if has_fit_parameter(step, "sample_weight")]
-    return {f"{name}__sample_weight": weight for name in steps}
+def _fit_params(head, **metadata):
+    """Return the parameters of `fit` of a head, or of the steps of a pipeline, that take metadata.
+
+    None is no metadata.
+    """
+    if isinstance(head, Pipeline):
+        prefixed = [(f"{name}__", step) for name, step in head.steps]
+    else:
+        prefixed = [("", head)]
+    return {
+        f"{prefix}{name}": values
+        for name, values in metadata.items()
+        for prefix, step in prefixed
+        if values is not None and has_fit_parameter(step, name)
+    }

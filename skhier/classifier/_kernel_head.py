@@ -81,7 +81,7 @@ class KernelRidgeHead(LeastSquaresHead):
         Whether to print progress.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the centers, which samples precondition, and the random signs that
+        Determines the centers, which samples precondition, and the samples and random signs that
         `temperature_` depends on.
 
     Attributes
@@ -128,7 +128,8 @@ class KernelRidgeHead(LeastSquaresHead):
     products. If they fail, as for an `alpha` below rounding errors, `fit` warns with
     ``ConvergenceWarning``.
 
-    Probabilities are calibrated on leave-one-out scores, as in :class:`RidgeHead`.
+    Probabilities are calibrated on leave-one-out scores, or with `groups` on scores of left-out
+    groups, as in :class:`RidgeHead`.
 
     References
     ----------
@@ -184,11 +185,11 @@ class KernelRidgeHead(LeastSquaresHead):
         return Work("fitting the head", n_bytes, "Raise it, lower n_centers, or use head='ridge'.")
 
     @with_callbacks
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
-        problem = Regression.from_labels(self, y, weight, float(self.alpha), wide)
+        problem = Regression.from_labels(self, y, weight, groups, float(self.alpha), wide)
         index = slice(None)
         n_centers = self._n_centers(len(y))
         if n_centers < len(y):
@@ -197,7 +198,7 @@ class KernelRidgeHead(LeastSquaresHead):
             n_bytes = self._n_bytes(len(y), n_features, torch_dtype(rows.dtype).itemsize)
             advice = "Set n_centers, the largest number of samples in the kernel matrix."
             refuse_more_than_machine(Work(f"The kernel of {len(y)} samples", n_bytes, advice))
-        n_copies = 1 if plan is None else plan.n_copies
+        n_copies = plan.n_copies
         images = problem.of_images(n_copies)
         with Task.fit(self) as task:
             coordinates = Coordinates.from_rows(rows, problem.weight, float(self.power))
@@ -205,8 +206,18 @@ class KernelRidgeHead(LeastSquaresHead):
             kernel = Kernel(centers, float(self.gamma), wide)
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
             data = rows, coordinates, kernel, problem
-            coef, scores, trace, sample = solve(*data, n_copies, rng, task)
-        scores = images.left_out(scores, trace, sample)
+            coef, *fitted, sample = solve(*data, n_copies, rng, task)
+        if groups is None:
+            scores = images.left_out(*fitted, sample)
+        else:
+
+            def gram(samples):
+                points = coordinates.operator(rows.take(samples))
+                own = Kernel(points, float(self.gamma), wide)
+                return own.between(slice(None), slice(None), exact=True)
+
+            penalty = float(self.alpha) / problem.size
+            scores, sample = problem.left_out_of_groups(gram, penalty, n_copies, rng)
         shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features
@@ -296,7 +307,8 @@ class KernelRidgeHead(LeastSquaresHead):
         # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage; k_i is the mean over copies
         means = values.double().unflatten(0, (-1, n_copies)).mean(dim=1)
         solved = torch.linalg.solve_triangular(root, means.T, upper=False)
-        h = problem.of_images(n_copies).weight[sample].double() * solved.square().sum(dim=0)
+        weight = problem.weight[index].double().unflatten(0, (-1, n_copies)).sum(dim=1)
+        h = weight * solved.square().sum(dim=0)
         return coef, values @ coef + problem.offset, 1 + float(h.mean()) * n, sample
 
     def _store(self, coordinates, kernel):

@@ -134,7 +134,8 @@ class LayerwiseCNNClassifier(
         predictions too, and takes no more memory. 'auto' averages if that lowers the squared
         leave-one-out error of a ridge regression on the training images, 500 of them if there
         are more, by more than a standard error. The choice takes the time of predicting
-        these images. Equal images, and mirror images with the same label, are left out together.
+        these images. Equal images, mirror images with the same label, and images of one group (see
+        :meth:`fit`) are left out together.
 
     shift : int or 'auto', default='auto'
         Number of pixels by which copies of the training images are shifted: up, down, left and
@@ -460,7 +461,13 @@ class LayerwiseCNNClassifier(
         ).set_params(**params)
 
     @fit_method
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the layers from the first to the last, then the head.
 
         Parameters
@@ -476,6 +483,14 @@ class LayerwiseCNNClassifier(
             copies, a weight of 0 equals no image: up to rounding if all patches are clustered,
             as for a few images, otherwise in expectation.
 
+        groups : array-like of shape (n,) or None, default=None
+            Groups of images that depend on each other, such as photographs of one person or frames
+            of one track: integers or strings, as in :class:`sklearn.model_selection.GroupKFold`.
+            Where images are held out to choose something (`mirror`, `alpha` and the temperature of
+            the head, `early_stopping`), whole groups are. Shifted copies are in the group of their
+            image. A head of another kind gets them if its `fit` has a parameter `groups`. None is
+            a group for each image.
+
         Returns
         -------
         self : LayerwiseCNNClassifier
@@ -486,8 +501,9 @@ class LayerwiseCNNClassifier(
         ValueError
             If a layer's patches do not fit or do not tile its input, if it has fewer
             patches than clusters, if a parameter is set both in the classifier and in a part, if
-            there is only one class, if weights are given and the head takes none, or if the work
-            of a step takes more than `memory_limit` allows.
+            there is only one class, if weights are given and the head takes none, if groups are
+            missing for some images or there is only one, or if the work of a step takes more than
+            `memory_limit` allows.
 
         Warns
         -----
@@ -497,7 +513,7 @@ class LayerwiseCNNClassifier(
         device, memory = resolve_device(self.device), Memory(self.memory_limit)
         images, y = validate_images(self, X, y, reset=True)
         refuse_extreme_values(images)
-        images, y, weight = weighted_samples(sample_weight, images, y)
+        images, y, weight, groups = weighted_samples(sample_weight, images, y, groups)
         classes, _ = encode_labels(self, y)
         weights = Weights.with_classes(weight, self.class_weight, classes, y)
         rng = make_rng(self.random_state)
@@ -507,8 +523,8 @@ class LayerwiseCNNClassifier(
         refuse_patches_of_vectors(self, X, first.patch_size, first.padding, first.contrast)
         pixels = shift_pixels(self.shift, images)
         setting = mirror.mirror, pixels, len(classes), computing_dtype(images), device
-        plans = plan_network(blocks, head, images, weights, *setting, memory)
-        data = images, y, weights, mirror, pixels
+        plans = plan_network(blocks, head, images, weights, groups, *setting, memory)
+        data = images, y, weights, groups, mirror, pixels
         with Task.fit(self, self.n_layers + 1, X, y) as task:
             blocks, shape, mirror = train_network(blocks, plans, head, *data, memory, task)
         self.classes_ = classes

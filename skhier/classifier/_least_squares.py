@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
 from .._base._fitting import fit_method
+from .._base._groups import draw_samples
 from .._base._images import SQUARABLE, refuse_extreme_values
 from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from ._calibration import fit_scale, fit_shift, leave_one_out, per_class
+from ._calibration import fit_scale, fit_shift, leave_one_out, per_class, rows_of
+from ._left_out import MAX_LEFT_OUT, LeftOut
 
 
 class Regression(NamedTuple):
@@ -43,6 +45,8 @@ class Regression(NamedTuple):
         Target of each class.
     offset : Tensor of shape (n_outputs,)
         Weighted mean of the targets.
+    groups : ndarray of shape (n_samples,) or None
+        Group of each sample; None if every sample is a group of its own.
     """
 
     classes: np.ndarray
@@ -53,6 +57,7 @@ class Regression(NamedTuple):
     size: float
     table: Any
     offset: Any
+    groups: np.ndarray | None
 
     def of_images(self, n_copies):
         """Return the same for images that have copies, in successive rows: a row for each."""
@@ -61,6 +66,7 @@ class Regression(NamedTuple):
             copies=self.copies[::n_copies] * n_copies,
             class_weight=self.class_weight[::n_copies],
             weight=self.weight[::n_copies] * n_copies,
+            groups=None if self.groups is None else self.groups[::n_copies],
         )
 
     def left_out(self, scores, trace, sample):
@@ -80,8 +86,41 @@ class Regression(NamedTuple):
         mean, weights = scores.mean(axis=1), (self.copies, self.class_weight)
         return scores[:, 0] - mean + leave_one_out(mean, targets, *weights, trace, sample)
 
+    def without_groups(self, gram, sample):
+        """Return :class:`LeftOut` samples of an index array, with their products `gram`."""
+        targets = (self.table - self.offset)[torch.from_numpy(self.labels[sample])]
+        groups = None if self.groups is None else self.groups[sample]
+        return LeftOut.of_groups(gram, targets, self.weight[sample], groups)
+
+    def left_out_of_groups(self, gram, penalty, n_copies, rng):
+        """Return the scores of images whose group is left out, and the images.
+
+        Parameters
+        ----------
+        gram : callable
+            Maps a sorted index array of samples to their products.
+        penalty : float
+            Penalty of the regression, divided by `size`.
+        n_copies : int
+            Number of copies of an image, in successive samples.
+        rng : RandomState
+            Draws images, if there are more than are left out.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_outputs)
+            Scores of the images, the first ones of their copies.
+        index : ndarray of shape (n,)
+            Indices of the images.
+        """
+        groups = self.groups[::n_copies]
+        index = draw_samples(np.arange(len(groups)), groups, MAX_LEFT_OUT // n_copies, rng)
+        samples = rows_of(index, n_copies)
+        scores = self.without_groups(gram(samples), samples).scores([penalty])[0, ::n_copies]
+        return (scores + self.offset).numpy(), index
+
     @classmethod
-    def from_labels(cls, head, y, copies, penalty, dtype, held=None):
+    def from_labels(cls, head, y, copies, groups, penalty, dtype, held=None):
         """Return the regression of a head on labels y; samples in `held` have weight 0.
 
         `penalty` is the largest one that will be used.
@@ -99,7 +138,7 @@ class Regression(NamedTuple):
         mass = torch.from_numpy(np.bincount(labels, weight, len(classes)))
         offset = mass.to(dtype) @ table / mass.sum().to(dtype)
         weight = torch.from_numpy(weight).to(dtype)
-        return cls(classes, labels, copies, class_weight, weight, size, table, offset)
+        return cls(classes, labels, copies, class_weight, weight, size, table, offset, groups)
 
 
 class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimator):
@@ -118,7 +157,13 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         return Plan(in_shape, (n_classes,), dtype, device, (work,))
 
     @fit_method
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the classifier.
 
         Parameters
@@ -132,6 +177,11 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weights. A weight of 2 equals two copies, a weight of 0 equals no sample.
 
+        groups : array-like of shape (n_samples,) or None, default=None
+            Groups of samples that depend on each other, such as photographs of one person:
+            integers or strings, as in :class:`sklearn.model_selection.GroupKFold`. Where a sample
+            is left out, its whole group is. None is a group for each sample.
+
         Returns
         -------
         self : estimator
@@ -140,16 +190,19 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         Raises
         ------
         ValueError
-            If there is only one class.
+            If there is only one class, or only one group.
         """
         rows, y = validate_rows(self, X, y, dtype=[np.float64, np.float32])
         refuse_extreme_values(rows, SQUARABLE)
-        rows, y, weight = weighted_samples(sample_weight, rows, y)
-        return self._fit_rows(rows, y, weight, None)
+        return self._fit_samples(*weighted_samples(sample_weight, rows, y, groups))
 
     @fit_method
     def fit_features(
-        self, features: torch.Tensor, y: np.ndarray, sample_weight: np.ndarray | None = None
+        self,
+        features: torch.Tensor,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> Self:
         """Fit on a tensor of any floating dtype, such as bfloat16, without a copy.
 
@@ -163,6 +216,9 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
 
         sample_weight : ndarray of shape (n_samples,) or None, default=None
             Weights, as in :meth:`fit`.
+
+        groups : ndarray of shape (n_samples,) or None, default=None
+            Groups, as in :meth:`fit`.
 
         Returns
         -------
@@ -179,8 +235,14 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         True
         """
         self.__dict__.pop("feature_names_in_", None)
-        rows, y, weight = weighted_samples(sample_weight, Rows.of_array(features), y)
-        return self._fit_rows(rows, y, weight, None)
+        rows = Rows.of_array(features)
+        return self._fit_samples(*weighted_samples(sample_weight, rows, y, groups))
+
+    def _fit_samples(self, rows, y, weight, groups):
+        """Fit on rows of features without copies."""
+        n_classes = len(encode_labels(self, y)[0])
+        plan = self._plan(rows.shape[1:], len(rows), n_classes, rows.dtype, "cpu")
+        return self._fit_rows(rows, y, weight, groups, plan)
 
     def _iterate(self, solver, task, watch=None):
         """Run a solver until its residual is small, or a callback or `watch` stops it.

@@ -1,8 +1,9 @@
 """Mirror images: features that are averaged over an image and its mirror image.
 
-Without sample i, ridge regression on the features of n images has the squared error e_i, on their
-averages with those of mirror images e'_i. Averages are chosen if the mean of d_i = e_i - e'_i is
-larger than its standard error, the standard deviation of d over the square root of n.
+Sets of images that depend on each other are left out. Of a set i of n, ridge regression on features
+has the squared error e_i, on averages with the features of mirror images e'_i. Averages are chosen
+if the mean of d_i = e_i - e'_i is larger than its standard error, the standard deviation of d over
+the square root of n.
 """
 
 from math import prod
@@ -12,17 +13,13 @@ import numpy as np
 import torch
 
 from .._base._device import as_tensor
+from .._base._groups import draw_samples
 from .._base._memory import Work
 from .._base._moments import Moments
 from .._base._params import is_auto, make_rng
 from .._base._rows import Chain, Operator, compose
-from ._regularization import (
-    AUTO_ALPHAS,
-    first_minimum,
-    is_duplicate,
-    left_out_residuals,
-    merge_samples,
-)
+from ._left_out import LeftOut, is_duplicate, sets_of
+from ._regularization import AUTO_ALPHAS, first_minimum
 from ._standardized import standardize
 
 _MAX_IMAGES = 500  # that choose: half as many do not tell photographs from chance
@@ -75,7 +72,7 @@ class MirrorChoice(NamedTuple):
             return cls(bool(mirror), 0)
         return cls("auto" if images.shape[2] > 1 else False, rng.randint(2**31 - 1))
 
-    def resolve(self, features, mirrored, labels, weight, n_copies, task):
+    def resolve(self, features, mirrored, labels, weight, groups, n_copies, task):
         """Return whether features are averaged.
 
         Parameters
@@ -86,6 +83,8 @@ class MirrorChoice(NamedTuple):
             Labels of the images.
         weight : ndarray of shape (n,) or None
             Weights of the images.
+        groups : ndarray of shape (n,) or None
+            Groups of the images; None if every image is a group of its own.
         n_copies : int
             Number of rows of an image. The first one is the image.
         task : Task
@@ -94,12 +93,11 @@ class MirrorChoice(NamedTuple):
         if not is_auto(self.mirror):
             return bool(self.mirror)
         n = len(labels)
-        chosen = np.arange(n)
-        if n > _MAX_IMAGES:
-            chosen = np.sort(make_rng(self.seed).choice(n, _MAX_IMAGES, replace=False))
+        chosen = draw_samples(np.arange(n), groups, _MAX_IMAGES, make_rng(self.seed))
         pair = (as_tensor(rows.take(chosen * n_copies)).cpu() for rows in (features, mirrored))
         weight = np.ones(n) if weight is None else weight
-        errors = mirror_errors(*pair, labels[chosen], torch.from_numpy(weight[chosen]))
+        groups = groups if groups is None else groups[chosen]
+        errors = mirror_errors(*pair, labels[chosen], torch.from_numpy(weight[chosen]), groups)
         is_better = _is_smaller(*errors)
         before, after = (float(e.sum()) / weight[chosen].sum() for e in errors)
         verb = "are averaged" if is_better else "are not averaged"
@@ -107,11 +105,11 @@ class MirrorChoice(NamedTuple):
         return is_better
 
 
-def mirror_errors(features, mirrored, labels, weight):
-    """Return the squared errors of images that are left out, without and with mirror images.
+def mirror_errors(features, mirrored, labels, weight, groups=None):
+    """Return the squared errors of sets that are left out, without and with mirror images.
 
-    Each is a tensor with one entry for each image that has no duplicate. Equal images are one
-    image, and so are an image and its mirror image of the same label.
+    Each is a tensor with one entry for each set of images: a group, joined with its duplicates.
+    Equal images are duplicates, and so are an image and its mirror image of the same label.
 
     Parameters
     ----------
@@ -121,6 +119,8 @@ def mirror_errors(features, mirrored, labels, weight):
         Labels of the images.
     weight : Tensor of shape (n,)
         Positive weights, in float64.
+    groups : ndarray of shape (n,) or None
+        Groups of the images; None if every image is a group of its own.
     """
     grams = _grams(features, mirrored, weight)
     classes, index = np.unique(labels, return_inverse=True)
@@ -128,15 +128,16 @@ def mirror_errors(features, mirrored, labels, weight):
     targets = targets - weight @ targets / weight.sum()
     same_label = torch.from_numpy(index[:, None] == index)
     is_same = is_duplicate(grams[0]) | (is_duplicate(grams[1]) & same_label)
+    sets = sets_of(is_same, groups)
     penalties = [alpha * prod(features.shape[1:]) for alpha in AUTO_ALPHAS]
-    return tuple(_errors(*merge_samples(is_same, g, targets, weight), penalties) for g in grams)
+    return tuple(_errors(LeftOut(gram, targets, weight, sets), penalties) for gram in grams)
 
 
-def _errors(gram, targets, weight, penalties):
-    """Return the squared errors of samples that are left out, with the best penalty."""
-    residuals = left_out_residuals(gram, targets, weight, penalties)
-    errors = weight * residuals.square().sum(dim=2)
-    return errors[first_minimum(errors.sum(dim=1))]
+def _errors(left_out, penalties):
+    """Return the squared errors of sets that are left out, with the best penalty."""
+    errors = left_out.weight * left_out.residuals(penalties).square().sum(dim=2)
+    best = errors[first_minimum(errors.sum(dim=1))]
+    return torch.from_numpy(np.bincount(left_out.sets, best.numpy()))
 
 
 def _grams(features, mirrored, weight):

@@ -12,6 +12,7 @@ from sklearn.callback import with_callbacks
 from .._base._device import as_tensor, computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, split_validation
 from .._base._fitting import Task
+from .._base._groups import draw_samples
 from .._base._memory import Work
 from .._base._params import is_auto, make_rng
 from .._base._rows import Operator
@@ -25,7 +26,8 @@ from ._conjugate_gradients import (
     preconditioning_sample,
 )
 from ._least_squares import LeastSquaresHead, Regression, decide
-from ._regularization import AUTO_ALPHAS, best_penalty, n_penalty_samples, penalty_sample
+from ._left_out import MAX_LEFT_OUT
+from ._regularization import AUTO_ALPHAS, best_penalty
 from ._standardized import StandardizedFeatures
 
 _ROWS = 512  # of features, multiplied at a time
@@ -69,7 +71,7 @@ class RidgeHead(LeastSquaresHead):
         accuracy, and the coefficients of the best accuracy are kept.
 
     validation_fraction : float, default=0.1
-        Fraction of samples in the validation part, if `early_stopping`.
+        Fraction of samples, or of `groups`, in the validation part, if `early_stopping`.
 
     n_iter_no_change : int, default=10
         See `early_stopping`.
@@ -78,8 +80,9 @@ class RidgeHead(LeastSquaresHead):
         Whether to print the residual (and accuracy) of every tenth iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the validation part, the sample of the preconditioner, and the random signs
-        that `temperature_` depends on for more than 512 samples and features.
+        Determines the validation part, the samples that `alpha` 'auto' and groups are left out
+        of, the sample of the preconditioner, and the random signs that `temperature_` depends on
+        for more than 512 samples and features.
 
     Attributes
     ----------
@@ -131,11 +134,11 @@ class RidgeHead(LeastSquaresHead):
     `alpha='auto'` selects the value whose leave-one-out scores, in closed form [3]_, have the
     lowest log loss at the best temperature, on at most 1,500 samples drawn at random. Of several
     local minima it takes the one at the largest value: small values find labels again that
-    features have learned from. Duplicates are left out together. In a
+    features have learned from. Duplicates are left out together, and so are the samples of a
+    group if `fit` is given `groups`. Without `groups`, several photographs of one person favor a
+    small `alpha`; no value below 0.03 is tried for this reason. In a
     :class:`LayerwiseCNNClassifier` that shifts images, it selects on the images and divides by
     the number of copies of each, because copies regularize too.
-    Other dependent samples, such as several photographs of one person, are not: their errors
-    favor a small `alpha`. No value below 0.03 is tried for this reason.
 
     Probabilities are calibrated on leave-one-out scores, or with `early_stopping` on the
     validation part: `temperature_` minimizes their log loss, as in [2]_. Leave-one-out scores of
@@ -143,6 +146,11 @@ class RidgeHead(LeastSquaresHead):
     generalized cross-validation [1]_. The mean is exact for up to 512 samples or features; for
     more it is estimated from random signs, which are smoothed together with the targets. A
     `sample_weight` is a number of copies, of which one is left out.
+
+    With `groups`, scores of left-out groups are exact, of a regression on at most 1,500 samples,
+    shifted copies included: on all if there are no more, else on whole groups that are drawn at
+    random. A regression on fewer samples is less sure, so the temperature errs towards even
+    probabilities.
 
     References
     ----------
@@ -201,38 +209,39 @@ class RidgeHead(LeastSquaresHead):
         n_columns = (n_classes + 1) * (self.max_iter + 10)
         n_rows = n_columns + 2 * n_preconditioning_rows(n_samples, n_features)
         if is_auto(self.alpha):
-            n_rows = max(n_rows, 2 * n_penalty_samples(n_samples))
+            n_rows = max(n_rows, 2 * min(n_samples, MAX_LEFT_OUT))
         return Work("fitting the head", 4 * n_features * n_rows, "Raise it, or lower max_iter.")
 
     @with_callbacks
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
-        n_copies = 1 if plan is None else plan.n_copies
+        n_copies = plan.n_copies
         held = np.zeros(len(y) // n_copies, dtype=bool)
         if self.early_stopping:
-            held[split_validation(len(held), self.validation_fraction, rng)[1]] = True
+            of_images = None if groups is None else groups[::n_copies]
+            held[split_validation(len(held), self.validation_fraction, rng, of_images)[1]] = True
         held = held.repeat(n_copies)
         alphas = AUTO_ALPHAS if is_auto(self.alpha) else (float(self.alpha),)
-        problem = Regression.from_labels(self, y, weight, alphas[-1] * n_features, wide, held)
+        largest = alphas[-1] * n_features
+        problem = Regression.from_labels(self, y, weight, groups, largest, wide, held)
         weight, offset, images = problem.weight, problem.offset, problem.of_images(n_copies)
         n_outputs, probes = problem.table.shape[1], None
-        if not self.early_stopping:
+        by_groups = groups is not None and not self.early_stopping
+        if not (self.early_stopping or by_groups):
             probes = trace_probes(weight.numpy(), n_features, rng, wide, n_copies)
         chosen = preconditioning_sample(weight.numpy(), n_features, rng)
         labels = torch.from_numpy(problem.labels)
         features = StandardizedFeatures(rows, weight, problem.table - offset, labels, probes)
-        alpha = alphas[0]
+        alpha, unit = alphas[0], n_features / problem.size
         if len(alphas) > 1:
-            chosen_images = penalty_sample(images.weight.numpy(), rng)
-            index = chosen_images * n_copies
-            targets = (problem.table - offset)[labels[index]]
-            penalties = [alpha * n_features / problem.size for alpha in alphas]
-            samples = features.gram(index), targets, images.weight[chosen_images]
-            best = best_penalty(*samples, penalties, offset)
+            learned = np.flatnonzero(images.weight.numpy())
+            drawn = draw_samples(learned, images.groups, MAX_LEFT_OUT, rng)
+            left_out = images.without_groups(features.gram(drawn * n_copies), drawn)
+            best = best_penalty(left_out, [alpha * unit for alpha in alphas], offset)
             alpha = alphas[best] / n_copies  # copies of images regularize too
-        penalty = alpha * n_features / problem.size
+        penalty = alpha * unit
         root = None
         if chosen is not None:  # the mean of all eigenvalues is the mean of the variances
             root = InverseRoot(features.sample(chosen), penalty + float(weight.sum()))
@@ -257,6 +266,9 @@ class RidgeHead(LeastSquaresHead):
         if stopping is not None:
             W, scores = stopping.best_state
             scores, sample = scores[::n_copies].double().numpy(), sample[::n_copies] // n_copies
+        elif by_groups:
+            W = solver.W
+            scores, sample = problem.left_out_of_groups(features.gram, penalty, n_copies, rng)
         else:
             sample = calibration_sample(len(images.labels), rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)

@@ -124,9 +124,10 @@ def _training_patches(images, weight, plan, border, n_clusters, rng):
     """Return the patches to cluster, as rows, and their weights."""
     if plan.is_distinct:
         n_values = prod(plan.grid.patch_shape)
-        fewest = 1 if is_auto(n_clusters) else n_clusters
-        most = _DISTINCT_PER_CLUSTER * (max_clusters(n_values) if is_auto(n_clusters) else fewest)
-        distinct = DistinctPatches(plan.grid, border, min(most, plan.n_patches))
+        is_open = is_auto(n_clusters)
+        fewest, most = (1, max_clusters(n_values)) if is_open else (n_clusters, n_clusters)
+        most = min(_DISTINCT_PER_CLUSTER * most, plan.n_patches)
+        distinct = DistinctPatches(plan.grid, border, most)
         distinct = images.accumulate(distinct, weight)
         # Too few for the clusters: k-means of drawn patches repeats centers, and warns.
         if len(distinct.rows) >= fewest:

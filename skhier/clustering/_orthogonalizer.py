@@ -398,10 +398,10 @@ class PatchKMeansOrthogonalizer(
         images = validate_images(self, X, reset=True)
         refuse_extreme_values(images)
         refuse_patches_of_vectors(self, X, self.patch_size, self.padding, self.contrast)
-        images, _, weight = weighted_samples(sample_weight, images)
+        images, _, weight, _ = weighted_samples(sample_weight, images)
         shape, dtype = self.image_shape_, computing_dtype(images)
         plan = self._plan(shape, len(images), None, dtype, device)
-        return self._fit_rows(images, None, weight, plan)
+        return self._fit_rows(images, None, weight, None, plan)
 
     def _plan(self, in_shape, n_images, n_classes, dtype, device):
         self._validate_params()
@@ -412,7 +412,7 @@ class PatchKMeansOrthogonalizer(
         return plan_coding(self, in_shape, n_images, dtype, device, kmeans)
 
     @with_callbacks
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         if rows.shape[1:] != plan.in_shape:
             plan = self._plan(rows.shape[1:], len(rows), None, plan.dtype, plan.device)
         n_channels, dtype = plan.in_shape[2], computing_dtype(rows)

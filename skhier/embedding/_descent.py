@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._early_stopping import EarlyStopping, split_validation
+from .._base._early_stopping import EarlyStopping
 from .._base._rows import Accumulator
 from ._network import cross_entropy_losses, linear_losses
 
@@ -95,10 +95,9 @@ def stochastic(network, codes, targets, run, optimizer_class):
     losses_of = _LOSSES[run.params.loss]
     trained = _make_trainable(network, run.train_readout)
     optimizer = optimizer_class(trained, lr=run.params.learning_rate)
-    images, held = np.arange(len(codes)), None
-    if run.params.early_stopping:
-        images, held = split_validation(len(codes), run.params.validation_fraction, run.rng)
-        held = np.sort(held)
+    images, held = np.arange(len(codes)), run.held
+    if held is not None:
+        images = run.learned
         held_codes, held_targets = codes.subset(held), targets.of_images(held)
     stopping = EarlyStopping(run.params.n_iter_no_change)
     losses, stop = [], False
@@ -116,7 +115,7 @@ def stochastic(network, codes, targets, run, optimizer_class):
                 if len(losses) == run.params.max_iter:
                     break
         message = f"step {len(losses)}: loss {losses[-1]:.4g}"
-        if run.params.early_stopping:
+        if held is not None:
             sums = Losses(network, targets.common, losses_of)
             held_loss = held_codes.accumulate(sums, *held_targets).loss / len(held)
             _finite(held_loss, len(losses), run)
@@ -124,7 +123,7 @@ def stochastic(network, codes, targets, run, optimizer_class):
             run.validation_losses.append(held_loss)
             stop = stopping.update(-held_loss, [parameter.detach() for parameter in trained])
         run.task.log(message)
-    if run.params.early_stopping:
+    if held is not None:
         with torch.no_grad():
             for parameter, best in zip(trained, stopping.best_state):
                 parameter.copy_(best)

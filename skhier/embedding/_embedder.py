@@ -144,7 +144,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         network of the lowest. `max_iter` remains the largest number of steps.
 
     validation_fraction : float, default=0.1
-        Fraction of images in the validation part, if `early_stopping`.
+        Fraction of images, or of `groups`, in the validation part, if `early_stopping`.
 
     n_iter_no_change : int, default=5
         See `early_stopping`.
@@ -295,7 +295,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
 
     @fit_method
     def fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train the network on codes and labels.
 
@@ -313,6 +317,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
             to rounding for 'exact' and 'gd'. 'sgd' and 'adam' draw batches of images and weight
             their losses.
 
+        groups : array-like of shape (n,) or None, default=None
+            Groups of images that depend on each other, such as photographs of one person. The
+            validation part of `early_stopping` then has whole groups. None is a group for each
+            image.
+
         Returns
         -------
         self : TwoLayerConvEmbedder
@@ -322,8 +331,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         ------
         ValueError
             If there is only one class, if the solver does not support the other parameters, if
-            the loss becomes infinite, or if `solver` is 'counts' or 'shares' and a code is
-            negative.
+            the loss becomes infinite, if `solver` is 'counts' or 'shares' and a code is
+            negative, or if there is only one group.
         """
         device = resolve_device(self.device)
         if y is None and self.solver in OF_SUMS:
@@ -333,11 +342,11 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         refuse_extreme_values(codes, SQUARABLE)
         if self.solver in OF_SUMS:
             refuse_negative_values(codes, f"solver={self.solver!r}")
-        codes, y, weight = weighted_samples(sample_weight, codes, y)
+        codes, y, weight, groups = weighted_samples(sample_weight, codes, y, groups)
         n_classes = 1 if y is None else len(encode_labels(self, y)[0])
         dtype = computing_dtype(codes)
         plan = self._plan(self.image_shape_, len(codes), n_classes, dtype, device)
-        return self._fit_rows(code_rows(codes, dtype, device), y, weight, plan)
+        return self._fit_rows(code_rows(codes, dtype, device), y, weight, groups, plan)
 
     def _plan(self, in_shape, n_images, n_classes, dtype, device):
         self._validate_params()
@@ -356,14 +365,14 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         return Plan(in_shape, out_shape, dtype, device, (work,))
 
     @with_callbacks
-    def _fit_rows(self, rows, y, weight, plan):
+    def _fit_rows(self, rows, y, weight, groups, plan):
         check_solver(self, rows.shape[3])
         if y is None:
             classes, labels, n_classes = None, np.zeros(len(rows), np.intp), 1
         else:
             classes, labels = encode_labels(self, y)
             n_classes = len(classes)
-        trained = train(self, rows, labels, weight, n_classes, plan)
+        trained = train(self, rows, labels, weight, groups, n_classes, plan)
         self._keep(trained, rows.shape[1:], classes, plan.device)
         return self
 

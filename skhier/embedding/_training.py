@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .._base._device import as_tensor
-from .._base._early_stopping import n_validation_samples
+from .._base._early_stopping import split_validation
 from .._base._fitting import Task
 from .._base._params import is_auto, make_rng
 from .._base._rows import Accumulators
@@ -39,6 +39,8 @@ class Run:
         Source of randomness.
     task : Task
         Its subtasks are steps or epochs.
+    learned, held : ndarray of int or None
+        Images of the training and of the validation part; None without early stopping.
     validation_losses : list of float
         Filled by early stopping.
     """
@@ -47,6 +49,8 @@ class Run:
     train_readout: bool
     rng: np.random.RandomState
     task: Any = None
+    learned: Any = None
+    held: Any = None
     validation_losses: list = field(default_factory=list)
 
 
@@ -109,10 +113,10 @@ def max_components(embedder, n_channels):
     return min(n_components, n_channels) if embedder.solver == "svd" else n_components
 
 
-def train(embedder, codes, labels, weight, n_classes, plan):
+def train(embedder, codes, labels, weight, groups, n_classes, plan):
     """Train a network on rows of codes and labels 0, 1, ..., n_classes - 1.
 
-    `weight` holds the weights of images, or is None.
+    `weight` holds the weights of images, `groups` their groups; both may be None.
     """
     rng, dtype, device = make_rng(embedder.random_state), plan.dtype, plan.device
     weight = mean_one(weight)
@@ -120,6 +124,10 @@ def train(embedder, codes, labels, weight, n_classes, plan):
     n_outputs = n_classes if targets.table is None else targets.table.shape[1]
     network = _initial_network(embedder, codes.shape[1:], n_outputs, rng, dtype, device)
     run = Run(embedder, trains_readout(embedder), rng)
+    if embedder.early_stopping:
+        fraction = embedder.validation_fraction
+        run.learned, held = split_validation(len(codes), fraction, rng, groups)
+        run.held = np.sort(held)
     with Task.fit(embedder, _n_subtasks(codes, run)) as run.task:
         losses = _solve(network, codes, targets, run)
     largest = float(network.kernels.detach().abs().max())
@@ -177,9 +185,7 @@ def _n_subtasks(codes, run):
         return 0
     if run.params.solver == "gd":
         return run.params.max_iter
-    n_images = len(codes)
-    if run.params.early_stopping:
-        n_images -= n_validation_samples(n_images, run.params.validation_fraction)
+    n_images = len(codes) if run.learned is None else len(run.learned)
     steps_per_epoch = max(1, -(-n_images // int(run.params.batch_size)))
     return -(-int(run.params.max_iter) // steps_per_epoch)
 

@@ -27,15 +27,15 @@ def turned_digits(n, seed=0):
     return np.where(is_turned[:, None, None], X[:, :, ::-1], X), y[chosen], is_turned
 
 
-def errors_without_an_image(X, y, weight, alpha):
-    """Return weighted squared errors of ridge regressions without one image, in float64."""
+def errors_without_an_image(X, y, weight, alpha, groups=None):
+    """Return weighted squared errors of ridge regressions without one image, or its group."""
     mean = weight @ X / weight.sum()
     scale = np.sqrt(weight @ (X - mean) ** 2 / weight.sum())
     Z, T = (X - mean) / np.where(scale > 0, scale, np.inf), np.eye(y.max() + 1)[y]
     T = T - weight @ T / weight.sum()
     errors = np.empty(len(X))
     for i in range(len(X)):
-        others = np.arange(len(X)) != i
+        others = np.arange(len(X)) != i if groups is None else groups != groups[i]
         B = Z[others].T * weight[others]
         penalty = alpha * Z.shape[1] * np.eye(Z.shape[1])
         W = np.linalg.solve(B @ Z[others] + penalty, B @ T[others])
@@ -167,3 +167,15 @@ def test_a_pipeline_has_no_mirror_images():
     with pytest.raises(ValueError, match="mirror=True is no step of a pipeline"):
         make(mirror=True).to_pipeline()
     assert make(mirror="auto").to_pipeline()
+
+
+def test_errors_of_groups_are_those_of_regressions_without_the_group():
+    features, mirrored, y, weight = random_features()
+    groups = np.arange(len(y)) // 4
+    tensors = (torch.from_numpy(array) for array in (features, mirrored))
+    found = mirror_errors(*tensors, y, torch.from_numpy(weight), groups)
+    for errors, x in zip(found, (features, (features + mirrored) / 2)):
+        x = x.reshape(len(x), -1)
+        paths = [errors_without_an_image(x, y, weight, alpha, groups) for alpha in AUTO_ALPHAS]
+        sums = [np.bincount(groups, errors) for errors in paths]
+        assert_allclose(errors, first_minimum(sums), rtol=1e-6)

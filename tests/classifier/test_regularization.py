@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 from sklearn.datasets import load_digits
 
 from skhier import RidgeHead
+from skhier.classifier._left_out import LeftOut
 from skhier.classifier._regularization import AUTO_ALPHAS, best_penalty, first_minimum
 
 
@@ -40,7 +41,8 @@ def test_penalty_has_the_lowest_loss_of_samples_that_are_left_out(n_classes, n, 
     table = np.array([[-1.0], [1.0]]) if n_classes == 2 else np.eye(n_classes)
     offset = weight @ table[y] / weight.sum()
     arrays = [torch.from_numpy(array) for array in (X @ X.T, table[y] - offset, weight / 8)]
-    best = best_penalty(*arrays, [p / 8 for p in penalties], torch.from_numpy(offset))
+    left_out = LeftOut.of_groups(*arrays, None)
+    best = best_penalty(left_out, [p / 8 for p in penalties], torch.from_numpy(offset))
     losses = left_out_losses(X, y, weight, penalties)
     # Labels are smoothed by one sample, which changes losses a little.
     assert losses[best] <= 1.01 * losses[first_minimum(losses)]
