@@ -15,6 +15,7 @@ from scipy.stats import binom
 from test_required_samples import draw_codes, draw_counts, small_model
 
 from skhier import HierarchicalSampler
+from skhier.datasets import make_random_hierarchy
 from skhier.embedding._factors import find_groups
 from skhier.theory import grouping_probability, necessary_samples, required_samples
 from skhier.theory._cells import cell_probabilities
@@ -167,6 +168,17 @@ def test_the_predicted_rate_is_near_the_measured_one(params, method):
         rate = sum(is_grouped(run, k, method) for run in runs) / n_runs
         predicted = grouping_probability(sampler, 1, n_samples=n, method=method)
         assert abs(rate - predicted) < 0.25 + 2 * np.sqrt(predicted * (1 - predicted) / n_runs)
+
+
+def test_the_predicted_rate_is_the_measured_one_where_codes_are_seen_a_few_times():
+    # Each class is in a few cells only. With normal tails 0.98 is predicted.
+    sampler = make_random_hierarchy(
+        1, n_classes=5, vocabulary_size=8, n_synonyms=3, depth=2, return_X_y=False, random_state=23
+    ).sampler
+    n, n_runs = 170, 120
+    predicted = grouping_probability(sampler, 1, n_samples=n)
+    rate = np.mean([is_grouped(run, 3) for run in draw_counts(sampler, 1, n, n_runs, seed=0)])
+    assert abs(rate - predicted) < 3.5 * np.sqrt(predicted * (1 - predicted) / n_runs)
 
 
 def test_a_third_class_of_large_noise_is_split_where_two_classes_are_alike():
