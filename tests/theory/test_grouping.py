@@ -45,6 +45,32 @@ def test_classes_are_the_best_groups_if_distances_between_them_are_large_enough(
     assert 0.5 < max(ratios) < 2
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.5])
+@pytest.mark.parametrize(("n_classes", "k"), [(2, 3), (2, 4), (3, 2)])
+def test_weighted_classes_are_the_best_groups_if_distances_between_them_are_large_enough(
+    n_classes, k, spread
+):
+    # S / epsilon of the proof for all partitions, and the cost of noise in proportion to 1 / w.
+    classes = np.arange(n_classes * k) // k
+    same, off_diagonal = classes[:, None] == classes, ~np.eye(n_classes * k, dtype=bool)
+    w = np.exp(spread * np.random.default_rng(k).standard_normal(n_classes * k))
+    products, noise = np.outer(w, w), (1 / w[:, None] + 1 / w) * off_diagonal
+    of_classes = np.bincount(classes, w)
+    X_0 = same / of_classes[classes]
+    bound = 1.5 + max(1, of_classes.max() / of_classes.min() / 2)
+    ratios = []
+    for others in product(range(n_classes), repeat=n_classes * k - 1):
+        groups = np.array([0, *others])
+        X = (groups[:, None] == groups) / np.bincount(groups, w)[groups]
+        n_groups = len(np.unique(groups))
+        assert_allclose((X * products * noise).sum() / 2, n_classes * k - n_groups)
+        epsilon = (X * products)[~same].sum()
+        if epsilon > 1e-12:
+            S = ((X_0 - X).clip(min=0) * products)[same & off_diagonal].sum()
+            ratios.append(S / epsilon)
+    assert 0.2 * bound < max(ratios) < bound
+
+
 def test_moments_of_the_noise_are_exact_or_bounds():
     rates = -1.5, -0.2, 0.2, 0.5
     bounds = noise_moments(rates)
