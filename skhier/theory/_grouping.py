@@ -163,8 +163,11 @@ def _success(sampler, level, cells, method):
         extra = (k / (k + 1)) ** 2 * scale(N, k) * (of_image - of_cells)
         for i, (c, e) in enumerate(zip(first, second)):
             for pair in ((c, e), (e, c)):
-                score, of_Z = move_score(points, *pair, k, extra[i])
-                shared = min(of_D2[i] / of_Z, 0.95)
+                score, of_Z = move_score(points, *pair, k)
+                # Positions of an image depend on each other, which changes the variance.
+                variance_ratio = max(1 + extra[i] / of_Z, 0.1)
+                shared = min(of_D2[i] / (of_Z * variance_ratio), 0.95)
+                score = score / np.sqrt(variance_ratio)
                 t[i] += k * ndtr(-(score + np.sqrt(shared) * _NODES) / np.sqrt(1 - shared))
         for f in range(cells.n_classes):
             is_third = (first != f) & (second != f)

@@ -69,9 +69,7 @@ def _normal_values(means, variances):
     return values, np.broadcast_to(_LOG_NORMAL_WEIGHTS, values.shape)
 
 
-def move_score(
-    points: Points, c: int, e: int, k: int, extra_variance: float
-) -> tuple[float, float]:
+def move_score(points: Points, c: int, e: int, k: int) -> tuple[float, float]:
     r"""Return the normal score of the gain of a move, and the variance of the gain.
 
     With x a point of class c, m the mean of the k - 1 other points of c, and m' the mean of the k
@@ -87,8 +85,6 @@ def move_score(
         Classes.
     k : int
         Number of points of each class, at least 2.
-    extra_variance : float
-        Variance of Z by the dependence of coordinates, added to that of independent ones.
 
     Returns
     -------
@@ -98,28 +94,31 @@ def move_score(
     variance : float
         Variance of Z.
     """
-    cumulants = _cumulants(points, c, e, k, extra_variance)
+    cumulants = _cumulants(points, c, e, k)
     _, slope, variance = cumulants(0.0)
     score = -slope / np.sqrt(variance)
     if not 0 < score < _SURE:
         return score, variance
-    # m is normal, so the cumulant function is finite up to here.
-    low, high = 0.0, 0.98 * k / (2 * points.variances[c].max())
-    t = min(-slope / variance, high / 2)
-    for _ in range(30):
+    # As m is normal, the cumulant function tends to infinity here, so it has a least point.
+    low, high = 0.0, (1 - 1e-9) * k / (2 * points.variances[c].max())
+    t, last_step = min(-slope / variance, high / 2), np.inf
+    for _ in range(100):
         value, slope, curvature = cumulants(t)
         low, high = (t, high) if slope < 0 else (low, t)
         step = -slope / curvature
         if abs(step) < 1e-3 * t:
             break
-        t = t + step if low < t + step < high else (low + high) / 2
+        # Newton's steps alone may go to and fro.
+        if not (low < t + step < high and abs(step) < abs(last_step) / 2):
+            step = (low + high) / 2 - t
+        t, last_step = t + step, step
     r = np.sqrt(max(-2 * value, 0))
     if r > 0.05:  # r and t sqrt(K'') are equal up to rounding below it
         r += np.log(t * np.sqrt(curvature) / r) / r
     return r, variance
 
 
-def _cumulants(points, c, e, k, extra_variance):
+def _cumulants(points, c, e, k):
     """Return the cumulant function of -Z, with its first two derivatives.
 
     In each coordinate the means m and m' are normal, so given x the expectation of exp(-t Z) has a
@@ -144,11 +143,6 @@ def _cumulants(points, c, e, k, extra_variance):
         slope = (B * q - A * p) / 2 + mean
         curvature = ((A * p) ** 2 + (B * q) ** 2) / 2 - mean**2
         curvature += (weights * (first**2 + 2 * second)).sum(axis=1)
-        n = points.multiplicity
-        return (
-            n @ value + extra_variance * t**2 / 2,
-            n @ slope + extra_variance * t,
-            max(n @ curvature + extra_variance, 1e-300),
-        )
+        return points.multiplicity @ np.array([value, slope, curvature]).T
 
     return cumulants
