@@ -12,7 +12,6 @@ import numpy as np
 from scipy.special import gammaln
 
 FEW = 16  # larger means of counts: square roots are taken as normal
-_COUNTS = np.arange(58)  # a count of mean 16 is larger with probability 1e-15
 _NORMAL, _NORMAL_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _LOG_NORMAL_WEIGHTS = np.log(_NORMAL_WEIGHTS / _NORMAL_WEIGHTS.sum())
 _SURE = 8.0  # scores above it need no better approximation than the normal one
@@ -47,19 +46,22 @@ class Points(NamedTuple):
     def square_roots(cls, multiplicity, m):
         """Return square roots of Poisson counts of means m; normal ones where m > `FEW`."""
         few = np.minimum(m, FEW)[..., None]
-        log_p = _COUNTS * np.log(np.where(few > 0, few, 1)) - few - gammaln(_COUNTS + 1)
-        log_p = np.where((few > 0) | (_COUNTS == 0), log_p, -np.inf)
+        largest = few.max()
+        # A count is larger than all of these with a probability below 1e-12.
+        counts = np.arange(max(int(largest + 8 * np.sqrt(largest)) + 10, len(_NORMAL)))
+        log_p = counts * np.log(np.where(few > 0, few, 1)) - few - gammaln(counts + 1)
+        log_p = np.where((few > 0) | (counts == 0), log_p, -np.inf)
         large = np.maximum(m, FEW)
         means = np.sqrt(large) * (1 - 1 / (8 * large) - 7 / (128 * large**2))
-        means = np.where(m > FEW, means, np.exp(log_p) @ np.sqrt(_COUNTS))
+        means = np.where(m > FEW, means, np.exp(log_p) @ np.sqrt(counts))
         variances = 0.25 + 3 / (32 * large) + 17 / (128 * large**2)
         variances = np.where(m > FEW, variances, (m - means**2).clip(min=0))
         normal, log_weights = _normal_values(means, variances)
-        n_missing = len(_COUNTS) - len(_NORMAL)
+        n_missing = len(counts) - len(_NORMAL)
         normal = np.pad(normal, [(0, 0), (0, 0), (0, n_missing)])
         log_weights = np.pad(log_weights, [(0, 0), (0, 0), (0, n_missing)], constant_values=-np.inf)
         is_large = (m > FEW)[..., None]
-        values = np.where(is_large, normal, np.sqrt(_COUNTS))
+        values = np.where(is_large, normal, np.sqrt(counts))
         return cls(multiplicity, means, variances, values, np.where(is_large, log_weights, log_p))
 
 
@@ -108,7 +110,7 @@ def move_score(points: Points, c: int, e: int, k: int) -> tuple[float, float]:
         step = -slope / curvature
         if abs(step) < 1e-3 * t:
             break
-        # Newton's steps alone may go to and fro.
+        # Newton's steps alone may oscillate.
         if not (low < t + step < high and abs(step) < abs(last_step) / 2):
             step = (low + high) / 2 - t
         t, last_step = t + step, step
