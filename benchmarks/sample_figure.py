@@ -3,7 +3,7 @@
 Usage: python benchmarks/figure_3.py --depth --csv FILE.csv
        python benchmarks/sample_figure.py FILE.csv ... --plot doc/images/how_many_images.png
 
-(a) Share of 200 runs in which k-means of square roots of counts groups the patches of the last
+(a) Share of 50 runs in which k-means of square roots of counts groups the patches of the last
     level without error, on models of appendix D, and the predicted probability. A run draws one
     sample of images.
 (b) Ratio of the mean squared distances of code means between classes and within classes, on 20
@@ -46,7 +46,7 @@ def is_grouped(sampler, n, seed):
     return is_clustered(counts(codes[-1], y, n_classes * k), k, "counts")
 
 
-def success(n_runs=200):
+def success(n_runs=50):
     """Return a dict of k and (sampler, predicted number, success rate at each of `SHARES`)."""
     table, results = Table("k", "predicted", *[f"{share:.3g}" for share in SHARES]), {}
     for _, sampler in models(n_random=0):

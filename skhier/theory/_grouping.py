@@ -6,7 +6,7 @@ from math import log, log1p
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import gammaln, log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr
 
 from .._base._params import check_flag
 from ._cells import (
@@ -18,12 +18,12 @@ from ._cells import (
 )
 from ._checks import check_choice, check_counts, within_floats
 from ._counts import class_weights, log_expected_products
+from ._moves import Points, move_score
 from ._power import smallest_count
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
-_MAX_POISSON = 64  # larger means: the moments of square roots by their expansion
 _STEP = 1e-3  # of the difference quotient of a cumulant
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()  # means of functions of a normal variable
@@ -75,23 +75,24 @@ def grouping_probability(
 
     Notes
     -----
-    Let D be the difference of the means of the points of classes c and e, :math:`V_c` the variances
-    of the coordinates of a point, and :math:`\xi` a point of class c less the mean of its class.
-    Groups that are not the classes cost less if
+    Let D be the difference of the means of the points of classes c and e, and :math:`V_c` the
+    variances of the coordinates of a point. Groups that are not the classes cost less if
 
-    - a move of the point to class e does: :math:`\frac{k}{k + 1} (\|D\|^2 + 2 \langle D, \xi
-      \rangle) < \frac{2 k}{k^2 - 1} \|\xi\|^2`, for k points of c and k of e;
+    - a move of one point x of class c to class e does: :math:`Z = \frac{k}{k + 1} \|x - m'\|^2 -
+      \frac{k - 1}{k} \|x - m\|^2 < 0`, with m the mean of the k - 1 other points of c, and m' the
+      mean of the k points of e;
     - c and e in one group and two groups of a third class f do: :math:`\frac k2 \|D\|^2` is less
       than what is saved, of mean :math:`\sum V_f` and variance :math:`2 \sum V_f^2`, for each of
       :math:`2^{k - 1} - 1` splits of each class f.
 
-    Given :math:`\|D\|^2`, all of this is taken as normal; let t be the sum of the probabilities of
-    these events. The result is the product of :math:`E\, e^{-t}` over the pairs of classes. The
-    mean is over :math:`\|D\|^2`, normal of mean :math:`\|d\|^2 + \frac1k \sum (V_c + V_e)` and
-    variance :math:`s^2 + \frac{2}{k^2} \sum (V_c + V_e)^2`, where d is the mean of D, and
-    :math:`s^2` the variance of :math:`\|D\|^2` to first order: an image shows many positions of a
-    class at once. Counts are taken as Poisson variables, and the moments of their square roots are
-    exact up to a mean of 64.
+    P(Z < 0) is a saddlepoint approximation. Codes that are seen a few times only decide it, so
+    counts are Poisson variables there, and are taken as normal above a mean of 16; m and m' are
+    normal. Class means are taken as normal. Given :math:`\|D\|^2`, events of different codes
+    are independent; let t be the sum of their probabilities. The result is the product of
+    :math:`E\, e^{-t}` over the pairs of classes. The mean is over :math:`\|D\|^2`, normal of mean
+    :math:`\|d\|^2 + \frac1k \sum (V_c + V_e)` and variance :math:`s^2 + \frac{2}{k^2} \sum (V_c +
+    V_e)^2`, where d is the mean of D, and :math:`s^2` the variance of :math:`\|D\|^2` to first
+    order: an image shows many positions of a class at once.
 
     Examples
     --------
@@ -142,29 +143,32 @@ def _success(sampler, level, cells, method):
     k, (first, second) = cells.k, cells.pairs
     if k == 1:
         return lambda N: 1.0
-    points, weights, scale = _POINTS[method]
-    s2_of_one_image = _variance_of_sums(sampler, level, cells, *weights(cells))
-    alpha, log_n_splits = k / (k + 1), (k - 1) * log(2) + log1p(-(2.0 ** (1 - k)))
+    points_of, weights_of, scale = _POINTS[method]
+    weights = weights_of(cells)
+    of_image = _variance_of_sums(sampler, level, cells, *weights)
+    of_cells = (cells.probabilities[first] * weights[0] ** 2).sum(axis=(1, 2))
+    of_cells += (cells.probabilities[second] * weights[1] ** 2).sum(axis=(1, 2))
+    log_n_splits = (k - 1) * log(2) + log1p(-(2.0 ** (1 - k)))
 
     def success(N):
-        mu, V, excess = points(cells, N)
-        d2, total, squares = (
-            (mu[first] - mu[second]) ** 2,
-            V.sum(axis=1),
-            excess * (V**2).sum(axis=1),
-        )
-        both = V[first] + V[second]
-        mean = (d2 + both / k).sum(axis=1)
-        variance = scale(N, k) * s2_of_one_image + 2 * excess * (both**2).sum(axis=1) / k**2
+        points = points_of(cells, N)
+        n, V = points.multiplicity, points.variances
+        total, squares = V @ n, V**2 @ n
+        mean = ((points.means[first] - points.means[second]) ** 2 + (V[first] + V[second]) / k) @ n
+        variance = scale(N, k) * of_image + 2 * (V[first] + V[second]) ** 2 @ n / k**2
         # |D|^2 at the nodes, for each pair of classes.
         D2 = np.maximum(mean[:, None] + np.sqrt(variance)[:, None] * _NODES, 0)
         t = np.zeros(D2.shape)
-        for c in (first, second):
-            along_D = excess * (V[c] * (d2 + both / k)).sum(axis=1) / mean  # variance of <D, xi>
-            move = alpha * D2 - 2 * total[c, None] / (k + 1)
-            spread = 4 * alpha**2 * (1 - 1 / k) * along_D[:, None] * D2
-            spread += 8 * squares[c, None] / (k + 1) ** 2
-            t += k * ndtr(-move / np.sqrt(spread))
+        of_D2 = (k / (k + 1)) ** 2 * variance
+        extra = (k / (k + 1)) ** 2 * scale(N, k) * (of_image - of_cells)
+        for i, (c, e) in enumerate(zip(first, second)):
+            for pair in ((c, e), (e, c)):
+                score, of_Z = move_score(points, *pair, k)
+                # Positions of an image depend on each other, which changes the variance.
+                variance_ratio = max(1 + extra[i] / of_Z, 0.1)
+                shared = min(of_D2[i] / (of_Z * variance_ratio), 0.95)
+                score = score / np.sqrt(variance_ratio)
+                t[i] += k * ndtr(-(score + np.sqrt(shared) * _NODES) / np.sqrt(1 - shared))
         for f in range(cells.n_classes):
             is_third = (first != f) & (second != f)
             split = (k * D2[is_third] / 2 - total[f]) / np.sqrt(2 * squares[f])
@@ -188,29 +192,23 @@ def _variance_of_sums(sampler, level, cells, first, second):
 
 
 def _square_roots(cells, N):
-    """Return means and variances of the square roots of counts: (n_classes, n_cells) each."""
+    """Return the square roots of counts."""
     m = (N * cells.probabilities / cells.k).reshape(cells.n_classes, -1)
-    few = np.minimum(m, _MAX_POISSON)
-    n = np.arange(2 * _MAX_POISSON + 40)
-    log_m = np.log(np.where(few > 0, few, 1))[..., None]
-    poisson = np.exp(n * log_m - few[..., None] - gammaln(n + 1)) * (few > 0)[..., None]
-    large = np.maximum(m, _MAX_POISSON)
-    expansion = np.sqrt(large) * (1 - 1 / (8 * large) - 7 / (128 * large**2))
-    mu = np.where(m <= _MAX_POISSON, poisson @ np.sqrt(n), expansion)
-    V = np.where(m <= _MAX_POISSON, m - mu**2, 0.25 + 3 / (32 * large))
-    return mu, V.clip(min=0), 1.0
+    m, multiplicity = np.unique(m, axis=1, return_counts=True)
+    return Points.square_roots(multiplicity, m)
 
 
 def _class_means(cells, N):
-    """Return means and variances of centred counts, and the excess of their variance.
+    """Return centred counts, as normal points.
 
-    Counts of n labels, less their mean, vary in n - 1 directions.
+    Counts of n labels, less their mean, vary in n - 1 directions. So each coordinate stands for 1 -
+    1 / n of one, and is larger in turn.
     """
-    n = cells.n_labels
-    mu = N / cells.k * cells.labeled_frequencies.reshape(cells.n_classes, -1)
-    q = cells.probabilities.sum(axis=1, keepdims=True) / n
-    V = np.broadcast_to(N / cells.k * q * (1 - 1 / n), cells.probabilities.shape)
-    return mu, V.reshape(mu.shape), n / (n - 1)
+    share = 1 - 1 / cells.n_labels
+    means = N / cells.k * cells.labeled_frequencies.reshape(cells.n_classes, -1)
+    q = cells.probabilities.mean(axis=1, keepdims=True)
+    variances = np.broadcast_to(N / cells.k * q, cells.probabilities.shape).reshape(means.shape)
+    return Points.normal(np.full(means.shape[1], share), means / np.sqrt(share), variances)
 
 
 def _mean_weights(cells):
@@ -219,8 +217,8 @@ def _mean_weights(cells):
     return 2 * (F[c] - F[e]), -2 * (F[c] - F[e])
 
 
-# Moments of the points, the weights of counts in their squared distance to first order, and the
-# factor of the variance of this sum.
+# Distribution of the points, the weights of counts in their squared distance to first order, and
+# the factor of the variance of this sum.
 _POINTS = {
     "counts": (_square_roots, class_weights, lambda N, k: N / k**2),
     "cluster": (_class_means, _mean_weights, lambda N, k: N**3 / k**4),

@@ -15,6 +15,7 @@ from scipy.stats import binom
 from test_required_samples import draw_codes, draw_counts, small_model
 
 from skhier import HierarchicalSampler
+from skhier.datasets import make_random_hierarchy
 from skhier.embedding._factors import find_groups
 from skhier.theory import grouping_probability, necessary_samples, required_samples
 from skhier.theory._cells import cell_probabilities
@@ -42,6 +43,32 @@ def test_classes_are_the_best_groups_if_distances_between_them_are_large_enough(
             off_diagonal = same & ~np.eye(len(X), dtype=bool)
             ratios.append((X_0 - X)[off_diagonal].clip(min=0).sum() / between)
     assert 0.5 < max(ratios) < 2
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.5])
+@pytest.mark.parametrize(("n_classes", "k"), [(2, 3), (2, 4), (3, 2)])
+def test_weighted_classes_are_the_best_groups_if_distances_between_them_are_large_enough(
+    n_classes, k, spread
+):
+    # S / epsilon of the proof for all partitions, and the cost of noise in proportion to 1 / w.
+    classes = np.arange(n_classes * k) // k
+    same, off_diagonal = classes[:, None] == classes, ~np.eye(n_classes * k, dtype=bool)
+    w = np.exp(spread * np.random.default_rng(k).standard_normal(n_classes * k))
+    products, noise = np.outer(w, w), (1 / w[:, None] + 1 / w) * off_diagonal
+    of_classes = np.bincount(classes, w)
+    X_0 = same / of_classes[classes]
+    bound = 1.5 + max(1, of_classes.max() / of_classes.min() / 2)
+    ratios = []
+    for others in product(range(n_classes), repeat=n_classes * k - 1):
+        groups = np.array([0, *others])
+        X = (groups[:, None] == groups) / np.bincount(groups, w)[groups]
+        n_groups = len(np.unique(groups))
+        assert_allclose((X * products * noise).sum() / 2, n_classes * k - n_groups)
+        epsilon = (X * products)[~same].sum()
+        if epsilon > 1e-12:
+            S = ((X_0 - X).clip(min=0) * products)[same & off_diagonal].sum()
+            ratios.append(S / epsilon)
+    assert 0.2 * bound < max(ratios) < bound
 
 
 def test_moments_of_the_noise_are_exact_or_bounds():
@@ -167,6 +194,17 @@ def test_the_predicted_rate_is_near_the_measured_one(params, method):
         rate = sum(is_grouped(run, k, method) for run in runs) / n_runs
         predicted = grouping_probability(sampler, 1, n_samples=n, method=method)
         assert abs(rate - predicted) < 0.25 + 2 * np.sqrt(predicted * (1 - predicted) / n_runs)
+
+
+def test_the_predicted_rate_is_the_measured_one_where_codes_are_seen_a_few_times():
+    # Each class is in a few cells only. With normal tails 0.98 is predicted.
+    sampler = make_random_hierarchy(
+        1, n_classes=5, vocabulary_size=8, n_synonyms=3, depth=2, return_X_y=False, random_state=23
+    ).sampler
+    n, n_runs = 170, 120
+    predicted = grouping_probability(sampler, 1, n_samples=n)
+    rate = np.mean([is_grouped(run, 3) for run in draw_counts(sampler, 1, n, n_runs, seed=0)])
+    assert abs(rate - predicted) < 3.5 * np.sqrt(predicted * (1 - predicted) / n_runs)
 
 
 def test_a_third_class_of_large_noise_is_split_where_two_classes_are_alike():
