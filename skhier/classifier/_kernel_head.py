@@ -207,8 +207,9 @@ class KernelRidgeHead(LeastSquaresHead):
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
             data = rows, coordinates, kernel, problem
             coef, *fitted, sample = solve(*data, n_copies, rng, task)
+        scores = images.left_out(*fitted, sample)
         if groups is None:
-            scores = images.left_out(*fitted, sample)
+            shift = self._calibrate(scores, images, sample)
         else:
 
             def gram(samples):
@@ -217,8 +218,8 @@ class KernelRidgeHead(LeastSquaresHead):
                 return own.between(slice(None), slice(None), exact=True)
 
             penalty = float(self.alpha) / problem.size
-            scores, sample = problem.left_out_of_groups(gram, penalty, n_copies, rng)
-        shift = self._calibrate(scores, images, sample)
+            of_groups = problem.left_out_of_groups(gram, penalty, n_copies, rng)
+            shift = self._calibrate_groups(scores, images, sample, *of_groups)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features
         self.classes_ = problem.classes
