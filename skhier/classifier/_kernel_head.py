@@ -207,9 +207,8 @@ class KernelRidgeHead(LeastSquaresHead):
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
             data = rows, coordinates, kernel, problem
             coef, *fitted, sample = solve(*data, n_copies, rng, task)
-        scores = images.left_out(*fitted, sample)
         if groups is None:
-            shift = self._calibrate(scores, images, sample)
+            scores = images.left_out(*fitted, sample)
         else:
 
             def gram(samples):
@@ -218,8 +217,8 @@ class KernelRidgeHead(LeastSquaresHead):
                 return own.between(slice(None), slice(None), exact=True)
 
             penalty = float(self.alpha) / problem.size
-            of_groups = problem.left_out_of_groups(gram, penalty, n_copies, rng)
-            shift = self._calibrate_groups(scores, images, sample, *of_groups)
+            scores, sample = problem.left_out_of_groups(gram, penalty, n_copies, rng)
+        shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features
         self.classes_ = problem.classes

@@ -93,9 +93,7 @@ class Regression(NamedTuple):
         return LeftOut.of_groups(gram, targets, self.weight[sample], groups)
 
     def left_out_of_groups(self, gram, penalty, n_copies, rng):
-        """Return the scores of images whose group is left out, or the image alone.
-
-        The regression is on a sample of the images, and their copies.
+        """Return the scores of images whose group is left out, and the images.
 
         Parameters
         ----------
@@ -110,7 +108,7 @@ class Regression(NamedTuple):
 
         Returns
         -------
-        without_group, without_image : ndarray of shape (n, n_outputs)
+        scores : ndarray of shape (n, n_outputs)
             Scores of the images, the first ones of their copies.
         index : ndarray of shape (n,)
             Indices of the images.
@@ -118,13 +116,8 @@ class Regression(NamedTuple):
         groups = self.groups[::n_copies]
         index = draw_samples(np.arange(len(groups)), groups, MAX_LEFT_OUT // n_copies, rng)
         samples = rows_of(index, n_copies)
-        products = gram(samples)
-        single = self._replace(groups=np.arange(len(self.labels)) // n_copies)
-        scores = (
-            problem.without_groups(products, samples).scores([penalty])[0, ::n_copies]
-            for problem in (self, single)
-        )
-        return *((of_images + self.offset).numpy() for of_images in scores), index
+        scores = self.without_groups(gram(samples), samples).scores([penalty])[0, ::n_copies]
+        return (scores + self.offset).numpy(), index
 
     @classmethod
     def from_labels(cls, head, y, copies, groups, penalty, dtype, held=None):
@@ -281,23 +274,6 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
             shift = fit_shift(scores, shares, weight)
         self.temperature_ = 1 / fit_scale(scores + shift, shares, weight)
         return shift[1:] - shift[:1] if len(shift) == 2 else shift
-
-    def _calibrate_groups(self, scores, problem, sample, without_group, without_image, part):
-        """Calibrate for images of new groups; see `_calibrate` for the first three arguments.
-
-        Groups are left out of a regression on `part` of the images only. If it is not all of them,
-        its scores are less sure, whoever is left out. So the temperature is that of all images,
-        left out one at a time, times the ratio by which groups raise it in the part.
-        """
-        ratio = 1.0
-        if len(part) < len(problem.labels):
-            self._calibrate(scores, problem, sample)
-            ratio = self.temperature_
-            self._calibrate(without_image, problem, part)
-            ratio /= self.temperature_
-        shift = self._calibrate(without_group, problem, part)
-        self.temperature_ *= ratio
-        return shift
 
     @maps_rows
     def decision_function(self, X: ArrayLike) -> np.ndarray:

@@ -148,9 +148,9 @@ class RidgeHead(LeastSquaresHead):
     `sample_weight` is a number of copies, of which one is left out.
 
     With `groups`, scores of left-out groups are exact, of a regression on at most 1,500 samples,
-    shifted copies included: on all if there are no more. Else it is on whole groups that are drawn
-    at random, and is less sure than the regression on all. Then the temperature is the one without
-    groups, times the ratio of those for left-out groups and for left-out samples in the draw.
+    shifted copies included: on all if there are no more, else on whole groups that are drawn at
+    random. A regression on fewer samples is less sure, so the temperature errs towards even
+    probabilities.
 
     References
     ----------
@@ -228,7 +228,8 @@ class RidgeHead(LeastSquaresHead):
         problem = Regression.from_labels(self, y, weight, groups, largest, wide, held)
         weight, offset, images = problem.weight, problem.offset, problem.of_images(n_copies)
         n_outputs, probes = problem.table.shape[1], None
-        if not self.early_stopping:
+        by_groups = groups is not None and not self.early_stopping
+        if not (self.early_stopping or by_groups):
             probes = trace_probes(weight.numpy(), n_features, rng, wide, n_copies)
         chosen = preconditioning_sample(weight.numpy(), n_features, rng)
         labels = torch.from_numpy(problem.labels)
@@ -265,17 +266,16 @@ class RidgeHead(LeastSquaresHead):
         if stopping is not None:
             W, scores = stopping.best_state
             scores, sample = scores[::n_copies].double().numpy(), sample[::n_copies] // n_copies
+        elif by_groups:
+            W = solver.W
+            scores, sample = problem.left_out_of_groups(features.gram, penalty, n_copies, rng)
         else:
             sample = calibration_sample(len(images.labels), rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
             scores = features.scores(W, rows_of(sample, n_copies)) + offset
             trace = smoother_trace(features, penalty, traced, n_copies)
             scores = images.left_out(scores, trace, sample)
-        if groups is None or self.early_stopping:
-            shift = self._calibrate(scores, images, sample)
-        else:
-            of_groups = problem.left_out_of_groups(features.gram, penalty, n_copies, rng)
-            shift = self._calibrate_groups(scores, images, sample, *of_groups)
+        shift = self._calibrate(scores, images, sample)
         coef = (W[:, :n_outputs] / features.scale[:, None]).T
         offset = offset - coef @ features.mean + torch.from_numpy(shift).to(offset)
         self.n_features_in_ = n_features

@@ -101,16 +101,6 @@ def test_temperatures_are_the_best_for_scores_of_fits_without_the_group(alpha):
     assert_allclose(head.temperature_, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("head", [RidgeHead(0.1), KernelRidgeHead()])
-def test_groups_of_independent_samples_change_no_temperature_of_many_samples(head):
-    """Groups are left out of a regression on 1,500 samples, which knows less than one on all."""
-    X, y, _ = persons(6000, 1, n_features=100)
-    groups = np.arange(len(X)) // 2
-    expected = clone(head).set_params(random_state=0).fit(X, y).temperature_
-    found = clone(head).set_params(random_state=0).fit(X, y, groups=groups).temperature_
-    assert_allclose(found, expected, rtol=0.02)
-
-
 @pytest.mark.parametrize("head", [RidgeHead(), RidgeHead(0.1, class_weight="balanced")])
 def test_weights_of_samples_are_copies_in_their_group(head):
     X, y, person = persons(40)
