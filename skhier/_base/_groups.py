@@ -5,8 +5,6 @@ import numpy as np
 from ._blocked import in_memory
 from ._validation import to_array
 
-_MIN_GROUPS = 20  # of a draw, if there are as many
-
 
 def check_groups(groups, n_samples):
     """Return the number of the group of each sample; None if every sample is a group of its own.
@@ -50,10 +48,10 @@ def check_groups(groups, n_samples):
 
 
 def draw_samples(candidates, groups, n_samples, rng):
-    """Draw samples without replacement: whole groups, but for very large ones.
+    """Draw samples without replacement: from all groups alike, as far as they have samples.
 
-    Fewer samples of each group would look less dependent. A group gives at most a twentieth of
-    the samples, or, of fewer than 20 groups, an equal share.
+    Few whole groups would be worse. Where a class has some groups, most of its groups would not be
+    in the draw, and the class would hardly be known without the one that is left out.
 
     Parameters
     ----------
@@ -75,11 +73,9 @@ def draw_samples(candidates, groups, n_samples, rng):
         return candidates
     if groups is None:
         return np.sort(rng.choice(candidates, n_samples, replace=False))
-    _, groups, sizes = np.unique(groups[candidates], return_inverse=True, return_counts=True)
-    largest = max(1, n_samples // min(len(sizes), _MIN_GROUPS))
-    order = rng.permutation(len(candidates))
-    order = order[np.argsort(rng.permutation(len(sizes))[groups[order]], kind="stable")]
-    is_first = np.r_[True, np.diff(groups[order]) != 0]
-    starts = np.flatnonzero(is_first)
-    position = np.arange(len(order)) - starts[np.cumsum(is_first) - 1]  # in the group
-    return np.sort(candidates[order[position < largest][:n_samples]])
+    order = rng.permutation(candidates)
+    order = order[np.argsort(groups[order], kind="stable")]
+    _, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
+    position = np.arange(len(order)) - np.repeat(starts, sizes)  # in the group
+    first = np.lexsort((rng.permutation(len(order)), position))
+    return np.sort(order[first[:n_samples]])

@@ -148,9 +148,9 @@ class RidgeHead(LeastSquaresHead):
     `sample_weight` is a number of copies, of which one is left out.
 
     With `groups`, scores of left-out groups are exact, of a regression on at most 1,500 samples,
-    shifted copies included: on all if there are no more, else on whole groups that are drawn at
-    random. A regression on fewer samples is less sure, so the temperature errs towards even
-    probabilities.
+    shifted copies included: on all if there are no more, else on samples that are drawn at random
+    from all groups alike. A regression on fewer samples is less sure, so the temperature errs
+    towards even probabilities.
 
     References
     ----------
