@@ -206,7 +206,7 @@ class RidgeHead(LeastSquaresHead):
         self.random_state = random_state
 
     def _work(self, n_samples, n_features, n_classes):
-        n_columns = (n_classes + 1) * (self.max_iter + 10)
+        n_columns = (n_classes + 1) * (int(self.max_iter) + 10)
         n_rows = n_columns + 2 * n_preconditioning_rows(n_samples, n_features)
         if is_auto(self.alpha):
             n_rows = max(n_rows, 2 * min(n_samples, MAX_LEFT_OUT))
