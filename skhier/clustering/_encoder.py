@@ -49,6 +49,11 @@ class Coding(NamedTuple):
     pooling: str
     pool_size: tuple
 
+    @property
+    def is_normalized(self):
+        """Whether responses are normalized; one-hot codes do not depend on it."""
+        return self.normalize and self.encoding != "one_hot"
+
     def code_shape(self, map_shape, n_clusters):
         """Return (h, w, channels) of the codes of an image with a map of patches."""
         pooled = (-(-m // p) for m, p in zip(map_shape, self.pool_size))
@@ -77,11 +82,8 @@ class PatchEncoder:
         Positions of patches.
     border : ndarray of shape (channels,)
         Subtracted from pixels.
-    factors : sequence of ndarray
-        Matrices whose product, the first one applied first, is the matrix of kernels,
-        (n_clusters, n_values): two thin ones take less time.
-    intercepts : ndarray of shape (n_clusters,)
-        Added to the convolution.
+    responses : tuple
+        Map from patches to responses, a result of `response_map`.
     coding : Coding
         Nonlinearity and pooling.
     dtype : torch.dtype
@@ -94,16 +96,11 @@ class PatchEncoder:
         Whether one-hot codes that are not pooled are dense, not label maps.
     """
 
-    def __init__(
-        self, grid, border, factors, intercepts, coding, *, dtype, device, batch_size, dense
-    ):
+    def __init__(self, grid, border, responses, coding, *, dtype, device, batch_size, dense):
+        factors, intercepts, wide = responses
         self.grid = grid
         self.border = as_tensor(border).to(device)
-        self.n_clusters = len(factors[-1])
-        self.normalize = coding.normalize and coding.encoding != "one_hot"
-        wide = None
-        if self.normalize:
-            factors, intercepts, wide = _keep_norms(factors, intercepts)
+        self.n_clusters = len(intercepts if wide is None else wide)
         self.factors = [as_tensor(factor).to(device, dtype) for factor in factors]
         self.intercepts = as_tensor(intercepts).to(device, dtype)
         self.wide = None if wide is None else as_tensor(wide).to(device, dtype)
@@ -128,7 +125,7 @@ class PatchEncoder:
         for factor in self.factors[:-1]:
             rows = dense_product(rows, factor)
         rows = dense_product(rows, self.factors[-1], self.intercepts)
-        if self.normalize:
+        if self.coding.is_normalized:
             rows *= _inverse_rms(rows, self.n_clusters)
         if self.wide is not None:
             rows = dense_product(rows, self.wide)
@@ -155,45 +152,50 @@ class PatchEncoder:
         r = self._response(images)
         bias = r.new_tensor(self.coding.bias)
         is_pooled = self.coding.pool_size != (1, 1)
-        memory = self._buffer("codes", r) if is_pooled else None
+        memory = self._buffer("codes", r) if is_pooled else None  # else it would be the result
         codes = [self._pool(_rectify(torch.add(bias, r, out=memory)))]
         if self.coding.encoding == "crelu":
             codes.append(self._pool(_rectify(torch.sub(bias, r, out=memory))))
         return torch.cat(codes, dim=3) if len(codes) > 1 else codes[0]
 
 
-def _keep_norms(factors, intercepts):
-    """Write the map from patches to responses as a narrow one and one that keeps norms.
+def response_map(coding, factors, intercepts):
+    """Return the map from patches to responses, the one that is fast for a coding.
 
-    Of the last factor F and the intercepts c, [F c] = Q R has orthonormal columns Q: the norm of
-    the responses Q z is that of z = R [x; 1], which has fewer entries.
+    If responses are normalized, of the last factor F and the intercepts c, [F c] = Q R has
+    orthonormal columns Q: the norm of the responses Q z is that of z = R [x; 1], which has fewer
+    entries.
 
     Parameters
     ----------
+    coding : Coding
+        Nonlinearity of the responses.
     factors : sequence of ndarray
-        The first one is applied first.
+        Matrices whose product, the first one applied first, is the matrix of kernels,
+        (n_clusters, n_values): two thin ones take less time.
     intercepts : ndarray of shape (n_clusters,)
-        Added last.
+        Added to the convolution.
 
     Returns
     -------
     factors, intercepts
-        The map from patches to z.
+        The map from patches to z, or to the responses.
     Q : ndarray of shape (n_clusters, n_columns) or None
         None if z are the responses.
     """
     *first, last = factors
-    if len(last) <= last.shape[1] + 1:
-        return factors, intercepts, None
+    if not coding.is_normalized or len(last) <= last.shape[1] + 1:
+        return tuple(factors), intercepts, None
     Q, R = np.linalg.qr(np.column_stack((last, intercepts)).astype(np.float64))
-    narrow, intercepts = R[:, :-1], R[:, -1]
+    narrow = R[:, :-1]
     if first:
         narrow = narrow @ first.pop()
-    return [*first, narrow], intercepts, Q
+    narrow, offset, Q = (array.astype(last.dtype) for array in (narrow, R[:, -1], Q))
+    return (*first, narrow), offset, Q
 
 
 def _inverse_rms(rows, n_clusters):
-    """Return 1 / (root mean square + eps) of responses whose norms are those of rows."""
+    """Return 1 / sqrt(mean square + eps) of responses whose norms are those of rows."""
     wide = torch.promote_types(rows.dtype, torch.float32)
     norm = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=wide)
     return (norm.square() / n_clusters + NORM_EPS).rsqrt()

@@ -50,7 +50,7 @@ from .._base._typing import (
 )
 from ._codebook import learn_codebook
 from ._contrast import contrast_operator, contrast_radius
-from ._encoder import ENCODINGS, Coding, PatchEncoder
+from ._encoder import ENCODINGS, Coding, PatchEncoder, response_map
 from ._patches import Colors, PatchGrid, border_color, refuse_patches_of_vectors
 from ._plan import plan_coding
 from ._spherical_kmeans import SphericalKMeans
@@ -444,6 +444,7 @@ class PatchKMeansOrthogonalizer(
         self.border_, self.contrast_ = border, contrast
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
         self._factors = book.factors
+        self._responses = response_map(coding, book.factors, book.intercepts)
         self.kernels_ = reduce(lambda x, factor: factor @ x, book.factors).reshape(
             -1, *grid.patch_shape
         )
@@ -477,8 +478,7 @@ class PatchKMeansOrthogonalizer(
         return PatchEncoder(
             self._grid,
             self.border_ if self.contrast_ is None else np.zeros_like(self.border_),
-            self._factors,
-            self.intercepts_,
+            self._responses,
             coding,
             dtype=getattr(torch, precision),
             device=device,
