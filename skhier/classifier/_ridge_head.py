@@ -292,7 +292,7 @@ class RidgeHead(LeastSquaresHead):
     def _operator(self, dtype, device):
         dtype = torch_dtype(np.dtype(dtype))
         arrays = self._center, self.coef_.T, self._offset
-        scores = partial(_scores, *(torch.from_numpy(array).to(dtype) for array in arrays))
+        scores = partial(_scores, *(as_tensor(array).to(dtype) for array in arrays))
         return Operator(scores, self._offset.shape, dtype, _ROWS)
 
 
