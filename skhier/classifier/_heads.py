@@ -1,5 +1,6 @@
 """Heads: the classifier on top of the layers, any of scikit-learn's."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from math import prod
 
@@ -11,6 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from .._base._memory import Work
@@ -107,9 +109,12 @@ def fit_head(head, features, y, weights, groups, plan, task):
         with task.delegate("head", head):
             head._fit_rows(features, y, weights.given, groups, plan)
         return
-    # Weights are passed to the steps here, not by metadata routing. The weighted variance of
-    # constant features may round to less than 0; StandardScaler then divides by 1.
-    routing = config_context(enable_metadata_routing=False)
+    # Weights are passed to the steps here, not by metadata routing. Only a search by groups keeps
+    # the user's setting: with routing on, it gives groups to an estimator that requests them too.
+    is_search = _splits_by("groups", head)
+    routing = nullcontext() if is_search else config_context(enable_metadata_routing=False)
+    # The weighted variance of constant features may round to less than 0; StandardScaler then
+    # divides by 1.
     with task.subtask("head"), routing, np.errstate(invalid="ignore"):
         X = features.collect()
         is_constant = constant_columns(X)
@@ -131,5 +136,10 @@ def _fit_params(head, **metadata):
         f"{prefix}{name}": values
         for name, values in metadata.items()
         for prefix, step in prefixed
-        if values is not None and has_fit_parameter(step, name)
+        if values is not None and (has_fit_parameter(step, name) or _splits_by(name, step))
     }
+
+
+def _splits_by(name, head):
+    """Return whether a head, such as a search, has a splitter `cv` that uses metadata of a name."""
+    return name in get_routing_for_object(getattr(head, "cv", None)).consumes("split", [name])

@@ -488,8 +488,8 @@ class LayerwiseCNNClassifier(
             of one track: integers or strings, as in :class:`sklearn.model_selection.GroupKFold`.
             Where images are held out to choose something (`mirror`, `alpha` and the temperature of
             the head, `early_stopping`), whole groups are. Shifted copies are in the group of their
-            image. A head of another kind gets them if its `fit` has a parameter `groups`. None is
-            a group for each image.
+            image. A head of another kind gets them if its `fit` has a parameter `groups`, or if it
+            is a search whose `cv` splits by groups. None is a group for each image.
 
         Returns
         -------

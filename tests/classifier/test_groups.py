@@ -9,9 +9,11 @@ from scipy.special import log_softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -173,6 +175,56 @@ def test_shifted_copies_are_in_the_group_of_their_image(head):
     assert_array_equal(found(0, person), person)
     assert_array_equal(found(1, None), np.repeat(np.arange(len(X)), 5))
     assert found(0, None) is None
+
+
+class RecordingSplitter(GroupKFold):
+    """Splitter by groups that remembers them."""
+
+    def split(self, X, y=None, groups=None):
+        self.groups = groups
+        return super().split(X, y, groups)
+
+
+LOGISTIC = LogisticRegression(), {"C": [0.1, 1.0]}
+SEARCHES = [
+    GridSearchCV(*LOGISTIC, cv=RecordingSplitter(2)),
+    RandomizedSearchCV(*LOGISTIC, n_iter=1, cv=RecordingSplitter(2)),
+    make_pipeline(StandardScaler(), GridSearchCV(*LOGISTIC, cv=RecordingSplitter(2))),
+]
+
+
+@pytest.mark.parametrize("is_routing", [False, True])
+@pytest.mark.parametrize("head", SEARCHES, ids=["grid", "random", "pipeline"])
+def test_a_search_as_head_splits_by_groups(head, is_routing):
+    X, y, person = images_of_persons()
+
+    def found(shift, groups):
+        with config_context(enable_metadata_routing=is_routing):
+            fitted = small(head=head, shift=shift).fit(X, y, groups=groups).head_
+        return (fitted[-1] if hasattr(fitted, "steps") else fitted).cv.groups
+
+    assert_array_equal(found(1, person), np.repeat(person, 5))
+    assert_array_equal(found(0, person), person)
+    assert_array_equal(found(1, None), np.repeat(np.arange(len(X)), 5))
+    with pytest.raises(ValueError, match="'groups' parameter should not be None"):
+        found(0, None)
+
+
+def test_a_search_as_head_that_splits_without_groups_gets_none():
+    X, y, person = images_of_persons()
+    small(head=GridSearchCV(*LOGISTIC, cv=2)).fit(X, y, groups=person)  # else it warns
+
+
+def test_a_search_as_head_routes_groups_to_an_estimator_that_requests_them():
+    X, y, person = images_of_persons()
+    with config_context(enable_metadata_routing=True):
+        requests = Recorder().set_fit_request(groups=True)
+        clf = small(head=GridSearchCV(requests, {}, cv=GroupKFold(2)), shift=0)
+        fitted = clf.fit(X, y, groups=person).head_.best_estimator_
+        assert_array_equal(fitted.groups_, person)
+        clf = small(head=GridSearchCV(Recorder(), {}, cv=GroupKFold(2)))
+        with pytest.raises(UnsetMetadataPassedError, match=r"Recorder\.fit"):
+            clf.fit(X, y, groups=person)
 
 
 def test_groups_are_routed_through_searches_and_pipelines():
