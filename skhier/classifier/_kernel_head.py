@@ -206,9 +206,9 @@ class KernelRidgeHead(LeastSquaresHead):
             kernel = Kernel(centers, float(self.gamma), wide)
             solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
             data = rows, coordinates, kernel, problem
-            coef, *fitted, sample = solve(*data, n_copies, rng, task)
+            coef, *fitted = solve(*data, n_copies, rng, task)
         if groups is None:
-            scores = images.left_out(*fitted, sample)
+            scores, sample = images.left_out(*fitted), fitted[-1]
         else:
 
             def gram(samples):
@@ -251,12 +251,15 @@ class KernelRidgeHead(LeastSquaresHead):
             Trace of the smoother of means over copies.
         sample : ndarray of shape (n,)
             Indices of the calibration sample.
+
+        If there are groups, which are left out in another way, `coef` is the only result.
         """
         n, n_outputs = len(problem.labels), problem.table.shape[1]
         K, penalty = KernelMatrix(kernel, problem.weight, task), float(self.alpha) / problem.size
         targets = problem.table[torch.from_numpy(problem.labels)] - problem.offset
-        right_side, root = K.root * targets, None
-        signs = trace_probes(np.ones(n), n, rng, right_side.dtype, n_copies)
+        right_side, root, signs = K.root * targets, None, None
+        if problem.groups is None:
+            signs = trace_probes(np.ones(n), n, rng, right_side.dtype, n_copies)
         if signs is not None:
             right_side = torch.cat([right_side, signs], dim=1)
         chosen = preconditioning_sample(problem.weight.numpy(), n, rng)
@@ -274,8 +277,11 @@ class KernelRidgeHead(LeastSquaresHead):
             message = _UNSOLVED.format(alpha=self.alpha, residual=residual, n_iter=self.n_iter_)
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         V, traced = solver.W.tensor_split([n_outputs], dim=1)
+        coef = K.root * V
+        if problem.groups is not None:
+            return (coef,)
         trace = dual_trace(K, penalty, signs, traced, n_copies)
-        coef, sample = K.root * V, calibration_sample(n // n_copies, rng)
+        sample = calibration_sample(n // n_copies, rng)
         index = rows_of(sample, n_copies)
         # Leverages are near 1, where rounding errors of f(x_i) would count many times.
         scores = (targets + problem.offset)[index] - penalty * (V / K.root)[index]
@@ -300,6 +306,8 @@ class KernelRidgeHead(LeastSquaresHead):
             root = torch.linalg.cholesky(sums.gram + rounding * torch.eye(len(K)).double())
         coef = torch.cholesky_solve(sums.right_side, root).to(kernel.dtype)
         self.residual_curve_, self.n_iter_ = np.zeros(0), 0
+        if problem.groups is not None:
+            return (coef,)
         n = len(labels) // n_copies
         sample = calibration_sample(n, rng, _MAX_TRACED // n_copies)
         index = rows_of(sample, n_copies)

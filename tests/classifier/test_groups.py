@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhier import KernelRidgeHead, LayerwiseCNNClassifier, RidgeHead, TwoLayerConvEmbedder
+from skhier.classifier import _kernel_head
 
 STOPPED = TwoLayerConvEmbedder(
     3, solver="adam", early_stopping=True, validation_fraction=0.3, max_iter=60, random_state=0
@@ -101,6 +102,17 @@ def test_temperatures_are_the_best_for_scores_of_fits_without_the_group(alpha):
     expected = best_temperature(scores_of_refits(K, y, person, alpha), y)
     head = KernelRidgeHead(alpha).fit(X, y, groups=person)
     assert_allclose(head.temperature_, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_centers", [None, 20])
+def test_with_groups_the_trace_of_leverages_is_not_computed(n_centers, monkeypatch):
+    for name in ("trace_probes", "dual_trace", "calibration_sample"):
+        monkeypatch.delattr(_kernel_head, name)
+    X, y, person = persons(30)
+    head = KernelRidgeHead(n_centers=n_centers, random_state=0)
+    assert head.fit(X, y, groups=person).temperature_ > 0
+    with pytest.raises(NameError):
+        head.fit(X, y)
 
 
 @pytest.mark.parametrize("head", [RidgeHead(), RidgeHead(0.1, class_weight="balanced")])
