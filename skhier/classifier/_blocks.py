@@ -14,8 +14,8 @@ from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
 from ._heads import fit_head, plan_head, takes_weights
 from ._least_squares import LeastSquaresHead
-from ._left_out import left_out_work
-from ._mirror import MirrorAverage, mirror_work, of_mirror_images
+from ._left_out import MAX_LEFT_OUT, left_out_work
+from ._mirror import MAX_CHOOSING, MirrorAverage, of_mirror_images
 from ._shifts import n_copies, with_shifts
 
 _MAX_IMAGES = 2048
@@ -144,9 +144,11 @@ def plan_network(
     of_head = plan_head(head, shape, len(images), n_copies(pixels), *sizes[1:])
     works = [work for plan in chain.from_iterable([*plans, [of_head]]) for work in plan.work]
     if groups is not None and isinstance(head, LeastSquaresHead):
-        works.append(left_out_work(len(images), prod(shape)))
+        n_left_out = min(len(images) * of_head.n_copies, MAX_LEFT_OUT)
+        works.append(left_out_work("leaving out groups", n_left_out, prod(shape), "Raise it."))
     if is_auto(mirror):
-        works.append(mirror_work(len(images), prod(shape)))
+        n_left_out, advice = min(len(images), MAX_CHOOSING), "Raise it, or set mirror."
+        works.append(left_out_work("choosing mirror", n_left_out, prod(shape), advice))
     for work in works:
         memory.check(work)
     return plans, of_head

@@ -24,10 +24,9 @@ _SAME = 1e-4  # squared distance of duplicates, relative to the mean square of s
 _MIN_ROUNDING = 1e-12
 
 
-def left_out_work(n_samples, n_features):
+def left_out_work(step, n_samples, n_features, advice):
     """Return the :class:`Work` of leaving out samples: features, as read and standardized."""
-    n_values = 2 * min(n_samples, MAX_LEFT_OUT) * n_features
-    return Work("leaving out groups", 4 * n_values, "Raise it.")
+    return Work(step, 2 * 4 * n_samples * n_features, advice)
 
 
 def is_duplicate(gram):

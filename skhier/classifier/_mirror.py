@@ -14,7 +14,6 @@ import torch
 
 from .._base._device import as_tensor
 from .._base._groups import draw_samples
-from .._base._memory import Work
 from .._base._moments import Moments
 from .._base._params import is_auto, make_rng
 from .._base._rows import Chain, Operator, compose
@@ -22,7 +21,7 @@ from ._left_out import LeftOut, is_duplicate, sets_of
 from ._regularization import AUTO_ALPHAS, first_minimum
 from ._standardized import standardize
 
-_MAX_IMAGES = 500  # that choose: half as many do not tell photographs from chance
+MAX_CHOOSING = 500  # images that choose: half as many do not tell photographs from chance
 _MIN_Z = 1.0  # standard errors of the difference
 
 
@@ -43,12 +42,6 @@ def of_mirror_images(images, network):
     """Return rows of the outputs of an operator for the mirror images of rows."""
     flip = Operator(_flip, images.shape[1:], images.dtype, network.batch_size)
     return images.map(compose((flip, network), network.batch_size))
-
-
-def mirror_work(n_images, n_features):
-    """Return the :class:`Work` of choosing whether features are averaged."""
-    n_values = 2 * min(n_images, _MAX_IMAGES) * n_features
-    return Work("choosing mirror", 4 * n_values, "Raise it, or set mirror.")
 
 
 class MirrorChoice(NamedTuple):
@@ -93,7 +86,7 @@ class MirrorChoice(NamedTuple):
         if not is_auto(self.mirror):
             return bool(self.mirror)
         n = len(labels)
-        chosen = draw_samples(np.arange(n), groups, _MAX_IMAGES, make_rng(self.seed))
+        chosen = draw_samples(np.arange(n), groups, MAX_CHOOSING, make_rng(self.seed))
         pair = (as_tensor(rows.take(chosen * n_copies)).cpu() for rows in (features, mirrored))
         weight = np.ones(n) if weight is None else weight
         groups = groups if groups is None else groups[chosen]

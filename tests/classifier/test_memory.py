@@ -110,6 +110,15 @@ def test_limits_that_are_too_small_or_not_valid_are_refused(digits, limit, param
     assert not hasattr(clf, "layers_")
 
 
+def test_copies_of_images_count_where_groups_are_left_out(digits):
+    X, _, y, _ = digits
+    groups = np.arange(len(X)) // 2
+    clf = make(memory_limit="10MB", head__max_iter=1, orthogonalizer__n_patches=64)
+    clf.set_params(shift=0).fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="leaving out groups takes"):
+        clf.set_params(shift=1).fit(X, y, groups=groups)
+
+
 def test_the_error_about_a_full_disk_names_tmpdir(digits, monkeypatch):
     X, _, y, _ = digits
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1))
