@@ -9,7 +9,7 @@ import sklearn.base
 import sklearn.utils._param_validation
 from sklearn.base import _fit_context
 from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
-from sklearn.utils._param_validation import HasMethods, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils._set_output import _auto_wrap_is_configured, _get_output_config
 from sklearn.utils.validation import _check_feature_names as check_feature_names
@@ -19,7 +19,6 @@ __all__ = [
     "BaseEstimator",
     "HasMethods",
     "Interval",
-    "Options",
     "StrOptions",
     "VisualBlock",
     "_fit_context",

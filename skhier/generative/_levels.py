@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from .._base._params import as_pair, value_at
+from .._base._params import as_pair, is_sequence, value_at
 from .._base._validation import to_floats
 from ._channels import noise_channel
 from ._product_rules import ProductRules
@@ -132,6 +132,18 @@ def read_label_probabilities(params, n_labels):
     return p / p.sum()
 
 
+def read_pixel_noise(params):
+    """Return the standard deviation of the noise of pixels; ValueError if floats cannot hold it."""
+    value = params.pixel_noise
+    if isinstance(value, Real) and abs(value) < np.inf:
+        with np.errstate(over="ignore"):  # NumPy's small floats cannot hold the bounds
+            if value == 0 or 1e-30 <= value <= 1e30:
+                return float(value)
+    raise ValueError(
+        f"pixel_noise={value!r} is not valid: it takes 0, or a number from 1e-30 to 1e30."
+    )
+
+
 def _fractions(params, name):
     """Return the value at each level of a parameter that takes numbers from 0 to 1."""
     values = _per_level(params, name)
@@ -147,18 +159,20 @@ def _is_fraction(value):
     return isinstance(value, Real) and 0 <= value <= 1
 
 
+def _is_matrix(value):
+    return isinstance(value, np.ndarray) and value.ndim == 2
+
+
 def _symbol_noise(params):
     """Return the symbol noise at each level: floats, or matrices whose rows sum to 1."""
     given = params.symbol_noise
-    if isinstance(given, np.ndarray) and given.ndim == 2:
-        values = [given] * params.n_levels
-    else:
-        values = _per_level(params, "symbol_noise")
-    if not all(_is_fraction(v) or (isinstance(v, np.ndarray) and v.ndim == 2) for v in values):
+    values = given if is_sequence(given) and not _is_matrix(given) else [given]
+    if not all(_is_fraction(value) or _is_matrix(value) for value in values):
         raise ValueError(
-            f"symbol_noise={given!r} is not valid: it takes a number from 0 to 1 or a matrix, an "
-            "array of two dimensions, or a list of one of these for each level."
+            f"symbol_noise={given!r} is not valid: it takes a number from 0 to 1, a matrix (an "
+            "array of two dimensions), or a list of one of these for each level."
         )
+    values = [given] * params.n_levels if _is_matrix(given) else _per_level(params, "symbol_noise")
     return [
         float(value) if _is_fraction(value) else _stochastic(value, f"symbol_noise at level {i}")
         for i, value in enumerate(values)

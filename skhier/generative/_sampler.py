@@ -10,12 +10,12 @@ from sklearn.base import TransformerMixin
 
 from .._base._fitting import all_or_nothing
 from .._base._params import make_rng
-from .._base._sklearn import BaseEstimator, Interval, Options, StrOptions, _fit_context
+from .._base._sklearn import BaseEstimator, Interval, StrOptions, _fit_context
 from .._base._typing import Pair, PerLevel, RandomState
 from ._analysis import AnalysisMixin
 from ._generation import GenerationMixin
 from ._inference import InferenceMixin
-from ._levels import read_label_probabilities, read_levels
+from ._levels import read_label_probabilities, read_levels, read_pixel_noise
 from ._parsing import ParsingMixin
 from ._prediction import PredictionMixin
 from ._search import Search
@@ -267,7 +267,7 @@ class HierarchicalSampler(
         "root_shape": "no_validation",
         "label_noise": [Interval(Real, 0, 1, closed="both")],
         "symbol_noise": "no_validation",
-        "pixel_noise": [Interval(Real, 1e-30, 1e30, closed="both"), Options(Real, {0})],
+        "pixel_noise": "no_validation",
         "min_theta": [Interval(Real, 0, None, closed="left")],
         "min_lambda": [Interval(Real, 0, None, closed="left")],
         "max_draws": [Interval(Integral, 1, None, closed="left")],
@@ -359,7 +359,7 @@ class HierarchicalSampler(
             if X is None
             else self._set_given_root(X, y, levels[0])
         )
-        noise = self.label_noise, [level.channel() for level in levels], self.pixel_noise
+        noise = self.label_noise, [level.channel() for level in levels], read_pixel_noise(self)
         is_random = X is None and self.root == "images"
         p_labels = read_label_probabilities(self, len(self.classes_))
         search = Search(self.min_theta, self.min_lambda, self.max_draws)

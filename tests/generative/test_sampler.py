@@ -306,8 +306,10 @@ def test_levels_are_drawn_until_theta_and_lambda_are_reached():
         ({"rule_weights": np.zeros(30)}, "is not valid at level 0"),
         ({"overlap": 1.2}, "overlap=1.2 is not valid"),
         ({"symbol_noise": [0.1, 2]}, r"symbol_noise=\[0.1, 2\] is not valid"),
+        ({"symbol_noise": np.eye(4).tolist()}, r"a matrix \(an array of two dimensions\)"),
+        ({"symbol_noise": [0.1] * 3}, r"symbol_noise=.* has 3 entries, but n_levels=2"),
         ({"label_noise": -0.1}, "label_noise"),
-        ({"pixel_noise": -1}, "pixel_noise"),
+        ({"pixel_noise": -1}, "pixel_noise=-1 is not valid: it takes 0, or a number from 1e-30"),
         ({"pixel_patches": "wavelets"}, "pixel_patches='wavelets' is not valid"),
         ({"pixel_patches": np.zeros((2, 3))}, r"pixel_patches .* of shape \(2, 3\)"),
         ({"pixel_patches": np.zeros((1, 2, 3, 3), complex)}, "pixel_patches is not valid"),
@@ -384,11 +386,14 @@ def test_ints_of_numpy_are_accepted():
 
 
 def test_noise_that_pixels_cannot_hold_is_refused():
-    for pixel_noise in (1e300, 1e-31, 1e-170, -0.1):
-        with pytest.raises(ValueError, match=r"'pixel_noise' .* in the range \[1e-30, 1e\+30\]"):
+    too_large = (1e300, 10**400, np.inf, np.float16(np.inf))
+    no_number = (np.nan, "0.1", None, 1j, [0.1], np.array(0.1), np.array([0.1, 0.2]))
+    for pixel_noise in (*too_large, 1e-31, 1e-170, -0.1, -np.inf, *no_number):
+        with pytest.raises(ValueError, match=r"pixel_noise=.* is not valid: it takes 0, or a num"):
             HierarchicalSampler(pixel_noise=pixel_noise).fit()
-    for pixel_noise in (0, 0.0, 1e-30, np.float32(0.5), 1, np.int8(2)):
-        HierarchicalSampler(1, pixel_noise=pixel_noise, random_state=0).fit()
+    for pixel_noise in (0, 0.0, 1e-30, np.float32(0.5), np.float16(0.5), 1, np.int8(2)):
+        sampler = HierarchicalSampler(1, pixel_noise=pixel_noise, random_state=0).fit()
+        assert sampler.pixel_noise_ == float(pixel_noise)
 
 
 # Valid values of every parameter that differ from the values of the fitted samplers below.
