@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._product_rules import ProductRules
-from ._statistics import statistics
+from ._statistics import has_disjoint_sets, statistics
 
 _ZERO = 1e-9  # smaller sines and distances are rounding errors
 
@@ -32,7 +32,7 @@ class AssumptionCheck(NamedTuple):
     >>> from skhier import HierarchicalSampler
     >>> report = HierarchicalSampler(random_state=0).fit().check_assumptions()
     >>> report[1].statement, report[1].holds
-    ('the sets of patches of a level are disjoint, each of size k', True)
+    ('the sets of patches of a level are disjoint', True)
     """
 
     number: int
@@ -99,22 +99,15 @@ def _separable(model):
 
 
 def _disjoint(model):
-    shared, k = [], []
+    shared = []
     for i, rules in enumerate(model.rules):
         if isinstance(rules, ProductRules):
-            k.append("none")
             shared.append(f"unknown at level {i}, which has transitions")
-            continue
-        k.append(rules.n_per_class)
-        if rules.n_repeated:
-            shared.append(f"{rules.n_repeated} of {len(rules.possible_rows)} at level {i}")
-    evidence = f"k = {', '.join(map(str, k))} from the top; patches in more than one set: "
-    return AssumptionCheck(
-        2,
-        "the sets of patches of a level are disjoint, each of size k",
-        not shared,
-        evidence + (", ".join(shared) or "none"),
-    )
+        elif not has_disjoint_sets(rules):
+            n_shared = np.count_nonzero(rules.n_sets > 1)
+            shared.append(f"{n_shared} of {len(rules.n_sets)} at level {i}")
+    evidence = f"patches of probability > 0 in more than one set: {', '.join(shared) or 'none'}"
+    return AssumptionCheck(2, "the sets of patches of a level are disjoint", not shared, evidence)
 
 
 def _independent(model):

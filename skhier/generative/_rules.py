@@ -88,10 +88,9 @@ class Rules:
         return self.rows[self.is_possible.ravel()]
 
     @cached_property
-    def n_repeated(self):
-        """Number of patches by which the sets have more patches than different ones."""
-        rows = self.possible_rows
-        return len(rows) - len(np.unique(rows, axis=0))
+    def n_sets(self):
+        """Number of sets that have each different patch of weight above 0: (n_different,)."""
+        return np.unique(self.possible_rows, axis=0, return_counts=True)[1]
 
     @cached_property
     def n_possible(self):

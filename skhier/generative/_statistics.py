@@ -251,7 +251,7 @@ def _entropy(p):
 
 def has_disjoint_sets(rules):
     """Return whether rules have sets of patches, and no patch belongs to two (assumption 2)."""
-    return isinstance(rules, Rules) and rules.n_repeated == 0
+    return isinstance(rules, Rules) and bool((rules.n_sets == 1).all())
 
 
 def _count_images(model, roots, level):

@@ -205,9 +205,19 @@ def test_failed_assumptions_are_reported_with_evidence():
     assert "differ all the same" in two[2].evidence
     shared = HierarchicalSampler(overlap=[0.5, 0.0], random_state=0).fit().check_assumptions()
     assert not shared[1].holds
-    assert "45 of 120 at level 0" in shared[1].evidence
+    # 15 patches of all four classes, and 15 of each class.
+    assert shared[1].evidence.endswith("in more than one set: 15 of 75 at level 0")
     flipped = HierarchicalSampler(label_noise=0.1, random_state=0).fit().check_assumptions()
     assert not flipped[0].holds
+
+
+def test_sets_that_share_only_patches_of_probability_0_are_disjoint():
+    patches = np.array([[[[0, 1]], [[1, 0]]], [[[1, 1]], [[0, 1]]]])
+    options = {"patch_size": [(1, 2), 3], "patches_per_class": [2, 30], "random_state": 0}
+    sampler = HierarchicalSampler(symbol_patches=[patches], **options)
+    for unlikely, holds in ((0.1, False), (0.0, True)):
+        sampler.set_params(rule_weights=[np.array([1 - unlikely, unlikely]), "uniform"])
+        assert sampler.fit().check_assumptions()[1].holds == holds
 
 
 def test_noise_of_pixels_leaves_no_number_of_images_and_noise_of_the_root_no_separation():
