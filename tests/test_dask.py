@@ -1,6 +1,7 @@
 """Fits on the chunks of a Dask array or the blocks of a zarr array, compared with memory."""
 
 import pickle
+from contextlib import nullcontext
 
 import dask.array as da
 import numpy as np
@@ -110,6 +111,22 @@ def test_blocks_without_a_cluster_give_the_results_of_data_in_memory(case):
     chunked = da.from_array(data, chunks=(random_chunks(2), *data.shape[1:]))
     found = clone(estimator).fit(chunked, da.from_array(y, chunks=97))
     assert_allclose(getattr(found, method)(data), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("is_on_workers", [False, True])
+@pytest.mark.parametrize("case", ["shift", "adam", "early stopping", "ridge", "kernel"])
+def test_groups_in_chunks_give_the_results_of_groups_in_memory(case, is_on_workers, cluster):
+    estimator, data, _ = CASES[case]
+    groups = np.arange(len(X)) // 4
+    without, expected = (
+        clone(estimator).fit(data, y, groups=g).predict_proba(data) for g in (None, groups)
+    )
+    assert not np.allclose(without, expected, rtol=1e-3)
+    chunked = da.from_array(data, chunks=(random_chunks(3), *data.shape[1:]))
+    labels, of_chunks = (da.from_array(values, chunks=97) for values in (y, groups))
+    with cluster.as_current() if is_on_workers else nullcontext():
+        found = clone(estimator).fit(chunked, labels, groups=of_chunks)
+    assert_allclose(found.predict_proba(data), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_chunks_of_parts_of_images_are_joined_with_a_warning():

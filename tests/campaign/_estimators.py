@@ -191,6 +191,7 @@ UNBOUNDED = (
 )
 TAKES_ROWS = (SphericalKMeans, RidgeHead, KernelRidgeHead)
 NEEDS_LABELS = (TwoLayerConvEmbedder, RidgeHead, KernelRidgeHead, LayerwiseCNNClassifier)
+TAKES_GROUPS = NEEDS_LABELS
 TAKES_WEIGHTS = (*NEEDS_LABELS, PatchKMeansOrthogonalizer, SphericalKMeans)
 
 

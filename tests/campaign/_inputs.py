@@ -1,4 +1,4 @@
-"""Strategies for images, labels and weights, of many kinds of values, dtypes, layouts and types."""
+"""Strategies for images, labels, weights and groups, of many values, dtypes, layouts and types."""
 
 from pathlib import Path
 
@@ -288,6 +288,65 @@ def weights(draw, n, *, wrong=False):
         return WEIGHTS[draw(st.sampled_from(list(WEIGHTS)))](w)
     kind = draw(st.sampled_from([*WRONG_WEIGHTS, None]))
     return draw(odd_values) if kind is None else WRONG_WEIGHTS[kind](w)
+
+
+GROUPS = {
+    "none": lambda g: None,
+    "ints": lambda g: g,
+    "negative": lambda g: -g,
+    "bytes": lambda g: g.astype("u1"),
+    "big-endian": lambda g: g.astype(">i8"),
+    "floats": lambda g: g / 2,
+    "is first": lambda g: g == 0,
+    "words": lambda g: np.char.add("person ", g.astype(str)),
+    "objects": lambda g: g.astype(str).astype(object),
+    "dates": lambda g: np.datetime64("2020-01-01") + g,
+    "list": lambda g: g.tolist(),
+    "list of words": lambda g: [f"person {i}" for i in g],
+    "Series": lambda g: pd.Series(g, index=g + 5),
+    "categories": lambda g: pd.Series(g.astype(str)).astype("category"),
+    "polars": lambda g: pl.Series(g),
+    "tensor": torch.tensor,
+    "Dask": BLOCKED["Dask"],
+    "read-only": lambda g: read_only(g.copy()),
+    "reversed": lambda g: g[::-1],
+    "masked": lambda g: np.ma.array(g, mask=np.zeros(len(g), bool)),
+    "each its own": lambda g: np.arange(len(g)),
+}
+WRONG_GROUPS = {
+    "one group": np.zeros_like,
+    "one word": lambda g: ["a"] * len(g),
+    "too few": lambda g: g[:-1],
+    "too many": lambda g: np.append(g, 0),
+    "empty": lambda g: g[:0],
+    "column": lambda g: g[:, None],
+    "columns": lambda g: np.stack([g, g], axis=1),
+    "a scalar": lambda g: 2,
+    "a word": lambda g: "a",
+    "NaN": lambda g: np.where(g == 0, np.nan, g),
+    "NaN objects": lambda g: np.where(g == 0, np.nan, g).astype(object),
+    "not a time": lambda g: np.where(g == 0, np.datetime64("NaT"), np.datetime64("2020", "D")),
+    "with None": lambda g: [None if i == 0 else i for i in g],
+    "of several types": lambda g: np.array(["a" if i == 0 else i for i in g], object),
+    "missing": lambda g: pd.array([pd.NA, *g[1:]], dtype="Int64"),
+    "masked out": lambda g: np.ma.masked_all_like(g),
+    "lists of groups": lambda g: [[i] * (1 + i) for i in g],
+    "objects": lambda g: [object() for _ in g],
+    "sparse": lambda g: sp.csr_matrix(g[:, None]),
+    "frame": lambda g: pd.DataFrame({"a": g}),
+    "a dict": lambda g: {"groups": g},
+    "a set": lambda g: {1, 2},
+    "a generator": iter,
+}
+
+
+@st.composite
+def groups(draw, n, *, wrong=False):
+    """Draw groups of n samples, two or more, or invalid groups."""
+    n_groups = draw(st.integers(2, max(2, n)))
+    g = np.random.default_rng(draw(seeds)).permutation(np.arange(n) % n_groups)
+    table = WRONG_GROUPS if wrong else GROUPS
+    return table[draw(st.sampled_from(list(table)))](g)
 
 
 def n_images(X):

@@ -19,6 +19,7 @@ from _estimators import (
     MAPS_IMAGES,
     NEEDS_LABELS,
     READS_IMAGES,
+    TAKES_GROUPS,
     TAKES_ROWS,
     TAKES_WEIGHTS,
     USES_WITHOUT_DATA,
@@ -27,7 +28,7 @@ from _estimators import (
     subject,
 )
 from _functions import GENERATORS, LOADERS, THEORY, displays
-from _inputs import EXTREME, MODERATE, images, labels, n_images, weights, wrong_images
+from _inputs import EXTREME, MODERATE, groups, images, labels, n_images, weights, wrong_images
 from _odd import odd_values
 from _unchanged import unchanged
 from hypothesis import given
@@ -68,6 +69,9 @@ def training_sets(draw, estimator_class, odd):
     is_odd = "sample_weight" in odd
     if estimator_class in TAKES_WEIGHTS and (is_odd or draw(st.booleans())):
         training_set["sample_weight"] = draw(weights(n_images(X), wrong=is_odd))
+    is_odd = "groups" in odd
+    if estimator_class in TAKES_GROUPS and (is_odd or draw(st.booleans())):
+        training_set["groups"] = draw(groups(n_images(X), wrong=is_odd))
     return training_set
 
 
@@ -75,9 +79,11 @@ def training_sets(draw, estimator_class, odd):
 @given(data=st.data())
 def test_estimators_name_wrong_input_or_compute(estimator_class, data):
     params, _ = data.draw(arguments(subject(estimator_class)), "params")
-    odd_data = data.draw(st.sampled_from([set(), set(), set(), {"X"}, {"y"}, {"sample_weight"}]))
+    odd_data = data.draw(
+        st.sampled_from([set(), set(), set(), {"X"}, {"y"}, {"sample_weight"}, {"groups"}])
+    )
     training_set = data.draw(training_sets(estimator_class, odd_data), "training set")
-    names = {*subject(estimator_class).table, "X", "y", "sample_weight"}
+    names = {*subject(estimator_class).table, "X", "y", "sample_weight", "groups"}
     if estimator_class is skhier.HierarchicalSampler and params.get("random_state") is None:
         params["random_state"] = 0  # whether rules exist must not depend on chance
     with unchanged(params):
@@ -93,6 +99,7 @@ def test_estimators_name_wrong_input_or_compute(estimator_class, data):
         assert all(vars(estimator)[name] is value for name, value in before.items())
         return
     assert result is estimator
+    assert not ("groups" in odd_data and "groups" in training_set)
     assert params.keys() <= vars(estimator).keys()
     for _ in range(data.draw(st.integers(0, 4), "n uses")):
         use(data, estimator, training_set, names)

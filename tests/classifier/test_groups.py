@@ -1,6 +1,5 @@
 """Groups of samples, such as photographs of one person: what they change, routing, errors."""
 
-import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -256,14 +255,6 @@ def test_groups_are_routed_through_searches_and_pipelines():
         best = search.fit(X, y, groups=person).best_estimator_
         expected = clone(best).fit(X, y, groups=person)
         assert_array_equal(best.predict_proba(X), expected.predict_proba(X))
-
-
-def test_groups_of_an_array_of_dask_are_those_of_its_values():
-    X, y, person = images_of_persons()
-    chunks = [da.from_array(array, chunks=(10, *array.shape[1:])) for array in (X, y, person)]
-    expected = small().fit(X, y, groups=person).predict_proba(X)
-    found = small().fit(*chunks[:2], groups=chunks[2]).predict_proba(X)
-    assert_allclose(found, expected, rtol=1e-6)
 
 
 BAD_GROUPS = {
