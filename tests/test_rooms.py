@@ -2,6 +2,7 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,20 @@ def imported_rooms(path):
 def test_rooms_import_only_what_is_below_them(room):
     imported = {name for path in (PACKAGE / room).glob("*.py") for name in imported_rooms(path)}
     assert imported - {"_base"} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_files_of_a_room_import_each_other(room):
+    """Not even within functions."""
+    imports = {
+        path.stem: {
+            node.module
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and node.level == 1
+        }
+        for path in (PACKAGE / room).glob("*.py")
+    }
+    TopologicalSorter(imports).prepare()  # raises CycleError
 
 
 def private_names(path):

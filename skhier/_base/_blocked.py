@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._rows import Rows
 from ._sklearn import check_feature_names, returns_frames
-from ._validation import refuse_masked, validate_data
+from ._validation import checked_block, checked_rows, validate_data
 
 _BLOCK_BYTES = 2**25
 
@@ -110,46 +110,6 @@ def _rows(X, row_shape, dtype):
 
 def _with_whole_rows(X):
     return X.rechunk({axis: -1 for axis in range(1, X.ndim)})
-
-
-def checked_rows(block, shape, row_shape, dtype):
-    """Return a block of X as rows of a shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If the block is not as X declares (see `checked_block`), or holds NaN or infinity.
-    """
-    rows = checked_block(block, shape, dtype).reshape(-1, *row_shape)
-    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-        raise ValueError("Input X contains NaN or infinity.")
-    return rows
-
-
-def checked_block(block, shape, dtype):
-    """Return a block of X as an array of a dtype.
-
-    Raises
-    ------
-    ValueError
-        If the block has another shape than `shape`, which X declares, masked values, or is not of
-        real numbers.
-    """
-    refuse_masked(block)
-    block = np.asarray(block)
-    if block.shape != tuple(shape):
-        raise ValueError(
-            f"A chunk of X has shape {block.shape}, but X declares {tuple(shape)}. Declare the "
-            "shape that the chunks have, as by the argument chunks of map_blocks."
-        )
-    try:
-        if block.dtype.kind in "buifO":
-            return block.astype(dtype, copy=False)
-    except (TypeError, ValueError):  # objects that are no numbers
-        pass
-    raise ValueError(
-        f"A chunk of X has dtype {block.dtype} and holds {block.flat[0]!r}, but X declares numbers."
-    )
 
 
 class _BlockReader:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from dask.delayed import delayed
 
-from ._blocked import checked_rows
 from ._device import as_array, automatic_batch_size
 from ._fitting import n_parts
 from ._rows import ArraySource, Rows
+from ._validation import checked_rows
 
 _FAN_IN = 8  # accumulators that are merged at once
 _MAX_CACHED = 4  # aligned arrays (labels, weights) that workers keep

@@ -1,4 +1,4 @@
-"""scikit-learn's checks of X and y, and the errors that they leave to torch and NumPy."""
+"""Checks of X and y: scikit-learn's, the ones that it leaves to torch and NumPy, and of blocks."""
 
 from typing import Any
 
@@ -32,6 +32,46 @@ def refuse_masked(X):
     """Raise ValueError if an array has masked values."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError("X has masked values, which are not supported: pass X.filled(value).")
+
+
+def checked_rows(block, shape, row_shape, dtype):
+    """Return a block of X as rows of a shape and dtype.
+
+    Raises
+    ------
+    ValueError
+        If the block is not as X declares (see `checked_block`), or holds NaN or infinity.
+    """
+    rows = checked_block(block, shape, dtype).reshape(-1, *row_shape)
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        raise ValueError("Input X contains NaN or infinity.")
+    return rows
+
+
+def checked_block(block, shape, dtype):
+    """Return a block of X as an array of a dtype.
+
+    Raises
+    ------
+    ValueError
+        If the block has another shape than `shape`, which X declares, masked values, or is not of
+        real numbers.
+    """
+    refuse_masked(block)
+    block = np.asarray(block)
+    if block.shape != tuple(shape):
+        raise ValueError(
+            f"A chunk of X has shape {block.shape}, but X declares {tuple(shape)}. Declare the "
+            "shape that the chunks have, as by the argument chunks of map_blocks."
+        )
+    try:
+        if block.dtype.kind in "buifO":
+            return block.astype(dtype, copy=False)
+    except (TypeError, ValueError):  # objects that are no numbers
+        pass
+    raise ValueError(
+        f"A chunk of X has dtype {block.dtype} and holds {block.flat[0]!r}, but X declares numbers."
+    )
 
 
 def check_array(X, **options):
