@@ -85,7 +85,8 @@ class LeftOut(NamedTuple):
         root = weight.sqrt()[:, None]
         gram, targets = root * gram * root.T, root * targets
         rounding = max(torch.finfo(self.gram.dtype).eps, _MIN_ROUNDING)
-        gram.diagonal().add_(rounding * gram.diagonal().sum())
+        # Any number will do if all features are constant: the scores are 0.
+        gram.diagonal().add_(rounding * float(gram.diagonal().sum()) or 1.0)
         order = np.argsort(self.sets, kind="stable")
         sets = np.split(order, np.flatnonzero(np.diff(self.sets[order])) + 1)
         several = [members for members in sets if len(members) > 1]

@@ -114,6 +114,14 @@ def test_with_groups_the_trace_of_leverages_is_not_computed(n_centers, monkeypat
         head.fit(X, y)
 
 
+def test_alpha_has_no_effect_on_constant_features():
+    X, y, groups = np.ones((20, 3)), np.arange(20) % 4 == 0, np.arange(20) // 4
+    expected = RidgeHead().fit(X, y, groups=groups).predict_proba(X)
+    for alpha in (0, 0.3):
+        found = RidgeHead(alpha).fit(X, y, groups=groups).predict_proba(X)
+        assert_allclose(found, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("head", [RidgeHead(), RidgeHead(0.1, class_weight="balanced")])
 def test_weights_of_samples_are_copies_in_their_group(head):
     X, y, person = persons(40)
