@@ -156,6 +156,12 @@ def test_arrays_that_cannot_be_learned_from_are_refused(data, message):
     assert not hasattr(clf, "layers_")
 
 
+@pytest.mark.parametrize("labels", [torch.ones(len(X), requires_grad=True), [[1]] + [[1, 2]] * 9])
+def test_labels_that_are_no_array_are_refused(labels):
+    with pytest.raises(ValueError, match="y is not an array, and cannot become one"):
+        small().fit(da.from_array(X, chunks=(100, 8, 8)), labels)
+
+
 def test_a_fit_on_a_cluster_without_workers_fails_after_a_timeout(monkeypatch):
     monkeypatch.setattr(_dask, "_WORKER_TIMEOUT", 0.5)
     monkeypatch.setattr(_dask, "_POLL_SECONDS", 0.3)

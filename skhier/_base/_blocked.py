@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._rows import Rows
 from ._sklearn import check_feature_names, returns_frames
-from ._validation import checked_block, checked_rows, validate_data
+from ._validation import checked_block, checked_rows, to_array, validate_data
 
 _BLOCK_BYTES = 2**25
 
@@ -67,7 +67,7 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
     rows = _rows(X, row_shape or tuple(int(size) for size in X.shape[1:]), dtype)
     if isinstance(y, str):
         return rows
-    y = column_or_1d(in_memory(y), warn=True)
+    y = column_or_1d(to_array(in_memory(y), "y"), warn=True)
     check_consistent_length(rows, y)
     return rows, y
 
