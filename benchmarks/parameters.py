@@ -17,7 +17,8 @@ CHANGES = {
     "default parameters": {},
     "n_layers=1": {"n_layers": 1},
     "n_clusters=[100, 600]": {"n_clusters": [100, 600]},
-    "n_clusters=[400, 1600]": {"n_clusters": [400, 1600]},
+    "n_clusters=[200, 1000]": {"n_clusters": [200, 1000]},
+    "n_clusters=[650, 3200]": {"n_clusters": [650, 3200]},
     "n_components=32": {"n_components": 32},
     "n_components=128": {"n_components": 128},
     "patch_size=[3, 3]": {"patch_size": 3},
@@ -33,6 +34,8 @@ CHANGES = {
     "n_patches=10_000": {"orthogonalizer__n_patches": 10_000},
     "mirror=False": {"mirror": False},
     "precision='float32'": {"precision": "float32"},
+    "head__power=1": {"head__power": 1.0},
+    "head='kernel'": {"head": "kernel"},
     "head='linear'": {"head": "linear"},
 }
 

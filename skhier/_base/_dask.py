@@ -59,10 +59,13 @@ class DaskSource:
         Dtype of NumPy or torch.
     client : distributed.Client
         Client of the cluster.
+    is_cache : bool
+        Whether the chunks are mapped rows that the workers keep.
     """
 
-    def __init__(self, chunks, lengths, row_shape, dtype, client):
+    def __init__(self, chunks, lengths, row_shape, dtype, client, is_cache=False):
         self._chunks, self._lengths, self._client = chunks, lengths, client
+        self.is_cache = is_cache
         stops = np.cumsum(lengths).tolist()
         self._bounds = list(zip([0, *stops], stops))
         self.n_rows, self.row_shape, self.dtype = stops[-1], row_shape, dtype
@@ -126,6 +129,11 @@ class DaskSource:
         """Return a source whose workers keep the mapped rows."""
         return self._persisted(self._mapped(rows), rows, task, name)
 
+    def overwrite(self, operator):
+        """Return the source of the map of these rows, which the workers keep."""
+        rows = Rows(self, (operator,))
+        return self._persisted(self._mapped(rows), rows)
+
     def average(self, rows):
         """Return the source of the means of these rows and others of the same array."""
         pairs = zip(self._chunks, rows.source._mapped(rows))
@@ -139,7 +147,8 @@ class DaskSource:
     def _persisted(self, chunks, rows, task=None, name=""):
         chunks = self._client.persist(chunks)
         self._wait(distributed.futures_of(chunks), task, name)
-        return DaskSource(chunks, self._lengths, rows.shape[1:], rows.dtype, self._client)
+        sizes = self._lengths, rows.shape[1:], rows.dtype
+        return DaskSource(chunks, *sizes, self._client, is_cache=True)
 
     def _compute(self, results, parts=(), task=None, name=""):
         """Return the values of results; report their `parts` to the task as they finish."""

@@ -204,6 +204,15 @@ class Rows:
         source = self.source.cache(self, memory, task, name, may_use_file)
         return self if source is None else Rows(source)
 
+    def map_in_place(self, operator):
+        """Return `map(operator)` for results of the same shape and dtype.
+
+        Rows that were stored by `cached` are overwritten, so that the results are stored too.
+        """
+        if self.operators or not self.source.is_cache:
+            return self.map(operator)
+        return Rows(self.source.overwrite(operator))
+
     def averaged(self, other):
         """Return the mean of these rows, which are cached and may be overwritten, and others."""
         return Rows(self.source.average(other))
@@ -218,10 +227,12 @@ class ArraySource:
         It has a shape and a dtype, and takes slices and index arrays.
     index : ndarray of int or None
         Numbers of the rows that belong to the source; None is all.
+    is_cache : bool
+        Whether the array was made to store mapped rows, all of it, and may be overwritten.
     """
 
-    def __init__(self, array, index=None):
-        self.array, self._index = array, index
+    def __init__(self, array, index=None, is_cache=False):
+        self.array, self._index, self.is_cache = array, index, is_cache
         self.n_rows = len(array) if index is None else len(index)
         self.row_shape, self.dtype = tuple(array.shape[1:]), array.dtype
         self.batch_size = automatic_batch_size(prod(self.row_shape) * self.dtype.itemsize)
@@ -270,7 +281,13 @@ class ArraySource:
     def cache(self, rows, memory, task, name, may_use_file):
         """Return a source that stores the mapped rows; None if there is no room."""
         out = memory.empty(rows.shape, rows.dtype, may_use_file)
-        return None if out is None else ArraySource(self.fill(rows, out, task, name))
+        return None if out is None else ArraySource(self.fill(rows, out, task, name), is_cache=True)
+
+    def overwrite(self, operator):
+        """Overwrite the stored tensor by its map, and return the source."""
+        for batch in gen_batches(self.n_rows, operator.batch_size):
+            self.array[batch] = operator(self.array[batch])
+        return self
 
     def average(self, rows):
         """Overwrite the stored tensor by its mean with other rows, and return the source."""

@@ -30,9 +30,9 @@ def named_head(head, verbose=False):
     if not isinstance(head, str) or head not in HEADS:
         return head
     if head == "ridge":
-        return RidgeHead(verbose=verbose)
+        return RidgeHead(power=0.5, verbose=verbose)
     if head == "kernel":
-        return KernelRidgeHead(power=0.5, verbose=verbose)
+        return KernelRidgeHead(0.01, gamma=0.15, power=0.5, verbose=verbose)
     if head == "svm":
         final = LinearSVC(C=0.01)
     elif head == "linear":

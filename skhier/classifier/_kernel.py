@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import as_tensor, torch_dtype
+from .._base._device import torch_dtype
 from .._base._moments import Moments
 from .._base._rows import Operator
-from ._standardized import standardize
+from ._standardized import Power, standardize
 
 ROWS = 512  # rows of features at a time, in float32 or float64
 _DEPTH = 1800  # features whose products are rounded at once, in bfloat16
@@ -45,32 +45,21 @@ class Coordinates(NamedTuple):
     def from_rows(cls, rows, weight, power):
         """Return the coordinates that standardize rows (n, ...) of features with weights."""
         n_features = prod(rows.shape[1:])
-        powers = Operator(_Power(power, weight.dtype), (n_features,), weight.dtype, ROWS)
         moments = Moments(n_features, weight.dtype, rows.shape[-1])
-        moments = rows.map(powers).accumulate(moments, weight)
+        powers = rows.map(Power(power, weight.dtype).operator(rows.shape[1:]))
+        moments = powers.accumulate(moments, weight)
         mean, scale = (x.to(weight.dtype) for x in (moments.mean, moments.deviation))
         n_varying = max(1, int(scale.isfinite().sum()))
         return cls(power, mean, scale * n_varying**0.5, torch_dtype(rows.dtype))
 
     def __call__(self, batch):
-        powers = _Power(self.power, self.mean.dtype)(batch)
+        powers = Power(self.power, self.mean.dtype)(batch)
         return standardize(self.mean, self.scale, powers).to(self.dtype)
 
     @property
     def operator(self):
         """The map as an operator."""
         return Operator(self, self.mean.shape, self.dtype, ROWS)
-
-
-class _Power(NamedTuple):
-    """Map from features x to sign(x) |x|^power."""
-
-    power: float
-    dtype: Any
-
-    def __call__(self, batch):
-        x = as_tensor(batch).flatten(1).to(self.dtype)
-        return x if self.power == 1 else x.sign() * x.abs().pow_(self.power)
 
 
 class Kernel:

@@ -89,7 +89,7 @@ class LayerwiseCNNClassifier(
 
     n_clusters : int, 'auto', sequence of these or None, default=None
         Number of clusters, for all layers or for each. None is the value of `orthogonalizer`, or
-        'auto' without one: six times the number of values of a patch, at most 3200.
+        'auto' without one: three times the number of values of a patch, from 200 to 1600.
 
     patch_size, pool_size : int, pair of int, 'auto', list of these or None, default=None
         Sizes of patches and of pooling windows in pixels, for all layers or for each.
@@ -116,11 +116,13 @@ class LayerwiseCNNClassifier(
         the last layer embeds its codes too.
 
     head : {'ridge', 'kernel', 'svm', 'linear', 'mlp'} or classifier, default='ridge'
-        Classifier on the output of the last layer: :class:`RidgeHead`,
-        :class:`KernelRidgeHead` on square roots, a linear support vector machine, multinomial
-        logistic regression, a network of two hidden layers (384 and 192 units), each on
-        standardized features; or any scikit-learn classifier. 'kernel' makes the fewest mistakes
-        on photographs, but its time and memory grow with the square of the number of images.
+        Classifier on the output of the last layer: ``RidgeHead(power=0.5)``,
+        ``KernelRidgeHead(0.01, gamma=0.15, power=0.5)``, a linear support vector machine,
+        multinomial logistic regression, a network of two hidden layers (384 and 192 units), each
+        on standardized features; or any scikit-learn classifier. See :class:`RidgeHead` and
+        :class:`KernelRidgeHead`: both learn from square roots of the output. 'kernel' makes the
+        fewest mistakes on photographs, but its time and memory grow with the square of the number
+        of images.
         'ridge' works on half-precision features without a copy; the others copy them.
 
     class_weight : dict, 'balanced' or None, default=None
@@ -223,8 +225,9 @@ class LayerwiseCNNClassifier(
     ================  =============================================  ============================
     parameter         default                                        after `fit`
     ================  =============================================  ============================
-    `n_clusters`      6 for each value of a patch, at most 3200 and  `phi.n_clusters_`
-                      a quarter of the distinct patches
+    `n_clusters`      3 for each value of a patch, from 200 to       `phi.n_clusters_`
+                      1600, at most a quarter of the distinct
+                      patches
     `patch_size`      6 for images from 16x16 pixels, else 3         `phi.cluster_centers_.shape`
     `pool_size`       2 to 4; last layer: 'thirds'                   `phi.coding_`
     `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
@@ -692,7 +695,7 @@ class LayerwiseCNNClassifier(
             instead of AvgPool2d if windows overlap; instead of the ReLU a module that returns 1
             for the largest channel, without a gradient, for 'one_hot' codes; a layer of Gaussians
             before the head 'kernel'; with `mirror`, the layers are applied to the image and to its
-            mirror image.
+            mirror image; square roots before the heads 'ridge' and 'kernel'.
 
             The network takes images (n, C, H, W), channels first, as floats or uint8, in the unit
             of the images of `fit`. If these were bytes, images from 0 to 1, as torchvision's
@@ -724,7 +727,8 @@ class LayerwiseCNNClassifier(
           (4): ReLU()
           (5): AvgPool2d(kernel_size=(2, 2), stride=(2, 2), padding=0)
           (6): Flatten(start_dim=1, end_dim=-1)
-          (7): Linear(in_features=512, out_features=10, bias=True)
+          (7): SignedPower(0.5)
+          (8): Linear(in_features=512, out_features=10, bias=True)
         )
         >>> scores = network(torch.from_numpy(X[:, None])).detach().numpy()
         >>> bool(abs(scores - clf.decision_function(X)).max() < 1e-8)

@@ -29,10 +29,11 @@ def left_out_work(step, n_samples, n_features, advice):
     return Work(step, 2 * 4 * n_samples * n_features, advice)
 
 
-def is_duplicate(gram):
+def is_duplicate(gram, weight):
     """Return a boolean matrix: which pairs of samples with the products `gram` are equal."""
     squares = gram.diagonal()
-    return squares[:, None] + squares - 2 * gram <= _SAME * squares.mean()
+    mean = (weight.to(gram) @ squares) / weight.sum().to(gram)
+    return squares[:, None] + squares - 2 * gram <= _SAME * mean
 
 
 def sets_of(is_same, groups):
@@ -74,7 +75,7 @@ class LeftOut(NamedTuple):
     @classmethod
     def of_groups(cls, gram, targets, weight, groups):
         """Return the samples with their sets: groups, which may be None, and duplicates."""
-        return cls(gram, targets, weight, sets_of(is_duplicate(gram), groups))
+        return cls(gram, targets, weight, sets_of(is_duplicate(gram, weight), groups))
 
     def residuals(self, penalties):
         """Return the residuals (n_penalties, n, n_outputs) in double precision.

@@ -120,7 +120,7 @@ def mirror_errors(features, mirrored, labels, weight, groups=None):
     targets = torch.eye(len(classes), dtype=torch.float64)[index]
     targets = targets - weight @ targets / weight.sum()
     same_label = torch.from_numpy(index[:, None] == index)
-    is_same = is_duplicate(grams[0]) | (is_duplicate(grams[1]) & same_label)
+    is_same = is_duplicate(grams[0], weight) | (is_duplicate(grams[1], weight) & same_label)
     sets = sets_of(is_same, groups)
     penalties = [alpha * prod(features.shape[1:]) for alpha in AUTO_ALPHAS]
     return tuple(_errors(LeftOut(gram, targets, weight, sets), penalties) for gram in grams)

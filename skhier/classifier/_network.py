@@ -12,6 +12,7 @@ from torch import nn
 from .._base._device import as_tensor, torch_dtype
 from ..clustering._export import NO_DEVICE, code_modules
 from ._kernel_head import KernelRidgeHead
+from ._ridge_head import RidgeHead
 
 _ACTIVATIONS = {
     "identity": nn.Identity,
@@ -21,8 +22,30 @@ _ACTIVATIONS = {
 }
 
 
+class SignedPower(nn.Module):
+    """Map from x to sign(x) |x|^power. Its gradient is 0 where x is 0.
+
+    Parameters
+    ----------
+    power : float
+        The exponent.
+    """
+
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+
+    def forward(self, x):
+        """Compute the powers."""
+        return x.sign() * x.abs().clamp(min=torch.finfo(x.dtype).tiny) ** self.power
+
+    def extra_repr(self):
+        """Return the arguments that the module prints."""
+        return f"{self.power:g}"
+
+
 class GaussianKernel(nn.Module):
-    """Gaussian kernel exp(-gamma |a - c|^2) of a = (sign(x) |x|^power - mean) / scale.
+    """Gaussian kernel exp(-gamma |a - c|^2) of a = (x - mean) / scale.
 
     Parameters
     ----------
@@ -32,28 +55,26 @@ class GaussianKernel(nn.Module):
     mean, scale : Tensor of shape (n_features,)
         Moments of features.
 
-    gamma, power : float
-        Parameters of the kernel.
+    gamma : float
+        Parameter of the kernel.
     """
 
-    def __init__(self, centers, mean, scale, gamma, power):
+    def __init__(self, centers, mean, scale, gamma):
         super().__init__()
-        self.gamma, self.power = gamma, power
+        self.gamma = gamma
         self.centers = nn.Parameter(centers)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
     def forward(self, x):
         """Compute the kernel of features (n, n_features) and centers, (n, n_centers)."""
-        if self.power != 1:
-            x = x.sign() * x.abs() ** self.power
         x = (x - self.mean) / self.scale
         square = (x * x).sum(dim=1, keepdim=True) + (self.centers * self.centers).sum(dim=1)
         return torch.exp(-self.gamma * (square - 2 * x @ self.centers.T).clamp(min=0))
 
     def extra_repr(self):
         """Return the arguments that the module prints."""
-        return f"{len(self.centers)}, gamma={self.gamma}, power={self.power}"
+        return f"{len(self.centers)}, gamma={self.gamma}"
 
 
 class ToFloat(nn.Module):
@@ -115,7 +136,7 @@ def build_network(blocks, head, feature_shape, mirror):
 
 def _head_modules(head, feature_shape, dtype):
     """Return modules equal to a head, for features flattened channels first."""
-    scale, shift = 1.0, 0.0
+    scale, shift, power = 1.0, 0.0, 1.0
     steps = [step for _, step in head.steps] if isinstance(head, Pipeline) else [head]
     *scalers, final = steps
     if isinstance(final, KernelRidgeHead) and not scalers:
@@ -132,6 +153,7 @@ def _head_modules(head, feature_shape, dtype):
         coef = np.atleast_2d(final.coef_)  # a vector for two classes in RidgeClassifier
         layers = [(coef.T, np.broadcast_to(final.intercept_, len(coef)))]
         activation = None
+        power = final._power if isinstance(final, RidgeHead) else power
     else:
         raise ValueError(
             f"head={head!r} is neither linear, nor an MLPClassifier, nor a KernelRidgeHead: "
@@ -141,26 +163,28 @@ def _head_modules(head, feature_shape, dtype):
     bias = bias + np.broadcast_to(shift, len(weight)) @ weight
     weight = weight * np.broadcast_to(scale, len(weight))[:, None]
     if activation is None:
-        _check_scores(head, weight, bias)
+        _check_scores(head, power, weight, bias)
     weight = weight[_channels_first(feature_shape)]
-    modules = [_linear(weight, bias, dtype)]
+    modules = [*_power_modules(power), _linear(weight, bias, dtype)]
     for weight, bias in rest:
         modules += [activation(), _linear(weight, bias, dtype)]
     return modules
 
 
-def _check_scores(head, weight, bias):
-    """Raise ValueError unless the linear map is the head's decision function.
+def _check_scores(head, power, weight, bias):
+    """Raise ValueError unless the linear map of powers is the head's decision function.
 
-    Coefficients of a support vector machine with one score for each pair of classes are not.
+    Coefficients of a support vector machine with one score for each pair of classes are not, nor
+    are those of powers of scaled features.
     """
     X = np.random.default_rng(0).standard_normal((8, len(weight))).astype(weight.dtype)
-    scores = X @ weight + bias
+    scores = SignedPower(power)(torch.from_numpy(X)).numpy() @ weight + bias
     expected = head.decision_function(X).reshape(len(X), -1)
     if scores.shape != expected.shape or not np.allclose(scores, expected, rtol=1e-3, atol=1e-3):
         raise ValueError(
             f"to_torch cannot express head={head!r}: its coefficients do not give one score for "
-            "each class. Use a head such as LinearSVC or 'ridge'."
+            "each class, or it scales features before it takes their powers. Use a head such as "
+            "LinearSVC or 'ridge'."
         )
 
 
@@ -169,8 +193,13 @@ def _kernel_modules(head, feature_shape, dtype):
     order = torch.from_numpy(_channels_first(feature_shape))
     tensors = kernel.centers[:, order], coordinates.mean[order], coordinates.scale[order]
     tensors = (tensor.to(torch_dtype(dtype)) for tensor in tensors)
-    values = GaussianKernel(*tensors, kernel.gamma, coordinates.power)
-    return [values, _linear(head.dual_coef_, head.intercept_, dtype)]
+    values = GaussianKernel(*tensors, kernel.gamma)
+    linear = _linear(head.dual_coef_, head.intercept_, dtype)
+    return [*_power_modules(coordinates.power), values, linear]
+
+
+def _power_modules(power):
+    return [] if power == 1 else [SignedPower(power)]
 
 
 def _channels_first(feature_shape):

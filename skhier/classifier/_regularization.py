@@ -12,7 +12,7 @@ AUTO_ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # values of alpha for 'auto'
 _ROUNDING = 1 + 1e-5  # errors are equal if all penalties are far above the eigenvalues
 
 
-def best_penalty(left_out, penalties, offset):
+def best_penalty(left_out, penalties, offset, size):
     """Return the index of the penalty whose scores of left-out samples have the lowest log loss.
 
     It is the loss at the best temperature, since probabilities are calibrated. The squared error
@@ -27,9 +27,11 @@ def best_penalty(left_out, penalties, offset):
         Positive penalties, in ascending order.
     offset : Tensor of shape (n_outputs,)
         Mean of the targets.
+    size : float
+        Divisor of the weights of samples, which are numbers of copies.
     """
     shares = _class_shares((left_out.targets + offset).double())
-    weight = left_out.weight.double() / left_out.weight.double().mean()
+    weight = left_out.weight.double() * size
     samples = shares.numpy(), weight.numpy()
     scores = (per_class((scores + offset).numpy()) for scores in left_out.scores(penalties))
     return first_minimum([lowest_loss(s, *samples) for s in scores])

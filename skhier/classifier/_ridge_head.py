@@ -28,7 +28,7 @@ from ._conjugate_gradients import (
 from ._least_squares import LeastSquaresHead, Regression, decide
 from ._left_out import MAX_LEFT_OUT
 from ._regularization import AUTO_ALPHAS, best_penalty
-from ._standardized import StandardizedFeatures
+from ._standardized import Power, StandardizedFeatures
 
 _ROWS = 512  # of features, multiplied at a time
 
@@ -49,6 +49,10 @@ class RidgeHead(LeastSquaresHead):
         :class:`sklearn.linear_model.Ridge` on standardized features divided by
         :math:`\sqrt D`. 'auto' selects 0.03, 0.1, 0.3, 1, 3 or 10 by leave-one-out scores (see
         Notes).
+
+    power : float, default=1.0
+        Features are mapped to sign(x) abs(x)^power before they are standardized. 0.5, square
+        roots, suits averages of codes, many of which are near 0.
 
     max_iter : int, default=60
         Largest number of iterations. Few iterations regularize.
@@ -87,7 +91,7 @@ class RidgeHead(LeastSquaresHead):
     Attributes
     ----------
     coef_ : ndarray of shape (n_outputs, n_features)
-        Coefficients of the raw features. One output for two classes.
+        Coefficients of the features, raised to `power`. One output for two classes.
 
     intercept_ : ndarray of shape (n_outputs,)
         Intercepts.
@@ -172,6 +176,7 @@ class RidgeHead(LeastSquaresHead):
 
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, 1e6, closed="both"), StrOptions({"auto"})],
+        "power": [Interval(Real, 0, 4, closed="right")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -186,6 +191,7 @@ class RidgeHead(LeastSquaresHead):
         self,
         alpha: float | Literal["auto"] = "auto",
         *,
+        power: float = 1.0,
         max_iter: int = 60,
         tol: float = 1e-2,
         class_weight: ClassWeight = None,
@@ -196,6 +202,7 @@ class RidgeHead(LeastSquaresHead):
         random_state: RandomState = None,
     ) -> None:
         self.alpha = alpha
+        self.power = power
         self.max_iter = max_iter
         self.tol = tol
         self.class_weight = class_weight
@@ -218,6 +225,10 @@ class RidgeHead(LeastSquaresHead):
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
         n_copies = plan.n_copies
+        power = float(self.power)
+        if power != 1:
+            narrow = torch_dtype(rows.dtype)
+            rows = rows.map_in_place(Power(power, narrow).operator(rows.shape[1:]))
         held = np.zeros(len(y) // n_copies, dtype=bool)
         if self.early_stopping:
             of_images = None if groups is None else groups[::n_copies]
@@ -239,7 +250,8 @@ class RidgeHead(LeastSquaresHead):
             learned = np.flatnonzero(images.weight.numpy())
             drawn = draw_samples(learned, images.groups, MAX_LEFT_OUT, rng)
             left_out = images.without_groups(features.gram(drawn * n_copies), drawn)
-            best = best_penalty(left_out, [alpha * unit for alpha in alphas], offset)
+            penalties = [alpha * unit for alpha in alphas]
+            best = best_penalty(left_out, penalties, offset, problem.size)
             alpha = alphas[best] / n_copies  # copies of images regularize too
         penalty = alpha * unit
         root = None
@@ -280,7 +292,7 @@ class RidgeHead(LeastSquaresHead):
         offset = offset - coef @ features.mean + torch.from_numpy(shift).to(offset)
         self.n_features_in_ = n_features
         self.classes_ = problem.classes
-        self.alpha_ = alpha
+        self.alpha_, self._power = alpha, power
         self.coef_ = coef.numpy()
         # Scores are computed of features minus a center: a large mean would take their digits.
         self._center, self._offset = features.center.numpy(), offset.numpy()
@@ -292,10 +304,11 @@ class RidgeHead(LeastSquaresHead):
     def _operator(self, dtype, device):
         dtype = torch_dtype(np.dtype(dtype))
         arrays = self._center, self.coef_.T, self._offset
-        scores = partial(_scores, *(as_tensor(array).to(dtype) for array in arrays))
+        power, arrays = Power(self._power, dtype), (as_tensor(array).to(dtype) for array in arrays)
+        scores = partial(_scores, power, *arrays)
         return Operator(scores, self._offset.shape, dtype, _ROWS)
 
 
-def _scores(center, coef, offset, X):
-    X = as_tensor(X)
+def _scores(power, center, coef, offset, X):
+    X = power(X)
     return torch.addmm(offset, X - center if center.any() else X, coef)

@@ -5,6 +5,7 @@ Each product is a sum over samples, one pass over the features.
 
 from functools import partial
 from math import prod
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -23,6 +24,29 @@ _MAX_OFFSET = 100
 def _columns(batch):
     """Flatten a batch of features to a matrix."""
     return as_tensor(batch).flatten(1)
+
+
+class Power(NamedTuple):
+    """Map from features x to sign(x) |x|^power.
+
+    Attributes
+    ----------
+    power : float
+        The exponent.
+    dtype : torch.dtype
+        Dtype of the result.
+    """
+
+    power: float
+    dtype: torch.dtype
+
+    def __call__(self, batch):
+        x = as_tensor(batch).to(self.dtype)
+        return x if self.power == 1 else x.abs().pow_(self.power).copysign_(x)
+
+    def operator(self, row_shape):
+        """Return the map as an operator on rows of a shape."""
+        return Operator(self, row_shape, self.dtype, _WIDE_ROWS)
 
 
 class _Adjoint(Accumulator):

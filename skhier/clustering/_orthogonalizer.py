@@ -71,8 +71,8 @@ class PatchKMeansOrthogonalizer(
     Parameters
     ----------
     n_clusters : int or 'auto', default='auto'
-        Number of clusters. 'auto' is six times the number of values of a patch, at most
-        3200, and at most a quarter of the number of distinct patches.
+        Number of clusters. 'auto' is three times the number of values of a patch, at least 200
+        and at most 1600, but never more than a quarter of the number of distinct patches.
 
     patch_size : int, pair of int or 'auto', default='auto'
         (Height, width) of patches in pixels. 'auto' is 6 for images of at least 16x16

@@ -11,8 +11,8 @@ from ._contrast import DEFAULT_CONTRAST
 from ._encoder import Coding
 from ._patches import MAX_COLORS, PatchGrid
 
-_MAX_CLUSTERS = 3200
-_CLUSTERS_PER_VALUE = 6
+_CLUSTERS_PER_VALUE = 3
+_FEWEST_CLUSTERS, _MOST_CLUSTERS = 200, 1600
 _PATCHES_PER_CLUSTER = 4
 _DRAWN_PATCHES = 100_000
 
@@ -130,7 +130,7 @@ def max_clusters(n_values):
 
     Fewer distinct patches have fewer clusters, see `auto_n_clusters`.
     """
-    return min(_CLUSTERS_PER_VALUE * n_values, _MAX_CLUSTERS)
+    return min(max(_FEWEST_CLUSTERS, _CLUSTERS_PER_VALUE * n_values), _MOST_CLUSTERS)
 
 
 def auto_n_clusters(n_values, count_distinct):

@@ -7,8 +7,10 @@ from numpy.testing import assert_allclose
 from scipy.special import softmax
 from sklearn.cluster import KMeans
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skhier import LayerwiseCNNClassifier
+from skhier import LayerwiseCNNClassifier, RidgeHead
 from skhier import PatchKMeansOrthogonalizer as Phi
 
 SMALL = {"n_clusters": 12, "n_components": 5, "random_state": 0}
@@ -87,10 +89,10 @@ def test_network_has_standard_modules_that_can_be_trained(digits):
     layer_1 = ["LocalContrast", "Conv2d", "ReLU", "MaxPool2d", "Conv2d"]
     layer_2 = ["Conv2d", "ReLU", "WeightedPool2d"]
     names = [type(module).__name__ for module in network]
-    assert names == ["ToFloat", *layer_1, *layer_2, "Flatten", "Linear"]
+    assert names == ["ToFloat", *layer_1, *layer_2, "Flatten", "SignedPower", "Linear"]
     loss = network(torch.from_numpy(X[:8, None])).sum()
     loss.backward()
-    assert all(p.grad is not None for p in network.parameters())
+    assert all(p.grad.isfinite().all() for p in network.parameters())  # codes that are 0 too
 
 
 def test_to_torch_draws_nothing_from_the_global_generator(digits):
@@ -99,6 +101,13 @@ def test_to_torch_draws_nothing_from_the_global_generator(digits):
     before = torch.get_rng_state()
     clf.to_torch()
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_to_torch_refuses_powers_of_scaled_features(digits):
+    X, _, y, _ = digits
+    clf = make(head=make_pipeline(StandardScaler(), RidgeHead(power=0.5))).fit(X, y)
+    with pytest.raises(ValueError, match="scales features before it takes their powers"):
+        clf.to_torch()
 
 
 def test_to_torch_refuses_a_head_without_standard_modules(digits):

@@ -129,7 +129,7 @@ def test_default_parts_give_the_scores_of_no_parts(few):
     X, y = few
     expected = LayerwiseCNNClassifier(random_state=0).fit(X, y)
     parts = {"orthogonalizer": PatchKMeansOrthogonalizer(), "embedder": TwoLayerConvEmbedder()}
-    given = LayerwiseCNNClassifier(head=RidgeHead(), random_state=0, **parts).fit(X, y)
+    given = LayerwiseCNNClassifier(head=RidgeHead(power=0.5), random_state=0, **parts).fit(X, y)
     assert_array_equal(given.decision_function(X), expected.decision_function(X))
     # So does a pipeline of parts with the seeds of the classifier. Only the pooling of the last
     # layer is not the default of its class.
@@ -139,7 +139,7 @@ def test_default_parts_give_the_scores_of_no_parts(few):
         TwoLayerConvEmbedder(random_state=expected.layers_[0].embedder.random_state),
         PatchKMeansOrthogonalizer(pool_size="thirds", random_state=seed),
         Flatten(),
-        RidgeHead(),
+        RidgeHead(power=0.5),
     )
     scores = pipeline.fit(X, y).decision_function(X)
     assert_allclose(scores, expected.decision_function(X), atol=1e-6)

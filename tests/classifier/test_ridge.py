@@ -53,6 +53,22 @@ def test_units_of_features_and_constant_features_do_not_matter():
     assert_array_equal(head.coef_[:, 9:], 0)
 
 
+@pytest.mark.parametrize("power", [0.5, 2.0])
+def test_power_is_the_regression_on_powers_of_features(power):
+    X, y = data(3)
+    Z = np.sign(X) * abs(X) ** power
+    X_before = X.copy()
+    head = RidgeHead(power=power, **EXACT).fit(X, y)
+    reference = RidgeHead(**EXACT).fit(Z, y)
+    assert_allclose(head.decision_function(X), reference.decision_function(Z), atol=1e-9)
+    assert_allclose(head.coef_, reference.coef_)
+    assert head.alpha_ == reference.alpha_
+    assert_array_equal(X, X_before)
+    tensor = torch.from_numpy(X)
+    RidgeHead(power=power).fit_features(tensor, y)
+    assert_array_equal(tensor, X_before)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_without_a_tolerance_iterations_end_at_the_rounding_error(dtype):
     X, y = data(4)

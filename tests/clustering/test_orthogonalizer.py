@@ -296,12 +296,12 @@ def test_n_patches_is_the_number_of_clustered_patches(images):
 
 @pytest.mark.parametrize(
     ("n_distinct", "n_values", "expected"),
-    [(40, 20, 10), (60, 2, 12), (3, 2, 1), (13_000, 540, 3200)],
+    [(40, 20, 10), (3, 2, 1), (900, 2, 200), (1300, 80, 240), (6500, 540, 1600)],
 )
 def test_auto_n_clusters_depends_on_the_values_of_a_patch_and_on_distinct_patches(
     n_distinct, n_values, expected
 ):
-    """Compare with the least of 6 for each value, a quarter of the distinct patches, and 3200."""
+    """Compare with 3 for each value, from 200 to 1600, and a quarter of the distinct patches."""
     X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
     phi = PatchKMeansOrthogonalizer(kmeans=SphericalKMeans(max_iter=1), **ALGORITHM_1)
     phi.fit(np.vstack([X, X, 2 * X]))
