@@ -78,7 +78,7 @@ class LayerwiseCNNClassifier(
     grows with the number of its pixels. The defaults are the practical recipe of section 6
     with improvements: normalized local contrast, whitened patches, larger patches in the first
     layer, responses normalized over channels, codes of both signs, average pooling, the one-pass
-    embedding and a ridge head.
+    embedding and a ridge head on square roots.
     :meth:`section_6` returns the recipe without them, and :meth:`algorithm_1` the algorithm of
     section 5.
 
