@@ -202,7 +202,7 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     return checked
 
 
-def refuse_extreme_values(X, exponents=INVERTIBLE):
+def refuse_extreme_values(X, exponents=INVERTIBLE, power=1.0):
     """Raise ValueError if training values are so large or small that digits would be lost.
 
     Parameters
@@ -211,6 +211,8 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
         Images or features. X that is zero everywhere is allowed.
     exponents : dict
         INVERTIBLE or SQUARABLE.
+    power : float
+        Power that values will be raised to.
     """
     if X.dtype == np.uint8:
         return
@@ -218,7 +220,7 @@ def refuse_extreme_values(X, exponents=INVERTIBLE):
     largest = max(found.high, -found.low)
     if not largest:
         return
-    least, most = (2.0**e for e in exponents[X.dtype])
+    least, most = (2.0 ** (e / max(1.0, power)) for e in exponents[X.dtype])
     if not least <= largest <= most:
         raise ValueError(
             f"X has values of up to {largest:.2g}; as {X.dtype} the largest may be from "

@@ -192,8 +192,9 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         ValueError
             If there is only one class, or only one group.
         """
+        self._validate_params()
         rows, y = validate_rows(self, X, y, dtype=[np.float64, np.float32])
-        refuse_extreme_values(rows, SQUARABLE)
+        refuse_extreme_values(rows, SQUARABLE, float(self.power))
         return self._fit_samples(*weighted_samples(sample_weight, rows, y, groups))
 
     @fit_method

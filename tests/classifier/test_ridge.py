@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
-from skhier import RidgeHead
+from skhier import KernelRidgeHead, RidgeHead
 
 EXACT = {"tol": 1e-13, "max_iter": 500}
 
@@ -67,6 +68,16 @@ def test_power_is_the_regression_on_powers_of_features(power):
     tensor = torch.from_numpy(X)
     RidgeHead(power=power).fit_features(tensor, y)
     assert_array_equal(tensor, X_before)
+
+
+@pytest.mark.parametrize("head", [RidgeHead(), KernelRidgeHead()], ids=str)
+@pytest.mark.parametrize("unit", [1e-12, 1e10])
+def test_values_whose_powers_are_out_of_range_are_refused(head, unit):
+    X, y = data(3)
+    X = np.float32(unit) * X.astype(np.float32)
+    assert clone(head).set_params(power=0.5).fit(X, y).decision_function(X).std() > 0.05
+    with pytest.raises(ValueError, match="Divide X by"):
+        clone(head).set_params(power=4.0).fit(X, y)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
