@@ -15,21 +15,11 @@ from _configurations import VALID
 from _methods import compare, load_parts, make_parser
 from _opponents import cnn
 
-from skhier import LayerwiseCNNClassifier, SphericalKMeans
+from skhier import LayerwiseCNNClassifier
 from skhier import PatchKMeansOrthogonalizer as Phi
 
-FAST = SphericalKMeans(max_iter=10, tol=1e-3)
 CONFIGURATIONS = {
     "default": {},
-    "100 + 600": dict(
-        VALID,
-        n_clusters=[100, 600],
-        n_components=64,
-        orthogonalizer=[
-            Phi(padding="valid", whiten_eps=1e-2, n_patches=30_000, kmeans=FAST),
-            Phi(whiten_eps=0.3, n_patches=30_000, kmeans=FAST),
-        ],
-    ),
     "one block of 2000": dict(
         n_layers=1,
         n_clusters=2000,
@@ -51,10 +41,6 @@ CONFIGURATIONS = {
         ],
     ),
     "default, kernel": dict(head="kernel"),
-    "400 + 1600, mirror": dict(VALID, n_clusters=[400, 1600], mirror=True),
-    "400 + 3200, mirror": dict(VALID, n_clusters=[400, 3200], mirror=True),
-    "400 + 1600, mirror, kernel": dict(VALID, n_clusters=[400, 1600], mirror=True, head="kernel"),
-    "400 + 3200, mirror, kernel": dict(VALID, n_clusters=[400, 3200], mirror=True, head="kernel"),
 }
 
 

@@ -11,7 +11,6 @@ FOLDER holds the four IDX files.
 
 from functools import partial
 
-from _configurations import VALID
 from _methods import AsLongAs, compare, load_parts, make_parser
 from _opponents import cnn
 
@@ -20,7 +19,6 @@ from skhier import LayerwiseCNNClassifier
 METHODS = {
     "default": LayerwiseCNNClassifier(),
     "default, kernel": LayerwiseCNNClassifier(head="kernel"),
-    "400 + 3200": LayerwiseCNNClassifier(**VALID, n_clusters=[400, 3200]),
     "CNN, same time": AsLongAs("default", 1, partial(cnn, sides=[32])),
     "CNN, 3 times": AsLongAs("default", 3, partial(cnn, sides=[32])),
 }
