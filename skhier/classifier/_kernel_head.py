@@ -186,7 +186,6 @@ class KernelRidgeHead(LeastSquaresHead):
 
     @with_callbacks
     def _fit_rows(self, rows, y, weight, groups, plan):
-        self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
         problem = Regression.from_labels(self, y, weight, groups, float(self.alpha), wide)

@@ -119,11 +119,11 @@ class LayerwiseCNNClassifier(
         Classifier on the output of the last layer: ``RidgeHead(power=0.5)``,
         ``KernelRidgeHead(0.01, gamma=0.15, power=0.5)``, a linear support vector machine,
         multinomial logistic regression, a network of two hidden layers (384 and 192 units), each
-        on standardized features; or any scikit-learn classifier. See :class:`RidgeHead` and
-        :class:`KernelRidgeHead`: both learn from square roots of the output. 'kernel' makes the
-        fewest mistakes on photographs, but its time and memory grow with the square of the number
-        of images.
-        'ridge' works on half-precision features without a copy; the others copy them.
+        on standardized features; or any scikit-learn classifier. The first two,
+        :class:`RidgeHead` and :class:`KernelRidgeHead`, learn from square roots of the output
+        here. 'kernel' makes the fewest mistakes on photographs, but its time and memory grow with
+        the square of the number of images. 'ridge' works on half-precision features without a
+        copy; the others copy them.
 
     class_weight : dict, 'balanced' or None, default=None
         Weights of classes, multiplied with the weights of images in every step of training.
@@ -693,9 +693,9 @@ class LayerwiseCNNClassifier(
             columns; an RMS norm over channels before the ReLU if responses are normalized; two
             convolutions, the second one 1x1, if that takes fewer products; a weighted average
             instead of AvgPool2d if windows overlap; instead of the ReLU a module that returns 1
-            for the largest channel, without a gradient, for 'one_hot' codes; a layer of Gaussians
-            before the head 'kernel'; with `mirror`, the layers are applied to the image and to its
-            mirror image; square roots before the heads 'ridge' and 'kernel'.
+            for the largest channel, without a gradient, for 'one_hot' codes; square roots before
+            the heads 'ridge' and 'kernel', and then a layer of Gaussians before 'kernel'; with
+            `mirror`, the layers are applied to the image and to its mirror image.
 
             The network takes images (n, C, H, W), channels first, as floats or uint8, in the unit
             of the images of `fit`. If these were bytes, images from 0 to 1, as torchvision's

@@ -221,7 +221,6 @@ class RidgeHead(LeastSquaresHead):
 
     @with_callbacks
     def _fit_rows(self, rows, y, weight, groups, plan):
-        self._validate_params()
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
         n_copies = plan.n_copies
