@@ -151,3 +151,16 @@ def dense_product(rows, weight, bias=None):
     kernels = weight[:, :, None, None].contiguous(memory_format=torch.channels_last)
     product = torch.nn.functional.conv2d(image, kernels, bias)
     return product.permute(0, 2, 3, 1).reshape(len(rows), len(weight))
+
+
+def convolve(images, kernels, bias, stride):
+    """Convolve images (n, H, W, C) with kernels (k, C, h, w): a contiguous (n, rows, columns, k).
+
+    The memory of `kernels` should be in the order of `torch.channels_last`, as that of images is.
+    """
+    if kernels.shape[2:] == (1, 1):  # many images of one pixel are slow as images
+        pixels = images[:, :: stride[0], :: stride[1]]
+        rows = dense_product(pixels.flatten(0, 2), kernels[:, :, 0, 0], bias)
+        return rows.unflatten(0, pixels.shape[:3])
+    maps = torch.nn.functional.conv2d(images.permute(0, 3, 1, 2), kernels, bias, stride)
+    return maps.permute(0, 2, 3, 1).contiguous()

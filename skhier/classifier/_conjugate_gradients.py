@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-_MAX_ROWS = 4000
-_ROWS_PER_SAMPLE, _ROWS_PER_FEATURE = 1 / 20, 1 / 4
-_MIN_ROWS = 50
+_MIN_SAMPLES, _MIN_FEATURES = 1000, 200  # fewer take few steps, or little time for each
+_MAX_ROWS, _ROWS_PER_FEATURE = 4000, 1 / 4
+_ROWS_PER_ROOT = 10  # of the number of samples
 
 
 class ConjugateGradients:
@@ -99,8 +99,10 @@ def preconditioning_sample(weight, n_features, rng):
 
 def n_preconditioning_rows(n_samples, n_features):
     """Return the number of samples that `preconditioning_sample` draws."""
-    n_rows = int(min(n_samples * _ROWS_PER_SAMPLE, n_features * _ROWS_PER_FEATURE, _MAX_ROWS))
-    return n_rows if n_rows >= _MIN_ROWS else 0
+    if n_samples < _MIN_SAMPLES or n_features < _MIN_FEATURES:
+        return 0
+    n_rows = _ROWS_PER_ROOT * n_samples**0.5
+    return int(min(n_rows, n_features * _ROWS_PER_FEATURE, _MAX_ROWS))
 
 
 class InverseRoot:

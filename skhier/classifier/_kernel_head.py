@@ -123,10 +123,10 @@ class KernelRidgeHead(LeastSquaresHead):
     -----
     The kernel matrix is held in the precision of the features. For bfloat16, which
     :class:`LayerwiseCNNClassifier` uses where it is fast, these are 16-bit integers: 2 bytes for
-    each pair of samples, 3.2 GB for 40,000, besides a copy of the features. Conjugate gradients,
-    preconditioned by Nystroem's approximation from a twentieth of the samples, take 10 to 25
-    products. If they fail, as for an `alpha` below rounding errors, `fit` warns with
-    ``ConvergenceWarning``.
+    each pair of samples, 3.2 GB for 40,000, besides a copy of the features. Conjugate gradients
+    take 10 to 25 products: they are preconditioned by Nystroem's approximation from some of the
+    samples, ten times the root of their number. If they fail, as for an `alpha` below rounding
+    errors, `fit` warns with ``ConvergenceWarning``.
 
     Probabilities are calibrated on leave-one-out scores, or with `groups` on scores of left-out
     groups, as in :class:`RidgeHead`.

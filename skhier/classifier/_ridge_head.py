@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.callback import with_callbacks
 
-from .._base._device import as_tensor, computing_dtype, torch_dtype
+from .._base._device import as_tensor, automatic_batch_size, computing_dtype, torch_dtype
 from .._base._early_stopping import EarlyStopping, split_validation
 from .._base._fitting import Task
 from .._base._groups import draw_samples
@@ -29,8 +29,6 @@ from ._least_squares import LeastSquaresHead, Regression, decide
 from ._left_out import MAX_LEFT_OUT
 from ._regularization import AUTO_ALPHAS, best_penalty
 from ._standardized import Power, StandardizedFeatures
-
-_ROWS = 512  # of features, multiplied at a time
 
 
 class RidgeHead(LeastSquaresHead):
@@ -129,8 +127,8 @@ class RidgeHead(LeastSquaresHead):
     -----
     With at least 1,000 samples and 200 features the normal equations are preconditioned by
     :math:`S^T S` plus a multiple of the identity, where S is a random sample of the rows of
-    :math:`\tilde X`: a twentieth, at most 4,000 and at most D / 4. For 40,000 photographs and
-    28,800 features this takes 19 iterations; without it 60 are not enough.
+    :math:`\tilde X`: ten times the root of their number, at most 4,000 and at most D / 4. For
+    40,000 photographs and 28,800 features this takes 19 iterations; without it 60 are not enough.
 
     Features are centered before they are multiplied if their means are large beside their
     deviations, so that no digits are lost.
@@ -305,7 +303,8 @@ class RidgeHead(LeastSquaresHead):
         arrays = self._center, self.coef_.T, self._offset
         power, arrays = Power(self._power, dtype), (as_tensor(array).to(dtype) for array in arrays)
         scores = partial(_scores, power, *arrays)
-        return Operator(scores, self._offset.shape, dtype, _ROWS)
+        size = automatic_batch_size(self.n_features_in_ * dtype.itemsize)
+        return Operator(scores, self._offset.shape, dtype, size)
 
 
 def _scores(power, center, coef, offset, X):

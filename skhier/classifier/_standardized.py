@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, torch_dtype
+from .._base._device import as_tensor, automatic_batch_size, torch_dtype
 from .._base._moments import Moments
 from .._base._rows import Accumulator, Accumulators, Operator
 
@@ -46,7 +46,8 @@ class Power(NamedTuple):
 
     def operator(self, row_shape):
         """Return the map as an operator on rows of a shape."""
-        return Operator(self, row_shape, self.dtype, _WIDE_ROWS)
+        size = automatic_batch_size(prod(row_shape) * self.dtype.itemsize)
+        return Operator(self, row_shape, self.dtype, size)
 
 
 class _Adjoint(Accumulator):

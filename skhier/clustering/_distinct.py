@@ -41,7 +41,7 @@ class DistinctPatches(Accumulator):
         if self.has_more:
             return
         border = as_tensor(self._border)
-        windows = self._grid.windows(as_tensor(images), border, border.dtype)
+        windows = self._grid.windows(as_tensor(images), border)
         rows = windows.reshape(-1, self.rows.shape[1]).cpu().numpy() + 0  # -0.0 becomes 0.0
         weight = np.ones(len(images)) if weight is None else np.asarray(weight, np.float64)
         self._join(rows, np.repeat(weight, prod(self._grid.map_shape)))

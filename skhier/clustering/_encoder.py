@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, automatic_batch_size, dense_product
+from .._base._device import as_tensor, automatic_batch_size, convolve, dense_product
 
 # Added to the mean square of a patch's responses before they are divided by its root.
 NORM_EPS = 0.01
@@ -60,21 +60,30 @@ class Coding(NamedTuple):
         return *pooled, n_clusters * ENCODINGS[self.encoding]
 
 
-class _Buffers(threading.local):
-    """Memory by name, separate in each thread: workers of a cluster may share an encoder."""
+class _Memory(threading.local):
+    """Memory that is kept between calls: fresh memory is slow.
+
+    It is separate in each thread: workers of a cluster may share an encoder.
+    """
 
     def __init__(self):
-        self.by_name = {}
+        self._tensor = None
 
     def __reduce__(self):
-        return _Buffers, ()
+        return _Memory, ()
+
+    def like(self, tensor):
+        """Return memory of the shape of a tensor, whose rows always have the same shape."""
+        if self._tensor is None or len(self._tensor) < len(tensor):
+            self._tensor = torch.empty_like(tensor)
+        return self._tensor[: len(tensor)]
 
 
 class PatchEncoder:
     """Encoder of patches: products with the kernels, a nonlinearity, pooling.
 
-    The products are a convolution, computed as a matrix product of the patches of a batch of
-    images that keeps every map in the processor's cache.
+    The products are a convolution with few kernels and one or two 1x1 convolutions, of batches of
+    images whose maps stay in the processor's cache.
 
     Parameters
     ----------
@@ -97,11 +106,13 @@ class PatchEncoder:
     """
 
     def __init__(self, grid, border, responses, coding, *, dtype, device, batch_size, dense):
-        factors, intercepts, wide = responses
+        (first, *second), intercepts, wide = responses
+        kernels = as_tensor(first).unflatten(1, grid.patch_shape).permute(0, 3, 1, 2)
         self.grid = grid
         self.border = as_tensor(border).to(device)
         self.n_clusters = len(intercepts if wide is None else wide)
-        self.factors = [as_tensor(factor).to(device, dtype) for factor in factors]
+        self.kernels = kernels.to(device, dtype, memory_format=torch.channels_last)
+        self.second = as_tensor(second[0]).to(device, dtype) if second else None
         self.intercepts = as_tensor(intercepts).to(device, dtype)
         self.wide = None if wide is None else as_tensor(wide).to(device, dtype)
         self.coding = coding
@@ -112,31 +123,28 @@ class PatchEncoder:
         widest = max(self.n_clusters, prod(grid.patch_shape))
         image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
-        self._buffers = _Buffers()
+        self._memory = _Memory()
 
-    def _response(self, images):
-        """Convolve images with the kernels: (n, rows, columns, n_clusters).
+    def _response(self, images, bias=None):
+        """Convolve images with the kernels and add a bias: (n, rows, columns, n_clusters).
 
-        If responses are normalized, each patch's are divided by their root mean square.
+        If responses are normalized, each patch's are divided by their root mean square before
+        the bias is added.
         """
-        windows = self.grid.windows(as_tensor(images).to(self.device), self.border, self.dtype)
-        patches = self._buffer("patches", windows).copy_(windows)
-        rows = patches.flatten(0, 2).flatten(1)
-        for factor in self.factors[:-1]:
-            rows = dense_product(rows, factor)
-        rows = dense_product(rows, self.factors[-1], self.intercepts)
+        images = self.grid.padded(as_tensor(images).to(self.device), self.border, self.dtype)
+        intercepts = self.intercepts if self.second is None else None
+        maps = convolve(images, self.kernels, intercepts, self.grid.stride)
+        rows = maps.flatten(0, 2)
+        if self.second is not None:
+            rows = dense_product(rows, self.second, self.intercepts)
         if self.coding.is_normalized:
             rows *= _inverse_rms(rows, self.n_clusters)
-        if self.wide is not None:
-            rows = dense_product(rows, self.wide)
-        return rows.unflatten(0, windows.shape[:3])
-
-    def _buffer(self, name, like):
-        """Return memory of the shape of `like`, kept between calls: fresh memory is slow."""
-        buffer = self._buffers.by_name.get(name)
-        if buffer is None or len(buffer) < len(like):
-            buffer = self._buffers.by_name[name] = like.new_empty(like.shape)
-        return buffer[: len(like)]
+        if self.wide is not None:  # products add a bias in no time
+            offsets = bias if bias is None else bias.repeat(self.n_clusters)
+            rows = dense_product(rows, self.wide, offsets)
+        elif bias is not None:
+            rows += bias
+        return rows.unflatten(0, maps.shape[:3])
 
     def label_map(self, images):
         """Return the cluster of each patch: the nearest centroid has the largest response."""
@@ -149,14 +157,14 @@ class PatchEncoder:
             if self.coding.pool_size == (1, 1) and not self.dense:
                 return labels
             return self._pool(F.one_hot(labels, self.n_clusters).to(self.dtype))
-        r = self._response(images)
-        bias = r.new_tensor(self.coding.bias)
+        bias = self.intercepts.new_tensor(self.coding.bias)
+        codes = self._response(images, bias)
+        if self.coding.encoding == "relu":
+            return self._pool(_rectify(codes))
         is_pooled = self.coding.pool_size != (1, 1)
-        memory = self._buffer("codes", r) if is_pooled else None  # else it would be the result
-        codes = [self._pool(_rectify(torch.add(bias, r, out=memory)))]
-        if self.coding.encoding == "crelu":
-            codes.append(self._pool(_rectify(torch.sub(bias, r, out=memory))))
-        return torch.cat(codes, dim=3) if len(codes) > 1 else codes[0]
+        memory = self._memory.like(codes) if is_pooled else None  # else it would be the result
+        opposite = torch.sub(2 * bias, codes, out=memory)  # b - r = 2 b - (r + b)
+        return torch.cat([self._pool(_rectify(r)) for r in (codes, opposite)], dim=3)
 
 
 def response_map(coding, factors, intercepts):
@@ -171,7 +179,7 @@ def response_map(coding, factors, intercepts):
     coding : Coding
         Nonlinearity of the responses.
     factors : sequence of ndarray
-        Matrices whose product, the first one applied first, is the matrix of kernels,
+        One or two matrices whose product, the first one applied first, is the matrix of kernels,
         (n_clusters, n_values): two thin ones take less time.
     intercepts : ndarray of shape (n_clusters,)
         Added to the convolution.

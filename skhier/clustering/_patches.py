@@ -129,8 +129,8 @@ class PatchGrid:
         """(height, width, channels) of a patch."""
         return (*self.patch_size, self.image_shape[2])
 
-    def windows(self, images, border, dtype):
-        """Return a view (n, rows, columns, patch height, patch width, channels) of patches.
+    def padded(self, images, border, dtype):
+        """Return images minus the border's color, padded by zeros: (n, height, width, C).
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class PatchGrid:
         border : Tensor of shape (C,)
             Color that is subtracted from the images; padding has this color.
         dtype : torch.dtype
-            Dtype of the patches.
+            Dtype of the result.
         """
         if border.any():  # in the images' precision: an offset would take the digits of contrast
             images = images - border
@@ -147,7 +147,14 @@ class PatchGrid:
         top, bottom, left, right = self.padding
         if any(self.padding):
             images = F.pad(images, (0, 0, left, right, top, bottom))
-        images = images.contiguous()
+        return images.contiguous()
+
+    def windows(self, images, border):
+        """Return a view (n, rows, columns, patch height, patch width, channels) of patches.
+
+        The parameters are those of :meth:`padded`; patches have the dtype of the border.
+        """
+        images = self.padded(images, border, border.dtype)
         image, row, column, channel = images.stride()
         s, t = self.stride
         return images.as_strided(
@@ -315,7 +322,7 @@ class _Patches(Accumulator):
 
     def add(self, images, positions):
         """Add images (n, H, W, C) with the positions of patches of each."""
-        windows = self._grid.windows(as_tensor(images), self._border, self._border.dtype)
+        windows = self._grid.windows(as_tensor(images), self._border)
         n_positions = prod(self._grid.map_shape)
         inside = np.concatenate([i * n_positions + at for i, at in enumerate(positions)])
         at = torch.unravel_index(torch.from_numpy(inside), windows.shape[:3])

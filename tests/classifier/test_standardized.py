@@ -92,7 +92,7 @@ def test_samples_of_weight_zero_are_not_drawn_for_the_preconditioner():
     weight = np.ones(4000)
     weight[::2] = 0
     index = preconditioning_sample(weight, 1000, np.random.RandomState(0))
-    assert len(index) == 100
+    assert len(index) == 250
     assert (index % 2 == 1).all()
     assert preconditioning_sample(weight[:1000], 1000, np.random.RandomState(0)) is None
 
