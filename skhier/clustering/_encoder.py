@@ -120,8 +120,7 @@ class PatchEncoder:
         self.device = device
         self.dense = dense
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
-        widest = max(self.n_clusters, prod(grid.patch_shape))
-        image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
+        image_bytes = prod(grid.map_shape) * self.n_clusters * dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
         self._memory = _Memory()
 
