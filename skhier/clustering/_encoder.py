@@ -115,17 +115,19 @@ class PatchEncoder:
         self.second = as_tensor(second[0]).to(device, dtype) if second else None
         self.intercepts = as_tensor(intercepts).to(device, dtype)
         self.wide = None if wide is None else as_tensor(wide).to(device, dtype)
+        self.bias = self.intercepts.new_full((self.n_clusters,), coding.bias)
         self.coding = coding
         self.dtype = dtype
         self.device = device
         self.dense = dense
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
-        image_bytes = prod(grid.map_shape) * self.n_clusters * dtype.itemsize
+        widest = max(self.n_clusters, prod(grid.patch_shape))  # GPUs copy patches
+        image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
         self._memory = _Memory()
 
     def _response(self, images, bias=None):
-        """Convolve images with the kernels and add a bias: (n, rows, columns, n_clusters).
+        """Convolve images with kernels and add a bias for each: (n, rows, columns, n_clusters).
 
         If responses are normalized, each patch's are divided by their root mean square before
         the bias is added.
@@ -139,8 +141,7 @@ class PatchEncoder:
         if self.coding.is_normalized:
             rows *= _inverse_rms(rows, self.n_clusters)
         if self.wide is not None:  # products add a bias in no time
-            offsets = bias if bias is None else bias.repeat(self.n_clusters)
-            rows = dense_product(rows, self.wide, offsets)
+            rows = dense_product(rows, self.wide, bias)
         elif bias is not None:
             rows += bias
         return rows.unflatten(0, maps.shape[:3])
@@ -156,13 +157,12 @@ class PatchEncoder:
             if self.coding.pool_size == (1, 1) and not self.dense:
                 return labels
             return self._pool(F.one_hot(labels, self.n_clusters).to(self.dtype))
-        bias = self.intercepts.new_tensor(self.coding.bias)
-        codes = self._response(images, bias)
+        codes = self._response(images, self.bias)
         if self.coding.encoding == "relu":
             return self._pool(_rectify(codes))
         is_pooled = self.coding.pool_size != (1, 1)
         memory = self._memory.like(codes) if is_pooled else None  # else it would be the result
-        opposite = torch.sub(2 * bias, codes, out=memory)  # b - r = 2 b - (r + b)
+        opposite = torch.sub(2 * self.bias[0], codes, out=memory)  # b - r = 2 b - (r + b)
         return torch.cat([self._pool(_rectify(r)) for r in (codes, opposite)], dim=3)
 
 
