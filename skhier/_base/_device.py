@@ -8,9 +8,9 @@ import torch
 
 # Batches are sized so that their largest map stays in a processor's last-level cache.
 _BATCH_BYTES = 8 * 2**20
-# bfloat16 pays where its matrix product is this many times as fast as the float32 one ...
-_WORTHWHILE = 1.3
-# ... and where encoding all images of a fit takes more products than to measure that.
+# Rounding pays where it makes a matrix product this many times as fast ...
+WORTHWHILE = 1.3
+# ... and where encoding all images of a fit takes more multiplications than to measure that.
 _MANY_PRODUCTS = 5e9
 
 
@@ -78,13 +78,18 @@ def automatic_precision(n_products, device):
     device : torch.device
         Where to compute.
     """
-    is_worthwhile = n_products >= _MANY_PRODUCTS and bfloat16_speed(str(device)) >= _WORTHWHILE
+    is_worthwhile = is_much_work(n_products) and bfloat16_speed(str(device)) >= WORTHWHILE
     return "bfloat16" if is_worthwhile else "float32"
+
+
+def is_much_work(n_products):
+    """Return whether multiplications take more time than to measure how to save it."""
+    return n_products >= _MANY_PRODUCTS
 
 
 def refuse_slow_precision(precision, device):
     """Raise ValueError for 'bfloat16' on a device that computes faster in float32."""
-    if precision == "bfloat16" and bfloat16_speed(str(device)) < _WORTHWHILE:
+    if precision == "bfloat16" and bfloat16_speed(str(device)) < WORTHWHILE:
         raise ValueError(
             f"precision='bfloat16' is not for this device ({device}): its bfloat16 matrix product "
             f"was measured to run at {bfloat16_speed(str(device)):.2g} times the speed of the "

@@ -232,7 +232,8 @@ class LayerwiseCNNClassifier(
     `pool_size`       2 to 4; last layer: 'thirds'                   `phi.coding_`
     `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
     `shift`           see the parameter                              `shift_`
-    `precision`       bfloat16 where it saves time                   `phi.precision_`
+    `precision`       bfloat16 where it saves time, and products     `phi.precision_`,
+                      of 8-bit integers where they save more         `phi.integer_products_`
     `device`          a GPU if there is one                          `device_`
     ================  =============================================  ============================
 

@@ -5,6 +5,7 @@ an integer tensor (n, h, w) that stands for one-hot vectors: `n_clusters` times 
 and sufficient for the layers above.
 """
 
+import math
 import threading
 from functools import partial
 from math import prod
@@ -15,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from .._base._device import as_tensor, automatic_batch_size, convolve, dense_product
+from .._base._integers import IntegerProduct
 
 # Added to the mean square of a patch's responses before they are divided by its root.
 NORM_EPS = 0.01
@@ -97,6 +99,9 @@ class PatchEncoder:
         Nonlinearity and pooling.
     dtype : torch.dtype
         Precision of the computation.
+    with_integers : bool
+        Whether the last product is of 8-bit integers, for normalized responses by two products.
+        Codes are bfloat16 then until they are pooled.
     device : torch.device
         Where to compute.
     batch_size : int or None
@@ -105,7 +110,19 @@ class PatchEncoder:
         Whether one-hot codes that are not pooled are dense, not label maps.
     """
 
-    def __init__(self, grid, border, responses, coding, *, dtype, device, batch_size, dense):
+    def __init__(
+        self,
+        grid,
+        border,
+        responses,
+        coding,
+        *,
+        dtype,
+        with_integers,
+        device,
+        batch_size,
+        dense,
+    ):
         (first, *second), intercepts, wide = responses
         kernels = as_tensor(first).unflatten(1, grid.patch_shape).permute(0, 3, 1, 2)
         self.grid = grid
@@ -120,9 +137,14 @@ class PatchEncoder:
         self.dtype = dtype
         self.device = device
         self.dense = dense
+        self._rounded = None
+        if with_integers:
+            bound = math.sqrt(self.n_clusters)  # of the norm of normalized responses
+            self._rounded = IntegerProduct(self.wide, self.bias, bound)
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
         widest = max(self.n_clusters, prod(grid.patch_shape))  # GPUs copy patches
-        image_bytes = prod(grid.map_shape) * widest * dtype.itemsize
+        itemsize = (torch.bfloat16 if with_integers else dtype).itemsize
+        image_bytes = prod(grid.map_shape) * widest * itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
         self._memory = _Memory()
 
@@ -138,8 +160,11 @@ class PatchEncoder:
         rows = maps.flatten(0, 2)
         if self.second is not None:
             rows = dense_product(rows, self.second, self.intercepts)
-        if self.coding.is_normalized:
-            rows *= _inverse_rms(rows, self.n_clusters)
+        factors = _inverse_rms(rows, self.n_clusters) if self.coding.is_normalized else None
+        if bias is not None and self._rounded is not None:
+            return self._rounded(rows, factors).unflatten(0, maps.shape[:3])
+        if factors is not None:
+            rows *= factors
         if self.wide is not None:  # products add a bias in no time
             rows = dense_product(rows, self.wide, bias)
         elif bias is not None:
@@ -159,11 +184,12 @@ class PatchEncoder:
             return self._pool(F.one_hot(labels, self.n_clusters).to(self.dtype))
         codes = self._response(images, self.bias)
         if self.coding.encoding == "relu":
-            return self._pool(_rectify(codes))
+            return self._pool(_rectify(codes)).to(self.dtype)
         is_pooled = self.coding.pool_size != (1, 1)
         memory = self._memory.like(codes) if is_pooled else None  # else it would be the result
         opposite = torch.sub(2 * self.bias[0], codes, out=memory)  # b - r = 2 b - (r + b)
-        return torch.cat([self._pool(_rectify(r)) for r in (codes, opposite)], dim=3)
+        pooled = [self._pool(_rectify(r)) for r in (codes, opposite)]
+        return torch.cat(pooled, dim=3).to(self.dtype)
 
 
 def response_map(coding, factors, intercepts):
@@ -254,7 +280,7 @@ def make_pool(map_shape, pooling, pool_size, dtype):
     pool_size : tuple of int
         Size and stride of windows; those cut by the border are pooled too.
     dtype : torch.dtype
-        Dtype of the codes.
+        Dtype that codes are multiplied in by the weights of 'tent'.
     """
     if pool_size == (1, 1):
         return _keep
@@ -270,7 +296,8 @@ def _keep(codes):
 
 
 def _pool_tents(weights, shape, codes):
-    pooled = weights.to(codes.device) @ codes.flatten(1, 2)
+    weights = weights.to(codes.device)
+    pooled = weights @ codes.flatten(1, 2).to(weights.dtype)
     return pooled.unflatten(1, shape)
 
 

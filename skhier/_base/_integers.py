@@ -1,0 +1,118 @@
+"""Matrix products of 8-bit integers: on most recent processors far faster than those of floats."""
+
+from functools import lru_cache
+from time import perf_counter
+
+import torch
+from torch.nn import functional as F
+
+from ._device import WORTHWHILE, dense_product, is_much_work
+
+_LARGEST = 127  # of the integers that stand for floats: -127 to 127
+
+
+class IntegerProduct:
+    """The product rows @ weight.T + bias of numbers rounded to 8-bit integers, in bfloat16.
+
+    Integers are multiplied and added exactly, so the result for a row depends on no other row.
+    Where the processor has no such product, the same integers are multiplied as floats.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (m, n_features)
+        Every row is rounded to 127 steps of its own.
+    bias : Tensor of shape (m,)
+        Not rounded.
+    bound : float
+        No entry of rows is larger in absolute value. Rows are rounded to steps of bound / 127.
+    """
+
+    def __init__(self, weight, bias, bound):
+        self._parameters = weight, bias, bound
+        weight = weight.float()
+        largest = weight.abs().amax(dim=1, keepdim=True)
+        self._scales = torch.where(largest > 0, largest / _LARGEST, 1.0)
+        self._integers = (weight / self._scales).round_().to(torch.int8)
+        self._bias = bias.float()
+        self._step = bound / _LARGEST
+        self._packed = _pack(self._integers) if has_integer_products() else None
+
+    def __reduce__(self):  # packed weights depend on the processor
+        return IntegerProduct, self._parameters
+
+    def __call__(self, rows, factors):
+        """Return the product for rows (n, n_features), each times its factor (n, 1)."""
+        # Halves are added because conversion rounds down, 128 because negative bytes are slower.
+        rounded = (rows * (factors / self._step)).add_(_LARGEST + 1.5).to(torch.uint8)
+        if self._packed is None:
+            rows = rounded.float().sub_(_LARGEST + 1)
+            weight = self._integers.float() * self._scales
+            return F.linear(rows.mul_(self._step), weight, self._bias).bfloat16()
+        return _product(rounded, self._step, self._packed, self._scales[:, 0], self._bias)
+
+
+def _pack(integers):
+    return torch.ops.onednn.qlinear_prepack(integers, None)
+
+
+def _product(rounded, step, packed, scales, bias):
+    """Return (rounded - 128) * step @ (scales * integers).T + bias in bfloat16."""
+    zeros = torch.zeros(len(scales), dtype=torch.int64)
+    rows = rounded, step, _LARGEST + 1
+    result = 1.0, 0, torch.bfloat16, "none", [], ""
+    return torch.ops.onednn.qlinear_pointwise(*rows, packed, scales, zeros, bias, *result)
+
+
+@lru_cache
+def has_integer_products():
+    """Return whether torch has exact products of 8-bit integers on this processor.
+
+    Some processors add two products of the largest bytes in 16 bits, where they do not fit.
+    """
+    rounded = torch.tensor([[255, 255, 255, 255], [1, 1, 1, 1], [255, 1, 128, 255]]).byte()
+    integers = torch.tensor([[_LARGEST] * 4, [-_LARGEST] * 4, [0, 0, 0, 1]]).to(torch.int8)
+    rounded, integers = rounded.tile(1, 64), integers.tile(1, 64)
+    step = 2.0**-14
+    expected = (rounded.double() - 128) * step @ integers.double().T
+    try:
+        ones, zeros = torch.ones(3), torch.zeros(3)
+        found = _product(rounded, step, _pack(integers), ones, zeros)
+    except (AttributeError, RuntimeError, NotImplementedError, TypeError):
+        return False
+    return torch.equal(found, expected.bfloat16())
+
+
+def integers_pay(n_products, device, dtype):
+    """Return whether products of integers save time, beside those of floats of a dtype.
+
+    Parameters
+    ----------
+    n_products : int
+        Number of multiplications of all images of a fit.
+    device : torch.device
+        Where to compute.
+    dtype : torch.dtype
+        bfloat16 or float32.
+    """
+    is_possible = device.type == "cpu" and is_much_work(n_products) and has_integer_products()
+    return is_possible and integer_speed(dtype) >= WORTHWHILE
+
+
+@lru_cache
+def integer_speed(dtype):
+    """Measure, once, how many times as fast as of floats a matrix product of integers is."""
+    generator = torch.Generator().manual_seed(0)
+    rows, weight = (torch.rand(n, 160, generator=generator) for n in (1280, 1600))
+    rows, weight, bias = (x.to(dtype) for x in (rows, weight, torch.zeros(1600)))
+    product, factors = IntegerProduct(weight, bias, 1.0), torch.ones(len(rows), 1)
+    functions = {
+        True: lambda: product(rows, factors),
+        False: lambda: dense_product(rows, weight, bias),
+    }
+    seconds = dict.fromkeys(functions, float("inf"))
+    for _ in range(5):
+        for key, function in functions.items():
+            start = perf_counter()
+            function()
+            seconds[key] = min(seconds[key], perf_counter() - start)
+    return seconds[False] / seconds[True]
