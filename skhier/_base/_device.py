@@ -100,16 +100,25 @@ def refuse_slow_precision(precision, device):
 @lru_cache
 def bfloat16_speed(device):
     """Measure, once, how many times as fast as in float32 a matrix product is in bfloat16."""
-    seconds = {torch.float32: np.inf, torch.bfloat16: np.inf}
     generator = torch.Generator().manual_seed(0)
-    for _ in range(5):
-        for dtype in seconds:
-            A = torch.rand(768, 768, generator=generator).to(device, dtype)
-            (A @ A)[0, 0].item()
+    A = torch.rand(384, 384, generator=generator).to(device)
+    B = A.bfloat16()
+    single, half = shortest_times(lambda: (A @ A)[0, 0].item(), lambda: (B @ B)[0, 0].item())
+    return single / half
+
+
+def shortest_times(*functions):
+    """Return the seconds of the fastest call of each function.
+
+    Calls should take less than a millisecond: also on a busy machine, some are not interrupted.
+    """
+    seconds = np.full(len(functions), np.inf)
+    for _ in range(30):
+        for i, function in enumerate(functions):
             start = perf_counter()
-            (A @ A)[0, 0].item()
-            seconds[dtype] = min(seconds[dtype], perf_counter() - start)
-    return seconds[torch.float32] / seconds[torch.bfloat16]
+            function()
+            seconds[i] = min(seconds[i], perf_counter() - start)
+    return seconds
 
 
 def as_tensor(array):
