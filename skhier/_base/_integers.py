@@ -30,11 +30,11 @@ class IntegerProduct:
         self._parameters = weight, bias, bound
         weight = weight.float()
         largest = weight.abs().amax(dim=1, keepdim=True)
-        self._scales = torch.where(largest > 0, largest / _LARGEST, 1.0)
-        self._integers = (weight / self._scales).round_().to(torch.int8)
-        self._bias = bias.float()
-        self._step = bound / _LARGEST
-        self._packed = _pack(self._integers) if has_integer_products() else None
+        scales = torch.where(largest > 0, largest / _LARGEST, 1.0)
+        integers = (weight / scales).round_().to(torch.int8)
+        self._scales, self._bias, self._step = scales[:, 0], bias.float(), bound / _LARGEST
+        self._packed = _pack(integers) if has_integer_products() else None
+        self._rounded = integers * scales if self._packed is None else None
 
     def __reduce__(self):  # packed weights depend on the processor
         return IntegerProduct, self._parameters
@@ -45,9 +45,8 @@ class IntegerProduct:
         rounded = (rows * (factors / self._step)).add_(_LARGEST + 1.5).to(torch.uint8)
         if self._packed is None:
             rows = rounded.float().sub_(_LARGEST + 1)
-            weight = self._integers.float() * self._scales
-            return F.linear(rows.mul_(self._step), weight, self._bias).bfloat16()
-        return _product(rounded, self._step, self._packed, self._scales[:, 0], self._bias)
+            return F.linear(rows.mul_(self._step), self._rounded, self._bias).bfloat16()
+        return _product(rounded, self._step, self._packed, self._scales, self._bias)
 
 
 def _pack(integers):
@@ -76,7 +75,7 @@ def has_integer_products():
     try:
         ones, zeros = torch.ones(3), torch.zeros(3)
         found = _product(rounded, step, _pack(integers), ones, zeros)
-    except (AttributeError, RuntimeError, NotImplementedError, TypeError):
+    except (AttributeError, RuntimeError, TypeError):
         return False
     return torch.equal(found, expected.bfloat16())
 

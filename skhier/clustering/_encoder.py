@@ -5,10 +5,9 @@ an integer tensor (n, h, w) that stands for one-hot vectors: `n_clusters` times 
 and sufficient for the layers above.
 """
 
-import math
 import threading
 from functools import partial
-from math import prod
+from math import prod, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -139,7 +138,7 @@ class PatchEncoder:
         self.dense = dense
         self._rounded = None
         if with_integers:
-            bound = math.sqrt(self.n_clusters)  # of the norm of normalized responses
+            bound = sqrt(self.n_clusters)  # of the norm of normalized responses
             self._rounded = IntegerProduct(self.wide, self.bias, bound)
         self._pool = make_pool(grid.map_shape, coding.pooling, coding.pool_size, dtype)
         widest = max(self.n_clusters, prod(grid.patch_shape))  # GPUs copy patches
