@@ -77,8 +77,8 @@ OTHER = {
 }
 DEVICES = {"device"}  # applies at once: it says where to compute, and changes no result
 ESTIMATORS = {
-    "classifier": (LayerwiseCNNClassifier(n_clusters=8, random_state=0), X),
-    "mirror": (LayerwiseCNNClassifier(n_clusters=8, mirror=True, random_state=0), X),
+    "classifier": (LayerwiseCNNClassifier(n_layers=2, n_clusters=8, random_state=0), X),
+    "mirror": (LayerwiseCNNClassifier(n_layers=2, n_clusters=8, mirror=True, random_state=0), X),
     "kernel": (LayerwiseCNNClassifier(n_layers=1, n_clusters=8, head="kernel", random_state=0), X),
     "codes": (PatchKMeansOrthogonalizer(8, random_state=0), X),
     "one-hot": (PatchKMeansOrthogonalizer(8, encoding="one_hot", random_state=0), X),

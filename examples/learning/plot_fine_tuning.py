@@ -22,7 +22,7 @@ X_train, X_test, y_train, y_test = train_test_split(
     digits.images.astype(np.float32), digits.target, train_size=100, random_state=0
 )
 # The default head takes square roots, whose gradients are large near 0. This one does not.
-clf = LayerwiseCNNClassifier(n_clusters=32, n_components=32, head=RidgeHead(), random_state=0)
+clf = LayerwiseCNNClassifier(n_clusters=[32, 32], n_components=32, head=RidgeHead(), random_state=0)
 clf.fit(X_train, y_train)
 print(f"learned layer by layer: {clf.score(X_test, y_test):.3f} of the test images")
 

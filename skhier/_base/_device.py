@@ -12,6 +12,7 @@ _BATCH_BYTES = 8 * 2**20
 WORTHWHILE = 1.3
 # ... and where encoding all images of a fit takes more multiplications than to measure that.
 _MANY_PRODUCTS = 5e9
+_MEASURING_SECONDS = 0.3
 
 
 def resolve_device(device):
@@ -82,6 +83,15 @@ def automatic_precision(n_products, device):
     return "bfloat16" if is_worthwhile else "float32"
 
 
+def precision_here(precision, device):
+    """Return the precision to predict in with a model that was fitted in `precision`.
+
+    It is 'float32' if the model comes from a machine with faster products in bfloat16 than this.
+    """
+    is_slow = precision == "bfloat16" and bfloat16_speed(str(device)) < 1
+    return "float32" if is_slow else precision
+
+
 def is_much_work(n_products):
     """Return whether multiplications take more time than to measure how to save it."""
     return n_products >= _MANY_PRODUCTS
@@ -108,16 +118,19 @@ def bfloat16_speed(device):
 
 
 def shortest_times(*functions):
-    """Return the seconds of the fastest call of each function.
+    """Return the seconds of the fastest of up to 30 calls of each function.
 
     Calls should take less than a millisecond: also on a busy machine, some are not interrupted.
+    Where they take much longer, there are fewer.
     """
-    seconds = np.full(len(functions), np.inf)
+    seconds, begin = np.full(len(functions), np.inf), perf_counter()
     for _ in range(30):
         for i, function in enumerate(functions):
             start = perf_counter()
             function()
             seconds[i] = min(seconds[i], perf_counter() - start)
+        if perf_counter() - begin > _MEASURING_SECONDS:
+            break
     return seconds
 
 

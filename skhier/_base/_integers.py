@@ -63,21 +63,36 @@ def _product(rounded, step, packed, scales, bias):
 
 @lru_cache
 def has_integer_products():
-    """Return whether torch has exact products of 8-bit integers on this processor.
+    """Return whether torch has fast, exact products of 8-bit integers on this processor."""
+    try:
+        return _are_exact() and not _are_emulated()
+    except (AttributeError, RuntimeError, TypeError):
+        return False
 
-    Some processors add two products of the largest bytes in 16 bits, where they do not fit.
+
+def _are_exact():
+    """Return whether products of the largest bytes are exact.
+
+    Some processors add two of them in 16 bits, where they do not fit.
     """
     rounded = torch.tensor([[255, 255, 255, 255], [1, 1, 1, 1], [255, 1, 128, 255]]).byte()
     integers = torch.tensor([[_LARGEST] * 4, [-_LARGEST] * 4, [0, 0, 0, 1]]).to(torch.int8)
     rounded, integers = rounded.tile(1, 64), integers.tile(1, 64)
     step = 2.0**-14
     expected = (rounded.double() - 128) * step @ integers.double().T
-    try:
-        ones, zeros = torch.ones(3), torch.zeros(3)
-        found = _product(rounded, step, _pack(integers), ones, zeros)
-    except (AttributeError, RuntimeError, TypeError):
-        return False
+    found = _product(rounded, step, _pack(integers), torch.ones(3), torch.zeros(3))
     return torch.equal(found, expected.bfloat16())
+
+
+def _are_emulated():
+    """Return whether products take ten times as long as those of floats: torch has only a loop."""
+    rows, weight, bias = torch.ones(16, 256), torch.ones(256, 256), torch.zeros(256)
+    rounded, packed = rows.byte(), _pack(weight.to(torch.int8))
+    floats, integers = shortest_times(
+        lambda: dense_product(rows, weight, bias),
+        lambda: _product(rounded, 1.0, packed, weight[0], bias),
+    )
+    return integers > 10 * floats
 
 
 def integers_pay(n_products, device, dtype):

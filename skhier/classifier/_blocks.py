@@ -1,22 +1,16 @@
-"""Blocks of the network, and algorithm 1: blocks are learned from the first to the last."""
+"""Blocks of the network, and weights of images."""
 
 from copy import copy
-from itertools import chain
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
-from .._base._params import is_auto
 from .._base._rows import Chain, Operator, compose
 from .._base._targets import class_weights
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
-from ._heads import fit_head, plan_head, takes_weights
-from ._least_squares import LeastSquaresHead
-from ._left_out import MAX_LEFT_OUT, left_out_work
-from ._mirror import MAX_CHOOSING, MirrorAverage, of_mirror_images
-from ._shifts import n_copies, with_shifts
+from ._mirror import MirrorAverage
 
 _MAX_IMAGES = 2048
 _MAX_BYTES = 2**28  # of the output of a layer, for a batch
@@ -107,92 +101,3 @@ class Weights(NamedTuple):
         equal = np.ones(n_rows // n_copies)
         each = (equal if weight is None else weight for weight in self)
         return Weights(*(np.repeat(weight / n_copies, n_copies) for weight in each))
-
-
-def plan_network(
-    blocks, head, images, weights, groups, mirror, pixels, n_classes, dtype, device, memory
-):
-    """Check all parts, and that there is memory for them, before work starts.
-
-    The head learns from images that are shifted by `pixels` too, if it is not 0. `mirror` is True,
-    False or 'auto'.
-
-    Returns
-    -------
-    plans : list of list of Plan
-        Plans of the parts of each block.
-    of_head : Plan
-        Plan of the head.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not allowed, if there are weights but the head takes none, or if a
-        step needs more memory than there is.
-    """
-    if weights.total is not None and not takes_weights(head):
-        raise ValueError(
-            f"sample_weight and class_weight are not for head={head!r}: its fit takes no "
-            "sample_weight."
-        )
-    shape, sizes, plans = images.shape[1:], (len(images), n_classes, dtype, device), []
-    for block in blocks:
-        plans.append([])
-        for _, part in block.parts():
-            plans[-1].append(part._plan(shape, *sizes))
-            shape = plans[-1][-1].out_shape
-    of_head = plan_head(head, shape, len(images), n_copies(pixels), *sizes[1:])
-    works = [work for plan in chain.from_iterable([*plans, [of_head]]) for work in plan.work]
-    if groups is not None and isinstance(head, LeastSquaresHead):
-        n_left_out = min(len(images) * of_head.n_copies, MAX_LEFT_OUT)
-        works.append(left_out_work("leaving out groups", n_left_out, prod(shape), "Raise it."))
-    if is_auto(mirror):
-        n_left_out, advice = min(len(images), MAX_CHOOSING), "Raise it, or set mirror."
-        works.append(left_out_work("choosing mirror", n_left_out, prod(shape), advice))
-    for work in works:
-        memory.check(work)
-    return plans, of_head
-
-
-def train_network(blocks, plans, head, images, y, weights, groups, mirror, pixels, memory, task):
-    """Fit blocks and head on rows (n, H, W, C) of images; shift them by pixels for the head.
-
-    `plans` is the result of `plan_network`, `groups` that of `check_groups`, `mirror` a
-    :class:`MirrorChoice`.
-
-    Returns
-    -------
-    blocks : list of Block
-        The fitted blocks: a callback may ask to go no further.
-    shape : tuple of int
-        (h, w, channels) of the representation that the head is fitted on.
-    mirror : bool
-        Whether it is averaged over images and their mirror images.
-    """
-    features, layers, (plans, of_head) = images, [], plans
-    for number, (block, block_plans) in enumerate(zip(blocks, plans), 1):
-        layer = task.subtask(f"layer {number}", 1 + len(block_plans))
-        with layer as part, task.timed(f"layer {number} of {len(blocks)}") as notes:
-            layers.append(block.fit(features, y, weights.total, groups, block_plans, part))
-            features, is_last = features.map(layers[-1]), number == len(blocks)
-            with part.subtask("transform", None) as transform, part.timed("transform", 2):
-                if not (is_last and pixels):  # then the features of shifted images are needed
-                    how = memory, transform, "transform", is_last  # a head reads features often
-                    features = features.cached(*how)
-            notes.append(f"images of shape {features.shape[1:]}")
-        if task.stop:
-            break
-    network = network_operator(layers, features.dtype)
-    if pixels:
-        images = with_shifts(images, pixels)
-        with task.timed("features of shifted images"):
-            features = images.map(network).cached(memory, may_use_file=True)
-    mirrored = of_mirror_images(images, network)
-    samples = y, weights.total, groups, n_copies(pixels)
-    mirror = mirror.resolve(features, mirrored, *samples, task)
-    if mirror:
-        with task.timed("features of mirror images"):
-            features = features.cached(memory, may_use_file=True).averaged(mirrored)
-    with task.timed("head"):
-        fit_head(head, features, y, weights, groups, of_head, task)
-    return blocks[: len(layers)], features.shape[1:], mirror

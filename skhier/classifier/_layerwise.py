@@ -45,12 +45,12 @@ from .._flatten import Flatten
 from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
 from ..embedding import TwoLayerConvEmbedder
-from ._blocks import Weights, network_operator, plan_network, train_network
+from ._blocks import Weights, network_operator
 from ._heads import HEADS, named_head
-from ._mirror import MirrorChoice
+from ._mirror import can_mirror
 from ._network import build_network
-from ._parts import LAYER_PARTS, make_parts, named_steps
-from ._shifts import shift_pixels
+from ._parts import LAYER_PARTS, count_layers, make_parts, named_steps, only_layer
+from ._training import Choices, plan_network, train_network
 
 
 def _head_has(method):
@@ -84,8 +84,14 @@ class LayerwiseCNNClassifier(
 
     Parameters
     ----------
-    n_layers : int, default=2
-        Number of layers.
+    n_layers : int or 'auto', default='auto'
+        Number of layers. 'auto' is the length of a sequence that another parameter gives, with one
+        value for each layer. Without sequences it is 2, or 1 if that lowers the squared
+        leave-one-out error of a ridge regression on the training images, 500 of them if there
+        are more, by more than two standard errors: as on traffic signs, where it matters where
+        details are. The choice takes the time of predicting these images, fewer if they are larger
+        than 64x64, and at least 100. Equal images and images of one group (see :meth:`fit`) are
+        left out together.
 
     n_clusters : int, 'auto', sequence of these or None, default=None
         Number of clusters, for all layers or for each. None is the value of `orthogonalizer`, or
@@ -96,7 +102,8 @@ class LayerwiseCNNClassifier(
         A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
         each. None is the value of `orthogonalizer`, or 'auto' without one. In the last of
         several layers, 'auto' `pool_size` is 'thirds': the head gets at most 3x3 pixels,
-        averages of overlapping windows, for images of any size.
+        averages of overlapping windows, for images of any size. In an only layer it is 'eighths',
+        at most 8x8 pixels; a `pool_size` that leaves more is not for one layer by 'auto'.
 
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int is the width of all layers but the last, whose codes
@@ -133,18 +140,17 @@ class LayerwiseCNNClassifier(
     mirror : bool or 'auto', default='auto'
         Whether the learned representation is averaged over an image and its mirror image, left
         to right. Predictions are then the same for both. It doubles the work of the layers, in
-        predictions too, and takes no more memory. 'auto' averages if that lowers the squared
-        leave-one-out error of a ridge regression on the training images, 500 of them if there
-        are more, by more than a standard error. The choice takes the time of predicting
-        these images. Equal images, mirror images with the same label, and images of one group (see
-        :meth:`fit`) are left out together.
+        predictions too, and takes no more memory. 'auto' averages if that lowers the error of
+        500 images, as for `n_layers`, by more than one standard error; mirror images with the same
+        label are left out together too.
 
     shift : int or 'auto', default='auto'
         Number of pixels by which copies of the training images are shifted: up, down, left and
         right. The head learns from the images and their copies, the layers from the images. It
         takes the time of predicting the copies, and none at prediction. 0 is no copies. 'auto' is
         2 pixels for up to 2,000 images of at least 32x32, 1 for smaller ones from 16x16 on, and 0
-        for more or smaller images. On a cluster, the images are sent to the client for it.
+        for more or smaller images, or one layer. On a cluster, the images are sent to the client
+        for it.
 
     memory_limit : int, str or None, default=None
         Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. Half
@@ -225,11 +231,13 @@ class LayerwiseCNNClassifier(
     ================  =============================================  ============================
     parameter         default                                        after `fit`
     ================  =============================================  ============================
+    `n_layers`        2, or 1 where that is better                   ``len(layers_)``
     `n_clusters`      3 for each value of a patch, from 200 to       `phi.n_clusters_`
                       1600, at most a quarter of the distinct
                       patches
     `patch_size`      6 for images from 16x16 pixels, else 3         `phi.cluster_centers_.shape`
-    `pool_size`       2 to 4; last layer: 'thirds'                   `phi.coding_`
+    `pool_size`       2 to 4; last layer: 'thirds', only layer:      `phi.coding_`
+                      'eighths'
     `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
     `shift`           see the parameter                              `shift_`
     `precision`       bfloat16 where it saves time, and products     `phi.precision_`,
@@ -253,7 +261,7 @@ class LayerwiseCNNClassifier(
     """
 
     _parameter_constraints = {
-        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_clusters": "no_validation",
         "patch_size": "no_validation",
         "pool_size": "no_validation",
@@ -277,7 +285,7 @@ class LayerwiseCNNClassifier(
     def __init__(
         self,
         *,
-        n_layers: int = 2,
+        n_layers: int | Auto = "auto",
         n_clusters: PerLayer[int | Auto] | None = None,
         patch_size: PerLayer[Pair | Auto] | None = None,
         pool_size: PerLayer[Pair | PoolSize] | None = None,
@@ -319,7 +327,7 @@ class LayerwiseCNNClassifier(
         return LAYER_PARTS[name][0]() if value is None else value
 
     def _one_for_each(self, param):
-        value, n_layers = getattr(self, param), int(self.n_layers)
+        value, n_layers = getattr(self, param), count_layers(self)
         if param == "embedder":  # the last layer has none
             return [*[value] * (n_layers - 1), None]
         return [value] * n_layers
@@ -522,15 +530,19 @@ class LayerwiseCNNClassifier(
         weights = Weights.with_classes(weight, self.class_weight, classes, y)
         rng = make_rng(self.random_state)
         blocks, head = make_parts(self, rng)
-        mirror = MirrorChoice.of_images(self.mirror, images, rng)
         first = blocks[0].orthogonalizer
         refuse_patches_of_vectors(self, X, first.patch_size, first.padding, first.contrast)
-        pixels = shift_pixels(self.shift, images)
-        setting = mirror.mirror, pixels, len(classes), computing_dtype(images), device
-        plans = plan_network(blocks, head, images, weights, groups, *setting, memory)
-        data = images, y, weights, groups, mirror, pixels
-        with Task.fit(self, self.n_layers + 1, X, y) as task:
-            blocks, shape, mirror = train_network(blocks, plans, head, *data, memory, task)
+        choices = Choices(
+            only_layer(self, first),
+            can_mirror(self.mirror, images),
+            self.shift,
+            rng.randint(2**31 - 1),
+        )
+        setting = len(classes), computing_dtype(images), device, memory
+        plans = plan_network(blocks, head, choices, images, weights, groups, *setting)
+        data = images, y, weights, groups, memory
+        with Task.fit(self, len(blocks) + 2, X, y) as task:
+            blocks, shape, mirror, pixels = train_network(blocks, head, plans, choices, *data, task)
         self.classes_ = classes
         self.layers_ = blocks
         self.head_ = head

@@ -1,5 +1,7 @@
 """Parts of a classifier: an orthogonalizer and an embedder for each layer, and a head."""
 
+from copy import copy
+
 from .._base._params import is_auto, is_sequence, value_at
 from .._base._parts import make_part
 from ..clustering import PatchKMeansOrthogonalizer
@@ -13,6 +15,23 @@ LAYER_PARTS = {
     "embedder": (TwoLayerConvEmbedder, ("n_components",)),
 }
 _PAIRS = {"patch_size", "pool_size"}
+_N_LAYERS = 2  # 'auto', unless one layer is better
+
+
+def count_layers(classifier):
+    """Return the number of layers; for 'auto' that of values in sequences, or 2 without any."""
+    if not is_auto(classifier.n_layers):
+        return int(classifier.n_layers)
+    return next(map(len, _per_layer(classifier)), _N_LAYERS) or _N_LAYERS
+
+
+def _per_layer(classifier):
+    """Return the parameters that are sequences with one value for each layer."""
+    names = [name for kind, (_, params) in LAYER_PARTS.items() for name in (kind, *params)]
+    values = [getattr(classifier, name) for name in names if name not in _PAIRS]
+    pairs = [getattr(classifier, name) for name in _PAIRS]  # a tuple is one pair for all
+    values += [value for value in pairs if not isinstance(value, tuple)]
+    return [value for value in values if is_sequence(value)]
 
 
 def make_parts(classifier, rng):
@@ -24,10 +43,13 @@ def make_parts(classifier, rng):
         If a sequence does not have one value per layer, if a part is no estimator of its kind,
         or if a parameter is set both in the classifier and in a part.
     """
-    seeds = iter(rng.randint(2**31 - 1, size=2 * classifier.n_layers + 1).tolist())
+    n_layers = count_layers(classifier)
+    # One layer has the seeds of two, so that the fit of n_layers='auto' is that of its choice.
+    seeds = rng.randint(2**31 - 1, size=2 * max(n_layers, _N_LAYERS) + 1).tolist()
+    head_seed, seeds = seeds[-1], iter(seeds)
     verbose = max(int(classifier.verbose) - 1, 0)
     blocks = []
-    for layer in range(classifier.n_layers):
+    for layer in range(n_layers):
         parts = {
             kind: _make_layer_part(classifier, kind, layer, next(seeds), verbose)
             for kind in LAYER_PARTS
@@ -35,7 +57,24 @@ def make_parts(classifier, rng):
         if not _embeds(classifier, layer):
             parts["embedder"] = None
         blocks.append(Block(**parts))
-    return blocks, make_head(classifier.head, next(seeds), classifier.class_weight, verbose)
+    return blocks, make_head(classifier.head, head_seed, classifier.class_weight, verbose)
+
+
+def only_layer(classifier, first):
+    """Return the orthogonalizer of the only layer, if there may be one layer instead of two.
+
+    It is that of the first layer, unfitted, with the pooling of one layer. Otherwise it is None.
+    """
+    if not is_auto(classifier.n_layers) or _per_layer(classifier):
+        return None
+    return copy(first).set_params(pool_size=_last_pool_size(first.pool_size, 1))
+
+
+def _last_pool_size(pool_size, n_layers):
+    """Return the pooling of the last layer: the head gets few pixels, of images of any size."""
+    if is_auto(pool_size):
+        return "thirds" if n_layers > 1 else "eighths"
+    return pool_size
 
 
 def _make_layer_part(classifier, kind, layer, seed, verbose):
@@ -60,19 +99,19 @@ def _make_layer_part(classifier, kind, layer, seed, verbose):
             part.set_params(border=0)
         if layer > 0 and (is_auto(part.contrast) or not is_sequence(classifier.orthogonalizer)):
             part.set_params(contrast=None)  # codes have no light
-        if is_auto(part.pool_size) and 0 < layer == classifier.n_layers - 1:
-            part.set_params(pool_size="thirds")  # the head sees at most 3x3 positions
+        if layer == count_layers(classifier) - 1:
+            part.set_params(pool_size=_last_pool_size(part.pool_size, layer + 1))
     return part
 
 
 def _value_at(classifier, name, layer):
-    value, n_layers = getattr(classifier, name), classifier.n_layers
+    value, n_layers = getattr(classifier, name), count_layers(classifier)
     return value_at(value, name, layer, "n_layers", n_layers, is_pair=name in _PAIRS)
 
 
 def _embeds(classifier, layer):
     """Return whether a layer has an embedder: the last one only if a sequence gives one."""
-    return layer < classifier.n_layers - 1 or any(
+    return layer < count_layers(classifier) - 1 or any(
         is_sequence(getattr(classifier, name)) and _value_at(classifier, name, layer) is not None
         for name in ("n_components", "embedder")
     )

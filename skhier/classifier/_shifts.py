@@ -46,8 +46,10 @@ def _shift(images, down, right):
     return images[:, rows][:, :, columns]
 
 
-def shift_pixels(shift, images):
+def shift_pixels(shift, images, n_layers):
     """Return the number of pixels by which rows of images are shifted, for `shift`.
+
+    'auto' shifts them for several layers: what one layer tells best is the places of details.
 
     Raises
     ------
@@ -56,7 +58,8 @@ def shift_pixels(shift, images):
     """
     size = min(images.shape[1:3])
     if is_auto(shift):
-        return min(_MAX_PIXELS, size // 16) if len(images) <= _MAX_IMAGES else 0
+        is_worthwhile = n_layers > 1 and len(images) <= _MAX_IMAGES
+        return min(_MAX_PIXELS, size // 16) if is_worthwhile else 0
     if shift >= size > 1:
         raise ValueError(
             f"shift={shift!r} is not less than {size}, the size of the images in pixels."

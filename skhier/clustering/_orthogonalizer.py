@@ -16,6 +16,7 @@ from .._base._blocked import maps_rows
 from .._base._device import (
     automatic_precision,
     computing_dtype,
+    precision_here,
     refuse_slow_precision,
     resolve_device,
     torch_dtype,
@@ -135,14 +136,14 @@ class PatchKMeansOrthogonalizer(
         not depend on a patch's contrast. In a network that is
         :class:`torch.nn.RMSNorm` over the channels. No effect on 'one_hot' codes.
 
-    pool_size : int, pair of int, 'auto' or 'thirds', default='auto'
+    pool_size : int, pair of int, 'auto', 'eighths' or 'thirds', default='auto'
         Window and stride of the pooling of codes. Windows that the border cuts are kept,
         so no pixel is dropped. 1 is no pooling. 'auto' is 4 for maps of at least 24x24
-        codes, 3 for at least 6x6, and 2 for smaller ones. 'thirds' is 'auto' or larger: a
-        map of any size has at most 3x3 windows, so a last layer has no more features for large
-        images than for small ones. If `pooling` is 'average', these windows are equal and
-        overlap: weights fall linearly from the center of each to 1.3 times its width, and
-        features do not jump when an object moves from one window to the next.
+        codes, 3 for at least 6x6, and 2 for smaller ones. 'eighths' and 'thirds' are 'auto' or
+        larger: a map of any size has at most 8x8 or 3x3 windows, so a last layer has no more
+        features for large images than for small ones. If `pooling` is 'average', the windows of
+        'thirds' are equal and overlap: weights fall linearly from the center of each to 1.3 times
+        its width, and features do not jump when an object moves from one window to the next.
 
     pooling : {'max', 'average'}, default='average'
         Reduction of a window of codes: its maximum in each channel, as in section 6, or
@@ -237,7 +238,8 @@ class PatchKMeansOrthogonalizer(
         images if contrast is normalized.
 
     precision_ : {'float32', 'bfloat16'}
-        Precision of the codes of float32 images if `precision` is 'auto'.
+        Precision of the codes of float32 images if `precision` is 'auto'. On a machine that is
+        slower in bfloat16 than in float32, a model from another machine has float32 codes.
 
     integer_products_ : bool
         Whether 8-bit integers are multiplied in the largest product of those codes. It is exact
@@ -484,7 +486,7 @@ class PatchKMeansOrthogonalizer(
         is_rounded = False
         if precision == "auto":
             is_exact = dtype == np.float64 or coding.encoding == "one_hot"
-            precision = str(dtype) if is_exact else self.precision_
+            precision = str(dtype) if is_exact else precision_here(self.precision_, device)
             is_rounded = not is_exact and self.integer_products_ and device.type == "cpu"
         return PatchEncoder(
             self._grid,

@@ -1,6 +1,8 @@
 """Meaning of an orthogonalizer's parameters for images of one shape, before there is data."""
 
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -55,19 +57,8 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
         are fewer patches than clusters.
     """
     grid = PatchGrid.from_params(in_shape, params.patch_size, params.stride, params.padding)
-    pool_size, pooling = params.pool_size, params.pooling
-    if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
-        if (pool_size, pooling) == ("thirds", "average"):
-            pooling = "tent"
-        pool_size = _NAMED_POOL_SIZES[pool_size](grid.map_shape)
-    pool_size = as_pair(pool_size, "pool_size", 1, or_else=", or 'auto' or 'thirds'")
-    coding = Coding(
-        params.encoding,
-        float(params.bias),
-        bool(params.normalize),
-        pooling,
-        tuple(map(min, pool_size, grid.map_shape)),
-    )
+    pooling = _resolve_pooling(params.pooling, params.pool_size, grid.map_shape)
+    coding = Coding(params.encoding, float(params.bias), bool(params.normalize), *pooling)
     n_positions, n_values = prod(grid.map_shape), prod(grid.patch_shape)
     n_patches, is_distinct = n_images * n_positions, is_auto(params.n_patches)
     if params.n_patches is not None:
@@ -98,6 +89,32 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
     return CodingPlan(*sizes, grid, coding, n_patches, is_distinct, kmeans, contrast)
 
 
+def pooled_by(orthogonalizer, pool_size):
+    """Return a copy of a fitted orthogonalizer with other pooling: clusters do not depend on it."""
+    other = copy(orthogonalizer).set_params(pool_size=pool_size)
+    map_shape = other._grid.map_shape
+    pooling, size = _resolve_pooling(other.pooling, pool_size, map_shape)
+    other.coding_ = other.coding_ | {"pooling": pooling, "pool_size": size}
+    other.output_shape_ = Coding(**other.coding_).code_shape(map_shape, other.n_clusters_)
+    return other
+
+
+def _resolve_pooling(pooling, pool_size, map_shape):
+    """Return the kind and the window of pooling for a map of a shape.
+
+    Raises
+    ------
+    ValueError
+        If `pool_size` is no size and no name of one.
+    """
+    if isinstance(pool_size, str) and pool_size in _NAMED_POOL_SIZES:
+        if (pool_size, pooling) == ("thirds", "average"):
+            pooling = "tent"
+        pool_size = _NAMED_POOL_SIZES[pool_size](map_shape)
+    pool_size = as_pair(pool_size, "pool_size", 1, or_else=f", or one of {[*_NAMED_POOL_SIZES]}")
+    return pooling, tuple(map(min, pool_size, map_shape))
+
+
 def resolve_contrast(contrast, image_shape, is_whitened):
     """Return the constant k of the normalization of contrast, None for no normalization.
 
@@ -116,13 +133,17 @@ def auto_pool_size(map_shape):
     return 4 if side >= 24 else 3 if side >= 6 else 2
 
 
-def thirds(map_shape):
-    """Return the window, at least the default one, that leaves at most 3x3 windows."""
+def _at_most(n_windows, map_shape):
+    """Return the window, at least the default one, that leaves at most so many in a row."""
     smallest = auto_pool_size(map_shape)
-    return tuple(max(smallest, -(-side // 3)) for side in map_shape)
+    return tuple(max(smallest, -(-side // n_windows)) for side in map_shape)
 
 
-_NAMED_POOL_SIZES = {"auto": auto_pool_size, "thirds": thirds}
+_NAMED_POOL_SIZES = {
+    "auto": auto_pool_size,
+    "eighths": partial(_at_most, 8),
+    "thirds": partial(_at_most, 3),
+}
 
 
 def max_clusters(n_values):

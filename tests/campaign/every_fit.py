@@ -87,6 +87,7 @@ CASES = {
     "classifier": _classifier(mirror=True),
     "classifier in files": Case(
         LayerwiseCNNClassifier(
+            n_layers=2,
             n_clusters=6,
             pool_size=1,
             n_components=16,

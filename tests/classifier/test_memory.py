@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from skhier import LayerwiseCNNClassifier, RidgeHead
 
 SMALL = {
+    "n_layers": 2,
     "n_clusters": 64,
     "n_components": 30,
     "orthogonalizer__n_patches": 300,
@@ -94,7 +95,7 @@ def test_enough_memory_needs_no_files(digits, files, limit):
         (
             "2MB",
             {"mirror": "auto", "head__max_iter": 1, "orthogonalizer__n_patches": 64},
-            "choosing mirror takes .* set mirror",
+            "choosing n_layers and mirror takes .* set them",
         ),
         (0, {}, "memory_limit=0 is not valid"),
         (True, {}, "memory_limit=True is not valid"),

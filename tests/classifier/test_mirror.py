@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from helpers import errors_without_an_image, first_minimum
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 from skhier import LayerwiseCNNClassifier
+from skhier.classifier._choosing import Choosers
 from skhier.classifier._mirror import mirror_errors
 from skhier.classifier._regularization import AUTO_ALPHAS
 
@@ -27,30 +29,6 @@ def turned_digits(n, seed=0):
     return np.where(is_turned[:, None, None], X[:, :, ::-1], X), y[chosen], is_turned
 
 
-def errors_without_an_image(X, y, weight, alpha, groups=None):
-    """Return weighted squared errors of ridge regressions without one image, or its group."""
-    mean = weight @ X / weight.sum()
-    scale = np.sqrt(weight @ (X - mean) ** 2 / weight.sum())
-    Z, T = (X - mean) / np.where(scale > 0, scale, np.inf), np.eye(y.max() + 1)[y]
-    T = T - weight @ T / weight.sum()
-    errors = np.empty(len(X))
-    for i in range(len(X)):
-        others = np.arange(len(X)) != i if groups is None else groups != groups[i]
-        B = Z[others].T * weight[others]
-        penalty = alpha * Z.shape[1] * np.eye(Z.shape[1])
-        W = np.linalg.solve(B @ Z[others] + penalty, B @ T[others])
-        errors[i] = weight[i] * ((T[i] - Z[i] @ W) ** 2).sum()
-    return errors
-
-
-def first_minimum(errors):
-    """Return the errors of the largest alpha of which a smaller one has a larger sum."""
-    best = len(errors) - 1
-    while best > 0 and errors[best - 1].sum() < errors[best].sum():
-        best -= 1
-    return errors[best]
-
-
 def random_features(n=30):
     rng = np.random.default_rng(n)
     y = rng.integers(3, size=n)
@@ -60,9 +38,9 @@ def random_features(n=30):
     return features, mirrored, y, rng.uniform(0.3, 3, n)
 
 
-def errors_of(features, mirrored, y, weight):
-    tensors = torch.from_numpy(features), torch.from_numpy(mirrored)
-    return tuple(e.numpy() for e in mirror_errors(*tensors, y, torch.from_numpy(weight)))
+def errors_of(features, mirrored, y, weight, groups=None):
+    choosers = Choosers(np.arange(len(y)), y, torch.from_numpy(weight), groups)
+    return mirror_errors(torch.from_numpy(features), torch.from_numpy(mirrored), choosers)
 
 
 def test_errors_are_those_of_regressions_without_an_image():
@@ -172,8 +150,7 @@ def test_a_pipeline_has_no_mirror_images():
 def test_errors_of_groups_are_those_of_regressions_without_the_group():
     features, mirrored, y, weight = random_features()
     groups = np.arange(len(y)) // 4
-    tensors = (torch.from_numpy(array) for array in (features, mirrored))
-    found = mirror_errors(*tensors, y, torch.from_numpy(weight), groups)
+    found = errors_of(features, mirrored, y, weight, groups)
     for errors, x in zip(found, (features, (features + mirrored) / 2)):
         x = x.reshape(len(x), -1)
         paths = [errors_without_an_image(x, y, weight, alpha, groups) for alpha in AUTO_ALPHAS]

@@ -62,7 +62,7 @@ def test_parameters_survive_clone_and_set_params(few, params):
 
 
 def test_nested_parameters_reach_the_default_parts(few):
-    clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0)
+    clf = LayerwiseCNNClassifier(n_layers=2, n_clusters=8, random_state=0)
     names = ["orthogonalizer__bias", "orthogonalizer__kmeans__n_init", "embedder__solver"]
     assert {*names, "head__alpha"} <= clf.get_params().keys()
     clf.set_params(orthogonalizer__bias=-1.0, orthogonalizer__kmeans__n_init=2, head__alpha=2.0)
@@ -167,7 +167,7 @@ def test_all_layers_but_the_last_are_embedded_unless_a_sequence_says_otherwise(f
         ({"embedder": [None, TwoLayerConvEmbedder(6)]}, [64, 6]),
         ({"embedder": [None, TwoLayerConvEmbedder()], "n_components": [None, 5]}, [64, 5]),
     ]:
-        clf = LayerwiseCNNClassifier(n_clusters=8, random_state=0, **params).fit(X, y)
+        clf = LayerwiseCNNClassifier(n_layers=2, n_clusters=8, random_state=0, **params).fit(X, y)
         embedders = [block.embedder for block in clf.layers_]
         assert [embedder and embedder.n_components for embedder in embedders] == widths
 
@@ -176,7 +176,7 @@ def test_a_part_with_a_seed_keeps_it(few):
     phi = PatchKMeansOrthogonalizer(random_state=7)
     clf = LayerwiseCNNClassifier(n_clusters=8, orthogonalizer=[phi, None], random_state=0)
     seeds = [block.orthogonalizer.random_state for block in clf.fit(*few).layers_]
-    default = LayerwiseCNNClassifier(n_clusters=8, random_state=0).fit(*few).layers_
+    default = LayerwiseCNNClassifier(n_layers=2, n_clusters=8, random_state=0).fit(*few).layers_
     assert seeds == [7, default[1].orthogonalizer.random_state]
 
 
@@ -207,7 +207,7 @@ def test_a_part_with_a_seed_keeps_it(few):
         ({"orthogonalizer": PatchKMeansOrthogonalizer}, "it takes a PatchKMeansOrthogonalizer"),
         ({"orthogonalizer": "cosine"}, "orthogonalizer='cosine' is not valid: it takes a"),
         ({"embedder": PatchKMeansOrthogonalizer()}, "it takes a TwoLayerConvEmbedder"),
-        ({"embedder": [None]}, "embedder=.* has 1 entries, but n_layers=2"),
+        ({"embedder": [None], "n_layers": 2}, "embedder=.* has 1 entries, but n_layers=2"),
     ],
 )
 def test_parameters_given_twice_and_values_that_are_no_part_are_refused(few, params, message):
@@ -219,7 +219,9 @@ def test_parameters_given_twice_and_values_that_are_no_part_are_refused(few, par
 
 def test_a_grid_search_over_default_parts_leaves_them_unset(few):
     grid = {"embedder__n_components": [1, 16], "head__alpha": [0.3]}
-    search = GridSearchCV(LayerwiseCNNClassifier(n_clusters=12, random_state=0), grid, cv=2)
+    search = GridSearchCV(
+        LayerwiseCNNClassifier(n_layers=2, n_clusters=12, random_state=0), grid, cv=2
+    )
     search.fit(*few)
     assert search.best_params_.keys() == grid.keys()
     best = search.best_estimator_.layers_[0].embedder

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import moved_digits
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import shift as shift_image
-from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.svm import LinearSVC
 
@@ -13,17 +13,6 @@ from skhier._base._rows import Rows
 from skhier.classifier._shifts import n_copies, with_shifts
 
 SMALL = {"n_layers": 1, "n_clusters": 8, "pool_size": 4, "precision": "float32", "random_state": 0}
-
-
-def moved_digits(n, seed):
-    """Return digits in images of 16x16, each at a random place."""
-    X, y = load_digits(return_X_y=True)
-    rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(X), n, replace=False)
-    images = np.zeros((n, 16, 16), np.float32)
-    for image, pixels, (row, column) in zip(images, X[chosen], rng.integers(2, 7, (n, 2))):
-        image[row : row + 8, column : column + 8] = pixels.reshape(8, 8)
-    return images, y[chosen]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -127,12 +116,13 @@ def test_any_head_learns_from_copies(head):
 @pytest.mark.parametrize(
     ("size", "n", "pixels"), [(8, 30, 0), (16, 30, 1), (35, 30, 2), (64, 30, 2), (16, 2001, 0)]
 )
-def test_auto_depends_on_the_size_and_number_of_images(size, n, pixels):
+def test_auto_depends_on_the_size_and_number_of_images_and_of_layers(size, n, pixels):
     X = np.random.default_rng(0).random((n, size, size), np.float32)
-    clf = LayerwiseCNNClassifier(
-        n_layers=1, n_clusters=2, patch_size=3, pool_size=8, random_state=0
-    )
-    assert clf.fit(X, np.arange(n) % 2).shift_ == pixels
+    for n_layers in (1, 2):
+        clf = LayerwiseCNNClassifier(
+            n_layers=n_layers, n_clusters=2, patch_size=3, pool_size=8, random_state=0
+        )
+        assert clf.fit(X, np.arange(n) % 2).shift_ == (pixels if n_layers > 1 else 0)
 
 
 @pytest.mark.parametrize("shift", [-1, 0.5, "none", None])

@@ -135,7 +135,7 @@ def test_only_the_first_layer_of_a_classifier_normalizes_contrast():
         parts = [block.orthogonalizer for block in clf.fit(X, y).layers_]
         return [part.contrast_ and part.contrast_["k"] for part in parts]
 
-    clf = LayerwiseCNNClassifier(n_clusters=4, n_components=2, random_state=0)
+    clf = LayerwiseCNNClassifier(n_layers=2, n_clusters=4, n_components=2, random_state=0)
     assert constants(clf) == [0.7, None]
     assert constants(clf.set_params(orthogonalizer__contrast=0.4)) == [0.4, None]
     assert constants(clf.set_params(orthogonalizer__contrast=None)) == [None, None]

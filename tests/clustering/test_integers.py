@@ -1,6 +1,7 @@
 """Products of 8-bit integers, and codes that are computed by them."""
 
 import pickle
+from time import sleep
 
 import numpy as np
 import pytest
@@ -92,6 +93,19 @@ def _missing(*args):
 def test_processors_without_exact_products_do_not_use_them(product, monkeypatch):
     monkeypatch.setattr(_integers, "_pack", lambda integers: integers)
     monkeypatch.setattr(_integers, "_product", product)
+    assert not has_integer_products.__wrapped__()
+
+
+def _slow(rounded, step, packed, scales, bias):
+    """Return an exact product after a while, as processors do for which torch has only a loop."""
+    sleep(0.03)
+    return ((rounded.double() - 128) * step @ packed.double().T).bfloat16()
+
+
+def test_processors_with_slow_products_do_not_use_them(monkeypatch):
+    monkeypatch.setattr(_integers, "_pack", lambda integers: integers)
+    monkeypatch.setattr(_integers, "_product", _slow)
+    assert _integers._are_exact()
     assert not has_integer_products.__wrapped__()
 
 

@@ -205,6 +205,19 @@ def test_bfloat16_is_refused_where_it_is_slow(digits):
         phi.set_params(precision="bfloat16").fit(X)
 
 
+def test_a_model_fitted_in_bfloat16_predicts_in_float32_where_bfloat16_is_slow(digits, monkeypatch):
+    X = digits[0].astype(np.float32)
+    monkeypatch.setattr(_device, "_MANY_PRODUCTS", 0)
+    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 2.0)
+    phi = PatchKMeansOrthogonalizer(8, random_state=0).fit(X)
+    rounded = phi.transform(X)
+    monkeypatch.setattr(_device, "bfloat16_speed", lambda device: 0.5)
+    codes = phi.transform(X)
+    assert not np.array_equal(codes, rounded)
+    expected = PatchKMeansOrthogonalizer(8, precision="float32", random_state=0).fit_transform(X)
+    assert_array_equal(codes, expected)
+
+
 @pytest.mark.usefixtures("fast_bfloat16")
 @pytest.mark.parametrize(
     ("encoding", "dtype", "is_rounded"),
@@ -332,6 +345,17 @@ def test_thirds_leave_at_most_three_by_three_windows_of_any_map(side, remains):
     X = np.random.default_rng(0).standard_normal((5, side, side + 1, 6))
     phi = PatchKMeansOrthogonalizer(3, 3, pool_size="thirds", random_state=0).fit(X)
     assert phi.output_shape_[:2] in [(remains, remains), (remains, remains - 1)]
+
+
+@pytest.mark.parametrize(("side", "window"), [(5, 2), (8, 3), (16, 3), (32, 4), (33, 5), (64, 8)])
+def test_eighths_leave_at_most_eight_by_eight_windows_of_any_map(side, window):
+    X = np.random.default_rng(0).standard_normal((5, side, side + 1, 1))
+    named, given = (
+        PatchKMeansOrthogonalizer(3, 3, pool_size=size, random_state=0).fit(X)
+        for size in ("eighths", (window, max(window, -(-(side + 1) // 8))))
+    )
+    assert max(named.output_shape_[:2]) <= 8
+    assert_array_equal(named.transform(X), given.transform(X))
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (7, 12), (3, 1), (2, 5)])

@@ -79,7 +79,7 @@ def test_signed_values_are_drawn_on_a_color_scale_that_is_symmetric_around_0(sig
 def test_layers_show_the_channels_that_differ_most_between_images(digits):
     X, _, y, _ = digits
     params = {"n_clusters": 9, "n_components": 4, "mirror": False, "random_state": 0}
-    clf = LayerwiseCNNClassifier(**params).fit(X, y)
+    clf = LayerwiseCNNClassifier(n_layers=2, **params).fit(X, y)
     _, axes = plt.subplots(1, 4)
     display = LayersDisplay.from_estimator(clf, X[:50], index=3, max_channels=1, axes=axes)
     maps = clf.transform(X[:50])
@@ -132,7 +132,8 @@ def test_layers_refuse_images_that_predict_refuses():
 
 def test_layers_need_one_axes_for_each_stage(digits):
     X, _, y, _ = digits
-    clf = LayerwiseCNNClassifier(n_clusters=9, n_components=4, random_state=0).fit(X, y)
+    params = {"n_layers": 2, "n_clusters": 9, "n_components": 4, "random_state": 0}
+    clf = LayerwiseCNNClassifier(**params).fit(X, y)
     with pytest.raises(ValueError, match="axes has 2 axes, but there are 4 stages"):
         LayersDisplay.from_estimator(clf, X[:2], axes=plt.subplots(1, 2)[1])
 
