@@ -50,7 +50,7 @@ class LayersDisplay:
     >>> from skhier import LayerwiseCNNClassifier
     >>> from skhier.plotting import LayersDisplay
     >>> X, y = load_digits().images, load_digits().target
-    >>> clf = LayerwiseCNNClassifier(n_layers=2, n_clusters=16, random_state=0).fit(X[:300], y[:300])
+    >>> clf = LayerwiseCNNClassifier(n_clusters=[16, 16], random_state=0).fit(X[:300], y[:300])
     >>> display = LayersDisplay.from_estimator(clf, X[:100])
     >>> [name for name, _ in display.stages]
     ['image', 'layer 1: codes', 'layer 1: embedded', 'layer 2: codes']
