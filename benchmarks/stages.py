@@ -68,7 +68,7 @@ columns = ("stage", "Tflop", "seconds", "Gflop/s", "share", "dtype")
 table = Table(*columns, csv_path=options.csv, first_width=30)
 features, n, n_classes = Rows.of_array(images), len(images), len(np.unique(y))
 setting = n, n_classes, np.dtype(np.float32), torch.device("cpu")
-pixels, layers, encodings = shift_pixels(clf.shift, features), [], []
+pixels, layers, encodings = shift_pixels(clf.shift, features, len(blocks)), [], []
 for number, (phi, embedder) in enumerate(blocks, 1):
     plan = phi._plan(features.shape[1:], *setting)
     _, seconds = measure(phi._fit_rows, features, y, None, None, plan)

@@ -85,13 +85,13 @@ class LayerwiseCNNClassifier(
     Parameters
     ----------
     n_layers : int or 'auto', default='auto'
-        Number of layers. 'auto' is the length of a sequence that another parameter gives, with one
-        value for each layer. Without sequences it is 2, or 1 if that lowers the squared
-        leave-one-out error of a ridge regression on the training images, 500 of them if there
-        are more, by more than two standard errors: as on traffic signs, where it matters where
-        details are. The choice takes the time of predicting these images, fewer if they are larger
-        than 64x64, and at least 100. Equal images and images of one group (see :meth:`fit`) are
-        left out together.
+        Number of layers. 'auto' is the length of a sequence, if another parameter has one value
+        for each layer. Otherwise it is 2, or 1 if that lowers the squared leave-one-out error of a
+        ridge regression on the training images, up to 500 of them, by more than two standard
+        errors: where the places of details tell the label, as on traffic signs. The choice takes
+        the time of predicting these images, of which there are fewer, down to 100, if they are
+        larger than 64x64. Equal images and images of one group (see :meth:`fit`) are left out
+        together.
 
     n_clusters : int, 'auto', sequence of these or None, default=None
         Number of clusters, for all layers or for each. None is the value of `orthogonalizer`, or
@@ -102,8 +102,8 @@ class LayerwiseCNNClassifier(
         A tuple is a pair (vertical, horizontal) for all layers; a list has one value for
         each. None is the value of `orthogonalizer`, or 'auto' without one. In the last of
         several layers, 'auto' `pool_size` is 'thirds': the head gets at most 3x3 pixels,
-        averages of overlapping windows, for images of any size. In an only layer it is 'eighths',
-        at most 8x8 pixels; a `pool_size` that leaves more is not for one layer by 'auto'.
+        averages of overlapping windows, for images of any size. With one layer it is 'eighths',
+        at most 8x8 pixels. `n_layers='auto'` is 2 if `pool_size` leaves more pixels.
 
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int is the width of all layers but the last, whose codes
@@ -149,8 +149,8 @@ class LayerwiseCNNClassifier(
         right. The head learns from the images and their copies, the layers from the images. It
         takes the time of predicting the copies, and none at prediction. 0 is no copies. 'auto' is
         2 pixels for up to 2,000 images of at least 32x32, 1 for smaller ones from 16x16 on, and 0
-        for more or smaller images, or one layer. On a cluster, the images are sent to the client
-        for it.
+        for more or smaller images, and with one layer. On a cluster, the images are sent to the
+        client for it.
 
     memory_limit : int, str or None, default=None
         Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. Half
@@ -558,7 +558,7 @@ class LayerwiseCNNClassifier(
 
         Fitted on the same data with an int `random_state`, without shifted copies and mirror
         images, its predictions are equal up to the rounding of `precision`. It holds the codes of
-        all images in memory.
+        all images in memory. With `n_layers='auto'` it has two layers.
 
         Returns
         -------

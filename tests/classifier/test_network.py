@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skhier import LayerwiseCNNClassifier, RidgeHead
 from skhier import PatchKMeansOrthogonalizer as Phi
 
-SMALL = {"n_clusters": 12, "n_components": 5, "random_state": 0}
+SMALL = {"n_layers": 2, "n_clusters": 12, "n_components": 5, "random_state": 0}
 
 
 def make(**params):

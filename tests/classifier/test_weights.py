@@ -27,7 +27,7 @@ def few(digits):
 
 
 def make(**params):
-    return LayerwiseCNNClassifier(n_clusters=8, random_state=0, **params)
+    return LayerwiseCNNClassifier(n_layers=2, n_clusters=8, random_state=0, **params)
 
 
 def test_weights_are_routed_through_searches_and_pipelines(few):
