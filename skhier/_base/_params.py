@@ -36,18 +36,26 @@ def as_pair(value, name, minimum, or_else=""):
     return tuple(int(v) for v in pair)
 
 
+def is_one_for_each(value, is_pair):
+    """Return whether a parameter is a sequence with one value for each level or layer.
+
+    A tuple is one too, unless the parameter `is_pair`: then it is one (vertical, horizontal) for
+    all.
+    """
+    return is_sequence(value) and not (is_pair and isinstance(value, tuple))
+
+
 def value_at(value, name, index, n_name, n, *, is_pair=False):
     """Return entry `index` of a sequence `value` of `n` entries, or `value` itself.
 
-    A tuple is a sequence too, unless the parameter `is_pair`: then it is one
-    (vertical, horizontal) for all.
+    A tuple may be a pair, see :func:`is_one_for_each`.
 
     Raises
     ------
     ValueError
         If the sequence has another length; the message names it and `n_name`.
     """
-    if not is_sequence(value) or (is_pair and isinstance(value, tuple)):
+    if not is_one_for_each(value, is_pair):
         return value
     if len(value) != n:
         raise ValueError(

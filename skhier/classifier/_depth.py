@@ -9,13 +9,12 @@ from math import prod
 from ._choosing import MAX_CHOOSING, is_smaller, pixels_of
 
 _STANDARD_ERRORS = 2  # by which errors of one layer must be smaller: two are better on most images
-
-_FEWEST, _MOST_PIXELS = 100, 500 * 64**2  # images that choose, and their pixels
+_FEWEST, _SIZE = 100, 64  # images that choose, and the size up to which the most of them do
 
 
 def n_choosing(image_shape):
     """Return the number of images that choose: fewer large ones, which are encoded once more."""
-    n = _MOST_PIXELS // prod(image_shape[:2])
+    n = MAX_CHOOSING * _SIZE**2 // prod(image_shape[:2])
     return min(max(n, _FEWEST), MAX_CHOOSING)
 
 

@@ -2,7 +2,7 @@
 
 from copy import copy
 
-from .._base._params import is_auto, is_sequence, value_at
+from .._base._params import is_auto, is_one_for_each, is_sequence, value_at
 from .._base._parts import make_part
 from ..clustering import PatchKMeansOrthogonalizer
 from ..embedding import TwoLayerConvEmbedder
@@ -28,10 +28,8 @@ def count_layers(classifier):
 def _per_layer(classifier):
     """Return the parameters that are sequences with one value for each layer."""
     names = [name for kind, (_, params) in LAYER_PARTS.items() for name in (kind, *params)]
-    values = [getattr(classifier, name) for name in names if name not in _PAIRS]
-    pairs = [getattr(classifier, name) for name in _PAIRS]  # a tuple is one pair for all
-    values += [value for value in pairs if not isinstance(value, tuple)]
-    return [value for value in values if is_sequence(value)]
+    values = [(getattr(classifier, name), name in _PAIRS) for name in names]
+    return [value for value, is_pair in values if is_one_for_each(value, is_pair)]
 
 
 def make_parts(classifier, rng):

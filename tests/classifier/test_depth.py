@@ -30,8 +30,8 @@ def dots(n, seed=0):
     return images, fields.sum(axis=1) % 2
 
 
-def n_layers(X, y, groups=None, **params):
-    return len(make(**params).fit(X, y, groups=groups).layers_)
+def n_layers(X, y, **params):
+    return len(make(**params).fit(X, y).layers_)
 
 
 @pytest.mark.parametrize("in_groups", [False, True])
