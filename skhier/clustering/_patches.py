@@ -325,5 +325,6 @@ class _Patches(Accumulator):
         windows = self._grid.windows(as_tensor(images), self._border)
         n_positions = prod(self._grid.map_shape)
         inside = np.concatenate([i * n_positions + at for i, at in enumerate(positions)])
-        at = torch.unravel_index(torch.from_numpy(inside), windows.shape[:3])
-        self.rows.append(windows[at].reshape(len(inside), -1).cpu().numpy())
+        # torch.unravel_index imports sympy, which takes a second.
+        at = map(torch.from_numpy, np.unravel_index(inside, windows.shape[:3]))
+        self.rows.append(windows[tuple(at)].reshape(len(inside), -1).cpu().numpy())
