@@ -119,7 +119,7 @@ def fitted_estimators(X, y):
         (SphericalKMeans(4, random_state=0).fit(X.reshape(len(X), -1)), X.reshape(len(X), -1)),
         (PatchKMeansOrthogonalizer(8, 2, random_state=0).fit(X), X),
         (TwoLayerConvEmbedder(4, random_state=0).fit(codes, y), codes),
-        (LayerwiseCNNClassifier(n_clusters=8, random_state=0).fit(X, y), X),
+        (LayerwiseCNNClassifier(n_layers=2, n_clusters=8, random_state=0).fit(X, y), X),
     ]
 
 
@@ -136,7 +136,8 @@ def test_pickle_and_joblib_keep_fitted_estimators(small, tmp_path):
 
 def test_an_estimator_that_joblib_maps_read_only_gives_equal_results(small, tmp_path):
     X, y = small
-    estimators = [*fitted_estimators(X, y), (make_two_embeddings().fit(X, y), X)]
+    classifiers = make_two_embeddings(), LayerwiseCNNClassifier(n_clusters=8, head="kernel")
+    estimators = [*fitted_estimators(X, y), *((clf.fit(X, y), X) for clf in classifiers)]
     for number, (estimator, X) in enumerate(estimators):
         joblib.dump(estimator, tmp_path / f"{number}.joblib")
         loaded = joblib.load(tmp_path / f"{number}.joblib", mmap_mode="r")

@@ -27,7 +27,7 @@ from skhier._base import _dask
 
 X, y = load_digits().images[:600], load_digits().target[:600]
 ROWS = X.reshape(len(X), -1)
-SMALL = {"n_clusters": 16, "orthogonalizer__n_patches": 2000, "random_state": 0}
+SMALL = {"n_layers": 2, "n_clusters": 16, "orthogonalizer__n_patches": 2000, "random_state": 0}
 
 
 def small(**params):
@@ -38,6 +38,7 @@ CASES = {
     "default": (small(), X, "decision_function"),
     "mirror": (small(mirror=True, class_weight="balanced"), X, "predict_proba"),
     "shift": (small(shift=1), X, "predict_proba"),
+    "choice of layers": (small(n_layers="auto"), X, "decision_function"),
     "adam": (
         small(embedder__solver="adam", embedder__max_iter=9, embedder__early_stopping=True),
         X,
@@ -190,3 +191,32 @@ def test_data_frames_of_dask_arrays_are_in_memory(estimator, data, container):
     assert type(frame).__module__.startswith(container)
     assert_array_equal(frame.to_numpy(), found.transform(data).to_numpy())
     assert list(frame.columns) == list(found.get_feature_names_out())
+
+
+def test_chunks_without_rows_are_predicted():
+    clf = small().fit(X, y)
+    chunked = da.from_array(X, chunks=(100, 8, 8))[da.from_array(np.arange(600) > 150, chunks=100)]
+    chunked.compute_chunk_sizes()
+    assert 0 in chunked.chunks[0]
+    assert_array_equal(clf.predict(chunked).compute(), clf.predict(X[151:]))
+    assert_allclose(clf.transform(chunked).compute(), clf.transform(X[151:]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [None, np.arange(600) % 3])
+def test_clusters_of_samples_on_workers_are_those_in_memory(weight, cluster):
+    expected = SphericalKMeans(12, random_state=0).fit(ROWS, sample_weight=weight)
+    with cluster.as_current():
+        found = SphericalKMeans(12, random_state=0)
+        found.fit(da.from_array(ROWS, chunks=(70, 64)), sample_weight=weight)
+    assert_array_equal(found.labels_, expected.labels_)
+    assert found.labels_.dtype == expected.labels_.dtype
+
+
+@pytest.mark.parametrize("make", [da.from_array, zarr.array])
+@pytest.mark.parametrize("estimator", [RidgeHead(), KernelRidgeHead(), SphericalKMeans(3)])
+def test_blocks_of_images_are_refused_where_rows_of_features_are_needed(estimator, make):
+    with pytest.raises(ValueError, match=r"X has shape \(600, 8, 8\); .* takes rows of features"):
+        clone(estimator).fit(make(X), y)
+    fitted = clone(estimator).fit(ROWS, y)
+    with pytest.raises(ValueError, match=r"X has shape \(600, 8, 8\)|dim <= 2 is required"):
+        fitted.predict(make(X))

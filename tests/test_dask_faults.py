@@ -19,6 +19,7 @@ CHUNKED = da.from_array(X, chunks=(100, 8, 8))
 def small():
     # Gradient descent reads the data in every step, as the head does.
     return LayerwiseCNNClassifier().set_params(
+        n_layers=2,
         n_clusters=16,
         orthogonalizer__n_patches=2000,
         embedder__solver="gd",

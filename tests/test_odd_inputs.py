@@ -36,8 +36,8 @@ ROWS = X.reshape(len(X), -1)
 
 
 def small(**params):
-    params = {"n_clusters": 12, "orthogonalizer__n_patches": 2000, "random_state": 0} | params
-    return LayerwiseCNNClassifier().set_params(**params)
+    fixed = {"n_layers": 2, "n_clusters": 12, "orthogonalizer__n_patches": 2000, "random_state": 0}
+    return LayerwiseCNNClassifier().set_params(**fixed | params)
 
 
 @pytest.fixture(scope="module")

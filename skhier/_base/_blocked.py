@@ -44,8 +44,8 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
     Raises
     ------
     ValueError
-        If X has no rows or no numbers, or another number of columns than in `fit`, or if y does
-        not have a value for each row.
+        If X has no rows or no numbers, or another number of columns than in `fit`, or no columns
+        without a `row_shape`, or if y does not have a value for each row.
     """
     if not is_blocked(X):
         checked = validate_data(
@@ -62,6 +62,11 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
         raise ValueError(
             f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input."
+        )
+    if row_shape is None and len(X.shape) != 2:
+        raise ValueError(
+            f"X has shape {X.shape}; {type(estimator).__name__} takes rows of features, "
+            "(n_samples, n_features)."
         )
     dtype = X.dtype if X.dtype in dtype else np.dtype(dtype[0])
     rows = _rows(X, row_shape or tuple(int(size) for size in X.shape[1:]), dtype)
@@ -176,6 +181,7 @@ def maps_rows(method):
             _call,
             delayed(estimator, traverse=False),  # one node of the graph
             method,
+            empty=one[:0],
             chunks=(X.chunks[0], *((size,) for size in one.shape[1:])),
             drop_axis=list(range(1, X.ndim)),
             new_axis=list(range(1, one.ndim)),
@@ -187,8 +193,8 @@ def maps_rows(method):
     return mapped
 
 
-def _call(block, estimator, method):
-    return method(estimator, block)
+def _call(block, estimator, method, empty):
+    return method(estimator, block) if len(block) else empty
 
 
 def _checked(X):

@@ -165,7 +165,7 @@ class DaskSource:
 
     def _wait(self, futures, task=None, name=""):
         """Wait until all futures are finished; report the progress to the task."""
-        steps = iter(range(0) if task is None else task.in_parts(name, len(futures), 1))
+        steps = iter(range(0) if task is None else task.in_parts(name, len(futures), 1, "chunks"))
         done, absent_since = Queue(), None
         for future in futures:
             future.add_done_callback(done.put)

@@ -147,7 +147,7 @@ def as_array(values):
     """Convert a tensor to an array, bfloat16 to float32; arrays are returned as they are."""
     if not isinstance(values, torch.Tensor):
         return values
-    return values.to(torch_dtype(computing_dtype(values))).cpu().numpy()
+    return values.to(torch_dtype(numpy_dtype(values.dtype))).cpu().numpy()
 
 
 def automatic_batch_size(row_bytes):

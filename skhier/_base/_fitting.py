@@ -108,10 +108,11 @@ class Task:
             yield
             self.stop |= context.call_on_fit_task_end(estimator=self._estimator)
 
-    def in_parts(self, name, n_samples, batch_size):
+    def in_parts(self, name, n_samples, batch_size, unit="samples"):
         """Yield the slices of batches, and report a subtask for every tenth of the samples.
 
-        If verbose, print the number of samples done and the time left every few seconds.
+        If verbose, print the number of samples done and the time left every few seconds. `unit`
+        says what is counted.
         """
         start = printed = perf_counter()
         batches = list(gen_batches(n_samples, batch_size))
@@ -121,7 +122,7 @@ class Task:
             done, now = batches[part][-1].stop, perf_counter()
             if now - printed > _SECONDS_BETWEEN_LINES:
                 printed, left = now, (now - start) * (n_samples / done - 1)
-                self.log(f"{name}: {done} of {n_samples} samples, {left:.0f} s left")
+                self.log(f"{name}: {done} of {n_samples} {unit}, {left:.0f} s left")
 
     def timed(self, name, level=1):
         """Return a context that prints the seconds of a stage, and notes, at its end."""

@@ -13,7 +13,8 @@ class Plan:
     in_shape : tuple of int
         (height, width, channels) of one input image.
     out_shape : tuple of int
-        (height, width, channels) of its output; channels are an upper bound.
+        (height, width, channels) of its output, where channels are an upper bound; of a head,
+        (n_classes,).
     dtype : dtype
         NumPy dtype of results.
     device : torch.device

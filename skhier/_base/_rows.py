@@ -292,5 +292,5 @@ class ArraySource:
     def average(self, rows):
         """Overwrite the stored tensor by its mean with other rows, and return the source."""
         for batch, values in rows.source.each(rows, rows.batch_size):
-            self.array[batch].add_(values).mul_(0.5)
+            self.array[batch].add_(values.to(self.array.device)).mul_(0.5)
         return self

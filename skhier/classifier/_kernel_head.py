@@ -203,9 +203,11 @@ class KernelRidgeHead(LeastSquaresHead):
             coordinates = Coordinates.from_rows(rows, problem.weight, float(self.power))
             centers = coordinates.operator(rows.take(index))
             kernel = Kernel(centers, float(self.gamma), wide)
-            solve = self._solve_dual if len(centers) == len(y) else self._solve_centers
-            data = rows, coordinates, kernel, problem
-            coef, *fitted = solve(*data, n_copies, rng, task)
+            given = kernel, problem, n_copies, rng, task
+            if len(centers) == len(y):
+                coef, *fitted = self._solve_dual(*given)
+            else:
+                coef, *fitted = self._solve_centers(rows, coordinates, *given)
         if groups is None:
             scores, sample = images.left_out(*fitted), fitted[-1]
         else:
@@ -235,7 +237,7 @@ class KernelRidgeHead(LeastSquaresHead):
         matrices = itemsize * m * m if m == n_samples else 3 * 8 * m * m
         return itemsize * m * n_features + matrices
 
-    def _solve_dual(self, X, coordinates, kernel, problem, n_copies, rng, task):
+    def _solve_dual(self, kernel, problem, n_copies, rng, task):
         """Solve for the w_i if all samples are centers.
 
         (K + alpha / weight) w = Y - offset, as R K R + alpha for R^2 = weight and w = R v.
@@ -286,7 +288,7 @@ class KernelRidgeHead(LeastSquaresHead):
         scores = (targets + problem.offset)[index] - penalty * (V / K.root)[index]
         return coef, scores, trace, sample
 
-    def _solve_centers(self, X, coordinates, kernel, problem, n_copies, rng, task):
+    def _solve_centers(self, rows, coordinates, kernel, problem, n_copies, rng, task):
         """Solve for the w_i of fewer centers: (G + alpha K) w = products with Y - offset.
 
         See `_solve_dual` for the results.
@@ -295,7 +297,7 @@ class KernelRidgeHead(LeastSquaresHead):
         penalty = float(self.alpha) / problem.size
         sums = CenterSums(coordinates, kernel, table)
         options = {"task": task, "name": "kernel", "batch_size": ROWS}
-        sums = X.accumulate(sums, problem.weight, labels, **options)
+        sums = rows.accumulate(sums, problem.weight, labels, **options)
         K = kernel.among_centers(slice(None)).double()
         root, failed = torch.linalg.cholesky_ex(sums.gram.add_(penalty * K))
         if failed:
@@ -310,7 +312,7 @@ class KernelRidgeHead(LeastSquaresHead):
         n = len(labels) // n_copies
         sample = calibration_sample(n, rng, _MAX_TRACED // n_copies)
         index = rows_of(sample, n_copies)
-        values = kernel.operator(coordinates.operator(X.take(index)))
+        values = kernel.operator(coordinates.operator(rows.take(index)))
         # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage; k_i is the mean over copies
         means = values.double().unflatten(0, (-1, n_copies)).mean(dim=1)
         solved = torch.linalg.solve_triangular(root, means.T, upper=False)
@@ -339,7 +341,7 @@ class KernelRidgeHead(LeastSquaresHead):
 
     def _operator(self, dtype, device):
         coordinates, kernel = self._stored()
-        coef, intercept = of_bits(self.dual_coef_), torch.from_numpy(self.intercept_)
+        coef, intercept = map(of_bits, (self.dual_coef_, self.intercept_))
         readout = partial(_readout, coef, intercept, torch_dtype(dtype))
         readout = Operator(readout, intercept.shape, torch_dtype(dtype), ROWS)
         return compose((coordinates.operator, kernel.operator, readout), ROWS)

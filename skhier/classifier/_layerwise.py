@@ -103,7 +103,7 @@ class LayerwiseCNNClassifier(
         each. None is the value of `orthogonalizer`, or 'auto' without one. In the last of
         several layers, 'auto' `pool_size` is 'thirds': the head gets at most 3x3 pixels,
         averages of overlapping windows, for images of any size. With one layer it is 'eighths',
-        at most 8x8 pixels. `n_layers='auto'` is 2 if `pool_size` leaves more pixels.
+        at most 8x8 pixels. If a `pool_size` leaves more for one layer, `n_layers='auto'` is 2.
 
     n_components : int, sequence of int or None, default=None
         Width of the embedding. An int is the width of all layers but the last, whose codes
@@ -498,10 +498,11 @@ class LayerwiseCNNClassifier(
         groups : array-like of shape (n,) or None, default=None
             Groups of images that depend on each other, such as photographs of one person or frames
             of one track: integers or strings, as in :class:`sklearn.model_selection.GroupKFold`.
-            Where images are held out to choose something (`mirror`, `alpha` and the temperature of
-            the head, `early_stopping`), whole groups are. Shifted copies are in the group of their
-            image. A head of another kind gets them if its `fit` has a parameter `groups`, or if it
-            is a search whose `cv` splits by groups. None is a group for each image.
+            Where images are held out to choose something (the number of layers, `mirror`, `alpha`
+            and the temperature of the head, `early_stopping`), whole groups are. Shifted copies are
+            in the group of their image. A head of another kind gets them if its `fit` has a
+            parameter `groups`, or if it is a search whose `cv` splits by groups. None is a group
+            for each image.
 
         Returns
         -------
@@ -558,7 +559,8 @@ class LayerwiseCNNClassifier(
 
         Fitted on the same data with an int `random_state`, without shifted copies and mirror
         images, its predictions are equal up to the rounding of `precision`. It holds the codes of
-        all images in memory. With `n_layers='auto'` it has two layers.
+        all images in memory. With `n_layers='auto'` it has two layers, or as many as a list has
+        values.
 
         Returns
         -------

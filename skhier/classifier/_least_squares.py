@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
 from .._base._fitting import fit_method
@@ -237,6 +237,7 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         """
         self.__dict__.pop("feature_names_in_", None)
         rows = Rows.of_array(features)
+        check_consistent_length(rows, y)
         return self._fit_samples(*weighted_samples(sample_weight, rows, y, groups))
 
     def _fit_samples(self, rows, y, weight, groups):

@@ -60,11 +60,11 @@ def shift_pixels(shift, images, n_layers):
     if is_auto(shift):
         is_worthwhile = n_layers > 1 and len(images) <= _MAX_IMAGES
         return min(_MAX_PIXELS, size // 16) if is_worthwhile else 0
-    if shift >= size > 1:
+    if shift >= size and shift > 0:
         raise ValueError(
             f"shift={shift!r} is not less than {size}, the size of the images in pixels."
         )
-    return int(shift) if size > 1 else 0
+    return int(shift)
 
 
 def n_copies(pixels):

@@ -157,7 +157,7 @@ def train_network(blocks, head, plans, choices, images, y, weights, groups, memo
         mirror = choose_mirror(features, mirrored, choosers, plan.head.n_copies, task)
     if mirror:
         with task.timed("features of mirror images"):
-            features = features.cached(memory, may_use_file=True).averaged(mirrored)
+            features = features.averaged(mirrored)
     with task.timed("head"):
         fit_head(head, features, y, weights, groups, plan.head, task)
     return blocks, features.shape[1:], mirror, plan.pixels

@@ -480,9 +480,9 @@ class PatchKMeansOrthogonalizer(
         patch_size = self.kernels_.shape[1:3]
         return PatchGrid(self.image_shape_, patch_size, self.stride_, self.padding_)
 
-    def _encoder(self, dtype, device, dense=True):
-        """Return the fitted encoder, for results of a dtype."""
-        coding, precision = Coding(**self.coding_), self._precision
+    def _encoder(self, dtype, device, dense=True, **coding):
+        """Return the fitted encoder, for results of a dtype; `coding` replaces parts of its own."""
+        coding, precision = Coding(**self.coding_ | coding), self._precision
         is_rounded = False
         if precision == "auto":
             is_exact = dtype == np.float64 or coding.encoding == "one_hot"
@@ -561,7 +561,8 @@ class PatchKMeansOrthogonalizer(
             plain vectors.
         """
         images, dtype, device = self._valid_images(X)
-        encoder, shape = self._encoder(dtype, device), self._grid.map_shape
+        # One-hot codes are exact where others are rounded to save time.
+        encoder, shape = self._encoder(dtype, device, encoding="one_hot"), self._grid.map_shape
         label = Operator(encoder.label_map, shape, torch.int64, encoder.batch_size)
         labels = images.map(self._after_contrast(label, dtype, device)).collect()
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

@@ -75,7 +75,8 @@ class SphericalKMeans(
 
     init_size : int or None, default=10_000
         Largest number of samples, drawn at random, among which greedy k-means++ chooses
-        the initial centers; at least 10 * `n_clusters` are drawn. None is all samples.
+        the initial centers; at least 10 * `n_clusters` are drawn. None is all samples. k-means++
+        of more than 256 clusters is not greedy, and draws 50,000 samples.
 
     device : str or torch.device, default='auto'
         Device to compute on: 'auto' (a GPU if there is one), 'cpu', 'cuda', ...
@@ -202,14 +203,17 @@ class SphericalKMeans(
         """
         device = resolve_device(self.device)
         rows = validate_rows(self, X, dtype=[np.float64, np.float32])
-        self._fit_rows(rows, sample_weight, device, X)
+        self._fit_rows(rows, check_weights(sample_weight, len(rows)), device, X)
         centers = as_tensor(self.cluster_centers_).to(device)
         self.labels_ = _unit_rows(rows).map(assignment(centers)).collect()
         return self
 
     @with_callbacks
     def _fit_rows(self, rows, weight, device, X=None):
-        """Fit on valid rows (n_samples, n_features), without `labels_`; X is for callbacks."""
+        """Fit on valid rows (n_samples, n_features), without `labels_`; X is for callbacks.
+
+        Weights are not negative, of any range; None if all are 1.
+        """
         self._validate_params()
         n_init, initial = self.n_init, None
         if self.n_clusters > len(rows):
@@ -347,7 +351,8 @@ class SphericalKMeans(
             Minus the weighted sum of cosine distances to the nearest centers.
         """
         units, centers = self._units(X)
-        weight = _weight_tensor(sample_weight, units, centers.device)
+        weight = check_weights(sample_weight, len(units))
+        weight = _weight_tensor(weight, units, centers.device)
         return -units.accumulate(Clusters(centers), weight).inertia
 
     def __sklearn_tags__(self):
@@ -368,5 +373,5 @@ def _unit_tensor(rows):
 
 def _weight_tensor(weight, units, device):
     """Return weights in the dtype of unit vectors, None if all are 1."""
-    weight = check_weights(weight, len(units))
-    return None if (weight == 1).all() else torch.from_numpy(weight).to(device, units.dtype)
+    is_one = weight is None or (weight == 1).all()
+    return None if is_one else torch.from_numpy(weight).to(device, units.dtype)

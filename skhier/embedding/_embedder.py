@@ -43,6 +43,7 @@ from .._base._typing import (
     Solver,
     Verbose,
 )
+from .._base._validation import to_floats
 from ._codes import code_rows, conv1x1
 from ._training import (
     OF_SUMS,
@@ -400,7 +401,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         Raises
         ------
         ValueError
-            If the solver is another one, or `moments` has another shape.
+            If the solver is another one, if `moments` has another shape or NaN, if there are less
+            than two classes, or if the kernels grow out of range.
 
         Examples
         --------
@@ -412,7 +414,7 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         """
         self._validate_params()
         self.__dict__.pop("feature_names_in_", None)
-        moments, classes = np.asarray(moments, dtype=np.float64), np.unique(classes)
+        moments, classes = to_floats(moments, "moments"), np.unique(classes)
         check_solver(self, moments.shape[2] if moments.ndim > 2 else None)
         device = resolve_device(self.device)
         trained = train_on_expectation(self, moments, len(classes), device)

@@ -130,12 +130,7 @@ def train(embedder, codes, labels, weight, groups, n_classes, plan):
         run.held = np.sort(held)
     with Task.fit(embedder, _n_subtasks(codes, run)) as run.task:
         losses = _solve(network, codes, targets, run)
-    largest = float(network.kernels.detach().abs().max())
-    if not largest < _MAX_KERNEL[network.kernels.dtype]:
-        raise ValueError(
-            f"The kernels grew to {largest:.2g}: learning_rate={embedder.learning_rate!r} or "
-            f"init_scale={embedder.init_scale!r} is too large for these codes; lower it."
-        )
+    _refuse_large_kernels(network, embedder)
     return Trained(network, losses, run.validation_losses)
 
 
@@ -153,6 +148,8 @@ def train_on_expectation(embedder, moments, n_classes, device):
         )
     if embedder.scale_channels:
         raise ValueError("fit_population needs scale_channels=False: means have no scale.")
+    if n_classes < 2:
+        raise ValueError(f"classes has {n_classes} labels; it takes 2 or more.")
     expected = 3 if n_classes == 2 else 4
     if moments.ndim != expected or (expected == 4 and moments.shape[3] != n_classes):
         raise ValueError(
@@ -164,7 +161,18 @@ def train_on_expectation(embedder, moments, n_classes, device):
     mean_yX = as_tensor(moments.reshape(*code_shape, -1)).to(device)
     mean_yX = mean_yX.permute(3, 0, 1, 2).flatten(1, 2)
     network = _initial_network(embedder, code_shape, len(mean_yX), rng, np.float64, device)
-    return Trained(network, _solve_mean(network, mean_yX, Run(embedder, False, rng)), [])
+    losses = _solve_mean(network, mean_yX, Run(embedder, False, rng))
+    _refuse_large_kernels(network, embedder)
+    return Trained(network, losses, [])
+
+
+def _refuse_large_kernels(network, embedder):
+    largest = float(network.kernels.detach().abs().max())
+    if not largest < _MAX_KERNEL[network.kernels.dtype]:
+        raise ValueError(
+            f"The kernels grew to {largest:.2g}: learning_rate={embedder.learning_rate!r} or "
+            f"init_scale={embedder.init_scale!r} is too large for these codes; lower it."
+        )
 
 
 def _initial_network(embedder, code_shape, n_outputs, rng, dtype, device):

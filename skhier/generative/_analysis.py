@@ -77,6 +77,11 @@ class AnalysisMixin:
             Moments; (height, width, n_patches, n_labels) for more than two labels. See
             :meth:`TwoLayerConvEmbedder.fit_population`.
 
+        Raises
+        ------
+        ValueError
+            If the model has no such level, or the level has transitions, not sets of patches.
+
         Examples
         --------
         >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder

@@ -186,6 +186,7 @@ class GaussianEvidence(DenseEvidence):
         # log_ratio <= 0.
         log_ratio = patches @ pixels
         log_ratio -= (patches**2).sum(axis=1, keepdims=True) / 2
+        log_ratio[self._rules.weights.ravel() == 0] = -np.inf  # patches that are never drawn
         nearest = log_ratio.argmax(axis=0)
         log_ratio -= log_ratio.max(axis=0)
         log_ratio /= variance

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count, check_flag, make_rng
+from .._base._params import check_count, check_flag
 from .._base._typing import RandomState, SampleOutput
 from ._choices import RandomChoices
 from ._drawing import Drawer, batch_size, for_batches
 from ._lazy import LazyMixin
-from ._streams import content_keys
+from ._streams import content_keys, draw_seed
 
 
 class GenerationMixin(LazyMixin):
@@ -121,7 +121,7 @@ class GenerationMixin(LazyMixin):
         """
         drawer = self._drawer(output, dtype, replace)
         indices = drawer.range(n_samples, first)
-        return self._draw(drawer, indices, self._draw_seed(random_state), return_latents)
+        return self._draw(drawer, indices, draw_seed(self, random_state), return_latents)
 
     def sample_at(
         self,
@@ -168,6 +168,11 @@ class GenerationMixin(LazyMixin):
         latents : list of n_levels ndarrays of shape (n, height, width)
             Semantic images, as in :meth:`sample`. Only if `return_latents`.
 
+        Raises
+        ------
+        ValueError
+            If an index is not in its range, or another parameter is not valid.
+
         Examples
         --------
         >>> from skhier import HierarchicalSampler
@@ -178,7 +183,7 @@ class GenerationMixin(LazyMixin):
         True
         """
         drawer = self._drawer(output, dtype, replace)
-        seed = self._draw_seed(random_state)
+        seed = draw_seed(self, random_state)
         return self._draw(drawer, drawer.indices(indices), seed, return_latents)
 
     def resample(
@@ -269,7 +274,7 @@ class GenerationMixin(LazyMixin):
         )
         if new_random_state is None:
             raise ValueError("new_random_state=None is not valid: it takes an int or a generator.")
-        seed, new_seed = self._draw_seed(random_state), self._draw_seed(new_random_state)
+        seed, new_seed = draw_seed(self, random_state), draw_seed(self, new_random_state)
         if seed == new_seed:
             raise ValueError(
                 f"new_random_state={new_random_state!r} gives the seed of the samples, which "
@@ -294,10 +299,15 @@ class GenerationMixin(LazyMixin):
         -------
         images : ndarray of shape (n, height, width[, n_channels]), float32
             Images.
+
+        Raises
+        ------
+        ValueError
+            If images have another shape or other classes than those of `fit`.
         """
         check_is_fitted(self)
         semantic, model = self._encode_semantic(X), self._model
-        keys = content_keys(self._draw_seed(), semantic.reshape(len(semantic), -1))
+        keys = content_keys(draw_seed(self), semantic.reshape(len(semantic), -1))
         images = np.empty((len(semantic), *model.image_shape), np.float32)
 
         def render_batch(batch):
@@ -317,11 +327,6 @@ class GenerationMixin(LazyMixin):
                 "takes classes 0, 1, ... For names, set return_latents=True."
             )
         return drawer
-
-    def _draw_seed(self, random_state=None):
-        """Draw a seed from `random_state`, or if it is None from the sampler's own."""
-        rng = make_rng(self.random_state if random_state is None else random_state)
-        return rng.randint(2**63 - 1, dtype=np.int64)
 
     def _draw(self, drawer, indices, seed, return_latents, fresh=None):
         """Draw samples, and name their labels and the classes of level 0."""

@@ -19,7 +19,7 @@ from ._grammar_model import Grammar, pad, stack
 from ._grammar_validation import read_rules
 from ._grammar_validity import GrammarValidityMixin
 from ._levels import read_label_probabilities
-from ._streams import index_keys
+from ._streams import draw_seed, index_keys
 from ._torch import SampleDataset, TokenRows
 
 _BATCH_TOKENS = 2**18
@@ -261,7 +261,7 @@ class GrammarSampler(GrammarInferenceMixin, GrammarValidityMixin, BaseEstimator)
         check_flag(return_latents, "return_latents")
         if width is not None:
             width = check_count(width, "width", 1)
-        seed = self._draw_seed(random_state)
+        seed = draw_seed(self, random_state)
         size = max(1, _BATCH_TOKENS // self._grammar.max_length)
         batches: list[Any] = [None] * -(-n_samples // size)
 
@@ -345,7 +345,7 @@ class GrammarSampler(GrammarInferenceMixin, GrammarValidityMixin, BaseEstimator)
             raise ValueError(
                 f"padding={padding} is not valid: it is a token. It takes -1, or an int >= {v}."
             )
-        rows = TokenRows(self._grammar, padding, self._draw_seed(random_state))
+        rows = TokenRows(self._grammar, padding, draw_seed(self, random_state))
         return SampleDataset(rows, range(first, first + n_samples))
 
     def __sklearn_tags__(self):

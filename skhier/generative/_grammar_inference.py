@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count, check_flag, make_rng
+from .._base._params import check_count, check_flag
 from .._base._typing import RandomState
 from ._grammar_model import find_ancestors, pad, stack
 from ._grammar_parses import Parses
 from ._grammar_spans import for_lengths
 from ._grammar_validation import read_tokens
 from ._inference import BayesRisk
-from ._streams import index_keys
+from ._streams import draw_seed, index_keys
 
 
 class GrammarInferenceMixin:
@@ -271,7 +271,7 @@ class GrammarInferenceMixin:
         tokens, lengths, is_unknown = self._read(X, mask)
         n_draws = check_count(n_draws, "n_draws", 1)
         check_flag(return_latents, "return_latents")
-        keys = index_keys(self._draw_seed(random_state), np.arange(len(tokens)))
+        keys = index_keys(draw_seed(self, random_state), np.arange(len(tokens)))
         keys = index_keys(keys[:, None], np.arange(n_draws))
         drawn: list[Any] = [None] * len(tokens)
 
@@ -335,11 +335,6 @@ class GrammarInferenceMixin:
         tokens, lengths, _ = self._read(X, None)
         shape = tokens.shape[1] + 1, self.n_symbols_[-1] + 1
         return self._infer(tokens, lengths, None, shape, lambda spans: spans.next_tokens())
-
-    def _draw_seed(self, random_state):
-        """Draw a seed from `random_state`, or if it is None from the sampler's own."""
-        rng = make_rng(self.random_state if random_state is None else random_state)
-        return rng.randint(2**63 - 1, dtype=np.int64)
 
     def _read(self, X, mask):
         check_is_fitted(self)

@@ -7,6 +7,7 @@ import numpy as np
 from .._base._params import check_count, is_sequence
 from .._base._validation import to_array, to_floats
 from ._grammar_rules import GrammarRules
+from ._rules import normalized
 from ._symbols import check_mask
 
 
@@ -82,7 +83,7 @@ def _weights(rule_weights, tuples, level, n_levels):
                 f"{name}={rule_weights[level][c]!r} is not valid: it takes a number > 0 for each "
                 f"of the {size} tuples of rules[{level}][{c}]."
             )
-        probabilities.append(weights / weights.sum())
+        probabilities.append(normalized(weights))
     return probabilities
 
 

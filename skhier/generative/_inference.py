@@ -174,6 +174,11 @@ class InferenceMixin:
             probability of images without, of semantic images and of the known symbols, or of the
             expected likelihood of `log_evidence`; -inf for probability 0.
 
+        Raises
+        ------
+        ValueError
+            If evidence has a shape, symbols or numbers that the model does not have.
+
         Examples
         --------
         >>> from skhier import HierarchicalSampler

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from .._base._params import check_count, check_flag
 from .._base._typing import DatasetLayout, RandomState, SampleOutput
 from ._drawing import Drawer
+from ._streams import draw_seed
 from ._torch import ImageRows, SampleDataset
 
 
@@ -22,7 +23,6 @@ class LazyMixin:
     n_jobs: int | None
     semantic_classes_: np.ndarray
     _draw: Callable
-    _draw_seed: Callable
     _drawer: Callable
     _model: Any
 
@@ -84,7 +84,7 @@ class LazyMixin:
         indices = drawer.range(n_samples, first)
         batch_size = check_count(batch_size, "batch_size", 1)
         check_flag(return_latents, "return_latents")
-        seed = self._draw_seed(random_state)
+        seed = draw_seed(self, random_state)
         return (
             self._draw(drawer, indices[start : start + batch_size], seed, return_latents)
             for start in range(0, len(indices), batch_size)
@@ -93,7 +93,7 @@ class LazyMixin:
     def _iter_symbols(self, n_samples: int, random_state: RandomState) -> Iterator[np.ndarray]:
         """Draw symbols (n, h, w), batch after batch, as evidence takes them: level 0 has names."""
         drawer, shape = Drawer(self._model, "symbols"), self._model.level_shapes[-2]
-        indices, seed = drawer.range(n_samples, 0), self._draw_seed(random_state)
+        indices, seed = drawer.range(n_samples, 0), draw_seed(self, random_state)
         # Predictions have a probability for each class of a symbol.
         batch_size = max(1, 2**24 // (prod(shape) * self._model.rules[-1].n_classes))
         for start in range(0, n_samples, batch_size):
@@ -174,7 +174,7 @@ class LazyMixin:
         drawer = self._drawer(output, dtype, replace)
         indices = drawer.range(n_samples, first)
         chunks = row_chunks(chunks, len(indices), drawer.row_shape, drawer.dtype)
-        seed = self._draw_seed(random_state)
+        seed = draw_seed(self, random_state)
         return lazy_samples(drawer, seed, indices.start, chunks, self.classes_)
 
     def to_torch_dataset(
@@ -237,5 +237,5 @@ class LazyMixin:
         torch.Size([8, 16])
         """
         check_is_fitted(self)
-        rows = ImageRows(self._model, layout, replace, self._draw_seed(random_state))
+        rows = ImageRows(self._model, layout, replace, draw_seed(self, random_state))
         return SampleDataset(rows, rows.drawer.range(n_samples, first))

@@ -50,9 +50,10 @@ class Level:
         """Return the channel of the symbol noise; ValueError if it has other classes."""
         if np.ndim(self.noise) == 2:
             n_drawn, n_seen = self.noise.shape
-            is_square = n_drawn == n_seen or self.index > 0
-            if n_seen != self.n_classes or not is_square:
-                allowed = f"({'any' if self.index else self.n_classes}, {self.n_classes})"
+            fits = n_drawn == n_seen or (self.index > 0 and n_drawn < n_seen)
+            if n_seen != self.n_classes or not fits:
+                rows = f"up to {self.n_classes}" if self.index else self.n_classes
+                allowed = f"({rows}, {self.n_classes})"
                 raise ValueError(
                     f"symbol_noise at level {self.index} is a matrix of shape {n_drawn, n_seen}, "
                     f"but the level has {self.n_classes} classes: it takes the shape {allowed}, a "

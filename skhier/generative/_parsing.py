@@ -25,6 +25,9 @@ class ParsingMixin:
     def parse(self, X: ArrayLike) -> list[np.ndarray]:
         r"""Recover the semantic images of all levels of clean images, exactly.
 
+        With symbol noise below level 0, they are those of images without noise that look the same,
+        not those that were drawn: for these see :meth:`posterior`.
+
         Parameters
         ----------
         X : array-like of shape (n, height, width[, n_channels]) or (n, n_values)
@@ -39,7 +42,8 @@ class ParsingMixin:
         ------
         ValueError
             If an image has a patch that is not in the sampler's sets, or that belongs to
-            several classes. For these images see :meth:`posterior`.
+            several classes, or if the sampler has transitions. For these images see
+            :meth:`posterior`.
 
         Examples
         --------
@@ -56,7 +60,8 @@ class ParsingMixin:
         r"""Recover the patch drawn for every pixel of clean images, at all levels.
 
         The result is the orthonormal patch mapping that algorithm 1 learns (lemma 8), as label
-        maps. Patch j of class c has the number c k + j.
+        maps. Patch j of class c has the number c k + j. With symbol noise below level 0, a patch is
+        the one that is seen, not the one that was drawn.
 
         Parameters
         ----------

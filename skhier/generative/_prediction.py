@@ -13,7 +13,7 @@ from .._base._params import check_count, check_flag
 from .._base._typing import RandomState
 from .._base._validation import to_array
 from ._algebra import slices
-from ._streams import index_keys
+from ._streams import draw_seed, index_keys
 from ._symbols import check_of
 
 _TERMS = 2**18  # of rules, of the draws that are made at a time
@@ -48,7 +48,6 @@ class PredictionMixin:
 
     classes_: np.ndarray
     semantic_classes_: np.ndarray
-    _draw_seed: Callable
     _infer: Callable
     _iter_symbols: Callable
     _read: Callable
@@ -130,7 +129,7 @@ class PredictionMixin:
         check_of(of)
         check_flag(return_latents, "return_latents")
         evidence, n, is_string = self._read(X, symbols, mask, log_evidence)
-        model, seed = self._model, self._draw_seed(random_state)
+        model, seed = self._model, draw_seed(self, random_state)
         last = model.n_levels - 1
         levels = list(range(model.n_levels)) if return_latents else [last]
         shapes = [model.level_shapes[i] for i in levels]

@@ -22,7 +22,6 @@ class ProductRules:
         Matrices of all places; rows sum to 1.
     """
 
-    is_uniform = False  # patches of a class are not equally likely
     always_choose = True  # each pixel uses its own random numbers
 
     def __init__(self, transitions):

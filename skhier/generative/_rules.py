@@ -310,12 +310,18 @@ def rule_weights(value, n_classes, k, level):
     if weights.ndim == 0:  # Zipf's law: the r-th patch has weight r ** -exponent
         weights = np.arange(1, k + 1) ** -weights if weights >= 0 else np.array(np.nan)
     if weights.shape not in [(k,), (n_classes, k)] or not (
-        np.isfinite(weights).all() and (weights >= 0).all() and weights.sum(axis=-1).all()
+        np.isfinite(weights).all() and (weights >= 0).all() and weights.any(axis=-1).all()
     ):
         raise ValueError(
             f"rule_weights={value!r} is not valid at level {level}: it takes 'uniform', "
             f"'zipf', an exponent >= 0 of Zipf's law, or weights >= 0, not all 0, of shape "
             f"({k},) or ({n_classes}, {k}); a list gives one of these for each level."
         )
-    weights = np.broadcast_to(weights, (n_classes, k))
-    return weights / weights.sum(axis=1, keepdims=True)
+    return normalized(np.broadcast_to(weights, (n_classes, k)))
+
+
+def normalized(weights):
+    """Return the probabilities of weights, of any size, along the last axis."""
+    # Powers of two, so that sums are in range.
+    weights = np.ldexp(weights, -np.frexp(weights.max(axis=-1, keepdims=True))[1])
+    return weights / weights.sum(axis=-1, keepdims=True)

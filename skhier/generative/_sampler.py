@@ -51,13 +51,15 @@ class HierarchicalSampler(
 
     n_semantic_classes : int or list of n_levels ints, default=4
         Number :math:`|C_i|` of semantic classes at levels 0, ..., d - 1. It is ignored at
-        levels with given patches, which have one class for each set. It is ignored at level 0
+        levels with given patches, which have one class for each set, and at levels with given
+        transitions, which have one for each row. It is ignored at level 0
         if `fit` gets semantic images, whose classes it takes, or if `root` is 'label', where
         the classes are the labels.
 
     patch_size : int, pair of int, or list of n_levels of these, default=3
         Size of the patches of levels 0, ..., d - 1, in pixels. A pair is the tuple (height,
-        width). It is ignored at levels with given patches.
+        width). It is ignored at levels with given patches, and at levels with four-dimensional
+        transitions, which have a matrix for each pixel of a patch.
 
     patches_per_class : int or list of n_levels ints, default=30
         Number k of patches in each set :math:`S_c^{(i)}`. It is ignored at levels with given

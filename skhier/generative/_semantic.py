@@ -49,6 +49,7 @@ class RootMixin:
         has_signs = n_labels == 2 and self.root == "images"
         self.classes_ = np.array([-1, 1]) if has_signs else labels
         self.n_features_in_ = prod(shape)
+        self.__dict__.pop("feature_names_in_", None)
         self._holds_strings = False
         return draw_images
 

@@ -6,6 +6,8 @@ on the seed and its index only, so a sample is drawn without drawing the samples
 
 import numpy as np
 
+from .._base._params import make_rng
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _BRANCH = np.uint64(0xD1B54A32D192ED03)
 
@@ -21,6 +23,12 @@ def _mix(z):
     np.right_shift(z, np.uint64(31), out=shifted)
     z ^= shifted
     return z
+
+
+def draw_seed(sampler, random_state=None):
+    """Draw a seed from `random_state`, or if it is None from the sampler's own."""
+    rng = make_rng(sampler.random_state if random_state is None else random_state)
+    return rng.randint(2**63 - 1, dtype=np.int64)
 
 
 def index_keys(seed, indices):

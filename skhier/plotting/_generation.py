@@ -207,7 +207,9 @@ def _drawable(level):
         raise ValueError("levels holds negative ints; its ints must be semantic classes 0, 1, ...")
     if level.ndim == 2 or level.shape[2] == 3:
         return level
-    return level[..., 0] if level.shape[2] == 1 else level.argmax(axis=2)
+    if level.shape[2] == 1:
+        return level[..., 0]
+    return np.where(level.any(axis=2), level.argmax(axis=2), level.shape[2])  # no channel: empty
 
 
 def _show_classes(ax, level, names, largest):

@@ -57,6 +57,11 @@ def certify_embedder(
     certificate : Certificate
         Certificate of one layer.
 
+    Raises
+    ------
+    ValueError
+        If the level has transitions, or the codes of the embedder have other channels.
+
     Examples
     --------
     >>> from skhier import HierarchicalSampler, TwoLayerConvEmbedder

@@ -156,6 +156,11 @@ def class_distances(embedded: ArrayLike, n_classes: int) -> tuple[float, float]:
     between : float
         Smallest distance of two patches of different classes; infinity for one class.
 
+    Raises
+    ------
+    ValueError
+        If the patches are not as many for each class.
+
     Examples
     --------
     >>> from skhier.theory import class_distances

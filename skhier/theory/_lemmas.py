@@ -43,6 +43,11 @@ def lemma1_margin(separator_norm: float, k: int) -> float:
     margin : float
         Distance of images to the separating hyperplane, which contains 0, for two labels.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not in its range.
+
     Examples
     --------
     >>> from skhier.theory import lemma1_margin
@@ -81,6 +86,11 @@ def perceptron_iterations(
     -------
     iterations : int
         Largest number of corrections. After it every image is classified without error.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not in its range.
 
     Notes
     -----
@@ -124,6 +134,11 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
     probability : float
         The probability, or the printed bound.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not in its range.
+
     Examples
     --------
     At a right angle the projections are independent, and half of the pairs have opposite signs.
@@ -147,7 +162,7 @@ def lemma5_probability(theta: float, *, bound: Bound = "exact") -> float:
     # w.v = cos(theta) w.u + sin(theta) g; integrate over x = w.u > 1/2. By symmetry, double it.
     cosine, sine = np.cos(theta), np.sin(theta)
     value, _ = quad(
-        lambda x: norm.pdf(x) * norm.cdf((-0.5 - cosine * x) / sine), 0.5, 12, limit=200
+        lambda x: norm.pdf(x) * norm.cdf((-0.5 - cosine * x) / sine), 0.5, 12, limit=200, epsabs=0
     )
     return 2 * value
 
@@ -190,6 +205,11 @@ def lemma7_success_probability(
     -------
     probability : float
         A lower bound.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not in its range.
 
     See Also
     --------

@@ -127,6 +127,9 @@ def necessary_samples(
     check_choice(method, "method", (*_LOWER_BOUNDS, "pairs"))
     delta = check_probability(delta, "delta")
     check_fitted(sampler, "sampler", "HierarchicalSampler")
+    check_flag(labels, "labels")
+    if method != "pairs" and not labels:
+        raise ValueError(f"labels=False is for method='pairs', not {method!r}.")
     if method == "pairs" or context is not None:
         return _pairs_bound(sampler, delta, method, level, context, labels)
     first = 0 if method == "coverage" else min(1, len(sampler.patches_) - 1)
@@ -138,7 +141,6 @@ def necessary_samples(
 
 def _pairs_bound(sampler, delta, method, level, context, labels):
     """Return the number of pairs of codes that any algorithm needs to tell two hypotheses."""
-    check_flag(labels, "labels")
     if method != "pairs" or level is None or context is None:
         raise ValueError(
             f"method={method!r}, level={level} and context={context!r} do not fit: 'pairs' needs a "

@@ -172,7 +172,8 @@ def rhm_correlation(
     level = check_count(level, "level", 1, depth)
     check_choice(formula, "formula", ("finite", "paper"))
     if formula == "paper":
-        return ((1 - m / float(v) ** (s - 1)) / (v**3 * float(m) ** (2 * level - 1))) ** 0.5
+        share = max(0.0, 1 - m / float(v) ** (s - 1))
+        return (share / (v**3 * float(m) ** (2 * level - 1))) ** 0.5
     return (1 - 1 / v) / v * _correlation_of_deviations(sizes, level)
 
 
@@ -316,10 +317,9 @@ def _differ(v, s):
 
 def _check_sizes(n_classes, vocabulary_size, n_synonyms, tuple_size, depth):
     """Return the sizes of a model; ValueError unless there are enough tuples."""
-    n_classes, v = check_counts(n_classes=n_classes, vocabulary_size=vocabulary_size)
-    m, s = check_counts(n_synonyms=n_synonyms, tuple_size=tuple_size)
-    (depth,) = check_counts(depth=depth)
-    check_count(v, "vocabulary_size", 2)
+    v = check_count(vocabulary_size, "vocabulary_size", 2)
+    n_classes, m = check_counts(n_classes=n_classes, n_synonyms=n_synonyms)
+    s, depth = check_counts(tuple_size=tuple_size, depth=depth)
     largest = n_classes if depth == 1 else max(n_classes, v)
     if largest * m > v**s:
         raise ValueError(

@@ -189,6 +189,11 @@ def theorem2_runtime(
     iterations : int
         Number of iterations.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not in its range.
+
     Examples
     --------
     >>> from skhier.theory import theorem2_runtime

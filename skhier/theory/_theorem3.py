@@ -58,7 +58,8 @@ def theorem3_params(
         always 9.
 
     delta, sigma, gamma : float
-        As in :func:`theorem1_params`. The defaults are 0.05, 1.0 and 1.0.
+        As in :func:`theorem1_params`, but `sigma` is larger than 0. The defaults are 0.05, 1.0 and
+        1.0.
 
     n_components : int or None, default=None
         Width n; None as in :func:`theorem1_params`.

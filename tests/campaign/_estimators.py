@@ -130,7 +130,7 @@ PARAMETERS = {
         "random_state": random_states,
     },
     LayerwiseCNNClassifier: {
-        "n_layers": counts(1, 2),
+        "n_layers": counts(1, 2) | st.just("auto"),
         "n_clusters": counts(1, 3) | st.sampled_from([[2, 3], (2, "auto")]),
         "patch_size": pairs | st.sampled_from([None, "auto", [1, 2], [(1, 2), 1]]),
         "pool_size": pairs | st.sampled_from([None, "auto", [1, 2]]),

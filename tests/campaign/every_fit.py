@@ -58,7 +58,8 @@ def _embedder(solver, n_components=3, data=IMAGES, **params):
 
 
 def _classifier(**params):
-    fixed = {"n_clusters": 6, "n_components": 3, "random_state": 0, "precision": "float32"}
+    fixed = {"n_layers": 2, "n_clusters": 6, "n_components": 3, "random_state": 0}
+    fixed["precision"] = "float32"
     return Case(LayerwiseCNNClassifier(**fixed | params), (IMAGES, LABELS), "decision_function")
 
 
@@ -85,6 +86,7 @@ CASES = {
         KernelRidgeHead(n_centers=9, random_state=0), (ROWS, LABELS), "decision_function"
     ),
     "classifier": _classifier(mirror=True),
+    "classifier, choices": _classifier(n_layers="auto"),
     "classifier in files": Case(
         LayerwiseCNNClassifier(
             n_layers=2,

@@ -47,7 +47,9 @@ ESTIMATORS = {
     "ridge": (RidgeHead(random_state=0), ["decision_function", "predict_proba", "predict"]),
     "kernel": (KernelRidgeHead(random_state=0), ["decision_function", "predict"]),
     "classifier": (
-        LayerwiseCNNClassifier(n_clusters=4, patch_size=2, n_components=2, random_state=0),
+        LayerwiseCNNClassifier(
+            n_layers=2, n_clusters=4, patch_size=2, n_components=2, random_state=0
+        ),
         ["transform", "predict_proba", "predict"],
     ),
 }

@@ -12,12 +12,20 @@ from numpy.testing import assert_allclose
 from skhier import LayerwiseCNNClassifier
 from skhier import PatchKMeansOrthogonalizer as Phi
 
+SMALL = {
+    "n_layers": 2,
+    "n_clusters": 12,
+    "n_components": 5,
+    "precision": "float32",
+    "random_state": 0,
+}
 CONFIGURATIONS = [
     {},
     {"pool_size": [3, 1], "n_components": [5, 6], "patch_size": [2, (3, 2)]},
     {"orthogonalizer": [Phi(padding="valid"), None], "pool_size": 3},
     {"orthogonalizer__normalize": False, "orthogonalizer__pooling": "max"},
     {"mirror": True},
+    {"n_layers": 1},
     {"orthogonalizer__encoding": "one_hot", "embedder__solver": "kmeans"},
     {"head": "mlp"},
     {"head": "kernel"},
@@ -29,8 +37,7 @@ def exported(request, digits):
     """Return the network of a fitted classifier, images, and the classifier's scores of them."""
     X, _, y, _ = digits
     X = X.astype(np.float32)
-    small = {"n_clusters": 12, "n_components": 5, "precision": "float32", "random_state": 0}
-    clf = LayerwiseCNNClassifier().set_params(**small | request.param).fit(X, y)
+    clf = LayerwiseCNNClassifier().set_params(**SMALL | request.param).fit(X, y)
     is_mlp = request.param.get("head") == "mlp"
     scores = np.log(clf.predict_proba(X)) if is_mlp else clf.decision_function(X)
     return clf.to_torch(), torch.from_numpy(X[:, None]), scores
@@ -84,8 +91,7 @@ def test_the_onnx_model_has_the_scores_of_the_classifier(exported, tmp_path):
 def test_a_network_fitted_on_bytes_takes_bytes_and_floats(digits, tmp_path):
     X, _, y, _ = digits
     X = (15 * X).astype(np.uint8)
-    small = {"n_clusters": 12, "n_components": 5, "precision": "float32", "random_state": 0}
-    clf = LayerwiseCNNClassifier(**small).fit(X, y)
+    clf = LayerwiseCNNClassifier(**SMALL).fit(X, y)
     network, images, scores = clf.to_torch(), torch.from_numpy(X[:, None]), clf.decision_function(X)
     for values in (images, images.float(), images.double(), images.int()):
         assert_equal_scores(network(values).detach().numpy(), scores)

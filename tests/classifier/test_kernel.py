@@ -133,6 +133,15 @@ def test_bfloat16_features_give_the_scores_of_their_values_at_the_default_tolera
     assert_allclose(narrow.decision_function(rounded), wide.decision_function(rounded), atol=0.03)
 
 
+@pytest.mark.parametrize("make", [RidgeHead, KernelRidgeHead])
+@pytest.mark.parametrize("n_labels", [199, 201])
+def test_labels_of_other_features_are_refused(make, n_labels):
+    X, _ = data(5, 200)
+    labels = np.arange(n_labels) % 2
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        make().fit_features(torch.from_numpy(X), labels)
+
+
 @pytest.mark.parametrize("n_features", [6, 300, 4000])
 @pytest.mark.parametrize("n_centers", [None, 300])
 def test_any_number_of_bfloat16_features_gives_the_scores_of_their_values(n_features, n_centers):

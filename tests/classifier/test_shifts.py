@@ -134,3 +134,6 @@ def test_invalid_shifts_are_refused(shift):
 def test_a_shift_as_large_as_the_image_is_refused():
     with pytest.raises(ValueError, match="shift=16 is not less than 16"):
         LayerwiseCNNClassifier(shift=16, **SMALL).fit(*moved_digits(20, 0))
+    vectors = np.random.default_rng(0).random((40, 5))
+    with pytest.raises(ValueError, match="shift=1 is not less than 1"):
+        LayerwiseCNNClassifier(shift=1).fit(vectors, np.arange(40) % 2)

@@ -69,6 +69,12 @@ def test_weights_reach_every_kind_of_head(few, head, routing):
     assert (clf.predict(X) == 3).sum() < (y == 3).sum() / 2
 
 
+def test_products_of_allowed_weights_are_allowed(few):
+    X, y, _ = few
+    clf = make(class_weight=dict.fromkeys(range(10), 1e5)).fit(X, y, np.full(200, 1e8))
+    assert clf.score(X, y) > 0.8
+
+
 @pytest.mark.parametrize(
     ("weight", "message"),
     [

@@ -167,6 +167,16 @@ def test_bfloat16_codes_are_float32_codes_rounded(digits, encoding, monkeypatch)
     assert np.sqrt(((auto - exact) ** 2).mean()) < 2**-7 * exact.std()
 
 
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_a_patch_has_the_nearest_cluster_where_codes_are_rounded(digits, monkeypatch):
+    X = digits[0].astype(np.float32)
+    monkeypatch.setattr(_device, "_MANY_PRODUCTS", 0)
+    rounded = PatchKMeansOrthogonalizer(32, random_state=0).fit(X)
+    assert rounded.precision_ == "bfloat16"
+    exact = PatchKMeansOrthogonalizer(32, precision="float32", random_state=0).fit(X)
+    assert_array_equal(rounded.predict(X), exact.predict(X))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_every_negative_number_is_raised_to_zero(dtype):
     numbers = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)

@@ -136,6 +136,17 @@ def test_a_transition_tree_of_one_level_has_the_posteriors_of_bayes():
     assert_allclose(found, symbols, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("concentration", [1e-3, 1e-6, 1e-300])
+def test_transitions_of_any_small_concentration_are_drawn(concentration):
+    for seed in range(5):
+        tree = make_transition_tree(
+            5, concentration=concentration, return_X_y=False, random_state=seed
+        )
+        for matrices in tree.sampler.transitions:
+            assert_allclose(matrices.sum(axis=-1), 1)
+            assert (matrices.max(axis=-1) > 0.9).mean() > 0.9
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -252,6 +252,25 @@ def test_population_training_refuses_other_solvers_shapes_and_scaling():
         TwoLayerConvEmbedder(scale_channels=False).fit_population(moments, [0, 1, 2])
     with pytest.raises(ValueError, match="fit_population needs scale_channels=False"):
         TwoLayerConvEmbedder().fit_population(moments, [0, 1])
+    with pytest.raises(ValueError, match="classes has 1 labels; it takes 2 or more"):
+        TwoLayerConvEmbedder(scale_channels=False).fit_population(np.zeros((2, 2, 3, 1)), [0])
+
+
+@pytest.mark.parametrize(
+    ("solver", "value", "message"),
+    [
+        ("exact", np.nan, "moments holds NaN"),
+        ("svd", np.nan, "moments holds NaN"),
+        ("exact", 1e200, "The kernels grew to"),
+    ],
+)
+def test_population_training_refuses_numbers_without_kernels(solver, value, message):
+    moments = np.random.default_rng(0).standard_normal((2, 2, 3))
+    moments[0, 1, 2] = value
+    embedder = TwoLayerConvEmbedder(2, solver=solver, scale_channels=False, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        embedder.fit_population(moments, [0, 1])
+    assert not hasattr(embedder, "kernels_")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

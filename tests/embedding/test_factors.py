@@ -148,7 +148,8 @@ def test_parameters_that_these_solvers_cannot_use_are_refused():
 
 def test_a_classifier_with_svd_is_accurate_on_digits(digits):
     X, X_test, y, y_test = digits
-    clf = LayerwiseCNNClassifier(n_clusters=64, random_state=0).set_params(embedder__solver="svd")
+    clf = LayerwiseCNNClassifier(n_layers=2, n_clusters=64, random_state=0)
+    clf.set_params(embedder__solver="svd")
     assert clf.fit(X, y).score(X_test, y_test) >= 0.96
 
 

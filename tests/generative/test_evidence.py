@@ -108,8 +108,9 @@ def test_unknown_symbols_leave_the_frequencies_of_the_model():
             assert_allclose(posterior[0], frequencies, atol=1e-12)
 
 
-def test_symbols_of_a_model_of_one_level_are_named_classes():
-    X = np.array([["a", "b"], ["b", "c"], ["c", "a"]])
+@pytest.mark.parametrize("dtype", [str, object])
+def test_symbols_of_a_model_of_one_level_are_named_classes(dtype):
+    X = np.array([["a", "b"], ["b", "c"], ["c", "a"]], dtype)
     sampler = HierarchicalSampler(1, symbol_noise=0.2).fit(X, [0, 0, 1])
     semantic = np.array([["a", "c"], ["c", "c"]])
     assert_allclose(

@@ -246,6 +246,27 @@ def test_ambiguous_patches_are_not_parsed():
         sampler.parse(sampler.sample(3)[0])
 
 
+def test_the_parse_of_an_image_with_symbol_noise_is_that_of_an_equal_image_without():
+    clean, noisy = (
+        make_random_hierarchy(50, n_synonyms=8, corruption=p, return_X_y=False, random_state=0)
+        for p in (0.0, 0.2)
+    )
+    parses = zip(noisy.sampler.parse(noisy.images), clean.sampler.parse(noisy.images))
+    for found, expected in parses:
+        assert_array_equal(found, expected)
+
+
+def test_a_patch_that_is_never_drawn_changes_no_posterior():
+    patches = np.array([[0.0, 38.5], [1.0, 38.5]]).reshape(2, 2, 1, 1)  # the second ones never
+    sampler = HierarchicalSampler(
+        1, pixel_patches=patches, rule_weights=np.array([1.0, 0.0]), pixel_noise=1.0, root="label"
+    ).fit()
+    # 741 and 703 nats from the drawn patches, whose densities are the smallest doubles.
+    expected = np.exp([-38.0, 0.0])
+    found = sampler.bayes_predict_proba(np.full((1, 1, 1), 38.5))
+    assert_allclose(found[0], expected / expected.sum(), rtol=1e-9)
+
+
 def test_invalid_arguments_are_refused():
     sampler = HierarchicalSampler(random_state=0).fit()
     X, _ = sampler.sample(2)

@@ -311,7 +311,7 @@ M = stochastic(4, 4)
         ({"symbol_noise": M[:, :3]}, r"symbol_noise at level 0 has a row with the sum"),
         ({"symbol_noise": stochastic(4, 3)}, r"a matrix of shape \(4, 3\), but the level has 4"),
         ({"symbol_noise": [stochastic(3, 4), 0.0]}, r"it takes the shape \(4, 4\)"),
-        ({"symbol_noise": [0.0, stochastic(3, 5)]}, r"it takes the shape \(any, 4\)"),
+        ({"symbol_noise": [0.0, stochastic(3, 5)]}, r"it takes the shape \(up to 4, 4\)"),
         ({"symbol_noise": [0.0, "e"]}, "symbol_noise=.* is not valid: it takes a number from 0"),
         ({"symbol_noise": 2.0}, "symbol_noise=2.0 is not valid: it takes a number from 0 to 1"),
     ],

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from skhier.generative._algebra import Linear, Logarithmic, choose
 from skhier.generative._channels import noise_channel
-from skhier.generative._rules import Rules
+from skhier.generative._rules import Rules, rule_weights
 
 ALGEBRAS = [Linear, Logarithmic]
 N_NEXT, N = 3, 7
@@ -113,3 +113,8 @@ def test_a_weight_of_0_is_never_chosen():
     weights = np.array([[0.0, 0, 2, 0, 1, 0]])
     edges = np.array([0.0, 2 / 3, 1 - 2**-53])
     assert choose(weights.repeat(3, axis=0), edges).tolist() == [2, 4, 4]
+
+
+def test_probabilities_are_those_of_weights_of_any_size():
+    for size in (1e308, 1e-308, 1.0):
+        assert_allclose(rule_weights(np.array([1.0, 1.5]) * size, 3, 2, 0), [[0.4, 0.6]] * 3)

@@ -1,7 +1,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier import (
     HierarchicalSampler,
@@ -9,7 +9,11 @@ from skhier import (
     PatchKMeansOrthogonalizer,
     TwoLayerConvEmbedder,
 )
-from skhier.datasets import make_digits_hierarchy, make_random_hierarchy
+from skhier.datasets import (
+    make_digits_hierarchy,
+    make_random_hierarchy,
+    make_sparse_random_hierarchy,
+)
 from skhier.plotting import (
     CentroidsDisplay,
     DistancesDisplay,
@@ -163,6 +167,15 @@ def test_the_whole_tree_of_a_string_is_drawn():
     n_lines = 2 * (1 + 2 + 4 + 8)  # two from each symbol to its patch
     n_traced = 2 * (len(display.levels) - 1)
     assert len(display.figure_.artists) == n_lines + n_traced
+
+
+def test_pixels_without_a_symbol_are_drawn_as_a_class_of_their_own():
+    sparse = make_sparse_random_hierarchy(1, return_X_y=False, random_state=0)
+    display = GenerationDisplay.from_estimator(sparse.sampler, random_state=0)
+    X, _ = sparse.sampler.sample(1, random_state=0)
+    drawn, is_empty = display.axes_[-1].get_images()[0].get_array(), ~X[0].any(axis=-1)
+    assert is_empty.any()
+    assert_array_equal(drawn == X.shape[-1], is_empty.reshape(drawn.shape))
 
 
 def test_names_of_classes_are_written():

@@ -45,6 +45,15 @@ def test_lemma_5_treats_dependent_events_as_independent(theta, probability):
     assert exact < lemma5_probability(theta, bound="paper")
 
 
+@pytest.mark.parametrize("theta", [0.05, 0.1, 0.2])
+def test_the_probability_of_lemma_5_is_exact_at_small_angles(theta):
+    # By polar coordinates: |w| is at least 1 / (2 sin(t)) for a projection at an angle t.
+    t = np.linspace(0, theta, 200_001)[1:-1]
+    farther = np.minimum(np.sin(t), np.sin(theta - t))
+    density = np.exp(-1 / (8 * farther**2)) / (2 * np.pi)
+    assert_allclose(lemma5_probability(theta), 2 * np.trapezoid(density, t), rtol=1e-5)
+
+
 def test_theorem_1_fails_at_small_angles():
     # theta = 0.005, equal norms, |C| = 4, delta = 0.05.
     theta, k, gamma, sigma, delta = 0.005, 1, 1.0, 0.01, 0.05

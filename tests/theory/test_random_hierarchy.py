@@ -57,6 +57,11 @@ def test_symbols_of_all_tuples_are_independent():
     assert mean_correlations(*sizes, n_models=1)[1] < 1e-15
 
 
+def test_printed_correlations_are_0_beyond_all_tuples():
+    # Of depth 1, labels have more tuples than the printed formula allows.
+    assert rhm_correlation(2, 8, 16, 2, 1, level=1, formula="paper") == 0
+
+
 def test_at_the_number_of_samples_the_error_is_the_correlation():
     # The covariance of two independent uniform symbols has the variance (1/v - 1/v^2)^2 / n.
     sizes, v = (6, 6, 3, 2, 2), 6
@@ -82,6 +87,7 @@ def test_the_exponent_of_zipf_rules_is_that_of_the_probability_of_unseen_rules(e
         (lambda: rhm_level_samples(2, 4, 2, 2, 2, level=0), "level=0 is not valid"),
         (lambda: rhm_level_samples(2, 4, 2, 2, 2, level=1, formula="no"), "formula='no'"),
         (lambda: rhm_sample_complexity(2, 1, 1, 1, 1), "vocabulary_size=1 is not valid"),
+        (lambda: rhm_sample_complexity(2, 0, 1, 1, 1), "vocabulary_size=0 .* an int >= 2"),
         (lambda: zipf_learning_exponent(1.0), "exponent=1.0 is not valid"),
     ],
 )
