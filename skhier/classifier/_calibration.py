@@ -16,6 +16,7 @@ _MAX_EXACT = 512
 _TRACE_ERROR = 0.02  # of the estimate, relative to the number of samples
 _MAX_SCORES = 50_000
 _MIN_SCALE, _MAX_SCALE = 1e-3, 1e3
+_MAX_RARITY = 2  # power of the frequencies that probabilities are divided by: 0.2 to 1.2 are usual
 
 
 def calibration_sample(n_samples, rng, max_samples=_MAX_SCORES):
@@ -197,18 +198,36 @@ def fit_shift(scores, shares, weight):
     Training samples of rare classes with large weights are fitted almost exactly. New samples of
     these classes score lower; leave-one-out scores show by how much.
     """
+    return _fit_shift(scores, shares, weight, np.eye(scores.shape[1]), (None, None))
+
+
+def fit_rarity_shift(scores, shares, weight, frequency):
+    """Return offsets as `fit_shift`, in proportion to -log(frequency) of the classes.
+
+    They raise the scores of rare classes, which least squares underestimates (logit adjustment,
+    Menon et al., ICLR 2021). One number is fitted, so that a few samples of a class are enough.
+    """
+    rarity = -np.log(frequency)
+    if np.ptp(rarity) == 0:
+        return np.zeros(len(rarity))
+    return _fit_shift(scores, shares, weight, rarity[None] - rarity.mean(), (0, _MAX_RARITY))
+
+
+def _fit_shift(scores, shares, weight, directions, bounds):
+    """Fit offsets that are a combination of directions (n_directions, n_classes)."""
     samples = Smoothed(scores, shares, weight)
     first = fit_scale(scores, shares, weight)
 
     def function(x):
         # Relative to the scale without shifts; the loss is convex in both.
-        slope, residual = samples.gradient(first * x[0], x[1:])
-        gradient = np.r_[first * slope, residual]
-        return samples.loss(first * x[0], x[1:]) / weight.sum(), gradient / weight.sum()
+        logits = first * x[0], x[1:] @ directions
+        slope, residual = samples.gradient(*logits)
+        gradient = np.r_[first * slope, directions @ residual]
+        return samples.loss(*logits) / weight.sum(), gradient / weight.sum()
 
-    x = np.r_[1.0, np.zeros(scores.shape[1])]
-    bounds = [(_MIN_SCALE, None), *[(None, None)] * scores.shape[1]]
+    x = np.r_[1.0, np.zeros(len(directions))]
+    bounds = [(_MIN_SCALE, None), *[bounds] * len(directions)]
     options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000}
     x = minimize(function, x, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
-    shift = x[1:] / (first * x[0])
+    shift = x[1:] @ directions / (first * x[0])
     return shift - shift.mean()

@@ -129,7 +129,7 @@ class KernelRidgeHead(LeastSquaresHead):
     errors, `fit` warns with ``ConvergenceWarning``.
 
     Probabilities are calibrated on leave-one-out scores, or with `groups` on scores of left-out
-    groups, as in :class:`RidgeHead`.
+    groups, and the intercepts of rare classes are raised, as in :class:`RidgeHead`.
 
     References
     ----------

@@ -19,7 +19,7 @@ from .._base._part import Part, Plan
 from .._base._rows import Rows
 from .._base._sklearn import BaseEstimator
 from .._base._targets import class_weights, encode_labels, weighted_samples
-from ._calibration import fit_scale, fit_shift, leave_one_out, per_class, rows_of
+from ._calibration import fit_rarity_shift, fit_scale, fit_shift, leave_one_out, per_class, rows_of
 from ._left_out import MAX_LEFT_OUT, LeftOut
 
 
@@ -271,8 +271,10 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         scores = per_class(scores)
         shares = np.eye(scores.shape[1])[problem.labels[sample]]
         weight = (problem.copies * problem.class_weight)[sample]
-        shift = np.zeros(scores.shape[1])
-        if self.class_weight is not None:
+        if self.class_weight is None:
+            frequency = np.bincount(problem.labels, problem.copies) / problem.copies.sum()
+            shift = fit_rarity_shift(scores, shares, weight, frequency)
+        else:
             shift = fit_shift(scores, shares, weight)
         self.temperature_ = 1 / fit_scale(scores + shift, shares, weight)
         return shift[1:] - shift[:1] if len(shift) == 2 else shift

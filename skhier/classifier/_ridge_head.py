@@ -149,6 +149,11 @@ class RidgeHead(LeastSquaresHead):
     more it is estimated from random signs, which are smoothed together with the targets. A
     `sample_weight` is a number of copies, of which one is left out.
 
+    Least squares underestimates the scores of rare classes. Without `class_weight`, intercepts are
+    raised in proportion to the negative logarithms of the frequencies of classes, by the multiple
+    that minimizes the log loss too, from 0 to the one that divides probabilities by the squares of
+    frequencies [4]_. Equally frequent classes have the intercepts of ridge regression.
+
     With `groups`, scores of left-out groups are exact, of a regression on at most 1,500 samples,
     shifted copies included: on all if there are no more, else on samples that are drawn at random
     from all groups alike. A regression on fewer samples is less sure, so the temperature errs
@@ -162,6 +167,7 @@ class RidgeHead(LeastSquaresHead):
        networks", ICML 2017.
     .. [3] D. M. Allen, "The relationship between variable selection and data augmentation and a
        method for prediction", Technometrics 16, 1974.
+    .. [4] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
 
     Examples
     --------

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from helpers import centered
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import StandardScaler
 
 from skhier import KernelRidgeHead, RidgeHead
 
@@ -45,17 +48,24 @@ def scores_without_one_copy(X, targets, weight):
 
 
 def best_temperature(scores, y, weight):
-    """Return the temperature of the lowest log loss.
+    """Return the temperature of the lowest log loss, of the best division by frequencies too.
 
     Labels are smoothed by one more sample, divided among all classes.
     """
     n, n_classes = weight.sum(), scores.shape[1]
     smoothed = (n * np.eye(n_classes)[y] + 1 / n_classes) / (n + 1)
+    rarity = -np.log(np.bincount(y, weight) / n)
 
-    def log_loss(log_temperature):
-        return -weight @ (smoothed * log_softmax(scores / np.exp(log_temperature), axis=1)).sum(1)
+    def at_best_temperature(power):
+        def log_loss(log_temperature):
+            logits = scores / np.exp(log_temperature) + power * rarity
+            return -weight @ (smoothed * log_softmax(logits, axis=1)).sum(1)
 
-    return np.exp(minimize_scalar(log_loss, bounds=(-7, 7), options={"xatol": 1e-9}).x)
+        return minimize_scalar(log_loss, bounds=(-7, 7), options={"xatol": 1e-9})
+
+    options = {"bounds": (0, 2), "options": {"xatol": 1e-9}}
+    power = minimize_scalar(lambda power: at_best_temperature(power).fun, **options).x
+    return np.exp(at_best_temperature(power).x)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -130,13 +140,17 @@ def test_scores_of_the_mean_leverage_are_nearly_those_of_fits_without_the_sample
     Z = (X - X.mean(axis=0)) / (X.std(axis=0) * np.sqrt(6))
     scores, left_out = smoothed(rbf_kernel(Z, gamma=0.5), 0.3, 2.0 * y[:, None] - 1)
     head = KernelRidgeHead(0.3, tol=1e-12, max_iter=500).fit(X, y)
-    assert_allclose(head.decision_function(X), scores[:, 0], atol=1e-9)
+    assert_allclose(centered(head.decision_function(X)), centered(scores[:, 0]), atol=1e-9)
     logits = np.c_[np.zeros(150), left_out]  # the only score belongs to the second class
     assert_allclose(head.temperature_, best_temperature(logits, y, np.ones(150)), rtol=1e-6)
     refitted = []
     for i in range(150):
-        fewer = KernelRidgeHead(0.3, tol=1e-6).fit(np.delete(X, i, axis=0), np.delete(y, i))
-        refitted += fewer.decision_function(X[i : i + 1]).tolist()
+        rest = np.arange(150) != i
+        scaler = StandardScaler().fit(X[rest])
+        Z, target = scaler.transform(X) / np.sqrt(6), 2.0 * y - 1
+        mean = target[rest].mean()
+        fewer = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5).fit(Z[rest], target[rest] - mean)
+        refitted.append(fewer.predict(Z[i : i + 1])[0] + mean)
     # With six features the leverages of samples differ much from their mean.
     assert np.corrcoef(left_out[:, 0], refitted)[0, 1] > 0.98
     error, effect = (np.abs(values[:, 0] - refitted) for values in (left_out, scores))

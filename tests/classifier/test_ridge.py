@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from helpers import centered
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhier import KernelRidgeHead, RidgeHead
@@ -21,17 +25,44 @@ def data(n_classes, n=120, n_features=9, seed=0):
     return 3 * X + 5 + rng.standard_normal((n_classes, n_features))[y], y
 
 
+@pytest.mark.parametrize("is_balanced", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_is_the_ridge_regression_of_scikit_learn(n_classes):
+def test_is_the_ridge_regression_of_scikit_learn(n_classes, is_balanced):
     X, y = data(n_classes)
+    if is_balanced:
+        smallest = np.bincount(y).min()
+        kept = np.concatenate([np.flatnonzero(y == c)[:smallest] for c in range(n_classes)])
+        X, y = X[kept], y[kept]
     head = RidgeHead(alpha=0.2, **EXACT).fit(X, y)
     Z = StandardScaler().fit_transform(X) / np.sqrt(X.shape[1])
     reference = RidgeClassifier(alpha=0.2).fit(Z, y)
     scores = reference.decision_function(Z)
     if n_classes > 2:  # targets are 0 and 1 here, and -1 and 1 in scikit-learn
         scores = (scores + 1) / 2
-    assert_allclose(head.decision_function(X), scores, atol=1e-9)
-    assert_array_equal(head.predict(X), reference.predict(Z))
+    found = head.decision_function(X)
+    assert_allclose(centered(found), centered(scores), atol=1e-9)
+    if is_balanced:  # otherwise the scores of rare classes are raised
+        assert_allclose(found, scores, atol=1e-9)
+        assert_array_equal(head.predict(X), reference.predict(Z))
+
+
+def test_rare_classes_are_found_and_have_calibrated_probabilities():
+    rng = np.random.default_rng(0)
+    means = 0.2 * rng.standard_normal((3, 150))
+
+    def draw(n):
+        y = rng.choice(3, n, p=[0.1, 0.3, 0.6])
+        return means[y] + rng.standard_normal((n, 150)), y
+
+    (X, y), (X_test, y_test) = draw(300), draw(3000)
+    head = RidgeHead().fit(X, y)
+    ridge = make_pipeline(StandardScaler(), RidgeClassifier(alpha=head.alpha_ * 150)).fit(X, y)
+    scores = [(ridge.decision_function(X_test) + 1) / 2, head.decision_function(X_test)]
+    assert_allclose(*map(centered, scores), atol=0.05)
+    without, found = (balanced_accuracy_score(y_test, s.argmax(axis=1)) for s in scores)
+    assert found > without + 0.05
+    losses = [log_loss(y_test, softmax(scores[0] / t, axis=1)) for t in np.geomspace(0.05, 2, 30)]
+    assert log_loss(y_test, head.predict_proba(X_test)) < min(losses)
 
 
 def test_more_features_than_samples_take_no_more_iterations_than_samples():
