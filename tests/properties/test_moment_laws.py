@@ -105,14 +105,15 @@ def test_heads_predict_as_on_features_centred_in_float64(head, dtype, exponent, 
     scores, expected_scores = (
         fitted.decision_function(data[300:]) for fitted, data in ((found, X), (expected, centred))
     )
-    differences = scores - expected_scores
-    assert differences.std() < 1e-4 * expected_scores.std()
-    # The threshold between classes follows from scores that are rounded relative to the targets.
-    atol = (1e-2 if weight_scale == 1e-9 else 2e-4) * expected_scores.std()
-    assert_allclose(differences, 0, atol=atol)
-    is_clear = np.abs(expected_scores) > atol
-    assert_array_equal(found.predict(X[300:])[is_clear], expected.predict(centred[300:])[is_clear])
-    if weight_scale != 1e-9:  # alpha is large beside such weights
+    atol = 2e-4 * expected_scores.std()
+    assert (scores - expected_scores).std() < atol / 2
+    # With alpha large beside weights, scores are rounding errors beside targets of 1, and the
+    # threshold between classes follows from them.
+    if dtype == np.float64 or weight_scale != 1e-9:
+        assert_allclose(scores, expected_scores, rtol=1e-5, atol=atol)
+        clear = np.abs(expected_scores) > atol
+        assert_array_equal(found.predict(X[300:])[clear], expected.predict(centred[300:])[clear])
+    if weight_scale != 1e-9:
         assert found.score(X[300:], y[300:]) > 0.8
 
 
