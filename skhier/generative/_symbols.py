@@ -122,13 +122,14 @@ def _check_shape(array, name, model, last):
 
 def _find_names(symbols, names):
     """Return symbols as indices of sorted names: -1 for -1, and -2 for all that are no names."""
-    if _are_strings(symbols) != _are_strings(names):
+    if _is_text(symbols) != _is_text(names):
         return np.full(symbols.shape, -2)
     found = np.searchsorted(names, symbols).clip(max=len(names) - 1)
     unknown = symbols == -1 if symbols.dtype.kind in "if" else False
     return np.where(names[found] == symbols, found, np.where(unknown, -1, -2))
 
 
-def _are_strings(names):
+def _is_text(names):
+    """Return whether an array holds text, also as objects."""
     is_object = names.dtype == object
     return names.dtype.kind in "US" or (is_object and all(isinstance(n, str) for n in names.flat))

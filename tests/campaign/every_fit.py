@@ -58,8 +58,8 @@ def _embedder(solver, n_components=3, data=IMAGES, **params):
 
 
 def _classifier(**params):
-    fixed = {"n_layers": 2, "n_clusters": 6, "n_components": 3, "random_state": 0}
-    fixed["precision"] = "float32"
+    sizes = {"n_layers": 2, "n_clusters": 6, "n_components": 3}
+    fixed = {**sizes, "random_state": 0, "precision": "float32"}
     return Case(LayerwiseCNNClassifier(**fixed | params), (IMAGES, LABELS), "decision_function")
 
 
