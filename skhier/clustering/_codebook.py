@@ -11,6 +11,7 @@ from sklearn.callback import CallbackSupportMixin
 from .._base._params import is_auto
 from .._base._rows import Rows
 from .._base._targets import mean_one
+from .._base._threads import one_blas_thread
 from ._distinct import DistinctPatches
 from ._lloyd import count_distinct_directions
 from ._patches import sample_patches
@@ -109,9 +110,10 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     if not is_cosine:
         kernels /= patches.dtype.type(scale)
         intercepts -= (kernels * centers).sum(axis=1) / 2
-    factors, intercepts = whitening.fold(kernels, intercepts)
+    with one_blas_thread():
+        factors, intercepts = whitening.fold(kernels, intercepts)
+        centers = whitening.restore(centers)
     factors = np.ldexp(factors[0], -exponent), *factors[1:]
-    centers = whitening.restore(centers)
     if whiten_eps is None:  # whitened patches do not depend on the unit of the images
         scale = math.ldexp(scale, exponent)
         if not is_cosine:
@@ -136,6 +138,7 @@ def _training_patches(images, weight, plan, border, n_clusters, rng):
     return patches, None if weight is None else weight[owners]
 
 
+@one_blas_thread()
 def _root_mean_square(patches, weight):
     """Return the root mean square of patches, whose weights have mean 1, or are None."""
     if weight is None:

@@ -48,9 +48,18 @@ def normalize_contrast(x, rows, columns, k):
     k : float
         Contrast that counts as flat.
     """
-    mean = rows @ x @ columns.T
-    variance = rows @ (x - mean).square().mean(dim=1, keepdim=True) @ columns.T
+    mean = _local_mean(x, rows, columns)
+    variance = _local_mean((x - mean).square().mean(dim=1, keepdim=True), rows, columns)
     return (x - (1 - _LEVEL) * mean) * torch.rsqrt(variance + k**2)
+
+
+def _local_mean(x, rows, columns):
+    """Compute rows x columns^T of each image.
+
+    Products of one image each are the same for any number of threads, unlike x @ columns^T, which
+    is one product for all.
+    """
+    return (columns @ (rows @ x).mT).mT
 
 
 def contrast_operator(image_shape, border, *, k, deviation, radius, dtype, device):

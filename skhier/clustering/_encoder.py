@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from .._base._device import as_tensor, automatic_batch_size, convolve, dense_product
 from .._base._integers import IntegerProduct
+from .._base._threads import one_blas_thread
 
 # Added to the mean square of a patch's responses before they are divided by its root.
 NORM_EPS = 0.01
@@ -218,10 +219,11 @@ def response_map(coding, factors, intercepts):
     *first, last = factors
     if not coding.is_normalized or len(last) <= last.shape[1] + 1:
         return tuple(factors), intercepts, None
-    Q, R = np.linalg.qr(np.column_stack((last, intercepts)).astype(np.float64))
-    narrow = R[:, :-1]
-    if first:
-        narrow = narrow @ first.pop()
+    with one_blas_thread():
+        Q, R = np.linalg.qr(np.column_stack((last, intercepts)).astype(np.float64))
+        narrow = R[:, :-1]
+        if first:
+            narrow = narrow @ first.pop()
     narrow, offset, Q = (array.astype(last.dtype) for array in (narrow, R[:, -1], Q))
     return (*first, narrow), offset, Q
 

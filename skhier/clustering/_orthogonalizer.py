@@ -36,6 +36,7 @@ from .._base._parts import CompositeEstimator, make_part
 from .._base._rows import Operator, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._targets import weighted_samples
+from .._base._threads import one_blas_thread
 from .._base._typing import (
     Auto,
     Border,
@@ -453,9 +454,9 @@ class PatchKMeansOrthogonalizer(
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
         self._factors = book.factors
         self._responses = response_map(coding, book.factors, book.intercepts)
-        self.kernels_ = reduce(lambda x, factor: factor @ x, book.factors).reshape(
-            -1, *grid.patch_shape
-        )
+        with one_blas_thread():
+            kernels = reduce(lambda x, factor: factor @ x, book.factors)
+        self.kernels_ = kernels.reshape(-1, *grid.patch_shape)
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
         is_raw = contrast is None

@@ -65,6 +65,7 @@ def seed_centers(units, weight, n_clusters, init, rng, init_size):
     return rows[is_first][chosen]
 
 
+@one_blas_thread()
 def kmeans_plusplus_in_rounds(units, weight, n_clusters, rng):
     """Return the indices of `n_clusters` unit vectors, drawn with probability ~ weight * D.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from .._base._threads import one_blas_thread
 
@@ -48,8 +49,11 @@ class Whitening:
         weight : ndarray of shape (n,) or None
             Weights of patches, with mean 1.
         """
-        if eps is None:
-            return cls()
+        return cls() if eps is None else cls._learn(patches, eps, weight)
+
+    @classmethod
+    @one_blas_thread()
+    def _learn(cls, patches, eps, weight):
         if weight is None:
             mean = patches.mean(axis=0, dtype=np.float64)
         else:
@@ -57,9 +61,8 @@ class Whitening:
         centered = patches - mean.astype(patches.dtype)
         if weight is not None:
             centered *= np.sqrt(weight)[:, None].astype(patches.dtype)
-        covariance = (centered.T @ centered).astype(np.float64) / len(patches)
-        with one_blas_thread():
-            values, vectors = np.linalg.eigh(covariance)
+        covariance = _product(centered.T, centered).astype(np.float64) / len(patches)
+        values, vectors = np.linalg.eigh(covariance)
         variances = np.maximum(values, 0) + eps * values.mean()
         # Equal patches have no variance beyond the rounding of the patches and of their mean.
         # They become zero instead of amplified noise.
@@ -73,7 +76,7 @@ class Whitening:
 
     def apply(self, patches):
         """Return the coordinates (n, n_coordinates) of whitened patches, rows of an array."""
-        return patches if self.zca is None else (patches - self.mean) @ self._matrix()
+        return patches if self.zca is None else _product(patches - self.mean, self._matrix())
 
     def restore(self, coordinates):
         """Return the whitened patches (n, n_values) that have these coordinates."""
@@ -105,6 +108,7 @@ class Whitening:
         is_less = matrix.size + kernels.size < folded.size
         return (np.ascontiguousarray(matrix.T), kernels) if is_less else (folded,), intercepts
 
+    @one_blas_thread()
     def _matrix(self):
         return self.zca if self.basis is None else self.zca @ self.basis
 
@@ -116,6 +120,11 @@ def faintest(eps):
     leaves v / (v + eps): less than 1 / 5 for those that are left out.
     """
     return _FAINT * min(eps, _MAX_EPS)
+
+
+def _product(a, b):
+    """Return the product of large matrices, the same for any number of threads."""
+    return (torch.from_numpy(a) @ torch.from_numpy(b)).numpy()
 
 
 def _basis(vectors):

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 
+from .._base._threads import one_blas_thread
+
 _N_RESTARTS = 20
 _MAX_MOVES = 10  # of single points in a start, for each point
 
@@ -33,7 +35,8 @@ def truncated(M, rank, tolerance):
     W : Tensor of shape (n_columns, n)
         V.
     """
-    U, S, Vh = np.linalg.svd(M.cpu().numpy(), full_matrices=False)
+    with one_blas_thread():
+        U, S, Vh = np.linalg.svd(M.cpu().numpy(), full_matrices=False)
     signs = _signs(U)
     U, Vh = U * signs, Vh * signs[:, None]
     n = max(1, min(rank, int((tolerance * S[0] < S).sum())))
