@@ -5,6 +5,7 @@ import pickle
 import dask.array as da
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 import zarr
@@ -155,11 +156,19 @@ def test_an_offset_is_no_other_unit():
         lambda: list(X),
         lambda: pd.Series(list(X)),
         lambda: pd.DataFrame({"image": list(X)})["image"],
+        lambda: pl.DataFrame({"image": pl.Series(X)})["image"],
+        lambda: pl.Series(X.tolist()),
     ],
 )
 def test_columns_of_images_are_stacked(fitted, container):
     found = small().fit(container(), y)
     assert_array_equal(found.predict(container()), fitted.predict(X))
+
+
+@pytest.mark.parametrize("column", [lambda Z: pd.Series(list(Z)), pl.Series])
+def test_columns_of_flat_images_are_stacked(fitted, column):
+    flat = column(X.reshape(len(X), -1))
+    assert_array_equal(small(image_shape=(8, 8)).fit(flat, y).predict(flat), fitted.predict(X))
 
 
 def archive(tmp_path):
@@ -309,6 +318,17 @@ def test_parts_that_are_not_given_are_reached_by_name():
     assert clf.embedder[1] is None
 
 
+def test_numbered_parameters_are_of_one_layer():
+    given = PatchKMeansOrthogonalizer(bias=-0.7)
+    clf = LayerwiseCNNClassifier(n_layers=2, orthogonalizer=given)
+    clf.set_params(orthogonalizer1__bias=-1.0)
+    assert [part.bias for part in clf.orthogonalizer] == [-1.0, -0.7]
+    assert given.bias == -0.7
+    clf = LayerwiseCNNClassifier(n_layers=3, embedder=TwoLayerConvEmbedder(max_iter=9))
+    first, second, last = clf.set_params(embedder2__max_iter=7).embedder
+    assert (first.max_iter, second.max_iter, last) == (9, 7, None)
+
+
 def test_an_unknown_nested_parameter_changes_nothing():
     head = LogisticRegression(C=2.0)
     clf = LayerwiseCNNClassifier(head=head)
@@ -332,6 +352,15 @@ def test_looking_at_a_classifier_draws_nothing():
 # Numbers
 
 
+@pytest.mark.parametrize(("power", "gamma"), [(1, 1000), (4, 1e6)])
+def test_groups_are_left_out_of_a_kernel_of_rounding_errors(power, gamma):
+    Z = np.random.default_rng(0).lognormal(size=(60, 1)).astype(np.float32)
+    head = KernelRidgeHead(1e-6, gamma=gamma, power=power)
+    with pytest.warns(ConvergenceWarning):
+        head.fit(Z, np.arange(60) % 2, groups=np.arange(60) // 3)
+    assert np.isfinite(head.decision_function(Z)).all()
+
+
 def test_a_singular_kernel_of_centers_is_warned_of():
     Z = np.random.default_rng(0).standard_normal((50, 4))
     Z, labels = np.r_[Z, Z], np.arange(100) % 2
@@ -349,6 +378,18 @@ def test_embedders_learn_where_gradients_are_off(solver):
         found = embedder.fit(X, y).kernels_
         assert not torch.is_grad_enabled()
     assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("solver", ["svd", "adam"])
+@pytest.mark.parametrize(
+    "mode", [torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)]
+)
+def test_the_modes_of_torch_change_nothing(mode, solver):
+    clf = small(n_layers=2, embedder=TwoLayerConvEmbedder(3, solver=solver, max_iter=3))
+    expected = clf.fit(X, y).decision_function(X)
+    with mode():
+        assert_array_equal(clf.decision_function(X), expected)
+        assert_array_equal(clf.fit(X, y).decision_function(X), expected)
 
 
 def test_a_model_of_another_version_is_loaded_with_a_warning(fitted):

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from ._device import own_modes
 from ._rows import Rows
 from ._sklearn import check_feature_names, returns_frames
 from ._validation import checked_block, checked_rows, to_array, validate_data
@@ -167,6 +168,8 @@ def maps_rows(method):
 
     After `set_output`, the result is a data frame in memory and is computed at once.
     """
+
+    method = own_modes()(method)
 
     @wraps(method)
     def mapped(estimator, X):

@@ -1,5 +1,6 @@
 """Devices and precisions of tensors, and conversions between arrays and tensors."""
 
+from contextlib import contextmanager
 from functools import lru_cache
 from time import perf_counter
 
@@ -53,6 +54,17 @@ def computing_dtype(array):
     """Return the dtype of results: float64 for float64 data, float32 for all other."""
     is_double = array.dtype in (np.float64, torch.float64)
     return np.dtype(np.float64 if is_double else np.float32)
+
+
+@contextmanager
+def own_modes():
+    """Leave the caller's modes of torch: a context, or a decorator.
+
+    In inference mode no gradient is computed, and autocast rounds products.
+    """
+    on_cpu, on_cuda = (torch.autocast(device, enabled=False) for device in ("cpu", "cuda"))
+    with torch.inference_mode(False), on_cpu, on_cuda:
+        yield
 
 
 def torch_dtype(dtype):

@@ -7,6 +7,7 @@ from time import perf_counter
 from sklearn.callback import with_callbacks
 from sklearn.utils import gen_batches, gen_even_slices
 
+from ._device import own_modes
 from ._sklearn import _fit_context
 
 _SECONDS_BETWEEN_LINES = 3
@@ -41,7 +42,7 @@ def fit_method(fit):
 def _timed(fit):
     @wraps(fit)
     def timed(estimator, *args, **kwargs):
-        with _timer(estimator, "fit"):
+        with _timer(estimator, "fit"), own_modes():
             return fit(estimator, *args, **kwargs)
 
     return timed

@@ -135,6 +135,9 @@ def _as_array_like(X):
                     f"X is a DataFrame whose column {name!r} holds arrays: pass the column alone, "
                     f"X[{name!r}]."
                 )
+    if len(getattr(X, "shape", ())) == 1 and hasattr(X, "to_list"):  # a column of a DataFrame
+        values = X.to_numpy()
+        X = X.to_list() if values.dtype == object else values
     if isinstance(X, (list, tuple)) or getattr(X, "ndim", 2) == 1:
         items = list(X)
         if items and isinstance(items[0], (str, bytes, PathLike)):
@@ -148,8 +151,7 @@ def _as_array_like(X):
                 f"X holds images of several shapes, such as {sorted(shapes)[:3]}: resize them to "
                 "one shape, then np.stack them."
             )
-        if shapes:
-            return np.stack(items)
+        return np.stack(items) if shapes else items
     return X
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
@@ -327,10 +327,11 @@ class LayerwiseCNNClassifier(
         return LAYER_PARTS[name][0]() if value is None else value
 
     def _one_for_each(self, param):
-        value, n_layers = getattr(self, param), count_layers(self)
+        n_layers = count_layers(self)
+        parts = [clone(getattr(self, param), safe=False) for _ in range(n_layers)]
         if param == "embedder":  # the last layer has none
-            return [*[value] * (n_layers - 1), None]
-        return [value] * n_layers
+            parts[-1] = None
+        return parts
 
     @classmethod
     def algorithm_1(

@@ -103,10 +103,25 @@ def _residuals(gram, targets, penalty, several):
     G.diagonal().add_(penalty)
     # G^(-1) = R^T R. torch.cholesky_inverse takes many times as long if threads share the cores.
     eye = torch.eye(len(G), dtype=G.dtype, device=G.device)
-    R = torch.linalg.solve_triangular(torch.linalg.cholesky(G), eye, upper=False)
+    R = torch.linalg.solve_triangular(_cholesky(G), eye, upper=False)
     solved = R.T @ (R @ targets)
     residuals = solved / R.square().sum(dim=0)[:, None]
     for members in several:
         block = R[:, members]
         residuals[members] = torch.linalg.solve(block.T @ block, solved[members])
     return residuals
+
+
+def _cholesky(G):
+    """Return the Cholesky factor of a matrix whose negative eigenvalues are rounding errors.
+
+    Its diagonal is raised, in place, until there are none: values of a kernel have larger rounding
+    errors than products.
+    """
+    raised = _MIN_ROUNDING * G.diagonal().sum()
+    while True:
+        root, failed = torch.linalg.cholesky_ex(G)
+        if not failed:
+            return root
+        raised *= 10
+        G.diagonal().add_(raised)

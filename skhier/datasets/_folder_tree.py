@@ -7,11 +7,13 @@ from ._io import MAX_LISTED
 
 _TRAIN = {"train", "training"}
 _HELD_OUT = {"test", "testing", "val", "valid", "validation"}
-# Files and folders that operating systems, archives and data sets put among images.
-_CLUTTER = {
+# What operating systems, archives and data sets put among images.
+_CLUTTER_FILES = {
     *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"),
-    *("$recycle.bin", "system volume information", "lost+found", "__macosx", "@eadir"),
     *(name + end for name in ("readme", "license") for end in ("", ".txt", ".md", ".rst")),
+}
+_CLUTTER_FOLDERS = {
+    *("$recycle.bin", "system volume information", "lost+found", "__macosx", "@eadir"),
 }
 REMEDY = "Move them elsewhere, or begin their names with a dot: then they are ignored."
 
@@ -58,9 +60,14 @@ def _entries(folder):
     entries = [
         entry
         for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.name.casefold() not in _CLUTTER
+        if not entry.name.startswith(".") and not _is_clutter(entry)
     ]
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def _is_clutter(entry):
+    names = _CLUTTER_FOLDERS if entry.is_dir() else _CLUTTER_FILES
+    return entry.name.casefold() in names
 
 
 def _label_folders(root):

@@ -103,6 +103,12 @@ def test_clutter_does_not_hide_a_split(tmp_path):
     assert load_image_folder(tmp_path, (4, 4)).n_train == 1
 
 
+@pytest.mark.parametrize("name", ["license", "README", "b/license"])
+def test_folders_with_names_of_other_files_hold_images(name, tmp_path):
+    data = load_image_folder(draw(tmp_path, "a/1.png", f"{name}/2.png"), (4, 4))
+    assert f"{name}/2.png" in data.filenames
+
+
 def test_an_image_named_readme_is_an_image(tmp_path):
     assert len(load_image_folder(draw(tmp_path, "a/readme.png"), (4, 4)).images) == 1
 
