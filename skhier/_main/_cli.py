@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ._data import load_images, split_images
+from ._data import load_dataset, split_images
 from ._jobs import learn_real_images, learn_synthetic_images
 from ._model import check_model, save_model
 from ._picture import check_picture, draw_mistakes, draw_picture, mistakes_path
@@ -114,7 +114,7 @@ def _parse(arguments):
     except (ImportError, ValueError) as error:
         parser.error(f"argument --save: {error}")
     try:
-        options.dataset = load_images(options)
+        options.dataset = load_dataset(options)
         options.split = split_images(options.dataset, options.max_train, options.seed)
     except (ImportError, OSError, ValueError) as error:
         parser.error(f"argument --data: {error}")

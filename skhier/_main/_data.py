@@ -16,7 +16,7 @@ _FOLDER, _NPZ = "a folder of images", "a file .npz"
 _OPTIONS = {"image_size": _FOLDER, "gray": _FOLDER, "max_value": _FOLDER, "arrays": _NPZ}
 
 
-def load_images(options):
+def load_dataset(options):
     """Load the real images that the option `data` names; None is the digits of scikit-learn.
 
     An existing file or folder comes before a data set of the same name.

@@ -52,15 +52,16 @@ class KernelRidgeHead(LeastSquaresHead):
     Parameters
     ----------
     alpha : float, default=0.03
-        Regularization, as in :class:`sklearn.kernel_ridge.KernelRidge`.
+        Regularization, as in :class:`sklearn.kernel_ridge.KernelRidge`: above 0, at most 1e6.
 
     gamma : float, default=0.5
         Width of the kernel: 1 / `gamma` is a squared distance divided by D, the number of
-        features that are not constant. The squared distance of random samples is 2 D.
+        features that are not constant. The squared distance of random samples is 2 D. Above 0, at
+        most 1e6.
 
     power : float, default=1.0
         Features are mapped to sign(x) abs(x)^power before they are standardized. 0.5 suits
-        averages of codes, which are not negative.
+        averages of codes, which are not negative. Above 0, at most 4.
 
     n_centers : int or None, default=None
         Largest number of samples x_i in f. If there are more samples, f has a random choice of

@@ -89,8 +89,8 @@ class LayerwiseCNNClassifier(
         for each layer. Otherwise it is 2, or 1 if that lowers the squared leave-one-out error of a
         ridge regression on the training images, up to 500 of them, by more than two standard
         errors: where the places of details tell the label, as on traffic signs. The choice takes
-        the time of predicting these images, of which there are fewer, down to 100, if they are
-        larger than 64x64. Equal images and images of one group (see :meth:`fit`) are left out
+        the time of predicting these images. Of images larger than 64x64 there are fewer, at least
+        100. Equal images and images of one group (see :meth:`fit`) are left out
         together.
 
     n_clusters : int, 'auto', sequence of these or None, default=None
@@ -149,8 +149,8 @@ class LayerwiseCNNClassifier(
         right. The head learns from the images and their copies, the layers from the images. It
         takes the time of predicting the copies, and none at prediction. 0 is no copies. 'auto' is
         2 pixels for up to 2,000 images of at least 32x32, 1 for smaller ones from 16x16 on, and 0
-        for more or smaller images, and with one layer. On a cluster, the images are sent to the
-        client for it.
+        for more or smaller images, and with one layer. It is less than the shorter side of the
+        images. On a cluster, the images are sent to the client for it.
 
     memory_limit : int, str or None, default=None
         Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. Half
@@ -355,8 +355,9 @@ class LayerwiseCNNClassifier(
             Number of clusters of each layer: the number of distinct patches in the layer's
             images.
 
-        patch_size : int or sequence
-            Size s of the patches of the model.
+        patch_size : int, pair of int or list of these
+            Size s of the patches of the model, (height, width) for a pair, one for each layer in a
+            list. They tile the images: otherwise `fit` raises ValueError.
 
         n_layers : int, default=2
             Depth d of the model of the images.
@@ -431,7 +432,8 @@ class LayerwiseCNNClassifier(
             Width of the embedding of each of the layers.
 
         bias : float
-            The fixed bias of the ReLU.
+            The fixed bias of the ReLU, in units of the root mean square of patches; a lower one
+            gives sparser codes.
 
         n_patches : int
             Number N of patches to cluster.
@@ -515,14 +517,21 @@ class LayerwiseCNNClassifier(
         ValueError
             If a layer's patches do not fit or do not tile its input, if it has fewer
             patches than clusters, if a parameter is set both in the classifier and in a part, if
-            there is only one class, if weights are given and the head takes none, if groups are
-            missing for some images or there is only one, or if the work of a step takes more than
-            `memory_limit` allows.
+            there is only one class, if `sample_weight` or `class_weight` is given and the head
+            takes no weights, if groups are missing for some images or there is only one, if values
+            are too large to compute with, if `precision` is 'bfloat16' on a device that is slow
+            with it, or if the work of a step takes more than `memory_limit` allows.
+        OSError
+            If the disk is too full for features that do not fit in `memory_limit`.
+        RuntimeError
+            If all workers of a cluster are lost.
 
         Warns
         -----
         ConvergenceWarning
             If a layer has fewer distinct patches than clusters.
+        UserWarning
+            If X looks like images with channels first.
         """
         device, memory = resolve_device(self.device), Memory(self.memory_limit)
         images, y = validate_images(self, X, y, reset=True)

@@ -226,6 +226,11 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         self : estimator
             The fitted classifier.
 
+        Raises
+        ------
+        ValueError
+            If features have another shape, or NaN or infinite values, or as :meth:`fit`.
+
         Examples
         --------
         >>> import numpy as np, torch
@@ -235,6 +240,12 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         >>> bool(head.score(X, X[:, 0] > 0) > 0.9)
         True
         """
+        if features.ndim != 2:
+            raise ValueError(
+                f"features has shape {tuple(features.shape)}: it takes (n_samples, n_features)."
+            )
+        if not torch.isfinite(torch.stack(torch.aminmax(features))).all():
+            raise ValueError("features has NaN or infinite values.")
         self.__dict__.pop("feature_names_in_", None)
         rows = Rows.of_array(features)
         check_consistent_length(rows, y)

@@ -43,14 +43,14 @@ class RidgeHead(LeastSquaresHead):
     Parameters
     ----------
     alpha : float or 'auto', default='auto'
-        Regularization, relative to the number of features, at most 1e6. It is the `alpha` of
+        Regularization, relative to the number of features, from 0 to 1e6. It is the `alpha` of
         :class:`sklearn.linear_model.Ridge` on standardized features divided by
         :math:`\sqrt D`. 'auto' selects 0.03, 0.1, 0.3, 1, 3 or 10 by leave-one-out scores (see
         Notes).
 
     power : float, default=1.0
         Features are mapped to sign(x) abs(x)^power before they are standardized. 0.5, square
-        roots, suits averages of codes, many of which are near 0.
+        roots, suits averages of codes, many of which are near 0. Above 0, at most 4.
 
     max_iter : int, default=60
         Largest number of iterations. Few iterations regularize.
@@ -82,9 +82,9 @@ class RidgeHead(LeastSquaresHead):
         Whether to print the residual (and accuracy) of every tenth iteration.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the validation part, the samples that `alpha` 'auto' and groups are left out
-        of, the sample of the preconditioner, and the random signs that `temperature_` depends on
-        for more than 512 samples and features.
+        Determines the validation part, the samples that are left out to choose `alpha` and, with
+        groups, to calibrate, the sample of the preconditioner, and the random signs that
+        `temperature_` depends on for more than 512 samples and features.
 
     Attributes
     ----------
@@ -135,10 +135,10 @@ class RidgeHead(LeastSquaresHead):
 
     `alpha='auto'` selects the value whose leave-one-out scores, in closed form [3]_, have the
     lowest log loss at the best temperature, on at most 1,500 samples drawn at random. Of several
-    local minima it takes the one at the largest value: small values find labels again that
-    features have learned from. Duplicates are left out together, and so are the samples of a
-    group if `fit` is given `groups`. Without `groups`, several photographs of one person favor a
-    small `alpha`; no value below 0.03 is tried for this reason. In a
+    local minima it takes the one at the largest value: a small `alpha` can look too good, as
+    layers have seen the labels that are left out. Duplicates are left out together, and so are the
+    samples of a group if `fit` is given `groups`. Without `groups`, several photographs of one
+    person favor a small `alpha`; no value below 0.03 is tried for this reason. In a
     :class:`LayerwiseCNNClassifier` that shifts images, it selects on the images and divides by
     the number of copies of each, because copies regularize too.
 

@@ -4,7 +4,7 @@ from ._cifar10 import load_cifar10
 from ._digits_hierarchy import make_digits_hierarchy
 from ._fashion_mnist import load_fashion_mnist
 from ._hierarchies import make_appendix_d, make_random_hierarchy
-from ._image_folder import load_image_folder
+from ._image_folder import load_image_folder, load_images
 from ._npz import load_npz
 from ._openml import fetch_cifar10, fetch_fashion_mnist
 from ._sparse_hierarchy import make_sparse_random_hierarchy
@@ -17,6 +17,7 @@ __all__ = [
     "load_cifar10",
     "load_fashion_mnist",
     "load_image_folder",
+    "load_images",
     "load_npz",
     "make_appendix_d",
     "make_broadcast_tree",

@@ -3,6 +3,7 @@
 import os
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +42,11 @@ def open_image(file):
             yield image
 
 
+def place_of(root):
+    """Return where files are, for messages: nothing for files of any folders."""
+    return "" if root == Path() else f" in {str(root)!r}"
+
+
 def read_each(read, indices, root, paths):
     """Call `read(i, image)` for files; ValueError that names all that cannot be read."""
     unreadable = []
@@ -54,10 +60,10 @@ def read_each(read, indices, root, paths):
     if unreadable:
         n_more = len(unreadable) - MAX_LISTED
         raise ValueError(
-            f"{len(unreadable)} of {len(paths)} files in {str(root)!r} cannot be read as images: "
+            f"{len(unreadable)} of {len(paths)} files{place_of(root)} cannot be read as images: "
             + ", ".join(unreadable[:MAX_LISTED])
             + (f" and {n_more} more. " if n_more > 0 else ". ")
-            + REMEDY
+            + (REMEDY if place_of(root) else "Leave them out.")
         )
 
 

@@ -1,6 +1,9 @@
-"""Images in a folder, one subfolder for each label."""
+"""Images in files: of a folder with one subfolder for each label, or of a list."""
 
+import os
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -14,6 +17,7 @@ from ._image_file import (
     gray_values,
     is_wide_color,
     is_wide_gray,
+    place_of,
     read_each,
     require_pillow,
     scale_values,
@@ -98,24 +102,15 @@ def load_image_folder(
     >>> photos.images.shape, photos.target.tolist(), photos.target_names
     ((2, 32, 32, 3), [0, 1], ['cat', 'dog'])
     """
-    height, width, n_channels = normalize_image_shape(image_shape)
-    if n_channels not in _MODES:
-        raise ValueError(
-            f"image_shape={image_shape!r} has {n_channels} channels: it takes (H, W) for gray "
-            "images or (H, W, 3) for color images."
-        )
-    if max_value is not None:
-        max_value = check_real(max_value, "max_value", 0, or_equal=False)
-    require_pillow()
+    shape, max_value = _check(image_shape, max_value)
     root = user_path(path, "path")
     files = find_labeled_files(root)
-    images = np.empty((len(files.paths), height, width, n_channels), np.uint8)
-    max_value = _read_images(root, files.paths, images, _MODES[n_channels], max_value)
+    images, max_value = _read_images(root, files.paths, shape, max_value)
     target_names, target = np.unique(files.labels, return_inverse=True)
     note = f"max_value: {max_value}, the value that became 255 in gray files of more than 8 bits."
     return make_bunch(
         root.resolve().name,
-        images if len(image_shape) == 3 else images[..., 0],
+        images,
         target,
         about="Images from a folder.",
         note=None if max_value is None else note,
@@ -126,13 +121,89 @@ def load_image_folder(
     )
 
 
-def _read_images(root, paths, images, mode, max_value):
-    """Fill an array with the images of files, and return the value that became white.
+def load_images(
+    files: PathLike | Iterable[PathLike],
+    image_shape: tuple[int, ...],
+    *,
+    max_value: float | None = None,
+) -> np.ndarray:
+    """Load images from files, without labels: to predict with a classifier.
+
+    Parameters
+    ----------
+    files : path-like or sequence of path-like
+        A file or several, such as ``sorted(Path("new").glob("*.jpg"))``, of the formats of
+        :func:`load_image_folder`. ``~`` is the home folder.
+
+    image_shape : tuple of int
+        (H, W) for gray images, (H, W, 3) for color: that of the images that the classifier
+        learned from. Images are brought to it as by :func:`load_image_folder`.
+
+    max_value : float or None, default=None
+        The value that becomes white in gray files of more than 8 bits: pass the `max_value` of
+        the images that the classifier learned from. None is as in :func:`load_image_folder`.
+
+    Returns
+    -------
+    images : ndarray of shape (n, H, W) or (n, H, W, 3)
+        Bytes (uint8), in the order of the files.
+
+    Raises
+    ------
+    ValueError
+        If there are no files, or files that cannot be read as images; the message names them.
+        If `image_shape` or `max_value` is not valid.
+    TypeError
+        If one of the files is no path.
+    ImportError
+        If Pillow is not installed.
+
+    Warns
+    -----
+    UserWarning
+        As :func:`load_image_folder`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from skhier.datasets import load_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (60, 40)).save(f"{folder}/new.jpg")
+    ...     X = load_images([f"{folder}/new.jpg"], image_shape=(32, 32, 3))
+    >>> X.shape
+    (1, 32, 32, 3)
+    """
+    shape, max_value = _check(image_shape, max_value)
+    is_one = isinstance(files, (str, os.PathLike))
+    paths = [user_path(path, "files") for path in ([files] if is_one else files)]
+    if not paths:
+        raise ValueError("files is empty: there is no image to load.")
+    return _read_images(Path(), paths, shape, max_value)[0]
+
+
+def _check(image_shape, max_value):
+    """Return the shape, (H, W) or (H, W, C), and the value as a float or None."""
+    height, width, n_channels = normalize_image_shape(image_shape)
+    if n_channels not in _MODES:
+        raise ValueError(
+            f"image_shape={image_shape!r} has {n_channels} channels: it takes (H, W) for gray "
+            "images or (H, W, 3) for color images."
+        )
+    if max_value is not None:
+        max_value = check_real(max_value, "max_value", 0, or_equal=False)
+    require_pillow()
+    return (height, width, n_channels)[: len(image_shape)], max_value
+
+
+def _read_images(root, paths, shape, max_value):
+    """Return the images of files, (n, *shape), and the value that became white.
 
     Gray files of more than 8 bits are read twice: their scale needs the largest value of all.
     The value is None if there are none.
     """
-    size = images.shape[2], images.shape[1]
+    images = np.empty((len(paths), *normalize_image_shape(shape)), np.uint8)
+    size, mode = (shape[1], shape[0]), _MODES[images.shape[3]]
     limit = 65535 if max_value is None else max_value
     occurs = np.zeros(2**16, bool)  # gray values that occur, as numbers of 16 bits
     wide, brightest = [], []
@@ -158,7 +229,7 @@ def _read_images(root, paths, images, mode, max_value):
     n_left = len(np.unique(scale_values(values, largest, 256)))
     if n_left < min(_FEW_LEVELS, len(values)):
         warnings.warn(
-            f"Gray files of more than 8 bits in {str(root)!r} become 8-bit images: "
+            f"Gray files of more than 8 bits{place_of(root)} become 8-bit images: "
             f"max_value={max_value} leaves {n_left} of their {len(values)} gray levels. Pass a "
             "smaller max_value; larger values become white.",
             UserWarning,
@@ -166,10 +237,11 @@ def _read_images(root, paths, images, mode, max_value):
         )
     if brightest and max(brightest) < _FEW_LEVELS:
         warnings.warn(
-            f"The {len(brightest)} color files of 16 bits in {str(root)!r} are nearly black: "
+            f"The {len(brightest)} color files of 16 bits{place_of(root)} are nearly black: "
             f"Pillow reads the upper 8 bits, which are at most {max(brightest)} of 255. If the "
             "camera has fewer than 16 bits, save them in 8 bits.",
             UserWarning,
             stacklevel=3,
         )
-    return max_value if wide else None
+    images = images.reshape(len(paths), *shape)
+    return images, max_value if wide else None

@@ -73,8 +73,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
     Parameters
     ----------
     n_components : int, default=64
-        Width n of the network, the number of channels of the embedding. With 'svd' the
-        embedding has at most the rank of M.
+        Width n of the network, the number of channels of the embedding. With 'svd' it has
+        at most rank(M) channels.
 
     loss : {'linear', 'cross_entropy'}, default='linear'
         'linear' is :math:`\ell_y(\hat y) = -y\hat y` of section 4.1, with y = -1 or 1

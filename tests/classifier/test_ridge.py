@@ -101,6 +101,17 @@ def test_power_is_the_regression_on_powers_of_features(power):
     assert_array_equal(tensor, X_before)
 
 
+@pytest.mark.parametrize(
+    ("value", "shape", "message"),
+    [(torch.nan, (40, 3), "NaN"), (torch.inf, (40, 3), "infinite"), (1.0, (40,), r"shape \(40,\)")],
+)
+def test_features_that_are_no_finite_rows_are_refused(value, shape, message):
+    features = torch.ones(shape, dtype=torch.bfloat16)
+    features[3] = value
+    with pytest.raises(ValueError, match=message):
+        RidgeHead().fit_features(features, np.arange(40) % 2)
+
+
 @pytest.mark.parametrize("head", [RidgeHead(), KernelRidgeHead()], ids=str)
 @pytest.mark.parametrize("unit", [1e-12, 1e10])
 def test_values_whose_powers_are_out_of_range_are_refused(head, unit):
