@@ -175,8 +175,9 @@ def load_images(
     (1, 32, 32, 3)
     """
     shape, max_value = _check(image_shape, max_value)
-    is_one = isinstance(files, (str, os.PathLike))
-    paths = [user_path(path, "files") for path in ([files] if is_one else files)]
+    if isinstance(files, (str, os.PathLike)):
+        files = [files]
+    paths = [user_path(path, "files") for path in files]
     if not paths:
         raise ValueError("files is empty: there is no image to load.")
     return _read_images(Path(), paths, shape, max_value)[0]

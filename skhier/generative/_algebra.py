@@ -2,13 +2,35 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.special import logsumexp
+
+COLUMNS = 16  # that BLAS multiplies at a time
+
+
+def sum_rows(terms, out=None):
+    """Sum terms (..., k, n) over k, in this order for any n."""
+    if terms.shape[-1] == 1:  # NumPy would add pairs of terms first
+        terms = np.add.accumulate(terms, axis=-2)[..., -1:, :]
+    return np.add.reduce(terms, axis=-2, out=out)
+
+
+def product(matrix, x):
+    """Compute matrix @ x: (n_rows, n). Each column is the same, to the bit, for any n.
+
+    BLAS adds in another order in the columns that are left over.
+    """
+    n = x.shape[1]
+    if n % COLUMNS:
+        padded = np.zeros((len(x), n + -n % COLUMNS))
+        padded[:, :n] = x
+        x = padded
+    return (matrix @ x)[:, :n]
 
 
 class Linear:
     """Probabilities, scaled to a maximum of 1 over classes: fast, but small ones underflow."""
 
-    multiply, add = np.multiply, np.add
+    multiply, divide = np.multiply, np.divide
+    sum_rules = staticmethod(sum_rows)
 
     @staticmethod
     def to_log(x):
@@ -26,15 +48,6 @@ class Linear:
     @staticmethod
     def to_probability(x):
         return x
-
-    @staticmethod
-    def sum_rules(terms, out):
-        """Sum terms (..., k, n) over k, in this order for any n."""
-        if terms.shape[-1] == 1:  # NumPy would add pairs of terms first
-            np.add.accumulate(terms, axis=-2, out=terms)
-            out[...] = terms[..., -1, :]
-        else:
-            np.add.reduce(terms, axis=-2, out=out)
 
     @staticmethod
     def sum_groups(members, terms):
@@ -49,9 +62,14 @@ class Linear:
         return largest
 
     @staticmethod
+    def weights(terms):
+        """Return terms as probabilities, up to a factor for all entries along axis 1."""
+        return terms
+
+    @staticmethod
     def shares(terms):
-        """Divide terms by their sum over axis 1; return 0 where the sum is 0."""
-        total = terms.sum(axis=1, keepdims=True)
+        """Divide terms (m, k, n) by their sum over k; return 0 where the sum is 0."""
+        total = sum_rows(terms)[:, None]
         return terms / np.where(total > 0, total, np.inf)
 
     @staticmethod
@@ -63,7 +81,7 @@ class Linear:
     @staticmethod
     def transform(matrix, x):
         """Compute sum_c matrix[r, c] x[c] of probabilities: (n_rows, n)."""
-        return matrix @ x
+        return product(matrix, x)
 
     @staticmethod
     def split(matrix, p, total, x):
@@ -74,13 +92,13 @@ class Linear:
         shares : ndarray of shape (n_columns, n)
             Probabilities sum_r p[r] matrix[r, c] x[c] / total[r].
         """
-        return x * (matrix.T @ np.divide(p, total, out=np.zeros_like(p), where=total > 0))
+        return x * product(matrix.T, np.divide(p, total, out=np.zeros_like(p), where=total > 0))
 
 
 class Logarithmic:
     """Logarithms of probabilities: right at any scale, but slower."""
 
-    multiply, add = np.add, np.logaddexp
+    multiply, divide = np.add, np.subtract
 
     @staticmethod
     def to_log(x):
@@ -100,9 +118,9 @@ class Logarithmic:
         return np.exp(x)
 
     @staticmethod
-    def sum_rules(terms, out):
+    def sum_rules(terms, out=None):
         """Sum terms (..., k, n) over k, in this order for any n."""
-        np.logaddexp.reduce(terms, axis=-2, out=out)
+        return np.logaddexp.reduce(terms, axis=-2, out=out)
 
     @staticmethod
     def sum_groups(members, terms):
@@ -118,16 +136,21 @@ class Logarithmic:
         return largest
 
     @staticmethod
-    def shares(terms):
-        """Divide terms by their sum over axis 1, as probabilities; return 0 where the sum is 0."""
-        # The sum of exponentials is not a logarithm: next to 1e16, log(2) would be lost.
+    def weights(terms):
+        """Return terms as probabilities, up to a factor for all entries along axis 1."""
         largest = terms.max(axis=1, keepdims=True)
-        return Linear.shares(np.exp(terms - np.where(largest > -np.inf, largest, 0)))
+        return np.exp(terms - np.where(largest > -np.inf, largest, 0))
+
+    @staticmethod
+    def shares(terms):
+        """Divide terms by their sum, as :meth:`Linear.shares`, as probabilities."""
+        # The sum of exponentials is not a logarithm: next to 1e16, log(2) would be lost.
+        return Linear.shares(Logarithmic.weights(terms))
 
     @staticmethod
     def mix(x, share):
         """Mix x with its mean over classes, the first axis, which gets `share`."""
-        mean = logsumexp(x, axis=0) - np.log(len(x))
+        mean = np.logaddexp.reduce(x, axis=0) - np.log(len(x))
         with np.errstate(divide="ignore"):
             return np.logaddexp(np.log1p(-share) + x, np.log(share) + mean)
 

@@ -17,15 +17,15 @@ from warnings import warn
 
 import numpy as np
 
-from ._algebra import Linear, Logarithmic, choose, group_members
+from .._base._threads import one_blas_thread
+from ._algebra import Linear, Logarithmic, choose, group_members, sum_rows
 from ._drawing import for_batches
 from ._streams import branch_keys, draw_uniforms
 
 # The maximum of a linear message is 1, so a value that underflows is below 1e-307 of the maximum.
-# It can matter only if the maximum of a later message, or of the root, is tiny too. Images with
-# values below these limits are computed again with logarithms.
-_TRUSTED = log(1e-20)
-_TRUSTED_AT_ROOT = log(1e-60)
+# It can matter only if the product of the maxima of later messages, up to the root, is tiny too.
+# Images with products below this limit are computed again with logarithms.
+_TRUSTED = log(1e-250)
 _BATCH_VALUES = 2**17  # so that the largest array of a batch stays in cache
 _MAX_ROUNDING = 1e-3  # rounding error of posteriors above which users are warned
 
@@ -53,26 +53,28 @@ class Beliefs:
     def __init__(self, model, evidence, rows, algebra):
         self._model, self._algebra, self.rows = model, algebra, rows
         last = evidence.level
-        message, noisy, self.log_scale, lowest = evidence.messages(rows, algebra)
-        n = len(self.log_scale)
+        message, noisy, log_scale, lowest = evidence.messages(rows, algebra)
+        n = len(rows)
         self._after_noise, self._before_noise = {last: message}, {last: noisy}  # beta', beta
         for i in reversed(range(last)):
-            message = model.rules[i].ascend(self._children(i), algebra)
-            message = message.reshape(len(message), *model.level_shapes[i], n)
+            rules, shape = model.rules[i], (*model.level_shapes[i], n)
+            message = rules.ascend(self._children(i), algebra).reshape(-1, *shape)
             log_largest = algebra.to_log(algebra.scale(message))
-            self.log_scale += log_largest.sum(axis=(0, 1))
-            lowest = np.minimum(lowest, log_largest.min(axis=(0, 1)))
+            log_scale = sum_rows(_places(log_scale, rules)).reshape(shape) + log_largest
+            lowest = _places(lowest, rules).min(axis=0).reshape(shape) + log_largest
             self._after_noise[i] = message
             self._before_noise[i] = model.channels[i].before(message, algebra)
         log_message = algebra.to_log(self._before_noise[0])
         log_roots = np.zeros((len(model.root.images), n))
         for row, column in np.ndindex(model.level_shapes[0]):
             log_roots += log_message[model.root.images[:, row, column], row, column]
-        highest = log_roots.max(axis=0)
-        self.is_exact = (lowest > _TRUSTED) & (highest > _TRUSTED_AT_ROOT)
-        self.is_possible = highest > -np.inf
-        self.rounding = np.finfo(float).eps * -np.minimum(lowest, highest)
+        self.log_scale = sum_rows(log_scale.reshape(-1, n))
         self.log_roots = log_roots + np.log(model.root.probabilities)[:, None]
+        highest = self.log_roots.max(axis=0)
+        self._lowest = lowest.min(axis=(0, 1)) + highest
+        self.is_exact = self._lowest > _TRUSTED
+        self.is_possible = highest > -np.inf
+        self.rounding = np.finfo(float).eps * -self._lowest
 
     def _children(self, i):
         """Return the messages beta of the patches at the pixels of level i, as rules take them."""
@@ -81,12 +83,12 @@ class Beliefs:
     def log_likelihood(self):
         """Compute the logarithm of the probability, or density, of each image: (n,)."""
         p, log_largest = self._scaled_roots()
-        return self.log_scale + log_largest + Linear.to_log(p.sum(axis=0))
+        return self.log_scale + log_largest + Linear.to_log(sum_rows(p))
 
     def root_posterior(self):
         """Compute P(root image | image): (n_root_images, n)."""
         p, _ = self._scaled_roots()
-        return p / p.sum(axis=0)
+        return p / sum_rows(p)
 
     def _scaled_roots(self):
         """Return P(root image, image), scaled to a maximum of 1, and the maximum's logarithm."""
@@ -170,16 +172,16 @@ class Beliefs:
             log_p = log_p + log_message[symbols, column]
         for i, (channel, rules) in enumerate(zip(model.channels, model.rules)):
             log_largest = algebra.to_log(algebra.scale(left))
-            lowest = np.minimum(lowest, log_largest.min(axis=(0, 1)))
+            lowest = lowest + log_largest.min(axis=(0, 1))
             left = channel.forward(left, algebra)
             if i + 1 < model.n_levels:
                 parents = left.reshape(len(left), -1)
                 left = rules.descend_left(self._children(i), parents, algebra)
                 left = _ungroup(left, model.level_shapes[i], rules.patch_size)
-        self.is_exact = self.is_exact & (lowest > _TRUSTED)
+        self.is_exact = self._lowest + lowest > _TRUSTED
         self.is_possible = lowest > -np.inf
         p = algebra.to_probability(left)
-        return p / p.sum(axis=0)
+        return p / sum(p)  # in order, for any number of strings
 
     def _posterior_after_noise(self, i, drawn):
         """Compute posteriors of the classes after symbol noise from posteriors before it."""
@@ -193,6 +195,11 @@ def group(message, patch_size):
     p, q = patch_size
     grouped = message.reshape(n_classes, height // p, p, width // q, q, n)
     return grouped.transpose(2, 4, 0, 1, 3, 5).reshape(p * q, n_classes, -1)
+
+
+def _places(values, rules):
+    """Reshape (h p, w q, n) to (p q, h w n): a row per place in a patch."""
+    return group(values[None], rules.patch_size)[:, 0]
 
 
 def _ungroup(grouped, level_shape, patch_size):
@@ -218,7 +225,7 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
         If rounding can change the posteriors of an image, unless `allow_impossible`.
     """
     beliefs = Beliefs(model, evidence, rows, Linear)
-    with np.errstate(divide="ignore", invalid="ignore"):  # results of inexact images are replaced
+    with np.errstate(all="ignore"):  # results of inexact images are replaced
         result = compute(beliefs)
     inexact = np.flatnonzero(~beliefs.is_exact)
     if len(inexact):
@@ -249,6 +256,7 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
     return result
 
 
+@one_blas_thread()
 def infer_batches(
     model, evidence, n, level, shape, compute, n_jobs, *, allow_impossible=False, dtype=np.float64
 ):

@@ -90,16 +90,13 @@ class UniformNoise(Identity):
     forward = before  # K is symmetric
 
     def posterior(self, drawn, after, before, algebra):
-        after, before = algebra.to_probability(after), algebra.to_probability(before)
-        weight = drawn / before  # positive: beta is at least share / n of the maximum
-        return after * ((1 - self._share) * weight + self._share * weight.mean(axis=0))
+        weight = algebra.divide(algebra.from_probability(drawn), before)
+        return algebra.to_probability(algebra.multiply(after, algebra.mix(weight, self._share)))
 
     def draw(self, drawn, after, columns, uniforms, algebra):
-        after = algebra.to_probability(after[:, columns]).T
-        terms = self._share / self.n_drawn * after
-        pixels = range(len(drawn))
-        terms[pixels, drawn] += (1 - self._share) * after[pixels, drawn]
-        return choose(terms, uniforms)
+        rows = np.full((len(drawn), self.n_seen), self._share / self.n_seen)
+        rows[np.arange(len(drawn)), drawn] += 1 - self._share
+        return _draw(rows, after[:, columns].T, uniforms, algebra)
 
 
 class MatrixChannel(Identity):
@@ -133,13 +130,17 @@ class MatrixChannel(Identity):
         return algebra.split(self._by_drawn, *flat).reshape(after.shape)
 
     def draw(self, drawn, after, columns, uniforms, algebra):
-        terms = algebra.from_probability(self._by_drawn[drawn])
-        terms = algebra.multiply(terms, after[:, columns].T)
-        return choose(algebra.shares(terms), uniforms)
+        return _draw(self._by_drawn[drawn], after[:, columns].T, uniforms, algebra)
 
     @staticmethod
     def _transform(matrix, x, algebra):
         return algebra.transform(matrix, x.reshape(len(x), -1)).reshape(-1, *x.shape[1:])
+
+
+def _draw(rows, after, uniforms, algebra):
+    """Draw a class of each of m pixels from K(a | b) beta'(a), both (m, n_seen)."""
+    terms = algebra.multiply(algebra.from_probability(rows), after)
+    return choose(algebra.weights(terms), uniforms)
 
 
 def noise_channel(noise, n_classes):

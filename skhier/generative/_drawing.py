@@ -4,11 +4,11 @@ from math import prod
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._base._params import check_count, check_flag
 from .._base._validation import to_array
+from ._algebra import slices
 from ._choices import Derivations, NumberedChoices, RandomChoices
 from ._permutation import Permutation
 from ._streams import index_keys
@@ -190,9 +190,9 @@ def batch_size(level_shape):
 
 def for_batches(function, n_samples, batch_size, n_jobs):
     """Call `function` with consecutive slices of range(n_samples), in `n_jobs` threads."""
-    batches = list(gen_batches(n_samples, batch_size))
+    batches = slices(n_samples, batch_size)
     n_threads = min(effective_n_jobs(n_jobs), len(batches))
-    if n_threads == 1:
+    if n_threads <= 1:
         for batch in batches:
             function(batch)
         return

@@ -9,9 +9,8 @@ The evidence is pixels, symbols or any likelihood of each symbol. Belief propaga
 from math import log, pi
 
 import numpy as np
-from scipy.special import logsumexp
 
-from ._algebra import Linear, slices
+from ._algebra import COLUMNS, product, slices, sum_rows
 from ._belief import group
 from ._recognition import PatchIndex
 
@@ -34,7 +33,7 @@ class LookupEvidence:
     make_tables : callable
         Function of an algebra that returns (beta', beta, scale, lowest) of each token. The
         messages, (n_classes, n_tokens), are scaled to a maximum of 1. `scale` is the logarithm of
-        the factor, and `lowest` of its smallest part.
+        the factor, and `lowest` of its smallest part on a path to a pixel below.
     n_tokens : int
         Number of different tokens.
     """
@@ -53,17 +52,18 @@ class LookupEvidence:
         -------
         after, before : ndarrays of shape (n_classes, h, w, n)
             Messages beta' and beta, scaled to a maximum of 1.
-        log_scale : ndarray of shape (n,)
-            Logarithm of the factor that the scaling removes from each image.
-        lowest : ndarray of shape (n,)
-            Logarithm of the smallest maximum from which the messages were computed.
+        log_scale : ndarray of shape (h, w, n)
+            Logarithm of the factor that the scaling removes from each message.
+        lowest : ndarray of shape (h, w, n)
+            Logarithm of the smallest product of maxima, by which messages were scaled, on a path
+            to a pixel below.
         """
         after, before, scale, lowest = self._read(algebra)
         found = np.ascontiguousarray(self._find(rows).transpose(1, 2, 0))
         is_same = after is before
         after = after.take(found, axis=1)
         before = after if is_same else before.take(found, axis=1)
-        return after, before, scale.take(found).sum((0, 1)), lowest.take(found).min((0, 1))
+        return after, before, scale.take(found), lowest.take(found)
 
     def _read(self, algebra):
         if algebra not in self._tables:
@@ -105,8 +105,8 @@ class LookupEvidence:
             children = before.take(places, axis=1).transpose(1, 0, 2)
             after = rules.ascend(children, algebra)
             log_largest = algebra.to_log(algebra.scale(after))
-            lowest = np.minimum(lowest.take(places).min(axis=0), log_largest)
-            scale = scale.take(places).sum(axis=0) + log_largest
+            lowest = lowest.take(places).min(axis=0) + log_largest
+            scale = sum_rows(scale.take(places)) + log_largest
             return after, channel.before(after, algebra), scale, lowest
 
         return LookupEvidence(self.name, self.level - 1, find, make_tables, n_tokens)
@@ -125,9 +125,9 @@ class DenseEvidence:
     def messages(self, rows, algebra):
         """Compute the messages of the images `rows`, as :meth:`LookupEvidence.messages`."""
         after, log_factor = self._message(rows, algebra)
-        log_factor = log_factor + algebra.to_log(algebra.scale(after))
+        log_largest = algebra.to_log(algebra.scale(after))
         before = self._channel.before(after, algebra)
-        return after, before, log_factor.sum(axis=(0, 1)), np.zeros(len(rows))
+        return after, before, log_factor + log_largest, log_largest
 
     def lift(self, model, level, n_images):
         """Return the evidence itself: it has no tokens that a table could join."""
@@ -159,6 +159,13 @@ class GaussianEvidence(DenseEvidence):
     def __init__(self, model, images):
         super().__init__("X", model.n_levels - 1, model.channels[-1])
         self._rules, self._noise, self._images = model.rules[-1], model.pixel_noise, images
+        patches = self._rules.rows.astype(np.float64)
+        distances = ((patches - patches.mean(axis=0)) ** 2).sum(axis=1)
+        # Squares of a common offset would leave rounding errors. A patch is subtracted, as
+        # differences of patches are exact where those from the mean are not.
+        self._centre = patches[distances.argmin()][:, None]
+        self._patches = patches - self._centre.T
+        self._half_norms = (self._patches**2).sum(axis=1, keepdims=True) / 2
         self.doubt = (
             "X has images too far from all images of the model, in standard deviations of "
             f"pixel_noise={model.pixel_noise:g}",
@@ -171,35 +178,34 @@ class GaussianEvidence(DenseEvidence):
         p, q = self._rules.patch_size
         h, w = height // p, width // q
         pixels = images.reshape(n, h, p, w, q, -1).transpose(2, 4, 5, 1, 3, 0)
-        pixels = pixels.reshape(-1, h * w * n).astype(np.float64)
+        pixels = pixels.reshape(-1, h * w * n) - self._centre
         message = np.empty((self._rules.n_classes, pixels.shape[1]))
         log_factor = np.empty(pixels.shape[1])
-        for batch in slices(len(log_factor), _TERMS_IN_CACHE // self._rules.weights.size):
+        n_blocks = max(1, _TERMS_IN_CACHE // (self._rules.weights.size * COLUMNS))
+        for batch in slices(len(log_factor), n_blocks * COLUMNS):
             message[:, batch], log_factor[batch] = self._densities(pixels[:, batch], algebra)
         return message.reshape(-1, h, w, n), log_factor.reshape(h, w, n)
 
     def _densities(self, pixels, algebra):
         """Return the message of each column of pixels, and the logarithm of its factor."""
-        patches = self._rules.patches.reshape(-1, len(pixels)).astype(np.float64)
-        variance = self._noise**2
+        patches, variance = self._patches, self._noise**2
         # log N(x; patch, variance) of a patch is log_nearest, its value for the nearest patch, plus
         # log_ratio <= 0.
-        log_ratio = patches @ pixels
-        log_ratio -= (patches**2).sum(axis=1, keepdims=True) / 2
+        log_ratio = product(patches, pixels)
+        log_ratio -= self._half_norms
         log_ratio[self._rules.weights.ravel() == 0] = -np.inf  # patches that are never drawn
         nearest = log_ratio.argmax(axis=0)
-        log_ratio -= log_ratio.max(axis=0)
+        log_ratio -= np.take_along_axis(log_ratio, nearest[None], axis=0)
         log_ratio /= variance
         # The expansion of the square would leave a rounding error, which the variance enlarges.
-        difference = pixels - patches.T[:, nearest]
-        log_nearest = -(difference**2).sum(axis=0) / (2 * variance)
+        difference = pixels - patches.T.take(nearest, axis=1)
+        log_nearest = -sum_rows(difference**2) / (2 * variance)
         log_nearest -= len(pixels) / 2 * log(2 * pi * variance)
-        log_ratio = log_ratio.reshape(*self._rules.weights.shape, -1)
-        if algebra is Linear:
-            message = np.einsum("ak,akm->am", self._rules.weights, np.exp(log_ratio, out=log_ratio))
-        else:
-            message = logsumexp(log_ratio, axis=1, b=self._rules.weights[..., None])
-        return message, log_nearest
+        terms = algebra.from_log(log_ratio.reshape(*self._rules.weights.shape, -1))
+        weights = algebra.from_probability(self._rules.weights)[..., None]
+        if self._rules.is_uniform:
+            return algebra.multiply(algebra.sum_rules(terms), weights[:, 0]), log_nearest
+        return algebra.sum_rules(algebra.multiply(terms, weights, out=terms)), log_nearest
 
 
 def token_evidence(name, model, table, find):

@@ -44,7 +44,7 @@ class GrammarSampler(GrammarInferenceMixin, GrammarValidityMixin, BaseEstimator)
         ``rules[l][c]`` is a list of different tuples, by which the symbol c of level l is
         replaced: symbols 0, 1, ... of level l + 1. Several symbols can have the same tuple.
 
-    rule_weights : list of n_levels lists of arrays, or None, default=None
+    rule_weights : list of n_levels lists of arrays of shape (n_tuples,), or None, default=None
         ``rule_weights[l][c]`` holds a number > 0 for each tuple, proportional to its probability
         given the symbol. None is uniform.
 

@@ -116,7 +116,7 @@ class GrammarRules:
         rows[symbols < 0] = -1
         is_child = rows >= 0
         n_children = is_child.sum(axis=(1, 2))
-        children = np.full((len(symbols), n_children.max()), -1)
+        children = np.full((len(symbols), n_children.max(initial=0)), -1)
         parents = children.copy()
         is_used = np.arange(children.shape[1]) < n_children[:, None]
         children[is_used] = rows[is_child]

@@ -1,6 +1,8 @@
 """Validation of the rules and tokens that users pass to a grammar."""
 
+from itertools import accumulate
 from numbers import Integral
+from operator import mul
 
 import numpy as np
 
@@ -17,7 +19,8 @@ def read_rules(rules, rule_weights, n_tokens):
     Raises
     ------
     ValueError
-        If a tuple, a symbol of it, or a weight is not valid; the message says where.
+        If a tuple, a symbol of it, or a weight is not valid; the message says where. If trees have
+        more symbols than random numbers.
     """
     levels = _entries(rules, "rules", "levels")
     tuples = [
@@ -42,6 +45,12 @@ def read_rules(rules, rule_weights, n_tokens):
         weights = _weights(rule_weights, tuples[i], i, len(tuples))
         read.append(GrammarRules(tuples[i], weights, n_next[i], reach))
         reach *= read[-1].max_length
+    n_symbols = sum(accumulate((level.max_length for level in reversed(read)), mul))
+    if n_symbols >= 2**63:
+        raise ValueError(
+            f"rules have trees of up to {float(n_symbols):.2g} symbols: it takes fewer than 2**63, "
+            "as each symbol has a random number of its own. Use fewer levels or shorter tuples."
+        )
     return read[::-1]
 
 

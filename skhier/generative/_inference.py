@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base._images import shape_of
 from .._base._params import check_count
 from .._base._typing import RandomState
+from ._algebra import product
 from ._belief import infer_batches
 from ._evidence import LogEvidence, pixel_evidence, symbol_evidence
 from ._symbols import check_log_evidence, check_mask, check_of, check_one, check_symbols
@@ -68,27 +69,29 @@ class InferenceMixin:
         Random Hierarchy Model.
 
         The result is exact, by belief propagation, with all kinds of noise. Densities are rounded:
-        if an image is r standard deviations of pixel noise from the nearest clean image, the
-        relative error of a probability is up to about :math:`10^{-16} r^2`.
+        if an image is r standard deviations of pixel noise from the nearest clean image, or patches
+        of pixels are r of them from their mean, the relative error of a probability is up to about
+        :math:`10^{-16} r^2`.
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), default=None
             Images.
 
         level : int, default=0
             Level i of the semantic image :math:`X^{(i)}`, from 0 to n_levels - 1.
 
-        symbols : array-like of ints of shape (n, h, w) or (n, h * w), or None
+        symbols : array-like of ints of shape (n, h, w) or (n, h * w), default=None
             Symbols after symbol noise, as in `latents[-1]` of :meth:`sample`. A symbol of -1 is
             unknown.
 
-        mask : array-like of bool of the shape of `symbols` or of one sample, or None
+        mask : array-like of bool of the shape of `symbols` or of one sample, default=None
             Where a symbol is unknown. The value of an unknown symbol is not read.
 
-        log_evidence : array-like of shape (n, h, w, n_symbols) or (n, h * w, n_symbols), or None
-            Logarithm of the likelihood of each symbol after symbol noise, at each pixel. A
-            constant added at a pixel changes no posterior; -inf excludes a symbol.
+        log_evidence : array-like, default=None
+            Of shape (n, h, w, n_symbols) or (n, h * w, n_symbols): the logarithm of the likelihood
+            of each symbol after symbol noise, at each pixel. A constant added at a pixel changes no
+            posterior; -inf excludes a symbol.
 
         of : {'seen', 'drawn'}, default='seen'
             Class after symbol noise, from which the patch of the pixel is drawn, or before it. At
@@ -160,12 +163,12 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), default=None
             Images, or semantic images in the form of `fit`, for their likelihood under
             :math:`G_0`. If images and semantic images have the same shape, X holds images.
 
-        symbols, mask, log_evidence : array-like or None
-            Evidence other than images, as in :meth:`posterior`.
+        symbols, mask, log_evidence : array-like or None, default=None
+            Evidence other than images, of the shapes in :meth:`posterior`.
 
         Returns
         -------
@@ -225,11 +228,11 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), default=None
             Images.
 
-        symbols, mask, log_evidence : array-like or None
-            Evidence other than images, as in :meth:`posterior`.
+        symbols, mask, log_evidence : array-like or None, default=None
+            Evidence other than images, of the shapes in :meth:`posterior`.
 
         Returns
         -------
@@ -264,7 +267,7 @@ class InferenceMixin:
             n,
             0,
             (model.root.n_labels,),
-            lambda beliefs: to_label @ beliefs.root_posterior(),
+            lambda beliefs: product(to_label, beliefs.root_posterior()),
         )
 
     def bayes_predict(
@@ -279,11 +282,11 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), default=None
             Images.
 
-        symbols, mask, log_evidence : array-like or None
-            Evidence other than images, as in :meth:`posterior`.
+        symbols, mask, log_evidence : array-like or None, default=None
+            Evidence other than images, of the shapes in :meth:`posterior`.
 
         Returns
         -------

@@ -72,11 +72,11 @@ class PredictionMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), or None
+        X : array-like of shape (n, height, width[, n_channels]) or (n, n_values), default=None
             Images.
 
-        symbols, mask, log_evidence : array-like or None
-            Evidence other than images, as in :meth:`posterior`.
+        symbols, mask, log_evidence : array-like or None, default=None
+            Evidence other than images, of the shapes in :meth:`posterior`.
 
         n_draws : int, default=1
             Number of draws for each sample of the evidence.
@@ -176,7 +176,7 @@ class PredictionMixin:
             Strings of symbols after symbol noise, as in `latents[-1]` of :meth:`sample`. A symbol
             of -1 is unknown, so the context of the symbols after it does not contain it.
 
-        mask : array-like of bool of the shape of `symbols` or of one sample, or None
+        mask : array-like of bool of the shape of `symbols` or of one sample, default=None
             Where a symbol is unknown.
 
         Returns

@@ -109,7 +109,7 @@ class ProductRules:
         for matrix, child, uniform in zip(self._flat, children, uniforms.T):
             terms = algebra.from_probability(matrix[classes])
             terms = algebra.multiply(terms, child[:, columns].T)
-            drawn.append(choose(algebra.shares(terms), uniform))
+            drawn.append(choose(algebra.weights(terms), uniform))
         return np.stack(drawn, axis=1)
 
     def _places(self, children, algebra):

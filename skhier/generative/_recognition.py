@@ -1,6 +1,9 @@
 """Look up the patches of images in a patch table, exactly or up to rounding."""
 
 import numpy as np
+from scipy.spatial import KDTree
+
+_TOLERANCE = 1e-5  # rounding errors of a patch, relative to its length
 
 
 class PatchIndex:
@@ -43,8 +46,13 @@ class PatchIndex:
         self._order = np.argsort(projected)
         projected = projected[self._order]
         self._between = (projected[1:] + projected[:-1]) / 2
-        is_real = np.issubdtype(rows.dtype, np.floating)
-        self._tolerance = 1e-5 * np.linalg.norm(rows, axis=1).max() if is_real else 0
+        lengths = np.linalg.norm(self._patches.astype(np.float64), axis=1)
+        self._tree, self._reach = KDTree(self._patches), 3 * _TOLERANCE * lengths.max()
+        gaps = self._tree.query(self._patches, [2], distance_upper_bound=self._reach)[0][:, 0]
+        # A patch so near to a row is the nearest one: others are farther away than half the gap.
+        self._limits = np.minimum(_TOLERANCE * lengths, 0.49 * gaps) ** 2
+        if self._limits.max() > 1e34 or (self._limits[lengths > 0] < 1e-34).any():
+            self._patches = self._patches.astype(np.float64)  # with squares so large or small
 
     @np.errstate(over="ignore", invalid="ignore")  # huge values match no patch
     def find(self, level):
@@ -55,8 +63,9 @@ class PatchIndex:
         found = self._order.take(np.searchsorted(self._between, rows @ self._direction))
         missing = np.flatnonzero(~self._match(rows, found))
         if len(missing):
-            # Rounding can swap two close projections: compare with all patches.
-            nearest = self._nearest(rows[missing])
+            # Rounding can swap two close projections.
+            nearest = self._tree.query(rows[missing], distance_upper_bound=self._reach)[1]
+            nearest[nearest == len(self._limits)] = 0  # none is within reach
             is_match = self._match(rows[missing], nearest)
             found[missing] = np.where(is_match, nearest, -1)
         return found.reshape(n, h, w)
@@ -65,18 +74,8 @@ class PatchIndex:
         """Return whether each row equals the patch of this index, up to rounding."""
         difference = rows - self._patches.take(patches, axis=0)
         difference *= difference
-        return difference @ np.ones(difference.shape[1], difference.dtype) <= self._tolerance**2
-
-    def _nearest(self, rows):
-        """Return the index of the nearest patch of each row, by comparing with all."""
-        patches = self._patches.astype(np.float64)
-        half_norms = (patches**2).sum(axis=1) / 2
-        n_batches = len(rows) * len(patches) // 2**20 + 1
-        nearest = [
-            (batch @ patches.T - half_norms).argmax(axis=1)
-            for batch in np.array_split(rows, n_batches)
-        ]
-        return np.concatenate(nearest)
+        squared = difference @ np.ones(difference.shape[1], difference.dtype)
+        return squared <= self._limits.take(patches)
 
 
 def parse_level(images, index, level, first):

@@ -227,7 +227,7 @@ class Rules:
         terms = algebra.from_probability(self.weights[classes])
         for u, child in enumerate(children):
             terms = algebra.multiply(terms, child[patches[:, :, u], columns[:, None]])
-        chosen = choose(algebra.shares(terms), uniforms[:, 0])
+        chosen = choose(algebra.weights(terms), uniforms[:, 0])
         return patches[np.arange(len(chosen)), chosen]
 
     @property

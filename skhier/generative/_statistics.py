@@ -317,6 +317,40 @@ def expected_product(model, level, factors, algebra=Linear):
     return expected.T.reshape(*lead, -1)
 
 
+def shown_probability(sampler, level, shares):
+    """Compute P(an image shows some of several patches) of a level.
+
+    It is 1 less an expected product, which would lose small probabilities.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler.
+    level : int
+        Level.
+    shares : ndarray of shape (n_classes, n)
+        Probability, given the class of a pixel, that it shows one of the patches.
+
+    Returns
+    -------
+    shown : ndarray of shape (n,)
+        The mean over labels.
+    """
+    model, n = sampler._model, shares.shape[1]
+    shares = model.channels[level].before(shares, Linear)
+    for rules, channel in zip(model.rules[:level][::-1], model.channels[:level][::-1]):
+        # Some place is the first that shows a patch; those to its left show none.
+        children = np.tile(shares, (prod(rules.patch_size), 1, rules.n_classes))
+        parents = np.repeat(np.eye(rules.n_classes), n, axis=1)
+        first = rules.descend_left(1 - children, parents, Linear) * children
+        shares = channel.before(first.sum(axis=(0, 1)).reshape(-1, n), Linear)
+    root = model.root
+    with np.errstate(divide="ignore"):
+        logs = np.log1p(-np.minimum(shares, 1))[root.images].sum(axis=(1, 2))
+    given_label = root.probabilities / root.label_probabilities[root.labels]
+    return given_label / root.n_labels @ -np.expm1(logs)
+
+
 def _one_level_up(message, rules, algebra):
     """Return the expected product of the factors of a patch, given the class of its pixel."""
     (p, q), (n_next, height, width, n) = rules.patch_size, message.shape

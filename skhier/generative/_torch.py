@@ -78,7 +78,7 @@ class ImageRows:
     def __call__(self, indices):
         X, y, _ = self.drawer.draw(indices, self._seed)
         if self._layout != "tokens":
-            channels = X.reshape(*X.shape[:3], -1).transpose(0, 3, 1, 2)
+            channels = X.reshape(*X.shape[:3], *X.shape[3:] or [1]).transpose(0, 3, 1, 2)
             X = np.ascontiguousarray(channels[:, :, 0] if self._layout == "ncl" else channels)
         return X, y
 

@@ -118,7 +118,7 @@ def certify_classifier(
     classifier : LayerwiseCNNClassifier
         A fitted classifier.
 
-    X : array-like of images
+    X : array-like of shape (n, H, W, C) or (n, H, W)
         Images. The test is exact only for images that the classifier was not fitted on.
 
     y : array-like of shape (n,)
@@ -279,7 +279,7 @@ def certify_clusters(
         :meth:`~skhier.PatchKMeansOrthogonalizer.predict` gives it: one number for each pixel of
         :math:`X^{(i)}`, the cluster of the patch that was drawn for this pixel.
 
-    X : array-like of images
+    X : array-like of shape (n, H, W, C) or (n, H, W)
         The n images.
 
     level : int

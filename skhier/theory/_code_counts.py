@@ -33,7 +33,7 @@ def code_counts(
     n_codes : int or None, default=None
         Number of codes. None: the largest code plus one.
 
-    classes : array-like or None, default=None
+    classes : array-like of shape (n_labels,) or None, default=None
         All labels, in order. None: the labels in `y`. Pass it if counts of several batches are
         added.
 

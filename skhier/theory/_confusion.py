@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _TAUS = 0.95 * 2.0 ** (-np.arange(16) / 2)  # shares of the largest tau
 _EDGES = np.append(np.inf, np.append(np.sqrt(_TAUS[:-1] * _TAUS[1:]), _TAUS[-1] / 2**0.25))
+_OCTAVES = np.append(0, 2.0 ** -np.arange(20, 0, -1))
+_OCTAVES = np.append(_OCTAVES, 1 - _OCTAVES[-2::-1])  # of p and 1 - p: each has its own taus
 _MAX_CONDITION = 1e6
 # Nats, and share, by which the least evidence over p may be understated.
 _MAX_GAP, _MAX_SHARE = 0.2, 0.05
@@ -243,19 +245,20 @@ class Unmixer(NamedTuple):
 
         The evidence is a mean over tau, in each cell, of prod (1 + tau h)^count, with h = (1 - p)
         weights_a - p weights_b. Where a has the share p of a and b, the mean of a factor is 1,
-        given the class. For tau > 0 it is at most 1 at lower p, for tau < 0 at higher p. So ends of
-        an interval of p give evidence against all p in it.
+        given the class. If p is not known, the least evidence over p is taken, up to 5 % and 0.2
+        nats. The distribution of tau is fixed in each octave of p or 1 - p. There, the product of
+        each cell and tau is log-concave in p, so its values at the ends of an interval bound it.
         """
         weights, seen = self.weights[:, [a, b]], counts[:, counts.any(axis=0)]
         _interval_evidence = partial(_evidence, seen, weights, self.safety)
         if is_fair:
-            return _interval_evidence(0.5, 0.5)
+            return _interval_evidence(0.5, 0.5, octave=np.array([0.5, 0.5]))
         totals = np.maximum(weights.T @ seen.sum(axis=1), 1)
         p, n = totals[0] / totals.sum(), totals.sum()
         if _interval_evidence(p, p) <= 0:
             return 0.0
         steps = np.sqrt(p * (1 - p) / n) * 4.0 ** np.arange(8)
-        edges = np.concatenate([[0.0], p - steps[::-1], [p], p + steps, [1.0]])
+        edges = np.unique(np.concatenate([_OCTAVES, p - steps, [p], p + steps]))
         edges = edges[(edges >= 0) & (edges <= 1)]
         intervals = [(_interval_evidence(low, high), low, high) for low, high in pairwise(edges)]
         for _ in range(_MAX_SPLITS):
@@ -287,15 +290,22 @@ def _safety(weights, radius):
     return weights @ np.linalg.solve(np.eye(len(radius)) - largest, radius)
 
 
-def _evidence(counts, weights, safety, low, high):
-    """Return the log of evidence against all p from low to high."""
-    p = (low + high) / 2
-    up = (1 - high) * weights[:, 0] - high * weights[:, 1]
-    down = low * weights[:, 1] - (1 - low) * weights[:, 0]
+def _evidence(counts, weights, safety, low, high, octave=None):
+    """Return the log of a lower bound of the evidence against any p from low to high.
+
+    Both are in one octave. Functions h of p are linear in it, between their values at its ends.
+    """
+    if octave is None:
+        octave = _OCTAVES[np.searchsorted(_OCTAVES[1:-1], (low + high) / 2, "right") :][:2]
+    p, length = octave.mean(), np.ptp(octave)
+    share = (np.unique([low, high])[:, None] - octave[0]) / (length if length else 1)
+    at_ends = np.outer(1 - octave, weights[:, 0]) - np.outer(octave, weights[:, 1])
     logs, masses, centre = [np.zeros((1, counts.shape[1]))], [], 1.0
-    for h in (up - safety @ np.abs(up), down - safety @ np.abs(down)):
+    for h in (at_ends, -at_ends):
+        h = h - np.abs(h) @ safety.T
         largest = min(1 / max(-h.min(), 1e-9), 1e6)  # 1 + tau h > 0 for smaller tau
-        logs.append(np.log1p(largest * _TAUS[:, None] * h) @ counts)
+        taus, h = largest * _TAUS[:, None, None], (1 - share) * h[0] + share * h[1]
+        logs.append((np.log1p(taus * h) @ counts).min(axis=1))
         # The mass of |tau| between geometric means of neighbours, at each concentration.
         scale = largest * np.sqrt(p * (1 - p) * (ANYTIME_CONCENTRATIONS[:, None] + 1))
         tails = norm.sf(scale * _EDGES)

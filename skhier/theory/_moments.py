@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from ..generative._statistics import shown_probability
 from ._cells import cell_probabilities, check_level
 from ._checks import check_counts
 
@@ -130,20 +131,24 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     True
     """
     level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
-    return 1 - unseen_probability(sampler, level) ** n_samples
+    with np.errstate(divide="ignore"):  # a patch that all images show
+        log_unseen = np.log1p(-patch_probability(sampler, level))
+    return -np.expm1(n_samples * log_unseen)
+
+
+def patch_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
+    """Compute P(an image shows a patch) for each patch: (n_classes, k)."""
+    weights = sampler.rule_weights_[level]
+    different, index = np.unique(weights, return_inverse=True)
+    shares = np.eye(len(weights))[:, :, None] * different
+    shown = shown_probability(sampler, level, shares.reshape(len(weights), -1))
+    shown = shown.reshape(len(weights), len(different))
+    return np.take_along_axis(shown, index.reshape(weights.shape), axis=1)
 
 
 def unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     """Compute P(an image does not show a patch) for each patch: (n_classes, k)."""
-    weights = sampler.rule_weights_[level]
-    return np.array([_unseen_of_class(sampler, level, c, p) for c, p in enumerate(weights)])
-
-
-def _unseen_of_class(sampler, level, c, probabilities):
-    different, index = np.unique(probabilities, return_inverse=True)
-    factors = np.ones((len(different), len(sampler.patches_[level]), 1, 1))
-    factors[:, c, 0, 0] = 1 - different
-    return sampler.expected_product(level, factors).mean(axis=0)[index]
+    return 1 - patch_probability(sampler, level)
 
 
 def pair_unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
@@ -153,5 +158,5 @@ def pair_unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndar
     """
     n_classes, k = sampler.rule_weights_[level].shape
     shares = np.eye(n_classes) / k
-    factors = 1 - (shares[:, None] + shares)
-    return sampler.expected_product(level, factors[..., None, None]).mean(axis=0)
+    pairs = (shares[:, :, None] + shares[:, None]).reshape(n_classes, -1)
+    return 1 - shown_probability(sampler, level, pairs).reshape(n_classes, n_classes)

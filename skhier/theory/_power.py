@@ -118,5 +118,6 @@ def _log_moments_of_one_cell(cells):
     length = np.linalg.norm(r_c - r_e, axis=2, keepdims=True)
     rates = np.minimum(length[:, 0] * np.geomspace(1e-3, 1e3, 40) / (r_c + r_e).max(axis=2), 300)
     x = rates[:, :, None] * (r_c - r_e) / length
-    deviations = (r_c * np.expm1(-x) + r_e * np.expm1(x)).sum(axis=2)
-    return np.log1p(deviations) + 1e-14, rates
+    moments = (r_c * np.exp(-x) + r_e * np.exp(x)).sum(axis=2)
+    in_no_cell = np.maximum(1 - (r_c + r_e).sum(axis=2), 0)
+    return np.log(moments + in_no_cell + 1e-14), rates  # rounding errors stay on the safe side

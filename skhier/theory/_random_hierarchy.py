@@ -174,7 +174,8 @@ def rhm_correlation(
     if formula == "paper":
         share = max(0.0, 1 - m / float(v) ** (s - 1))
         return (share / (v**3 * float(m) ** (2 * level - 1))) ** 0.5
-    return (1 - 1 / v) / v * _correlation_of_deviations(sizes, level)
+    siblings, decay = _correlation_of_deviations(sizes, level)
+    return (1 - 1 / v) / v * siblings * decay ** (level - 1)
 
 
 @within_floats
@@ -255,8 +256,8 @@ def rhm_level_samples(
     if formula == "paper":
         share = 1 - m / float(v) ** (s - 1)
         return v * float(m) ** (2 * level - 1) / share if share > 0 else float("inf")
-    signal = _correlation_of_deviations(sizes, level)
-    return signal**-2 if signal > 0 else float("inf")
+    siblings, decay = _correlation_of_deviations(sizes, level)
+    return (siblings * decay ** (level - 1)) ** -2 if siblings else float("inf")
 
 
 def zipf_learning_exponent(exponent: float) -> float:
@@ -301,13 +302,19 @@ def zipf_learning_exponent(exponent: float) -> float:
 
 
 def _correlation_of_deviations(sizes, level):
-    """Compute the correlation in units of (1 - 1/v) / v, the deviation of independent symbols."""
+    """Compute the correlation in units of (1 - 1/v) / v, the deviation of independent symbols.
+
+    Returns
+    -------
+    siblings, decay : float
+        The correlation is ``siblings * decay ** (level - 1)``, which can be too small for a float.
+    """
     n_classes, v, m, s, depth = sizes
     rho, q = _differ(v, s), 1 / n_classes  # q is the mean of sum_c P(c)^2
     for _ in range(depth - level):
         q = q / m + (1 - q / m) * (1 - rho)
     squared = max(0.0, (float(v) ** s * q / m - 1) / (float(v) ** s - 1))
-    return squared**0.5 * (rho / m) ** (level - 1)
+    return squared**0.5, rho / m
 
 
 def _differ(v, s):

@@ -16,6 +16,8 @@ from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS, log_evidence, tuned_concentrations
 from ._confusion import MeasuredConfusion, Unmixer
 
+_MAX_COUNT = 1e12  # up to which rounding errors of the evidence are below 0.05 nats
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
@@ -126,7 +128,7 @@ class Separation:
                 f"counts of {len(new)} codes in {new.shape[1]} cells cannot be added to counts of "
                 f"{len(self.counts)} codes in {self.counts.shape[1]} cells."
             )
-        return self._with_counts(self.counts + new)
+        return self._with_counts(_count_table(self.counts + new))
 
     def _with_counts(self, counts: np.ndarray) -> Self:
         """Return the certificate for the counts of all images; p-values never grow."""
@@ -223,8 +225,8 @@ def separate_codes(
     Raises
     ------
     ValueError
-        If `counts` does not hold whole numbers >= 0, `confusion` cannot be inverted, or another
-        parameter is out of range.
+        If `counts` does not hold whole numbers >= 0 with a sum of at most :math:`10^{12}`,
+        `confusion` cannot be inverted, or another parameter is out of range.
 
     See Also
     --------
@@ -307,5 +309,10 @@ def _count_table(counts):
         raise ValueError(
             f"counts of shape {counts.shape} are not valid: it takes whole numbers >= 0 of shape "
             "(n_codes, ...), as code_counts gives them."
+        )
+    if counts.sum() > _MAX_COUNT:
+        raise ValueError(
+            f"counts have the sum {counts.sum():g}: it takes at most {_MAX_COUNT:g}, as rounding "
+            "errors would hide the evidence of more. Count fewer images."
         )
     return counts.reshape(len(counts), -1)

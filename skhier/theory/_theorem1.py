@@ -100,7 +100,7 @@ def theorem1_params(
         Step size :math:`\eta`.
 
     n_components : int or None, default=None
-        Width n. If None: for 'exact', :math:`\lceil 16 \log(M / \delta) \rceil` with M
+        Width n. If None: for 'exact', :math:`\lceil 16 \log(p / \delta) \rceil` with p
         the number of pairs of classes (a larger n hardly lowers T); for 'paper', the
         smallest width that it allows.
 
@@ -146,7 +146,7 @@ def theorem1_params(
     \sigma / \sqrt 2` always, as :math:`\|x_1 - x_2\| = \sqrt 2`; its mean square is less,
     :math:`\sigma^2 / (2 |C| k)`. Between classes,
     :math:`\|W_0^\top (F_{c_1} - F_{c_2})\|^2` is :math:`\|F_{c_1} - F_{c_2}\|^2` times a
-    :math:`\chi^2_n` variable. With q its quantile at :math:`\delta / M`,
+    :math:`\chi^2_n` variable. With q its quantile at :math:`\delta / p`,
 
     .. math:: T \ge \frac{k (\gamma + \sigma / \sqrt 2)}{\eta\, \Delta_{min} \sqrt q}
 
@@ -168,7 +168,7 @@ def theorem1_params(
     (k,) = check_counts(k=k)
     gamma, learning_rate = check_positive(gamma=gamma, learning_rate=learning_rate)
     sigma = check_real(sigma, "sigma", 0)
-    delta, M = check_probability(delta, "delta"), n_pairs(n_classes)
+    delta, p = check_probability(delta, "delta"), n_pairs(n_classes)
     n_classes, n_components = int(n_classes), check_width(n_components)
     if bound == "paper":
         theta, lambda_ = check_required("bound='paper'", theta=theta, lambda_=lambda_)
@@ -176,8 +176,8 @@ def theorem1_params(
         T = floor(k * (gamma + 2 * sigma) / (learning_rate * lambda_)) + 1
         return TrainingParams(n, T, learning_rate)
     (delta_min,) = check_required("bound='exact'", delta_min=delta_min)
-    n = n_components or default_width(M, delta)
-    q = chi2.ppf(delta / M, n)
+    n = n_components or default_width(p, delta)
+    q = chi2.ppf(delta / p, n)
     T = ceil(k * (gamma + sigma / sqrt(2)) / (learning_rate * delta_min * sqrt(q)))
     return TrainingParams(n, T, learning_rate)
 
@@ -222,8 +222,8 @@ def theorem1_failure_probability(
 
     Parameters
     ----------
-    max_iter : array-like of int
-        Number of steps T.
+    max_iter : array-like of int of any shape
+        Numbers of steps T, at least 0.
 
     k : int
         Number of patches of each class.

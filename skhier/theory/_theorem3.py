@@ -57,9 +57,14 @@ def theorem3_params(
         Number of pixels P of the semantic image, :math:`m_0^2` in the paper, where it is
         always 9.
 
-    delta, sigma, gamma : float
-        As in :func:`theorem1_params`, but `sigma` is larger than 0. The defaults are 0.05, 1.0 and
-        1.0.
+    delta : float, default=0.05
+        Probability of failure, as in :func:`theorem1_params`.
+
+    sigma : float, default=1.0
+        Scale of :math:`K_0`, as in :func:`theorem1_params`, but larger than 0.
+
+    gamma : float, default=1.0
+        Distance of classes, as in :func:`theorem1_params`.
 
     n_components : int or None, default=None
         Width n; None as in :func:`theorem1_params`.

@@ -16,7 +16,7 @@ from enumeration import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skhier import HierarchicalSampler
-from skhier.datasets import make_random_hierarchy
+from skhier.datasets import make_broadcast_tree, make_random_hierarchy
 
 
 def log_indicators(symbols, n_classes):
@@ -198,3 +198,60 @@ def test_far_apart_likelihoods_are_warned_about():
     values = 1e18 * np.random.default_rng(0).standard_normal((1, 4, 8))
     with pytest.warns(UserWarning, match="log_evidence has logarithms of very different sizes"):
         rhm.sampler.posterior(log_evidence=values)
+
+
+@pytest.mark.parametrize("depth", [1, 17, 20, 30])
+def test_losses_on_a_path_of_levels_are_exact_at_any_depth(depth):
+    # A pixel of class 0 stays so at each level with probability 1e-19.
+    patches = np.array([[[[0]], [[2]]], [[[1]], [[0]]], [[[2]], [[0]]]])
+    weights = np.array([[1e-19, 1], [1, 0], [1, 0]])
+    sampler = HierarchicalSampler(
+        depth + 1, n_semantic_classes=3, patch_size=1, patches_per_class=1, n_channels=3,
+        symbol_patches=[patches] * depth, rule_weights=[weights] * depth + ["uniform"],
+        pixel_patches="one_hot",
+    ).fit(np.arange(3).reshape(-1, 1, 1), [0, 1, 2])  # fmt: skip
+    log_evidence = np.array([0.0, -800, -2000])
+    log_p = log_evidence + np.array([depth * np.log(1e-19), 0, 0])
+    log_p[0] = np.logaddexp(log_p[0], -2000)
+    arguments = {"log_evidence": log_evidence.reshape(1, 1, 1, 3)}
+    score = np.logaddexp.reduce(log_p)
+    assert_allclose(sampler.score_samples(**arguments), score - np.log(3), rtol=1e-12)
+    assert_allclose(sampler.bayes_predict_proba(**arguments)[0], np.exp(log_p - score), atol=1e-11)
+
+
+@pytest.mark.parametrize("share", [1e-200, 1e-305, 1e-310])
+@pytest.mark.parametrize("is_matrix", [False, True])
+def test_posteriors_are_exact_at_the_least_noise(share, is_matrix, recwarn):
+    noise = (1 - share) * np.eye(3) + share / 3 if is_matrix else share
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=[2, 3], patch_size=1, patches_per_class=1, n_channels=3,
+        symbol_patches=[np.array([[[[0]]], [[[1]]]])], pixel_patches="one_hot",
+        symbol_noise=[0, noise],
+    ).fit([[[0]], [[1]]], [0, 1])  # fmt: skip
+    symbols = [[[2]]]  # is not drawn, only seen after noise
+    assert_allclose(sampler.posterior(symbols=symbols, level=1), [[[[0, 0, 1]]]], atol=1e-12)
+    assert_allclose(sampler.posterior(symbols=symbols), [[[[0.5, 0.5]]]])
+    assert (sampler.sample_posterior(symbols=symbols, n_draws=20)[0] == 2).all()
+    assert not recwarn.list
+
+
+def test_results_are_the_same_to_the_bit_in_any_batch():
+    matrix = np.full((5, 5), 0.1) + 0.5 * np.eye(5)
+    tree = make_broadcast_tree(1, n_classes=5, branching=3, depth=2, theta=0.6, return_X_y=False)
+    noisy = HierarchicalSampler(
+        n_semantic_classes=5, patches_per_class=3, patch_size=(1, 3), root_shape=(1, 3),
+        n_root_images=9, symbol_noise=[0.1, matrix], pixel_noise=0.7, random_state=0,
+    ).fit()  # fmt: skip
+    for sampler in (tree.sampler, noisy):
+        X, _, latents = sampler.sample(40, return_latents=True, random_state=0)
+        log_evidence = np.random.default_rng(0).standard_normal((40, *latents[-1].shape[1:], 5))
+        for name, rows in {"X": X, "symbols": latents[-1], "log_evidence": log_evidence}.items():
+            for method in ("bayes_predict_proba", "score_samples", "posterior"):
+                compute = getattr(sampler, method)
+                together = compute(**{name: rows})
+                for n in (1, 3, 7):
+                    parts = [compute(**{name: rows[i : i + n]}) for i in range(0, 40, n)]
+                    assert_array_equal(np.concatenate(parts), together)
+        together = sampler.next_symbol_proba(latents[-1])
+        parts = [sampler.next_symbol_proba(row[None]) for row in latents[-1]]
+        assert_array_equal(np.concatenate(parts), together)

@@ -461,6 +461,7 @@ def test_methods_need_a_fitted_grammar(method):
             r"rules\[0\]\[0\]\[0\]=.*the symbols 0 to 0",
         ),
         ({"n_tokens": 1}, r"rules\[0\]\[0\]\[0\]=.*the symbols 0 to 0"),
+        ({"rules": [[[(0,), (0, 0)]]] * 70}, "rules have trees of up to .* symbols"),
         ({"n_tokens": 0}, "n_tokens=0 is not valid"),
         ({"rule_weights": [[[1, 1], [1, 1]]]}, r"rule_weights\[0\]\[0\]=.* each of the 3 tuples"),
         ({"rule_weights": [[[1, 1, 0], [1, 1]]]}, r"rule_weights\[0\]\[0\]=.*a number > 0"),

@@ -291,3 +291,39 @@ def test_likelihoods_of_semantic_images_are_their_frequencies(noise):
     _, _, (semantic,) = sampler.sample(20_000, return_latents=True)
     counts = np.bincount(semantic[:, 0] @ [4, 2, 1], minlength=8)
     assert (np.abs(counts / 20_000 - p) <= 5 * np.sqrt(p * (1 - p) / 20_000)).all()
+
+
+def patches_of_one_level(patches, **params):
+    sampler = HierarchicalSampler(1, pixel_patches=patches, random_state=0, **params)
+    return sampler.fit(np.arange(len(patches)).reshape(-1, 1, 1), range(len(patches)))
+
+
+@pytest.mark.parametrize(
+    ("offset", "scale"), [(255, 1e-3), (1, 1e-6), (0, 1), (0, 1e-30), (0, 1e25), (1e6, 1)]
+)
+def test_patches_that_differ_by_little_are_told_apart(offset, scale):
+    noise = np.random.default_rng(0).standard_normal((4, 8, 3, 3))
+    sampler = patches_of_one_level((offset + scale * noise).astype(np.float32))
+    X, _, (classes,) = sampler.sample(1000, return_latents=True)
+    assert_array_equal(sampler.parse(X)[0], classes)
+    assert_array_equal(sampler.posterior(X).argmax(axis=-1), classes)
+    if scale >= 1:
+        assert_array_equal(sampler.parse(X.astype(float) * (1 + 1e-7))[0], classes)
+
+
+def test_a_patch_is_legal_up_to_its_own_rounding_however_large_others_are():
+    rng = np.random.default_rng(0)
+    patches = rng.standard_normal((4, 1, 3, 3)).astype(np.float32)
+    patches[0] = 1e6
+    sampler = patches_of_one_level(patches)
+    assert sampler.validity(rng.standard_normal((100, 3, 3))).images == 0
+    assert sampler.validity(patches[:, 0].astype(float) * (1 + 1e-7)).images == 1
+
+
+def test_a_common_offset_of_pixels_changes_no_posterior():
+    patches = np.random.default_rng(0).integers(-3, 4, size=(3, 4, 2, 2))
+    clean = patches_of_one_level(patches, pixel_noise=1.0)
+    far = patches_of_one_level(patches + 10**7, pixel_noise=1.0)
+    X = clean.sample(50)[0].astype(float) + 1e7
+    assert_allclose(far.posterior(X), clean.posterior(X - 1e7), rtol=1e-9)
+    assert_allclose(far.score_samples(X), clean.score_samples(X - 1e7), rtol=1e-9)

@@ -1,5 +1,6 @@
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -7,6 +8,7 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from skhier import HierarchicalSampler
 from skhier.datasets import make_random_hierarchy
+from skhier.generative import GrammarSampler
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +125,18 @@ def test_indices_out_of_range_and_invalid_layouts_are_refused(strings, pictures)
         pictures.to_torch_dataset(10, layout="ncl")
     with pytest.raises(ValueError, match="n_samples=0 is not valid"):
         strings.to_torch_dataset(0)
+
+
+@pytest.mark.parametrize("layout", ["nchw", "ncl", "tokens"])
+def test_no_indices_give_no_rows(strings, layout):
+    dataset = strings.to_torch_dataset(5, layout=layout)
+    (X, y), (some, _) = dataset[[]], dataset[[0]]
+    assert (X.shape, X.dtype, len(y)) == ((0, *some.shape[1:]), some.dtype, 0)
+    assert dataset.__getitems__([]) == []
+    assert [len(rows) for rows in strings.sample_at(np.array([], int))] == [0, 0]
+
+
+def test_no_indices_give_no_strings_of_a_grammar():
+    dataset = GrammarSampler([[[(0, 1), (1,)]]], random_state=0).fit().to_torch_dataset(5)
+    X, y = dataset[[]]
+    assert (X.shape, y.shape) == ((0, 2), (0,))

@@ -16,7 +16,7 @@ from skhier.theory import (
     separate_codes,
 )
 from skhier.theory._coins import ANYTIME_CONCENTRATIONS, log_evidence
-from skhier.theory._confusion import Unmixer
+from skhier.theory._confusion import Unmixer, _evidence
 
 
 def noisy_model(seed=0, **params):
@@ -303,3 +303,15 @@ def test_fewer_patches_than_codes_are_separated_by_patch():
     assert separation.complete
     assert separation.log_p.shape == (2, 2)
     assert "2 codes" not in repr(separation)
+
+
+def test_evidence_against_an_interval_of_shares_is_at_most_that_against_each():
+    rng = np.random.default_rng(0)
+    for radius in (0, 0.02):
+        table = MeasuredConfusion(np.eye(4) * 0.7 + 0.075, np.full((4, 4), radius))
+        unmixer = Unmixer.from_confusion(table, 4)
+        arguments = rng.poisson(20, (4, 5)), unmixer.weights[:, :2], unmixer.safety
+        for low, high in ((0.3, 0.4), (0.03125, 0.0625), (0.9, 0.93), (0, 2.0**-20)):
+            bound = _evidence(*arguments, low, high)
+            values = [_evidence(*arguments, p, p) for p in np.linspace(low, high, 20)[1:-1]]
+            assert bound <= min(values)

@@ -86,6 +86,8 @@ def test_the_exponent_of_zipf_rules_is_that_of_the_probability_of_unseen_rules(e
         (lambda: rhm_correlation(2, 4, 2, 2, 2, level=3), "level=3 is not valid"),
         (lambda: rhm_level_samples(2, 4, 2, 2, 2, level=0), "level=0 is not valid"),
         (lambda: rhm_level_samples(2, 4, 2, 2, 2, level=1, formula="no"), "formula='no'"),
+        (lambda: rhm_level_samples(8, 8, 4, 2, 600, level=400), "beyond the range of floats"),
+        (lambda: rhm_level_samples(8, 8, 4, 2, 600, level=600), "beyond the range of floats"),
         (lambda: rhm_sample_complexity(2, 1, 1, 1, 1), "vocabulary_size=1 is not valid"),
         (lambda: rhm_sample_complexity(2, 0, 1, 1, 1), "vocabulary_size=0 .* an int >= 2"),
         (lambda: zipf_learning_exponent(1.0), "exponent=1.0 is not valid"),

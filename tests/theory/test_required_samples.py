@@ -5,6 +5,7 @@ Counts are simulated from the tables of the model, without the exact statistics 
 
 import re
 from math import log
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from skhier.theory import (
     theorem2_params,
 )
 from skhier.theory._cells import cell_probabilities
-from skhier.theory._power import _log_moments, smallest_count
+from skhier.theory._power import _log_moments, _log_moments_of_one_cell, smallest_count
 
 
 def small_model(**params):
@@ -456,3 +457,37 @@ def test_an_argument_that_is_no_sampler_is_refused():
         message = re.escape("sampler=3 is not valid: it takes a fitted HierarchicalSampler")
         with pytest.raises(TypeError, match=message):
             function(3)
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1e-15, 1e-18])
+def test_the_coverage_of_patches_that_are_seldom_drawn_is_exact(weight):
+    sampler = HierarchicalSampler(
+        2, patch_size=1, patches_per_class=[1, 2], pixel_patches="one_hot", n_channels=4,
+        n_semantic_classes=2, symbol_patches=[np.array([[[[0]]], [[[1]]]])],
+        rule_weights=["uniform", np.array([1, weight])],
+    ).fit([[[0]], [[1]]], [0, 1])  # fmt: skip
+    shown = coverage_probability(sampler, 1, n_samples=round(1 / weight))
+    # An image is of the class with probability 1/2.
+    assert_allclose(shown[:, 1], -np.expm1(-0.5), rtol=1e-8)
+
+
+def test_coverage_is_one_less_an_expected_product():
+    for params in ({"symbol_noise": 0.1, "rule_weights": "zipf"}, {"n_labels": 3}):
+        sampler = HierarchicalSampler(3, patches_per_class=3, random_state=0, **params).fit()
+        for level, weights in enumerate(sampler.rule_weights_):
+            p = coverage_probability(sampler, level, n_samples=1)
+            for c, of_class in enumerate(weights):
+                factors = np.ones((3, len(weights), 1, 1))
+                factors[:, c, 0, 0] = 1 - of_class
+                unseen = sampler.expected_product(level, factors).mean(axis=0)
+                assert_allclose(p[c], 1 - unseen, atol=1e-13)
+
+
+def test_moments_of_one_cell_are_right_if_every_image_is_in_a_cell():
+    probabilities = np.zeros((2, 1, 2, 1))
+    probabilities[0, 0, 0] = probabilities[1, 0, 1] = 0.5
+    cells = SimpleNamespace(probabilities=probabilities, pairs=(np.array([0]), np.array([1])))
+    log_moments, rates = _log_moments_of_one_cell(cells)
+    # Both cells have the same exponent, so the moment is exp(-x).
+    assert_allclose(log_moments, np.log(np.exp(-rates / np.sqrt(2)) + 1e-14), rtol=1e-9)
+    assert (log_moments >= -rates / np.sqrt(2)).all()

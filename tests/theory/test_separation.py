@@ -202,6 +202,11 @@ def test_the_printed_certificate_says_if_groups_are_too_few_or_too_many():
         (lambda: separate_codes([1, 2], delta=0.1), r"counts of shape \(2,\) are not valid"),
         (lambda: separate_codes([[1, -2]], delta=0.1), "whole numbers >= 0"),
         (lambda: separate_codes([[1, 0.5]], delta=0.1), "whole numbers >= 0"),
+        (lambda: separate_codes([[1e15, 1e15]] * 2, delta=0.1), "counts have the sum 4e.15"),
+        (
+            lambda: separate_codes([[6e11], [0]], delta=0.1, anytime=True).update([[6e11], [0]]),
+            "counts have the sum 1.2e.12",
+        ),
         (lambda: separate_codes([[1]], delta=0), "delta=0 is not valid"),
         (lambda: separate_codes([[1]], delta=0.1, n_groups=2), "n_groups=2 is not valid"),
         (lambda: separate_codes([[1]], delta=0.1, anytime=1), "anytime=1 is not valid"),
