@@ -169,12 +169,11 @@ def maps_rows(method):
     After `set_output`, the result is a data frame in memory and is computed at once.
     """
 
-    method = own_modes()(method)
-
     @wraps(method)
     def mapped(estimator, X):
         if not is_dask(X):
-            return method(estimator, X)
+            with own_modes():
+                return method(estimator, X)
         from dask import delayed
 
         _check_blocked(estimator, X)
