@@ -22,6 +22,7 @@ MAX_LEFT_OUT = 1500  # inverses of their matrix take a quarter of a second each
 _SAME = 1e-4  # squared distance of duplicates, relative to the mean square of samples
 # Added to the diagonal, relative to its sum: negative eigenvalues are rounding errors.
 _MIN_ROUNDING = 1e-12
+_MAX_RAISES = 12  # by factors of 10
 
 
 def left_out_work(step, n_samples, n_features, advice):
@@ -119,9 +120,10 @@ def _cholesky(G):
     errors than products.
     """
     raised = _MIN_ROUNDING * G.diagonal().sum()
-    while True:
+    for _ in range(_MAX_RAISES):
         root, failed = torch.linalg.cholesky_ex(G)
         if not failed:
             return root
         raised *= 10
         G.diagonal().add_(raised)
+    return torch.linalg.cholesky(G)  # or an error: G is not finite

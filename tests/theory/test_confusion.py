@@ -57,7 +57,7 @@ def all_counts(codes_given_class, places):
 
 
 # Patches 0 and 1 are of class 0, patch 2 is of class 1.
-@settings(max_examples=settings.default.max_examples // 4)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.floats(0.01, 0.6))
 def test_the_mean_of_the_evidence_given_the_classes_is_at_most_1(seed, is_fair, noise):
     rng = np.random.default_rng(seed)
