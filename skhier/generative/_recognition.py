@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import KDTree
 
-_TOLERANCE = 1e-5  # rounding errors of a patch, relative to its length
+_TOLERANCE = 1e-5  # rounding errors of a patch of pixels, relative to its length; symbols have none
 
 
 class PatchIndex:
@@ -46,12 +46,13 @@ class PatchIndex:
         self._order = np.argsort(projected)
         projected = projected[self._order]
         self._between = (projected[1:] + projected[:-1]) / 2
+        is_real = np.issubdtype(rows.dtype, np.floating)
         lengths = np.linalg.norm(self._patches.astype(np.float64), axis=1)
         self._tree, self._reach = KDTree(self._patches), 3 * _TOLERANCE * lengths.max()
         gaps = self._tree.query(self._patches, [2], distance_upper_bound=self._reach)[0][:, 0]
         # A patch so near to a row is the nearest one: others are farther away than half the gap.
-        self._limits = np.minimum(_TOLERANCE * lengths, 0.49 * gaps) ** 2
-        if self._limits.max() > 1e34 or (self._limits[lengths > 0] < 1e-34).any():
+        self._limits = is_real * np.minimum(_TOLERANCE * lengths, 0.49 * gaps) ** 2
+        if is_real and (self._limits.max() > 1e34 or (self._limits[lengths > 0] < 1e-34).any()):
             self._patches = self._patches.astype(np.float64)  # with squares so large or small
 
     @np.errstate(over="ignore", invalid="ignore")  # huge values match no patch

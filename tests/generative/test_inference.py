@@ -320,6 +320,21 @@ def test_a_patch_is_legal_up_to_its_own_rounding_however_large_others_are():
     assert sampler.validity(patches[:, 0].astype(float) * (1 + 1e-7)).images == 1
 
 
+def test_a_long_tuple_of_symbols_is_legal_only_if_all_symbols_are():
+    n = 3000
+    rule = n - 1 - np.arange(2000)[None] % 2
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=[2, n], patch_size=[(1, 2000), 1], root_shape=(1, 1),
+        patches_per_class=1, symbol_patches=[np.stack([rule, rule[:, ::-1]])[:, None]],
+        pixel_patches=np.arange(n).reshape(n, 1, 1, 1),
+    ).fit([[[0]], [[1]]], [0, 1])  # fmt: skip
+    other = rule.copy()
+    other[0, -1] -= 1  # the least difference
+    assert sampler.parse(rule[None].astype(float))[0] == 0
+    with pytest.raises(ValueError, match=r"at level 0, .* is no patch of the level"):
+        sampler.parse(other[None].astype(float))
+
+
 def test_a_common_offset_of_pixels_changes_no_posterior():
     patches = np.random.default_rng(0).integers(-3, 4, size=(3, 4, 2, 2))
     clean = patches_of_one_level(patches, pixel_noise=1.0)
