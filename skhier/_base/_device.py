@@ -58,7 +58,7 @@ def computing_dtype(array):
 
 @contextmanager
 def own_modes():
-    """Leave the caller's modes of torch: a context, or a decorator.
+    """Leave the caller's modes of torch, in a context.
 
     In inference mode no gradient is computed, and autocast rounds products.
     """

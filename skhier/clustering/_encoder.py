@@ -192,6 +192,7 @@ class PatchEncoder:
         return torch.cat(pooled, dim=3).to(self.dtype)
 
 
+@one_blas_thread()
 def response_map(coding, factors, intercepts):
     """Return the map from patches to responses, the one that is fast for a coding.
 
@@ -219,11 +220,10 @@ def response_map(coding, factors, intercepts):
     *first, last = factors
     if not coding.is_normalized or len(last) <= last.shape[1] + 1:
         return tuple(factors), intercepts, None
-    with one_blas_thread():
-        Q, R = np.linalg.qr(np.column_stack((last, intercepts)).astype(np.float64))
-        narrow = R[:, :-1]
-        if first:
-            narrow = narrow @ first.pop()
+    Q, R = np.linalg.qr(np.column_stack((last, intercepts)).astype(np.float64))
+    narrow = R[:, :-1]
+    if first:
+        narrow = narrow @ first.pop()
     narrow, offset, Q = (array.astype(last.dtype) for array in (narrow, R[:, -1], Q))
     return (*first, narrow), offset, Q
 

@@ -33,6 +33,7 @@ class Whitening:
     basis: np.ndarray | None = None
 
     @classmethod
+    @one_blas_thread()
     def learn(cls, patches, eps, weight=None):
         """Return the map that makes patches white (ZCA); the identity if `eps` is None.
 
@@ -49,11 +50,8 @@ class Whitening:
         weight : ndarray of shape (n,) or None
             Weights of patches, with mean 1.
         """
-        return cls() if eps is None else cls._learn(patches, eps, weight)
-
-    @classmethod
-    @one_blas_thread()
-    def _learn(cls, patches, eps, weight):
+        if eps is None:
+            return cls()
         if weight is None:
             mean = patches.mean(axis=0, dtype=np.float64)
         else:

@@ -14,6 +14,7 @@ _N_RESTARTS = 20
 _MAX_MOVES = 10  # of single points in a start, for each point
 
 
+@one_blas_thread()
 def truncated(M, rank, tolerance):
     """Return the factors of the nearest product of limited rank; columns of W are orthonormal.
 
@@ -35,8 +36,7 @@ def truncated(M, rank, tolerance):
     W : Tensor of shape (n_columns, n)
         V.
     """
-    with one_blas_thread():
-        U, S, Vh = np.linalg.svd(M.cpu().numpy(), full_matrices=False)
+    U, S, Vh = np.linalg.svd(M.cpu().numpy(), full_matrices=False)
     signs = _signs(U)
     U, Vh = U * signs, Vh * signs[:, None]
     n = max(1, min(rank, int((tolerance * S[0] < S).sum())))

@@ -17,8 +17,13 @@ import pytest
 import torch
 from _geometries import fit, geometry
 from hypothesis import settings
+from numpy.testing import assert_array_equal
+from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+from skhier import LayerwiseCNNClassifier
 
 N_GEOMETRIES = 20 if settings.default.max_examples > 1000 else 5
 THREADS = (1, 2, 4)
@@ -61,11 +66,12 @@ def dense(geometries):
 
 @contextmanager
 def threads(n):
-    """Let torch compute in n threads."""
+    """Let torch and BLAS compute in n threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
-        yield
+        with threadpool_limits(n, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -137,6 +143,27 @@ def test_fits_in_float64_are_equal_to_the_bit_for_any_number_of_threads(geometri
         rounding = 1e-12 if g.clf.head == "kernel" else 0
         for clf in fits(g):
             assert deviation(scores_of(clf, g.X_test), expected) <= rounding
+
+
+def test_layers_in_float32_are_equal_to_the_bit_for_any_number_of_threads():
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 5
+    templates = gaussian_filter(rng.standard_normal((5, 24, 24, 3)), (0, 1, 1, 0))
+    X = (templates[y] + 0.1 * rng.standard_normal((150, 24, 24, 3))).astype(np.float32)
+    clf = LayerwiseCNNClassifier(
+        n_layers=2, n_clusters=[60, 200], precision="float32", shift=0, random_state=0
+    )
+
+    def layers(n):
+        with threads(n):
+            first, second = clf.fit(X, y).layers_
+        parts = first.orthogonalizer, second.orthogonalizer
+        return [*(part.cluster_centers_ for part in parts), first.embedder.kernels_]
+
+    expected = layers(1)
+    for n in (2, 3):
+        for array, of_one in zip(layers(n), expected, strict=True):
+            assert_array_equal(array, of_one)
 
 
 def test_fits_in_float32_differ_by_rounding_or_by_another_minimum(geometries):
