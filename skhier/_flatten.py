@@ -18,8 +18,9 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Flatten images of shape (n, H, W, C) to rows of H * W * C features.
 
     Put it between the last step of a :class:`~sklearn.pipeline.Pipeline` that returns images
-    and an estimator that takes 2-D input. float64, float32 and uint8 are kept; other dtypes
-    become float64. Values are copied only if NumPy has to.
+    and an estimator that takes 2-D input. float64, float32 and uint8 are kept, and copied only if
+    NumPy has to. Booleans, float16 and other integers of at most 16 bits become float32, which
+    holds them exactly. All other dtypes become float64.
 
     Parameters
     ----------

@@ -1,9 +1,13 @@
 """Image shapes and bad input, for all estimators that take images."""
 
+import tracemalloc
+
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
@@ -44,6 +48,71 @@ def test_images_may_have_a_channel_axis_or_be_flat(estimator, gray):
         assert model.n_features_in_ == 48
         for other in (X, X[..., None], X.reshape(40, 48), X.tolist()):
             assert_array_equal(model.transform(other), expected)
+
+
+def in_object_array(X):
+    return np.fromiter(X, object, len(X))
+
+
+def in_series(X):
+    return pd.Series(list(X), index=range(9, 9 + len(X)))
+
+
+@every_estimator
+@pytest.mark.parametrize("container", [list, np.ndarray.tolist, in_object_array, in_series])
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 1), (1, 1, 48), (48,)])
+def test_containers_of_images_or_vectors_give_the_results_of_arrays(
+    estimator, gray, container, shape
+):
+    X, y = gray
+    X = X.reshape(40, *shape)
+    params = {"patch_size": "auto"} if "patch_size" in estimator.get_params() else {}
+    expected = fitted(estimator, X, y, **params).transform(X)
+    found = fitted(estimator, container(X), y, **params).transform(container(X))
+    assert found.dtype == expected.dtype
+    assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("container", [list, np.ndarray.tolist, in_object_array, in_series])
+def test_patches_of_vectors_are_refused_in_any_container(container):
+    X = np.random.default_rng(0).standard_normal((40, 48))
+    for estimator in (ESTIMATORS[1], clone(ESTIMATORS[3]).set_params(patch_size=2)):
+        with pytest.raises(ValueError, match=r"Give image_shape=\(H, W, C\)"):
+            fitted(estimator, container(X), np.arange(40) % 2)
+
+
+SHORT_CONTAINERS = {
+    "array": lambda X: X,
+    "big-endian": lambda X: X.astype(X.dtype.newbyteorder(">")),
+    "list": list,
+    "DataFrame": lambda X: pd.DataFrame(X.reshape(len(X), -1)).rename(columns=str),
+    "Dask": lambda X: da.from_array(X, chunks=(11, 6, 8)),
+    "zarr": lambda X: zarr.array(X, chunks=(11, 6, 8)),
+}
+
+
+@every_estimator
+@pytest.mark.parametrize("dtype", ["i1", "i2", "u2", "f2"])
+@pytest.mark.parametrize("container", SHORT_CONTAINERS)
+def test_numbers_of_at_most_16_bits_give_the_results_of_float32(estimator, gray, dtype, container):
+    X, y = gray
+    X = abs(np.round(30 * X)).astype(dtype)
+    expected = fitted(estimator, X.astype(np.float32), y).transform(X.astype(np.float32))
+    contained = SHORT_CONTAINERS[container](X)
+    found = np.asarray(fitted(estimator, contained, y, image_shape=(6, 8)).transform(contained))
+    assert found.dtype == np.float32
+    assert_array_equal(found, expected)
+
+
+def test_files_of_16_bits_are_converted_batch_by_batch(tmp_path):
+    X = np.arange(16000 * 32 * 32, dtype=np.uint16).reshape(-1, 32, 32)
+    np.save(tmp_path / "X.npy", X)
+    tracemalloc.start()
+    phi = PatchKMeansOrthogonalizer(4, n_patches=100, random_state=0)
+    phi.fit(np.load(tmp_path / "X.npy", mmap_mode="r"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < X.nbytes
 
 
 @every_estimator

@@ -17,12 +17,14 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ._blocked import is_blocked, validate_rows
-from ._rows import Accumulator, Operator
+from ._rows import Accumulator, Operator, Rows
 from ._validation import refuse_masked, to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch is
 # encoded: an eighth of the memory.
 _DTYPES = (np.float64, np.float32, np.uint8)
+# Dtypes whose numbers are all exact in float32, which a batch becomes when it is read.
+_SHORT = [np.dtype(order + code) for code in ("?", "i1", "i2", "u2", "f2", "f4") for order in "<>"]
 # Powers of two between which a number and its inverse are in range.
 INVERTIBLE = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 450)}
 # Powers of two between which a number, its square, and sums of squares are in range.
@@ -55,12 +57,11 @@ def shape_of(X):
 
 def _shape_in_fit(X_shape, image_shape):
     """Return the image shape for an X of shape `X_shape` and the parameter `image_shape`."""
-    given = X_shape[1:]
-    is_flat = len(given) == 1
     if image_shape is None:
-        return (1, 1, *given) if is_flat else normalize_image_shape(given)
+        given = X_shape[1:]
+        return (1, 1, *given) if len(given) == 1 else normalize_image_shape(given)
     shape = normalize_image_shape(image_shape)
-    if given != (prod(shape),) if is_flat else (*given, 1)[:3] != shape:
+    if not _holds(X_shape, shape):
         raise ValueError(
             f"image_shape={image_shape!r} does not match X of shape {X_shape}: an "
             f"image of that shape has {prod(shape)} values."
@@ -68,26 +69,31 @@ def _shape_in_fit(X_shape, image_shape):
     return shape
 
 
+def _holds(X_shape, image_shape):
+    """Return whether an X of shape `X_shape` holds images of a shape, flat or not."""
+    given = X_shape[1:]
+    return given == (prod(image_shape),) if len(given) == 1 else (*given, 1)[:3] == image_shape
+
+
 def _check_shape(X_shape, image_shape, name):
     """Raise ValueError if X is one image, or holds images of another shape than in `fit`."""
-    given = X_shape[1:]
-    if given == (prod(image_shape),) if len(given) == 1 else (*given, 1)[:3] == image_shape:
+    if _holds(X_shape, image_shape):
         return
     if (*X_shape, 1)[:3] == image_shape:
         raise ValueError(
             f"X of shape {X_shape} is one image: {name} takes an array of images. Pass X[None], "
             "an array that holds this image only."
         )
-    if len(given) > 1:  # scikit-learn has the message for flat rows
+    if len(X_shape) > 2:  # scikit-learn has the message for flat rows
         raise ValueError(
-            f"X holds images of shape {given}, but {name} was fitted on images of shape "
+            f"X holds images of shape {X_shape[1:]}, but {name} was fitted on images of shape "
             f"{image_shape}."
         )
 
 
 def _doubt_shape(X, verbose):
     """Warn of images that look channels first; if verbose, hint at flat images."""
-    X_shape = tuple(shape_of(X))
+    X_shape = tuple(X.shape)
     sizes = X_shape[1:]
     if len(sizes) == 3 and sizes[0] in (1, 3, 4):
         height, width, n_channels = sizes
@@ -115,8 +121,10 @@ def _are_strings(X):
     return is_blocked(X) or bool((np.count_nonzero(to_array(X[:9], "X"), axis=3) == 1).all())
 
 
-def _as_array_like(X):
-    """Return X; stack a column of images, and refuse containers that are no array of numbers."""
+def _as_array(X):
+    """Return X with a shape: stack columns and lists, and refuse what is no array of numbers."""
+    if type(X) is np.ndarray and X.dtype.kind not in "USO":
+        return X
     if isinstance(X, Mapping):
         raise ValueError(
             f"X is a {type(X).__name__} of {sorted(map(str, X))[:9]}, not an array: pass one of "
@@ -151,8 +159,8 @@ def _as_array_like(X):
                 f"X holds images of several shapes, such as {sorted(shapes)[:3]}: resize them to "
                 "one shape, then np.stack them."
             )
-        return np.stack(items) if shapes else items
-    return X
+        X = np.stack(items) if shapes else items
+    return X if hasattr(X, "shape") else to_array(X, "X")
 
 
 def validate_images(estimator, X, y="no_validation", *, reset):
@@ -175,9 +183,8 @@ def validate_images(estimator, X, y="no_validation", *, reset):
     ValueError
         If the rank, the geometry or the values (NaN, infinity) of X are not allowed.
     """
-    if type(X) is not np.ndarray or X.dtype.kind in "USO":
-        X = _as_array_like(X)
-    X_shape = shape_of(X)
+    X = _as_array(X)
+    X_shape = tuple(X.shape)
     ndim = len(X_shape)
     name = type(estimator).__name__
     if ndim > 4:
@@ -198,10 +205,31 @@ def validate_images(estimator, X, y="no_validation", *, reset):
         X = to_array(X, "X")
         X = X.reshape(len(X), prod(X.shape[1:]))
     row_shape = shape if reset else estimator.image_shape_
-    checked = validate_rows(estimator, X, y, row_shape=row_shape, reset=reset, dtype=_DTYPES)
+    dtypes = [*_DTYPES, *_SHORT]
+    if is_blocked(X):  # whose blocks become the first dtype when they are read
+        dtypes = _DTYPES[1:] if X.dtype in _SHORT else _DTYPES
+    checked = validate_rows(estimator, X, y, row_shape=row_shape, reset=reset, dtype=dtypes)
     if reset:
         estimator.image_shape_ = shape
-    return checked
+    rows, *rest = checked if isinstance(checked, tuple) else (checked,)
+    if rows.dtype not in _DTYPES:
+        rows = Rows.of_array(_InFloat32(rows.source.array))
+    return (rows, *rest) if rest else rows
+
+
+class _InFloat32:
+    """Array whose rows are converted when they are read: a file may be larger than memory."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, array):
+        self._array, self.shape = array, array.shape
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, index):
+        return self._array[index].astype(self.dtype)
 
 
 def refuse_extreme_values(X, exponents=INVERTIBLE, power=1.0):
@@ -340,8 +368,9 @@ class _Range(Accumulator):
 
 
 def is_plain_vectors(estimator, X):
-    """Return whether X holds plain vectors: flat rows, each an image of one pixel."""
-    return len(shape_of(X)) == 2 and estimator.image_shape_[:2] == (1, 1)
+    """Return whether valid X holds plain vectors: flat rows, each an image of one pixel."""
+    some = X[:1] if isinstance(X, (list, tuple)) else X  # converting all takes time
+    return estimator.image_shape_[:2] == (1, 1) and len(_as_array(some).shape) == 2
 
 
 class ImageTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):

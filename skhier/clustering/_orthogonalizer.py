@@ -185,11 +185,11 @@ class PatchKMeansOrthogonalizer(
         memory and time, not results.
 
     precision : {'auto', 'float32', 'bfloat16'}, default='auto'
-        Precision of codes. 'auto' is float64 for float64 images, float32 for 'one_hot' codes,
-        and `precision_` for all other: bfloat16 if the processor is faster with it, which is
-        measured once per process, and if there are enough images in `fit` to save time. The
-        largest product of normalized codes is of 8-bit integers then, if they are faster still.
-        Clustering is not affected.
+        Precision of codes. 'auto' is float64 for images of float64 or of integers of more than 16
+        bits. For all other images it is float32 for 'one_hot' codes, and else `precision_`:
+        bfloat16 if the processor is faster with it, which is measured once per process, and if
+        there are enough images in `fit` to save time. The largest product of normalized codes is of
+        8-bit integers then, if they are faster still. Clustering is not affected.
 
     verbose : bool or int, default=False
         Whether to print progress.

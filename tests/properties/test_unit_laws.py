@@ -85,6 +85,18 @@ def test_exact_changes_of_float32_images_change_no_score(precision, offset, expo
 
 
 @settings(max_examples=FEW_EXAMPLES)
+@given(st.sampled_from([np.int16, np.uint16]), st.data())
+def test_offsets_of_16_bit_images_change_no_score(dtype, data):
+    bounds = np.iinfo(dtype)
+    X, y = colors_and_labels(np.float64)
+    offset = data.draw(st.tuples(*[st.integers(bounds.min, bounds.max - 16)] * 3))
+    other = (X + offset).astype(dtype)
+    clf = fit_first_part(other, y, precision="float32")
+    assert_array_equal(clf.decision_function(other), expected_scores(np.float32, "float32"))
+    assert_array_equal(clf.predict(other), clf.predict(X + offset))
+
+
+@settings(max_examples=FEW_EXAMPLES)
 @given(st.floats(1e-30, 1e30), st.sampled_from([None, 0.1]))
 def test_codes_do_not_depend_on_the_scale(scale, whiten_eps):
     X, _ = colors_and_labels(np.float64)
