@@ -23,11 +23,12 @@ class Operator(NamedTuple):
     Attributes
     ----------
     function : callable
-        Maps a batch, an array or a tensor, to a tensor.
+        Maps a batch, an array or a tensor, to a tensor. A check may return an array as it is, if
+        `batch_size` is the number of all rows.
     row_shape : tuple of int
         Shape of a row of the result.
-    dtype : torch.dtype
-        Dtype of the result.
+    dtype : dtype
+        Dtype of the result, of NumPy or torch.
     batch_size : int
         Largest number of rows that `function` gets at once.
     """

@@ -3,19 +3,17 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin
 
-from .._base._params import is_auto
 from .._base._rows import Rows
 from .._base._targets import mean_one
 from .._base._threads import one_blas_thread
-from ._distinct import DistinctPatches
+from ._distinct import DistinctPatches, distinct_rows
 from ._lloyd import count_distinct_directions
 from ._patches import sample_patches
-from ._plan import auto_n_clusters, max_clusters
 from ._spherical_kmeans import SphericalKMeans
 from ._whitening import Whitening
 
@@ -54,7 +52,7 @@ class Codebook:
     pixel_range: float
 
 
-def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng, task):
+def learn_codebook(images, weight, plan, border, *, whiten_eps, rng, task):
     """Cluster patches of images.
 
     Parameters
@@ -64,12 +62,9 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     weight : ndarray of shape (n,) or None
         Weights of images, which their patches inherit.
     plan : CodingPlan
-        Grid and number of patches; the k-means, whose number of clusters, and seed if it has
-        none, are set here.
+        Grid and number of patches, the k-means, and its number of clusters.
     border : ndarray of shape (C,)
         Subtracted from pixels, also beyond the borders of images.
-    n_clusters : int or 'auto'
-        Number of clusters.
     whiten_eps : float or None
         See :meth:`Whitening.learn`.
     rng : RandomState
@@ -77,7 +72,7 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     task : Task
         Its only subtask is the k-means.
     """
-    patches, weight = _training_patches(images, weight, plan, border, n_clusters, rng)
+    patches, weight = _training_patches(images, weight, plan, border, rng)
     # Scaled by a power of two, which is exact, so that squares of the values stay in range.
     low, high = float(patches.min()), float(patches.max())
     exponent = math.frexp(max(high, -low))[1]
@@ -86,15 +81,12 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     relative = mean_one(weight)
     whitening = Whitening.learn(patches, whiten_eps, relative)
     patches = whitening.apply(patches)
-    kmeans, seed = plan.kmeans, rng.randint(2**31 - 1)
+    kmeans, seed = clone(plan.kmeans), rng.randint(2**31 - 1)
     if kmeans.random_state is None:
         kmeans.set_params(random_state=seed)
     is_cosine = isinstance(kmeans, SphericalKMeans)
-    if is_auto(n_clusters):
-        count_distinct = count_distinct_directions if is_cosine else _count_patches
-        n_values = prod(plan.grid.patch_shape)
-        n_clusters = auto_n_clusters(n_values, partial(count_distinct, patches))
-    kmeans.set_params(n_clusters=n_clusters)
+    count_distinct = count_distinct_directions if is_cosine else _count_distinct
+    kmeans.set_params(n_clusters=plan.n_clusters(partial(count_distinct, patches)))
     has_tasks = isinstance(kmeans, CallbackSupportMixin)
     with task.delegate("k-means", kmeans) if has_tasks else task.subtask("k-means"):
         if is_cosine:
@@ -122,17 +114,14 @@ def learn_codebook(images, weight, plan, border, *, n_clusters, whiten_eps, rng,
     return Codebook(centers, factors, intercepts, scale, inertia, kmeans.n_iter_, pixel_range)
 
 
-def _training_patches(images, weight, plan, border, n_clusters, rng):
+def _training_patches(images, weight, plan, border, rng):
     """Return the patches to cluster, as rows, and their weights."""
     if plan.is_distinct:
-        n_values = prod(plan.grid.patch_shape)
-        is_open = is_auto(n_clusters)
-        fewest, most = (1, max_clusters(n_values)) if is_open else (n_clusters, n_clusters)
-        most = min(_DISTINCT_PER_CLUSTER * most, plan.n_patches)
-        distinct = DistinctPatches(plan.grid, border, most)
+        limit = min(_DISTINCT_PER_CLUSTER * plan.most_clusters, plan.n_patches)
+        distinct = DistinctPatches(plan.grid, border, limit)
         distinct = images.accumulate(distinct, weight)
         # Too few for the clusters: k-means of drawn patches repeats centers, and warns.
-        if len(distinct.rows) >= fewest:
+        if len(distinct.rows) >= plan.fewest_clusters:
             return distinct.rows, distinct.weights
     patches, owners = sample_patches(images, plan.grid, border, plan.n_patches, rng)
     return patches, None if weight is None else weight[owners]
@@ -146,5 +135,5 @@ def _root_mean_square(patches, weight):
     return float(np.sqrt(np.einsum("ij,ij,i->", patches, patches, weight) / patches.size))
 
 
-def _count_patches(patches, limit):
-    return len({row.tobytes() for row in patches})
+def _count_distinct(patches, limit):
+    return len(distinct_rows(patches)[0])

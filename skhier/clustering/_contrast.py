@@ -8,6 +8,7 @@ keeps a part of the level, which may tell the label, and flat neighbourhoods fla
 
 import math
 
+import numpy as np
 import torch
 
 from .._base._device import as_tensor, automatic_batch_size, torch_dtype
@@ -60,6 +61,18 @@ def _local_mean(x, rows, columns):
     is one product for all.
     """
     return (columns @ (rows @ x).mT).mT
+
+
+def before_patches(image_shape, border, contrast, dtype, device):
+    """Return (operators on images, their border): contrast is normalized before patches are cut.
+
+    The parameters are those of :func:`contrast_operator`, of which `contrast` has the constants;
+    None is no normalization.
+    """
+    if contrast is None:
+        return (), border
+    operator = contrast_operator(image_shape, border, **contrast, dtype=dtype, device=device)
+    return (operator,), np.zeros_like(border)
 
 
 def contrast_operator(image_shape, border, *, k, deviation, radius, dtype, device):

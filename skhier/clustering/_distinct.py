@@ -56,14 +56,14 @@ class DistinctPatches(Accumulator):
 
     def _join(self, rows, weights):
         rows, weights = np.concatenate([self.rows, rows]), np.concatenate([self.weights, weights])
-        first, inverse = _distinct_rows(rows)
+        first, inverse = distinct_rows(rows)
         self.has_more = len(first) > self._limit
         if self.has_more:
             first, inverse, weights = first[:0], inverse[:0], weights[:0]
         self.rows, self.weights = rows[first], np.bincount(inverse, weights, len(first))
 
 
-def _distinct_rows(rows):
+def distinct_rows(rows):
     """Return the first of each group of equal rows, in the order of bytes, and all groups."""
     bits = np.ascontiguousarray(rows).view(f"u{rows.itemsize}")
     factors = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], np.uint64)

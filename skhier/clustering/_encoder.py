@@ -62,8 +62,8 @@ class Coding(NamedTuple):
         return *pooled, n_clusters * ENCODINGS[self.encoding]
 
 
-class _Memory(threading.local):
-    """Memory that is kept between calls: fresh memory is slow.
+class _Buffer(threading.local):
+    """Buffer that is kept between calls: fresh memory is slow.
 
     It is separate in each thread: workers of a cluster may share an encoder.
     """
@@ -72,10 +72,10 @@ class _Memory(threading.local):
         self._tensor = None
 
     def __reduce__(self):
-        return _Memory, ()
+        return _Buffer, ()
 
     def like(self, tensor):
-        """Return memory of the shape of a tensor, whose rows always have the same shape."""
+        """Return a buffer of the shape of a tensor, whose rows always have the same shape."""
         if self._tensor is None or len(self._tensor) < len(tensor):
             self._tensor = torch.empty_like(tensor)
         return self._tensor[: len(tensor)]
@@ -146,7 +146,7 @@ class PatchEncoder:
         itemsize = (torch.bfloat16 if with_integers else dtype).itemsize
         image_bytes = prod(grid.map_shape) * widest * itemsize
         self.batch_size = int(batch_size or 0) or automatic_batch_size(image_bytes)
-        self._memory = _Memory()
+        self._buffer = _Buffer()
 
     def _response(self, images, bias=None):
         """Convolve images with kernels and add a bias for each: (n, rows, columns, n_clusters).
@@ -186,8 +186,8 @@ class PatchEncoder:
         if self.coding.encoding == "relu":
             return self._pool(_rectify(codes)).to(self.dtype)
         is_pooled = self.coding.pool_size != (1, 1)
-        memory = self._memory.like(codes) if is_pooled else None  # else it would be the result
-        opposite = torch.sub(2 * self.bias[0], codes, out=memory)  # b - r = 2 b - (r + b)
+        buffer = self._buffer.like(codes) if is_pooled else None  # else it would be the result
+        opposite = torch.sub(2 * self.bias[0], codes, out=buffer)  # b - r = 2 b - (r + b)
         pooled = [self._pool(_rectify(r)) for r in (codes, opposite)]
         return torch.cat(pooled, dim=3).to(self.dtype)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from .._base._device import as_array, automatic_batch_size, dense_product
+from .._base._device import as_array, automatic_batch_size, dense_product, torch_dtype
 from .._base._rows import Accumulator, Operator, Rows
 
 # Directions are equal if their projections differ by at most this: 84 rounding errors of float32.
@@ -22,13 +22,19 @@ _MIN_ROWS = 1024
 
 
 def unit_rows(X):
-    """Divide the rows of X by their Euclidean norms; zero rows stay zero."""
+    """Return the rows of an array, divided by their norms, as a tensor; zero rows stay zero."""
     largest = np.maximum(X.max(axis=1), -X.min(axis=1))
     rows = np.ldexp(X, -np.frexp(largest)[1][:, None])  # exact, and their squares are in range
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
     rows *= scale[:, None].astype(rows.dtype)
-    return rows
+    return torch.from_numpy(rows)
+
+
+def directions(rows):
+    """Map rows to unit vectors."""
+    dtype = torch_dtype(rows.dtype)
+    return rows.map(Operator(unit_rows, rows.shape[1:], dtype, rows.batch_size))
 
 
 class Directions(Accumulator):

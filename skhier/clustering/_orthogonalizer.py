@@ -33,7 +33,7 @@ from .._base._integers import integers_pay
 from .._base._params import make_rng
 from .._base._part import Part
 from .._base._parts import CompositeEstimator, make_part
-from .._base._rows import Operator, compose
+from .._base._rows import Operator, Rows, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._targets import weighted_samples
 from .._base._threads import one_blas_thread
@@ -52,7 +52,7 @@ from .._base._typing import (
     Verbose,
 )
 from ._codebook import learn_codebook
-from ._contrast import contrast_operator, contrast_radius
+from ._contrast import before_patches, contrast_radius
 from ._encoder import ENCODINGS, Coding, PatchEncoder, response_map
 from ._patches import Colors, PatchGrid, border_color, refuse_patches_of_vectors
 from ._plan import plan_coding
@@ -427,21 +427,17 @@ class PatchKMeansOrthogonalizer(
         n_channels, dtype = plan.in_shape[2], computing_dtype(rows)
         colors = lru_cache(lambda: rows.accumulate(Colors(n_channels), weight))
         border = border_color(self.border, self.whiten_eps is not None, n_channels, dtype, colors)
-        contrast, images = None, rows
+        contrast = None
         if plan.contrast is not None:
             radius, deviation = contrast_radius(plan.in_shape), colors().deviation(dtype)
             contrast = {"k": plan.contrast, "deviation": deviation, "radius": radius}
-            to_contrast = contrast_operator(
-                plan.in_shape, border, **contrast, dtype=dtype, device=plan.device
-            )
-            images = rows.map(to_contrast)
+        before, patch_border = before_patches(plan.in_shape, border, contrast, dtype, plan.device)
         with Task.fit(self, 1, rows) as task:
             book = learn_codebook(
-                images,
+                reduce(Rows.map, before, rows),
                 weight,
                 plan,
-                border if contrast is None else np.zeros_like(border),
-                n_clusters=self.n_clusters,
+                patch_border,
                 whiten_eps=self.whiten_eps,
                 rng=make_rng(self.random_state),
                 task=task,
@@ -463,9 +459,9 @@ class PatchKMeansOrthogonalizer(
         self.pixel_range_ = book.pixel_range if is_raw else colors().pixel_range(border)
         n_products = len(rows) * prod(grid.map_shape) * sum(f.size for f in book.factors)
         self.precision_ = automatic_precision(n_products, plan.device)
-        dtype = getattr(torch, self.precision_)
+        precision = getattr(torch, self.precision_)
         is_bounded = self._responses[-1] is not None
-        self.integer_products_ = is_bounded and integers_pay(n_products, plan.device, dtype)
+        self.integer_products_ = is_bounded and integers_pay(n_products, plan.device, precision)
         self.inertia_ = book.inertia
         self.n_iter_ = book.n_iter
         self.output_shape_ = coding.code_shape(grid.map_shape, self.n_clusters_)
@@ -482,16 +478,21 @@ class PatchKMeansOrthogonalizer(
         return PatchGrid(self.image_shape_, patch_size, self.stride_, self.padding_)
 
     def _encoder(self, dtype, device, dense=True, **coding):
-        """Return the fitted encoder, for results of a dtype; `coding` replaces parts of its own."""
+        """Return (operators on images, encoder of the results), as fitted, for codes of a dtype.
+
+        `coding` replaces parts of the fitted coding.
+        """
         coding, precision = Coding(**self.coding_ | coding), self._precision
         is_rounded = False
         if precision == "auto":
             is_exact = dtype == np.float64 or coding.encoding == "one_hot"
             precision = str(dtype) if is_exact else precision_here(self.precision_, device)
             is_rounded = not is_exact and self.integer_products_ and device.type == "cpu"
-        return PatchEncoder(
+        fitted = self.image_shape_, self.border_, self.contrast_
+        before, border = before_patches(*fitted, dtype, device)
+        return before, PatchEncoder(
             self._grid,
-            self.border_ if self.contrast_ is None else np.zeros_like(self.border_),
+            border,
             self._responses,
             coding,
             dtype=getattr(torch, precision),
@@ -503,21 +504,10 @@ class PatchKMeansOrthogonalizer(
 
     def _operator(self, dtype, device, dense=True):
         """Return the operator from images to codes; one-hot codes are label maps if not dense."""
-        encoder = self._encoder(dtype, device, dense)
-        return self._after_contrast(
-            Operator(encoder.encode, self.output_shape_, encoder.dtype, encoder.batch_size),
-            dtype,
-            device,
-        )
-
-    def _after_contrast(self, operator, dtype, device):
-        """Return the operator from images for an operator from images of normalized contrast."""
-        if self.contrast_ is None:
-            return operator
-        to_contrast = contrast_operator(
-            self.image_shape_, self.border_, **self.contrast_, dtype=dtype, device=device
-        )
-        return compose((to_contrast, operator), operator.batch_size)
+        before, encoder = self._encoder(dtype, device, dense)
+        size = encoder.batch_size
+        encode = Operator(encoder.encode, self.output_shape_, encoder.dtype, size)
+        return compose((*before, encode), size)
 
     def _valid_images(self, X):
         """Return (images as rows, dtype of results, device)."""
@@ -563,7 +553,8 @@ class PatchKMeansOrthogonalizer(
         """
         images, dtype, device = self._valid_images(X)
         # One-hot codes are exact where others are rounded to save time.
-        encoder, shape = self._encoder(dtype, device, encoding="one_hot"), self._grid.map_shape
-        label = Operator(encoder.label_map, shape, torch.int64, encoder.batch_size)
-        labels = images.map(self._after_contrast(label, dtype, device)).collect()
+        before, encoder = self._encoder(dtype, device, encoding="one_hot")
+        size = encoder.batch_size
+        label = Operator(encoder.label_map, self._grid.map_shape, torch.int64, size)
+        labels = images.map(compose((*before, label), size)).collect()
         return labels.reshape(-1) if is_plain_vectors(self, X) else labels

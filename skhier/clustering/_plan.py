@@ -33,6 +33,8 @@ class CodingPlan(Plan):
         Number of patches to draw.
     is_distinct : bool
         Whether all patches are clustered instead, if few of them are distinct.
+    fewest_clusters, most_clusters : int
+        Bounds of the number of clusters, which depends on the data if they differ.
     kmeans : estimator
         The k-means, not fitted.
     contrast : float or None
@@ -43,8 +45,21 @@ class CodingPlan(Plan):
     coding: Coding
     n_patches: int
     is_distinct: bool
+    fewest_clusters: int
+    most_clusters: int
     kmeans: Any
     contrast: float | None
+
+    def n_clusters(self, count_distinct):
+        """Return the number of clusters: a quarter of the distinct patches, within the bounds.
+
+        `count_distinct(limit)` counts distinct patches, and may stop at `limit`.
+        """
+        fewest, most = self.fewest_clusters, self.most_clusters
+        if fewest == most:
+            return most
+        n_distinct = count_distinct(most * _PATCHES_PER_CLUSTER)
+        return max(fewest, min(most, n_distinct // _PATCHES_PER_CLUSTER))
 
 
 def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
@@ -64,19 +79,19 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
     if params.n_patches is not None:
         n_patches = min(n_patches, _DRAWN_PATCHES if is_distinct else int(params.n_patches))
     if is_auto(params.n_clusters):
-        n_clusters = max_clusters(n_values)
+        most = min(max(_FEWEST_CLUSTERS, _CLUSTERS_PER_VALUE * n_values), _MOST_CLUSTERS)
+        fewest = 1
     else:
-        n_clusters = int(params.n_clusters)
-        if n_clusters > n_patches:
+        fewest = most = int(params.n_clusters)
+        if most > n_patches:
             raise ValueError(
-                f"n_clusters={n_clusters} is more than the number of patches, {n_patches}. "
-                "Lower it."
+                f"n_clusters={most} is more than the number of patches, {n_patches}. Lower it."
             )
     # Patches as they are, whitened, of unit norm, and in the order of seeding.
     clustering = 4 * n_patches * n_values * dtype.itemsize
     contrast = resolve_contrast(params.contrast, in_shape, params.whiten_eps is not None)
     # Patches, responses and codes of both signs before and after pooling.
-    encoding = n_positions * (n_values + 4 * n_clusters) * dtype.itemsize
+    encoding = n_positions * (n_values + 4 * most) * dtype.itemsize
     if contrast is not None:  # the image, its mean, squares, and the result
         encoding += 4 * prod(in_shape) * dtype.itemsize
     lower = "Raise it, or lower n_{} of the orthogonalizer."
@@ -84,9 +99,10 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
         Work("clustering patches", clustering, lower.format("patches")),
         Work("encoding one image", encoding, lower.format("clusters")),
     )
-    out_shape = coding.code_shape(grid.map_shape, n_clusters)
+    out_shape = coding.code_shape(grid.map_shape, most)
     sizes = in_shape, out_shape, dtype, device, work
-    return CodingPlan(*sizes, grid, coding, n_patches, is_distinct, kmeans, contrast)
+    patches = grid, coding, n_patches, is_distinct
+    return CodingPlan(*sizes, *patches, fewest, most, kmeans, contrast)
 
 
 def pooled_by(orthogonalizer, pool_size):
@@ -144,21 +160,3 @@ _NAMED_POOL_SIZES = {
     "eighths": partial(_at_most, 8),
     "thirds": partial(_at_most, 3),
 }
-
-
-def max_clusters(n_values):
-    """Return the default number of clusters of patches of `n_values` values.
-
-    Fewer distinct patches have fewer clusters, see `auto_n_clusters`.
-    """
-    return min(max(_FEWEST_CLUSTERS, _CLUSTERS_PER_VALUE * n_values), _MOST_CLUSTERS)
-
-
-def auto_n_clusters(n_values, count_distinct):
-    """Return the default number of clusters, a quarter of the distinct patches at most.
-
-    `count_distinct(limit)` counts distinct patches, and may stop at `limit`.
-    """
-    n_clusters = max_clusters(n_values)
-    n_distinct = count_distinct(n_clusters * _PATCHES_PER_CLUSTER)
-    return min(n_clusters, max(1, n_distinct // _PATCHES_PER_CLUSTER))

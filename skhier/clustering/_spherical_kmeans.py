@@ -17,11 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
-from .._base._device import as_tensor, resolve_device, torch_dtype
+from .._base._device import as_tensor, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._memory import THIS_MACHINE
 from .._base._params import make_rng
-from .._base._rows import Operator
 from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._targets import check_weights
 from .._base._typing import Device, RandomState, Seeding, Verbose
@@ -30,6 +29,7 @@ from ._lloyd import (
     Clusters,
     Directions,
     assignment,
+    directions,
     distances,
     lloyd,
     unit_rows,
@@ -205,7 +205,7 @@ class SphericalKMeans(
         rows = validate_rows(self, X, dtype=[np.float64, np.float32])
         self._fit_rows(rows, check_weights(sample_weight, len(rows)), device, X)
         centers = as_tensor(self.cluster_centers_).to(device)
-        self.labels_ = _unit_rows(rows).map(assignment(centers)).collect()
+        self.labels_ = directions(rows).map(assignment(centers)).collect()
         return self
 
     @with_callbacks
@@ -223,7 +223,7 @@ class SphericalKMeans(
             )
         if not isinstance(self.init, str):
             n_init, initial = 1, self._check_init(rows)
-        units = _unit_rows(rows)
+        units = directions(rows)
         weight = _weight_tensor(weight, units, device)
         units = units.cached(THIS_MACHINE)
         n_distinct = self._count_distinct(units, weight)
@@ -294,7 +294,7 @@ class SphericalKMeans(
         """Return the directions of X as rows, and the centers in their dtype."""
         check_is_fitted(self)
         rows = validate_rows(self, X, reset=False, dtype=[np.float64, np.float32])
-        units, device = _unit_rows(rows), resolve_device(self.device)
+        units, device = directions(rows), resolve_device(self.device)
         return units, as_tensor(self.cluster_centers_).to(device, units.dtype)
 
     @maps_rows
@@ -359,16 +359,6 @@ class SphericalKMeans(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _unit_rows(rows):
-    """Map rows to their directions, as tensors."""
-    dtype = torch_dtype(rows.dtype)
-    return rows.map(Operator(_unit_tensor, rows.shape[1:], dtype, rows.batch_size))
-
-
-def _unit_tensor(rows):
-    return torch.from_numpy(unit_rows(rows))
 
 
 def _weight_tensor(weight, units, device):

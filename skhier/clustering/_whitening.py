@@ -16,20 +16,20 @@ _MAX_EPS = 0.1  # a larger `eps` leaves out no more: together at most 1/40 of al
 
 @dataclass
 class Whitening:
-    """Map x -> Q^T Z (x - m) of patches; the identity without m and Z.
+    """Map x -> Q^T Z (x - m) of patches, with a symmetric Z; the identity without m and Z.
 
     Attributes
     ----------
     mean : ndarray of shape (n_values,) or None
         m.
-    zca : ndarray of shape (n_values, n_values) or None
-        Z, symmetric.
+    matrix : ndarray of shape (n_values, n_coordinates) or None
+        Z Q.
     basis : ndarray of shape (n_values, n_coordinates) or None
         Q, an orthonormal basis of the range of Z; None is the identity.
     """
 
     mean: np.ndarray | None = None
-    zca: np.ndarray | None = None
+    matrix: np.ndarray | None = None
     basis: np.ndarray | None = None
 
     @classmethod
@@ -68,13 +68,15 @@ class Whitening:
         varies = values.mean() > rounding**2 * np.square(mean).mean()
         is_kept = values >= faintest(eps) * values.mean()
         gains = np.divide(1, np.sqrt(variances), out=np.zeros_like(values), where=varies & is_kept)
-        zca = (vectors * gains) @ vectors.T
-        basis = None if is_kept.all() else _basis(vectors[:, is_kept]).astype(patches.dtype)
-        return cls(mean.astype(patches.dtype), zca.astype(patches.dtype), basis)
+        mean, matrix = (a.astype(patches.dtype) for a in (mean, (vectors * gains) @ vectors.T))
+        if is_kept.all():
+            return cls(mean, matrix)
+        basis = _basis(vectors[:, is_kept]).astype(patches.dtype)
+        return cls(mean, matrix @ basis, basis)
 
     def apply(self, patches):
         """Return the coordinates (n, n_coordinates) of whitened patches, rows of an array."""
-        return patches if self.zca is None else _product(patches - self.mean, self._matrix())
+        return patches if self.matrix is None else _product(patches - self.mean, self.matrix)
 
     def restore(self, coordinates):
         """Return the whitened patches (n, n_values) that have these coordinates."""
@@ -98,17 +100,12 @@ class Whitening:
         intercepts : ndarray of shape (n_clusters,)
             Added after them.
         """
-        if self.zca is None:
+        if self.matrix is None:
             return (kernels,), intercepts
-        matrix = self._matrix()
-        folded = kernels @ matrix.T
+        folded = kernels @ self.matrix.T
         intercepts = intercepts - folded @ self.mean
-        is_less = matrix.size + kernels.size < folded.size
-        return (np.ascontiguousarray(matrix.T), kernels) if is_less else (folded,), intercepts
-
-    @one_blas_thread()
-    def _matrix(self):
-        return self.zca if self.basis is None else self.zca @ self.basis
+        is_less = self.matrix.size + kernels.size < folded.size
+        return (np.ascontiguousarray(self.matrix.T), kernels) if is_less else (folded,), intercepts
 
 
 def faintest(eps):

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from skhier import PatchKMeansOrthogonalizer
 from skhier._base._rows import Rows
 from skhier.clustering import _plan
-from skhier.clustering._distinct import DistinctPatches, _distinct_rows
+from skhier.clustering._distinct import DistinctPatches, distinct_rows
 from skhier.clustering._patches import PatchGrid
 
 ALGORITHM_1 = {
@@ -72,7 +72,7 @@ def test_unequal_rows_of_equal_hashes_are_distinct():
     rows = np.array([0, 0, factors[1], ~factors[0] + np.uint64(1), 0, 0], np.uint64)
     rows = rows.view(np.float64).reshape(3, 2)
     assert len(np.unique((rows.view(np.uint64) * factors).sum(axis=1))) == 1
-    first, inverse = _distinct_rows(rows)
+    first, inverse = distinct_rows(rows)
     assert len(first) == 2
     assert inverse[0] == inverse[2] != inverse[1]
 

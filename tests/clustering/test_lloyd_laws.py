@@ -104,7 +104,7 @@ def test_directions_of_scaled_vectors_are_counted_without_rounding(n_features, n
     X = np.tile(directions, (200, 1)) * rng.uniform(0.01, 100, (200 * n_directions, 1))
     X = np.r_[X, np.zeros((3, n_features))].astype(dtype)
     parts = [Directions(1000), Directions(1000)]
-    for part, half in zip(parts, np.array_split(unit_rows(X), 2)):
+    for part, half in zip(parts, unit_rows(X).chunk(2)):
         part.add(half)
     assert count_distinct_directions(X, 1000) == n_directions
     assert (parts[0] + parts[1]).count == n_directions
