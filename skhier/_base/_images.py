@@ -7,7 +7,6 @@ channel for each column.
 
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from math import isqrt, prod
 from numbers import Integral
 from os import PathLike
@@ -17,7 +16,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ._blocked import is_blocked, validate_rows
-from ._rows import Accumulator, Operator, Rows
+from ._rows import Accumulator, Rows
 from ._validation import refuse_masked, to_array, validate_data
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch is
@@ -29,12 +28,6 @@ _SHORT = [np.dtype(order + code) for code in ("?", "i1", "i2", "u2", "f2", "f4")
 INVERTIBLE = {np.dtype(np.float32): (-110, 110), np.dtype(np.float64): (-450, 450)}
 # Powers of two between which a number, its square, and sums of squares are in range.
 SQUARABLE = {np.dtype(np.float32): (-50, 50), np.dtype(np.float64): (-450, 450)}
-# Far below numbers whose squares overflow in float32, far above offsets of images.
-_MAX_CONTRASTS = 1e15
-# Images of one unit have ranges within this factor, if there are enough of them.
-_MAX_RATIO, _MIN_IMAGES = 50, 10
-# Images are first compared in this many places, by this number of images.
-_N_PLACES, _PLACE_SIZE = 4, 64
 
 
 def normalize_image_shape(image_shape):
@@ -246,7 +239,7 @@ def refuse_extreme_values(X, exponents=INVERTIBLE, power=1.0):
     """
     if X.dtype == np.uint8:
         return
-    found = X.accumulate(_Range())
+    found = X.accumulate(ValueRange())
     largest = max(found.high, -found.low)
     if not largest:
         return
@@ -260,86 +253,14 @@ def refuse_extreme_values(X, exponents=INVERTIBLE, power=1.0):
 
 def refuse_negative_values(X, needed_by):
     """Raise ValueError if X, as rows, has a negative value; `needed_by` is a setting."""
-    if X.dtype != np.uint8 and (low := X.accumulate(_Range()).low) < 0:
+    if X.dtype != np.uint8 and (low := X.accumulate(ValueRange()).low) < 0:
         raise ValueError(
             f"Negative values in data passed to X, down to {low:.2g}: {needed_by} takes values "
             ">= 0, such as one-hot codes."
         )
 
 
-def in_unit_of_fit(X, orthogonalizer):
-    """Compare the range of images with that of `fit`, without reading them all once more.
-
-    Parameters
-    ----------
-    X : Rows
-        Images.
-    orthogonalizer : PatchKMeansOrthogonalizer
-        Fitted on the first images.
-
-    Returns
-    -------
-    X : Rows
-        The images. Reading a batch raises ValueError if products with the kernels, about 1 in
-        `fit`, would overflow.
-
-    Warns
-    -----
-    UserWarning
-        If the range of many images is so different that they must have another unit.
-    """
-    border, normalized = orthogonalizer.border_, orthogonalizer.contrast_
-    border = border if np.ptp(border) else float(border[0])
-    gain = 1 / normalized["deviation"] if normalized else np.abs(orthogonalizer.kernels_).max()
-    found = _Range(border)
-    found.add(X.take(_sample(len(X))))
-    _refuse_contrasts(found, float(gain))
-    _doubt_unit(X, found, border, orthogonalizer.pixel_range_)
-    check = partial(_check_contrasts, border, float(gain))
-    return X.map(Operator(check, X.shape[1:], X.dtype, len(X)))  # batches stay as they are
-
-
-def _doubt_unit(X, found, border, expected):
-    """Warn if the range of many images, `found` in some, is not about the expected one."""
-    if len(X) < _MIN_IMAGES or not expected:
-        return
-    if found.size < expected / _MAX_RATIO:  # others may be brighter
-        found = X.accumulate(_Range(border))
-    if found.low < found.high and not 1 / _MAX_RATIO <= found.size / expected <= _MAX_RATIO:
-        warnings.warn(
-            f"The pixels of X range over {found.size:.3g}, those of the images of fit over "
-            f"{expected:.3g}: X seems to have another unit. Pass images in the unit of fit.",
-            stacklevel=6,
-        )
-
-
-def _sample(n_rows):
-    """Return the index of rows in a few places: rows far apart would be in all blocks of a file."""
-    if n_rows <= _N_PLACES * _PLACE_SIZE:
-        return slice(None)
-    starts = np.linspace(0, n_rows - _PLACE_SIZE, _N_PLACES).astype(int)
-    return np.unique(starts[:, None] + np.arange(_PLACE_SIZE))
-
-
-def _check_contrasts(border, gain, images):
-    """Return images; ValueError as in `_refuse_contrasts`."""
-    found = _Range(border)
-    found.add(images)
-    _refuse_contrasts(found, gain)
-    return images
-
-
-def _refuse_contrasts(found, gain):
-    """Raise ValueError if the largest differences to the border, times `gain`, are extreme."""
-    largest = max(found.high, -found.low)
-    if largest * gain > _MAX_CONTRASTS:
-        raise ValueError(
-            f"X has values of up to {largest:.2g}, {largest * gain:.0e} times the "
-            "contrast of the images of fit: it must have the unit of the images of fit."
-        )
-
-
-class _Range(Accumulator):
+class ValueRange(Accumulator):
     """Accumulator of the smallest and the largest difference to an offset.
 
     Parameters
@@ -364,7 +285,7 @@ class _Range(Accumulator):
         self.low, self.high = min(self.low, float(low.min())), max(self.high, float(high.max()))
 
     def __add__(self, other):
-        return _Range(self._offset, min(self.low, other.low), max(self.high, other.high))
+        return ValueRange(self._offset, min(self.low, other.low), max(self.high, other.high))
 
 
 def is_plain_vectors(estimator, X):

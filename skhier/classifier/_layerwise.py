@@ -19,7 +19,6 @@ from .._base._device import computing_dtype, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._images import (
     ImageTransformerMixin,
-    in_unit_of_fit,
     is_plain_vectors,
     refuse_extreme_values,
     validate_images,
@@ -44,6 +43,7 @@ from .._base._typing import (
 from .._flatten import Flatten
 from ..clustering import PatchKMeansOrthogonalizer, SphericalKMeans
 from ..clustering._patches import refuse_patches_of_vectors
+from ..clustering._unit import in_unit_of_fit
 from ..embedding import TwoLayerConvEmbedder
 from ._blocks import Weights, network_operator
 from ._heads import HEADS, named_head

@@ -24,7 +24,6 @@ from .._base._device import (
 from .._base._fitting import Task, fit_method
 from .._base._images import (
     ImageTransformerMixin,
-    in_unit_of_fit,
     is_plain_vectors,
     refuse_extreme_values,
     validate_images,
@@ -57,6 +56,7 @@ from ._encoder import ENCODINGS, Coding, PatchEncoder, response_map
 from ._patches import Colors, PatchGrid, border_color, refuse_patches_of_vectors
 from ._plan import plan_coding
 from ._spherical_kmeans import SphericalKMeans
+from ._unit import in_unit_of_fit
 
 
 class PatchKMeansOrthogonalizer(
@@ -450,13 +450,12 @@ class PatchKMeansOrthogonalizer(
         self.cluster_centers_ = book.centers.reshape(-1, *grid.patch_shape)
         self._factors = book.factors
         self._responses = response_map(coding, book.factors, book.intercepts)
-        with one_blas_thread():
-            kernels = reduce(lambda x, factor: factor @ x, book.factors)
-        self.kernels_ = kernels.reshape(-1, *grid.patch_shape)
         self.intercepts_ = book.intercepts
         self.scale_ = book.scale
-        is_raw = contrast is None
-        self.pixel_range_ = book.pixel_range if is_raw else colors().pixel_range(border)
+        if contrast is None:
+            self.pixel_range_, self._gain = book.pixel_range, float(np.abs(self.kernels_).max())
+        else:
+            self.pixel_range_, self._gain = colors().pixel_range(border), 1 / deviation
         n_products = len(rows) * prod(grid.map_shape) * sum(f.size for f in book.factors)
         self.precision_ = automatic_precision(n_products, plan.device)
         precision = getattr(torch, self.precision_)
@@ -472,9 +471,16 @@ class PatchKMeansOrthogonalizer(
         return self
 
     @property
+    def kernels_(self):
+        """Kernels of the convolution: the centroids, with whitening and the scale folded in."""
+        with one_blas_thread():
+            kernels = reduce(lambda x, factor: factor @ x, self._factors)
+        return kernels.reshape(self.cluster_centers_.shape)
+
+    @property
     def _grid(self):
         """Positions of patches, as fitted."""
-        patch_size = self.kernels_.shape[1:3]
+        patch_size = self.cluster_centers_.shape[1:3]
         return PatchGrid(self.image_shape_, patch_size, self.stride_, self.padding_)
 
     def _encoder(self, dtype, device, dense=True, **coding):

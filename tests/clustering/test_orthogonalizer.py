@@ -466,6 +466,15 @@ def test_k_means_is_cloned_and_its_parameters_are_reachable(images):
     assert seeded.fit(images[0]).inertia_ != phi.inertia_
 
 
+@pytest.mark.parametrize("contrast", [None, 0.7])
+def test_encoding_does_not_compute_the_kernels_from_their_factors(images, contrast, monkeypatch):
+    phi = PatchKMeansOrthogonalizer(3, contrast=contrast, random_state=0).fit(images[0])
+    assert phi.kernels_.shape == phi.cluster_centers_.shape
+    monkeypatch.delattr(PatchKMeansOrthogonalizer, "kernels_")
+    phi.transform(images[0])
+    phi.predict(images[0])
+
+
 def test_device_may_be_a_torch_device(images):
     phi = PatchKMeansOrthogonalizer(3, 2, device=torch.device("cpu"), **ALGORITHM_1)
     assert phi.fit_transform(images[0]).shape == (60, 3, 4, 3)
