@@ -44,9 +44,10 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
 
     Returns
     -------
-    confusion : ndarray of shape (n_patches, n_patches)
-        Row: the drawn patch. Column: the code. Patch j of class c has the number c k + j. A row
-        sums to 1 less the probability that there is no code.
+    confusion : ndarray of shape (n_possible, n_patches)
+        Row: the drawn patch, in order; a patch of weight 0 has no row, as it is never drawn.
+        Column: the code. Patch j of class c has the number c k + j. A row sums to 1 less the
+        probability that there is no code.
 
     Raises
     ------
@@ -89,16 +90,17 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
         )
     if not sampler.check_assumptions()[1].holds:
         raise ValueError("sampler has sets that share patches: a patch does not show its class.")
-    n_classes, k = sampler.patches_[-1].shape[:2]
-    confusion = np.eye(n_classes * k)
+    confusion = np.eye(sampler.rule_weights_[-1].size)
     for i in range(len(sampler.patches_) - 2, level - 1, -1):
         below = sampler.rule_weights_[i + 1]
         n_classes, k = below.shape
         by_class = confusion.reshape(n_classes, k, n_classes, k).sum(axis=3)
         channel = sampler.symbol_noise_[i + 1] @ np.einsum("cj,cje->ce", below, by_class)
-        cells = sampler.patches_[i].reshape(sampler.rule_weights_[i].size, -1)
-        confusion = channel[cells[:, None], cells[None]].prod(axis=2)
-    return confusion
+        weights = sampler.rule_weights_[i].ravel()
+        cells = sampler.patches_[i].reshape(weights.size, -1)
+        # A patch of weight 0 is no code: it can be equal to a code of another class.
+        confusion = channel[cells[:, None], cells[None]].prod(axis=2) * (weights > 0)
+    return confusion[sampler.rule_weights_[level].ravel() > 0]
 
 
 class MeasuredConfusion(NamedTuple):
