@@ -115,8 +115,8 @@ class AnalysisMixin:
         given the label is computed from the level up to the root, in closed form. It is the
         generating function of the numbers of pixels of each class. With :math:`h = 1 - 1/k`
         for one class and 1 for all others, it is the probability that a given patch of the
-        class's k does not occur in the image. With exponentials, it is the exponential moment
-        of a sum over pixels.
+        class's k does not occur in the image, if they are equally likely and in no other set.
+        With exponentials, it is the exponential moment of a sum over pixels.
 
         Parameters
         ----------

@@ -230,6 +230,8 @@ def small_sampler():
         (lambda: lemma5_probability(None), "theta=None is not valid"),
         (lambda: lemma7_success_probability(3, [1.0]), r"separation=\[1.0\] is not valid"),
         (lambda: lemma7_separation(3, 0.1, size_ratio=0.5), "size_ratio=0.5 is not valid"),
+        (lambda: lemma1_margin(1e-310, 1), "separator_norm=1e-310.* .the result is infinite"),
+        (lambda: lemma7_separation(10, 0.05, 1e308), "diameter=1e.308.* .the result is infinite"),
         (lambda: theorem1_params(3, 4, delta_min=5e-324), "delta_min=5e-324.* beyond the range"),
         (lambda: theorem3_params(3, 4, delta_min=1e-300), "delta_min=1e-300.* beyond the range"),
         (lambda: lemma7_separation(3, 0.1, size_ratio=1e308), "size_ratio=1e.308.* beyond the"),
