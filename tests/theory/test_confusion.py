@@ -370,6 +370,45 @@ def test_a_patch_of_weight_0_that_looks_like_another_class_certifies_nothing_fal
 
 
 @pytest.mark.parametrize(
+    "rounded",
+    [
+        lambda confusion: confusion.astype(np.float32),
+        lambda confusion: confusion / confusion.astype(np.float32).sum(axis=1).min() * (1 + 5e-7),
+    ],
+)
+def test_rounded_probabilities_are_taken_with_their_errors(rounded):
+    exact = random_confusion(np.random.default_rng(3), 3, 3, 0.3)
+    exact /= exact.sum(axis=1, keepdims=True)
+    given = rounded(exact)
+    assert given.astype(float).sum(axis=1).max() > 1 + 1e-9  # the sums alone would be refused
+    counts = np.round(10**5 * exact.T[:, [0, 1, 2]])
+    options = {"delta": 0.05, "equally_likely": True}
+    separation = separate_codes(counts, confusion=given, **options)
+    assert (np.abs(separation.confusion.probabilities - exact) <= separation.confusion.radius).all()
+    of_exact = separate_codes(counts, confusion=exact, **options)
+    assert (separation.log_p >= of_exact.log_p).all()
+    np.testing.assert_allclose(separation.log_p, of_exact.log_p, rtol=1e-3)
+
+
+def test_matrices_are_arrays_and_masked_counts_are_refused():
+    confusion, counts = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[300, 100], [100, 300]])
+    expected = separate_codes(counts, delta=0.05, confusion=confusion).log_p
+    as_matrix = [table.view(np.matrix) for table in (counts, confusion)]
+    separation = separate_codes(as_matrix[0], delta=0.05, confusion=as_matrix[1])
+    np.testing.assert_array_equal(separation.log_p, expected)
+    plain, measured = (measured_confusion(c, delta=0.1) for c in (counts, as_matrix[0]))
+    np.testing.assert_array_equal(measured.radius, plain.radius)
+    masked = np.ma.array(counts, mask=[[True, False], [False, False]])
+    for call in (
+        lambda: separate_codes(masked, delta=0.05),
+        lambda: measured_confusion(masked, delta=0.05),
+        lambda: code_counts(masked[None]),
+    ):
+        with pytest.raises(ValueError, match="has masked values"):
+            call()
+
+
+@pytest.mark.parametrize(
     ("confusion", "message"),
     [
         ([[1.0, 0.0]], r"confusion of shape \(1, 2\) is not valid: .* n_codes=3"),
