@@ -193,7 +193,8 @@ class AnalysisMixin:
         weights = given_label * root.probabilities / root.label_probabilities[root.labels]
         if log:
             return np.array([logsumexp(given_root, axis=-1, b=w) for w in weights])
-        return np.array([given_root @ w for w in weights])
+        # Only root images of the label: another one can be infinite.
+        return np.array([given_root[..., w > 0] @ w[w > 0] for w in weights])
 
     def pair_frequencies(self, level: int, pixel: tuple[int, int]) -> np.ndarray:
         r"""Compute the joint distribution of a pixel and each other pixel of a level, exactly.
