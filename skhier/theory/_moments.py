@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..generative._statistics import has_disjoint_sets, shown_probability
+from ..generative._statistics import shown_probability
 from ._cells import cell_probabilities, check_level
 from ._checks import check_counts, within_floats
 
@@ -144,7 +144,9 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
 def _check_level_and_count(sampler, level, n_samples):
     """Return the level and N as a float; ValueError if N is no count, or sets share patches."""
     level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
-    if not has_disjoint_sets(sampler._model.rules[level]):
+    is_possible = sampler.rule_weights_[level].ravel() > 0
+    patches = sampler.patches_[level].reshape(len(is_possible), -1)[is_possible]
+    if len(np.unique(patches, axis=0)) < len(patches):
         raise ValueError(
             f"sampler has sets of level {level} that share patches: a patch does not show its "
             "class. Set overlap=0, or pass symbol_patches without a patch twice."
