@@ -161,9 +161,14 @@ def make_sparse_random_hierarchy(
     >>> len({row.tobytes() for row in X})
     16
     """
+    # As ints: NumPy's small ints would overflow in the number of places.
+    n_classes = check_count(n_classes, "n_classes", 2)
+    v = check_count(vocabulary_size, "vocabulary_size", 2)
+    n_synonyms = check_count(n_synonyms, "n_synonyms", 1)
+    tuple_size, depth = check_count(tuple_size, "tuple_size", 1), check_count(depth, "depth", 1)
     sizes = {
         "n_classes": n_classes,
-        "vocabulary_size": check_count(vocabulary_size, "vocabulary_size", 2),
+        "vocabulary_size": v,
         "n_synonyms": n_synonyms,
         "tuple_size": tuple_size,
         "depth": depth,
@@ -173,8 +178,8 @@ def make_sparse_random_hierarchy(
         raise ValueError(f"sparsity={sparsity!r} is not valid: it takes 'A' or 'B'.")
     dense = make_random_hierarchy(1, **sizes, return_X_y=False, random_state=random_state).sampler
     if sparsity == "B":
-        _check_placements(max(n_classes, vocabulary_size) * n_synonyms, tuple_size, n_empty)
-    v, tables, weights = int(vocabulary_size), [], []
+        _check_placements(max(n_classes, v) * n_synonyms, tuple_size, n_empty)
+    tables, weights = [], []
     for upper, patches in enumerate(dense.patches_[:-1]):
         for table, weight in _LEVELS[sparsity](patches, v, n_empty, has_empty=upper > 0):
             tables.append(table)

@@ -161,6 +161,11 @@ def _sizes(n_synonyms, v, n_symbols):
                 f"n_synonyms[{s}]={m} tuples for each of {n_symbols} symbols are more than the "
                 f"vocabulary_size ** {s} = {v**s} tuples that exist."
             )
+        if v**s >= 2**63:
+            raise ValueError(
+                f"n_synonyms has the length {s}, with vocabulary_size ** {s} = {v**s} tuples: it "
+                "takes lengths with fewer than 2**63 tuples, as tuples are numbered."
+            )
     return checked
 
 

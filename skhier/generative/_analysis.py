@@ -115,8 +115,8 @@ class AnalysisMixin:
         given the label is computed from the level up to the root, in closed form. It is the
         generating function of the numbers of pixels of each class. With :math:`h = 1 - 1/k`
         for one class and 1 for all others, it is the probability that a given patch of the
-        class's k does not occur in the image. With exponentials, it is the exponential moment
-        of a sum over pixels.
+        class's k does not occur in the image, if they are equally likely and in no other set.
+        With exponentials, it is the exponential moment of a sum over pixels.
 
         Parameters
         ----------
@@ -193,7 +193,8 @@ class AnalysisMixin:
         weights = given_label * root.probabilities / root.label_probabilities[root.labels]
         if log:
             return np.array([logsumexp(given_root, axis=-1, b=w) for w in weights])
-        return np.array([given_root @ w for w in weights])
+        # Only root images of the label: another one can be infinite.
+        return np.array([given_root[..., w > 0] @ w[w > 0] for w in weights])
 
     def pair_frequencies(self, level: int, pixel: tuple[int, int]) -> np.ndarray:
         r"""Compute the joint distribution of a pixel and each other pixel of a level, exactly.

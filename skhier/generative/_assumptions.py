@@ -128,7 +128,7 @@ def _independent(model):
 
 
 def _orthonormal(rules):
-    rows = np.unique(rules.rows.astype(float), axis=0)
+    rows = np.unique(rules.possible_rows.astype(float), axis=0)
     gram = rows @ rows.T
     error = np.abs(gram - np.eye(len(gram))).max()
     return AssumptionCheck(

@@ -143,12 +143,15 @@ class Derivations:
 
 def _refuse_unequal(model):
     """Raise ValueError if the derivations of a model are not equally likely."""
+    # Up to rounding: probabilities can be quotients of sums.
+    p_roots = model.root.probabilities
+    has_equal_roots = np.ptp(p_roots) <= 1e-12 * p_roots.max()
     tables = [rules for rules in model.rules if isinstance(rules, Rules)]
     reasons = {
         "has noise": model.is_noisy,
         "has transitions": len(tables) < model.n_levels,
         "has rule_weights that are not uniform": not all(rules.is_fair for rules in tables),
-        "has root images that are not equally likely": np.ptp(model.root.probabilities) > 0,
+        "has root images that are not equally likely": not has_equal_roots,
     }
     for reason, holds in reasons.items():
         if holds:

@@ -219,8 +219,10 @@ class GenerationMixin(LazyMixin):
             `random_state`.
 
         until : int or None, default=None
-            Level below `level` from which on the random numbers stay, if not None: the number of
-            a patch in the set of its class, and noise. In the Sparse Random Hierarchy Model,
+            Level below `level` from which on the random numbers of patches stay, if not None: a
+            pixel of this level or below keeps the number of its patch in the set of its class. The
+            noise of levels below `until` stays too. The noise of level `until` itself is drawn
+            again, with its new classes. In the Sparse Random Hierarchy Model,
             ``until=level + 1`` exchanges tuples and leaves symbols at their places, or moves
             symbols with their subtrees.
 

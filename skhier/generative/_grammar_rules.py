@@ -1,7 +1,8 @@
 """Rules of one level of a grammar: tuples of any length, with their probabilities given a symbol.
 
 A rule replaces a symbol c by a tuple S of symbols of the next level. Tuples are paths of a tree of
-prefixes, so what two tuples have in common is computed once.
+prefixes, so what two tuples have in common is computed once. The tree is a list in which a prefix
+comes before those that begin with it: recursion, also of pickle, would end at some 1000 symbols.
 
 Inference knows the rules by `ascend`, `descend` and `descend_left`. Their arrays hold the spans of
 n strings of w tokens. Entry [b, :, i, j] of `children`, (n_next, n, w + 1, w + 1), is the
@@ -31,7 +32,7 @@ class Prefix:
     symbols: tuple[int, ...]
     weights: dict[int, float] = field(default_factory=dict)  # P(the whole tuple | symbol c)
     reach: dict[int, float] = field(default_factory=dict)  # P(a tuple that begins so | symbol c)
-    longer: dict[int, "Prefix"] = field(default_factory=dict)  # by the symbol that comes next
+    has_longer: bool = False  # whether longer prefixes begin so
 
 
 class GrammarRules:
@@ -61,22 +62,12 @@ class GrammarRules:
         k = max(map(len, tuples))
         table = np.zeros((self.n_symbols, k))
         self._children = np.full((self.n_symbols, k, self.max_length), -1)
-        self._first = {}
         for c, (rows, p) in enumerate(zip(tuples, weights)):
             table[c, : len(rows)] = p
             for j, row in enumerate(rows):
                 self._children[c, j, : len(row)] = row
-                self._add(c, row, p[j])
         self._alias = AliasTable(table)
-
-    def _add(self, c, row, weight):
-        """Add a tuple of symbol c to the tree of prefixes."""
-        nodes = self._first
-        for end, symbol in enumerate(row, 1):
-            node = nodes.setdefault(symbol, Prefix(row[:end]))
-            node.reach[c] = node.reach.get(c, 0) + weight
-            nodes = node.longer
-        node.weights[c] = weight
+        self._prefixes = _prefixes(tuples, weights)
 
     def costs(self, lengths):
         """Compute -log of the weights of all rules, and their smallest number of tokens.
@@ -142,15 +133,12 @@ class GrammarRules:
         inside : ndarray of shape (n_symbols, n, n_rows, w + 1)
         """
         inside = np.zeros((self.n_symbols, *children[0][:, :n_rows].shape), children.dtype)
-
-        def visit(node, product):
-            for c, weight in node.weights.items():
-                inside[c] += weight * product
-            for symbol, longer in node.longer.items():
-                visit(longer, self._multiply(node, product, children[symbol]))
-
-        for symbol, node in self._first.items():
-            visit(node, children[symbol][:, :n_rows])
+        products = []  # of the prefixes of the current one
+        for prefix in self._prefixes:
+            del products[len(prefix.symbols) - 1 :]
+            products.append(self._product(prefix, products, children, n_rows))
+            for c, weight in prefix.weights.items():
+                inside[c] += weight * products[-1]
         return inside
 
     def descend(self, children, outside):
@@ -174,34 +162,42 @@ class GrammarRules:
         """
         of_children = np.zeros_like(children)
         n_rows = outside.shape[2]
+        # Of the prefixes of the current one: the products, the gradients for them, and the symbols.
+        products, gradients, symbols = [], [], []
 
-        def visit(node, product):
-            """Return the gradient for the product of a prefix; add those for its last symbols."""
-            gradient = np.zeros_like(outside[0])
-            for c, weight in node.weights.items():
-                gradient += weight * outside[c]
-            for symbol, longer in node.longer.items():
-                next_product = None
-                if longer.longer:
-                    next_product = self._multiply(node, product, children[symbol])
-                of_longer = visit(longer, next_product)
-                a, b = len(node.symbols) * self.reach, self.reach
-                add_product(of_children[symbol], product.swapaxes(1, 2), of_longer, (a, 0), b)
-                add_product(gradient, of_longer, children[symbol].swapaxes(1, 2), (0, a + b), a)
-            return gradient
+        def end_prefixes(length):
+            """Add the gradients of all prefixes that are longer to those of their last symbols."""
+            while len(symbols) > length:
+                symbol, gradient = symbols.pop(), gradients.pop()
+                del products[len(symbols) :]
+                if not symbols:
+                    of_children[symbol][:, :n_rows] += gradient
+                    return
+                a, b, of_child = len(symbols) * self.reach, self.reach, children[symbol]
+                add_product(of_children[symbol], products[-1].swapaxes(1, 2), gradient, (a, 0), b)
+                add_product(gradients[-1], gradient, of_child.swapaxes(1, 2), (0, a + b), a)
 
-        for symbol, node in self._first.items():
-            gradient = visit(node, children[symbol][:, :n_rows])
-            of_children[symbol][:, :n_rows] += gradient
+        for prefix in self._prefixes:
+            end_prefixes(len(prefix.symbols) - 1)
+            if prefix.has_longer:
+                products.append(self._product(prefix, products, children, n_rows))
+            gradients.append(np.zeros_like(outside[0]))
+            for c, weight in prefix.weights.items():
+                gradients[-1] += weight * outside[c]
+            symbols.append(prefix.symbols[-1])
+        end_prefixes(0)
         return of_children
 
-    def _multiply(self, node, product, of_child):
-        """Multiply the product of a prefix by the inside probabilities of the next child."""
-        if product.shape[2] <= _BLOCK:
-            return product @ of_child
-        a, b = len(node.symbols) * self.reach, self.reach
-        longer = np.zeros_like(product)
-        add_product(longer, product, of_child, (0, a), a + b)
+    def _product(self, prefix, products, children, n_rows):
+        """Multiply the last of `products` by the inside probabilities of the next child."""
+        of_child = children[prefix.symbols[-1]]
+        if not products:
+            return of_child[:, :n_rows]
+        if of_child.shape[2] <= _BLOCK:
+            return products[-1] @ of_child
+        a, b = len(products) * self.reach, self.reach
+        longer = np.zeros_like(products[-1])
+        add_product(longer, products[-1], of_child, (0, a), a + b)
         return longer
 
     def descend_left(self, children, left):
@@ -221,19 +217,34 @@ class GrammarRules:
             The same for the symbols of the next level.
         """
         of_children = np.zeros_like(children[:, :, 0])
-
-        def visit(node):
-            symbol = node.symbols[-1]
-            mass = sum(weight * left[c] for c, weight in node.reach.items())[:, None]
-            for before in node.symbols[:-1]:
+        for prefix in self._prefixes:
+            mass = sum(weight * left[c] for c, weight in prefix.reach.items())[:, None]
+            for before in prefix.symbols[:-1]:
                 mass = mass @ children[before]
-            of_children[symbol] += mass[:, 0]
-            for longer in node.longer.values():
-                visit(longer)
-
-        for node in self._first.values():
-            visit(node)
+            of_children[prefix.symbols[-1]] += mass[:, 0]
         return of_children
+
+
+def _prefixes(tuples, weights):
+    """Return the prefixes of all tuples, each one before the longer ones that begin so."""
+    prefixes, longer = {}, {(): []}
+    for c, (rows, p) in enumerate(zip(tuples, weights)):
+        for row, weight in zip(rows, p):
+            for end in range(1, len(row) + 1):
+                symbols = row[:end]
+                if symbols not in prefixes:
+                    prefixes[symbols], longer[symbols] = Prefix(symbols), []
+                    longer[row[: end - 1]].append(symbols)
+                reach = prefixes[symbols].reach
+                reach[c] = reach.get(c, 0) + weight
+            prefixes[row].weights[c] = weight
+    ordered, waiting = [], longer[()][::-1]
+    while waiting:
+        symbols = waiting.pop()
+        prefixes[symbols].has_longer = bool(longer[symbols])
+        ordered.append(prefixes[symbols])
+        waiting += reversed(longer[symbols])
+    return ordered
 
 
 def add_product(total, left, right, inner, reach):

@@ -7,7 +7,8 @@ from operator import mul
 import numpy as np
 
 from .._base._params import check_count, is_sequence
-from .._base._validation import to_array, to_floats
+from .._base._validation import to_floats
+from ._arrays import plain_array
 from ._grammar_rules import GrammarRules
 from ._rules import normalized
 from ._symbols import check_mask
@@ -93,6 +94,11 @@ def _weights(rule_weights, tuples, level, n_levels):
                 f"of the {size} tuples of rules[{level}][{c}]."
             )
         probabilities.append(normalized(weights))
+        if not probabilities[-1].all():
+            raise ValueError(
+                f"{name}={rule_weights[level][c]!r} is not valid: divided by the sum, its smallest "
+                "weight is 0 as a float. Remove the tuple, or give it a larger weight."
+            )
     return probabilities
 
 
@@ -111,7 +117,7 @@ def read_tokens(X, mask, grammar):
         If shapes or types are wrong, a token is out of range, or a string has no tokens, padding
         before its last token, or more tokens than inference is exact for.
     """
-    X = to_array(X, "X")
+    X = plain_array(X, "X")
     if X.ndim != 2 or X.dtype.kind not in "iu" or not X.size:
         raise ValueError(
             f"X of shape {X.shape} and dtype {X.dtype} is not valid: it takes strings of "

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._base._params import as_pair, is_sequence, value_at
 from .._base._validation import to_floats
+from ._arrays import plain_floats
 from ._channels import noise_channel
 from ._product_rules import ProductRules
 from ._rules import Rules, rule_weights
@@ -108,7 +109,8 @@ def read_levels(params):
     weights, noise = _weights(params, counts, k), _symbol_noise(params)
     levels = []
     for i, (table, matrices) in enumerate(zip(tables, transitions)):
-        pixels = (params.n_channels, params.pixel_patches) if i == n - 1 else None
+        # NumPy's small ints would overflow in products of sizes.
+        pixels = (int(params.n_channels), params.pixel_patches) if i == n - 1 else None
         sizes_of_level = i, counts[i], k[i], sizes[i], overlap[i], weights[i]
         levels.append(Level(*sizes_of_level, table, matrices, noise[i], pixels))
     return levels
@@ -216,7 +218,7 @@ def _transitions(params, tables, sizes):
 
 def _stochastic(value, name):
     """Return an array of probabilities whose rows sum to 1, up to rounding, divided by the sum."""
-    matrix = to_floats(value, name)
+    matrix = plain_floats(value, name)
     if matrix.ndim < 2 or 0 in matrix.shape or not np.isfinite(matrix).all() or matrix.min() < 0:
         raise ValueError(
             f"{name} of shape {matrix.shape} is not valid: it takes probabilities, finite numbers "

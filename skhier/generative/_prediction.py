@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._params import check_count, check_flag
 from .._base._typing import RandomState
-from .._base._validation import to_array
 from ._algebra import slices
+from ._arrays import plain_array
 from ._streams import draw_seed, index_keys
 from ._symbols import check_of
 
@@ -298,10 +298,11 @@ def _string_width(model, name):
 
 def _context_masks(context, width):
     """Return a mask for each context, which hides all symbols but the last ones and their goal."""
-    lengths = to_array(context, "context")
-    if lengths.dtype.kind not in "iu" or ((lengths < 0) | (lengths >= width)).any():
+    lengths = plain_array(context, "context")
+    is_ints = lengths.dtype.kind in "iu" and lengths.size > 0
+    if not is_ints or lengths.min() < 0 or lengths.max() >= width:
         raise ValueError(
             f"context={context!r} is not valid: it takes an int from 0 to {width - 1}, the number "
-            "of symbols before the last one, an array of these, or None."
+            "of symbols before the last one, an array of these, not empty, or None."
         )
     return (np.arange(width) < width - 1 - lengths.reshape(-1, 1))[:, None]

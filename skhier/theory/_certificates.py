@@ -315,22 +315,23 @@ def certify_clusters(
 class _ClusterMatch(NamedTuple):
     """Matching of the patches of a level with clusters: patch r is in cluster `cluster_of[r]`.
 
-    `cluster_of` is None unless patches and clusters match one to one.
+    Patches of weight 0 are left out. `classes` holds the class of each patch. `cluster_of` is None
+    unless patches and clusters match one to one.
     """
 
     level: int
     n_classes: int
-    k: int
+    classes: np.ndarray
     cluster_of: np.ndarray | None
 
     def certify(self, embedded, sigma, gamma, **fields):
         """Return the certificate of a layer; `embedded` has a row for each cluster, or is None."""
-        n_patches = self.n_classes * self.k
+        n_patches = len(self.classes)
         is_mapping = self.cluster_of is not None
         fields |= {"level": self.level, "n_patches": n_patches, "is_patch_mapping": is_mapping}
         if embedded is not None and is_mapping:
             embedded = embedded[self.cluster_of]
-        classes = np.arange(n_patches) // self.k if is_mapping else None
+        classes = self.classes if is_mapping else None
         return certify_layer(embedded, classes, sigma, gamma, **fields)
 
 
@@ -342,8 +343,10 @@ def _match_clusters(sampler, level, drawn, clusters):
             f"but the sampler draws patches in one of shape {drawn.shape}: use the patch_size of "
             "the model, and a stride equal to it."
         )
-    n_classes, k = sampler.patches_[level].shape[:2]
+    weights = sampler.rule_weights_[level]
+    classes = np.nonzero(weights)[0]  # of the patches that are drawn
     pairs = np.unique(np.stack([drawn.ravel(), clusters.ravel()], axis=1), axis=0)
     patches, cluster_of = pairs.T
-    sizes = {len(pairs), len(set(patches)), len(set(cluster_of)), n_classes * k}
-    return _ClusterMatch(level, n_classes, k, cluster_of if len(sizes) == 1 else None)
+    sizes = {len(pairs), len(set(patches)), len(set(cluster_of)), len(classes)}
+    is_match = len(sizes) == 1
+    return _ClusterMatch(level, len(weights), classes, cluster_of if is_match else None)

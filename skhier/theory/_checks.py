@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
+from math import inf
 from typing import TypeVar
 
 import numpy as np
@@ -12,14 +13,19 @@ from .._base._params import check_count, check_real
 F = TypeVar("F", bound=Callable)
 
 
-def within_floats(bound: F) -> F:
-    """Decorate a bound: numbers beyond the range of floats raise ValueError."""
+def within_floats(bound: F, may_be_infinite: bool = False) -> F:
+    """Decorate a bound: numbers beyond the range of floats raise ValueError.
+
+    An infinite result is one too, unless it `may_be_infinite`: then the bound calls
+    `check_overflow` itself.
+    """
 
     @wraps(bound)
     def checked(*args, **kwargs):
         try:
             with np.errstate(all="raise", under="ignore"):
-                return bound(*args, **kwargs)
+                result = bound(*args, **kwargs)
+                return result if may_be_infinite else check_overflow(result)
         except ArithmeticError as error:
             arguments = signature(bound).bind(*args, **kwargs).arguments
             raise ValueError(
@@ -28,6 +34,16 @@ def within_floats(bound: F) -> F:
             ) from error
 
     return checked  # type: ignore[return-value]
+
+
+def check_overflow(result):
+    """Return a result; OverflowError if it is the float infinity.
+
+    Products and quotients of Python floats overflow without an error.
+    """
+    if isinstance(result, float) and result == inf:
+        raise OverflowError("the result is infinite")
+    return result
 
 
 def check_positive(**values):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import beta, norm
 
-from .._base._validation import to_floats
+from ..generative._arrays import plain_array, plain_floats
 from ._cells import check_level
 from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS
@@ -23,6 +23,7 @@ _EDGES = np.append(np.inf, np.append(np.sqrt(_TAUS[:-1] * _TAUS[1:]), _TAUS[-1] 
 _OCTAVES = np.append(0, 2.0 ** -np.arange(20, 0, -1))
 _OCTAVES = np.append(_OCTAVES, 1 - _OCTAVES[-2::-1])  # of p and 1 - p: each has its own taus
 _MAX_CONDITION = 1e6
+_ROUNDING = 1e-6  # share of a probability, of 8 units of the last place of 32 bits
 # Nats, and share, by which the least evidence over p may be understated.
 _MAX_GAP, _MAX_SHARE = 0.2, 0.05
 _MAX_SPLITS = 200
@@ -44,9 +45,10 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
 
     Returns
     -------
-    confusion : ndarray of shape (n_patches, n_patches)
-        Row: the drawn patch. Column: the code. Patch j of class c has the number c k + j. A row
-        sums to 1 less the probability that there is no code.
+    confusion : ndarray of shape (n_possible, n_patches)
+        Row: the drawn patch, in order; a patch of weight 0 has no row, as it is never drawn.
+        Column: the code. Patch j of class c has the number c k + j. A row sums to 1 less the
+        probability that there is no code.
 
     Raises
     ------
@@ -89,16 +91,17 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
         )
     if not sampler.check_assumptions()[1].holds:
         raise ValueError("sampler has sets that share patches: a patch does not show its class.")
-    n_classes, k = sampler.patches_[-1].shape[:2]
-    confusion = np.eye(n_classes * k)
+    confusion = np.eye(sampler.rule_weights_[-1].size)
     for i in range(len(sampler.patches_) - 2, level - 1, -1):
         below = sampler.rule_weights_[i + 1]
         n_classes, k = below.shape
         by_class = confusion.reshape(n_classes, k, n_classes, k).sum(axis=3)
         channel = sampler.symbol_noise_[i + 1] @ np.einsum("cj,cje->ce", below, by_class)
-        cells = sampler.patches_[i].reshape(sampler.rule_weights_[i].size, -1)
-        confusion = channel[cells[:, None], cells[None]].prod(axis=2)
-    return confusion
+        weights = sampler.rule_weights_[i].ravel()
+        cells = sampler.patches_[i].reshape(weights.size, -1)
+        # A patch of weight 0 is no code: it can be equal to a code of another class.
+        confusion = channel[cells[:, None], cells[None]].prod(axis=2) * (weights > 0)
+    return confusion[sampler.rule_weights_[level].ravel() > 0]
 
 
 class MeasuredConfusion(NamedTuple):
@@ -172,7 +175,7 @@ def measured_confusion(counts: ArrayLike, *, delta: float) -> MeasuredConfusion:
     array([0, 1], dtype=int32)
     """
     delta = check_probability(delta, "delta")
-    table = to_floats(counts, "counts")
+    table = plain_floats(counts, "counts")
     if table.ndim != 2 or table.size == 0 or (table < 0).any() or (table % 1).any():
         raise ValueError(
             f"counts of shape {table.shape} are not valid: it takes whole numbers >= 0 of shape "
@@ -196,6 +199,22 @@ def probabilities_of(confusion: ArrayLike | MeasuredConfusion) -> ArrayLike:
     return confusion.probabilities if isinstance(confusion, MeasuredConfusion) else confusion
 
 
+def with_rounding(confusion: ArrayLike | MeasuredConfusion) -> np.ndarray | MeasuredConfusion:
+    """Return exact probabilities as an array, and rounded ones with bounds on their errors.
+
+    Numbers of 32 bits are rounded. So are those whose sums exceed 1 by more than those of 64 bits.
+    Counts of many images would show the errors, so the certificate has to allow for them.
+    """
+    if isinstance(confusion, MeasuredConfusion):
+        return confusion
+    given, table = plain_array(confusion, "confusion"), plain_floats(confusion, "confusion")
+    eps = np.finfo(given.dtype).eps if given.dtype.kind == "f" else 0
+    excess = table.sum(axis=-1, keepdims=True).max(initial=0) - 1
+    if eps > np.finfo(np.float64).eps or 1e-9 < excess <= _ROUNDING:
+        return MeasuredConfusion(table, max(8 * eps, _ROUNDING) * table)
+    return np.array(table)
+
+
 class Unmixer(NamedTuple):
     """Weights of codes whose mean, given the patch, is 1 for one patch and 0 for all others.
 
@@ -214,9 +233,17 @@ class Unmixer(NamedTuple):
     @classmethod
     def from_confusion(cls, confusion: ArrayLike | MeasuredConfusion, n_codes: int) -> Unmixer:
         """Invert the matrix of probabilities; ValueError if patches cannot be told apart."""
-        table = to_floats(probabilities_of(confusion), "confusion")
+        table, radius = plain_floats(probabilities_of(confusion), "confusion"), None
         is_table = table.ndim == 2 and table.shape[1] == n_codes and 1 <= len(table) <= n_codes
-        if not is_table or table.min() < 0 or table.sum(axis=1).max() > 1 + 1e-9:
+        if is_table and isinstance(confusion, MeasuredConfusion):
+            radius = plain_floats(confusion.radius, "confusion.radius")
+            if radius.shape != table.shape or radius.min() < 0:
+                raise ValueError(
+                    f"confusion.radius of shape {radius.shape} is not valid: it takes a number >= 0"
+                    f" for each of the probabilities, which have the shape {table.shape}."
+                )
+        least = table if radius is None else table - radius
+        if not is_table or table.min() < 0 or least.sum(axis=1).max() > 1 + 1e-9:
             raise ValueError(
                 f"confusion of shape {table.shape} is not valid: it takes a row of probabilities, "
                 f"with a sum of at most 1, of the n_codes={n_codes} codes for each of at most "
@@ -230,14 +257,8 @@ class Unmixer(NamedTuple):
                 "have the same codes, or use less noise."
             )
         weights = np.linalg.pinv(table)
-        if not isinstance(confusion, MeasuredConfusion):
+        if radius is None:
             return cls(weights, np.zeros((n_codes, n_codes)))
-        radius = to_floats(confusion.radius, "confusion.radius")
-        if radius.shape != table.shape or radius.min() < 0:
-            raise ValueError(
-                f"confusion.radius of shape {radius.shape} is not valid: it takes a number >= 0 "
-                f"for each of the probabilities, which have the shape {table.shape}."
-            )
         return cls(weights, _safety(weights, radius))
 
     def log_evidence(self, counts: np.ndarray, a: int, b: int, is_fair: bool) -> float:

@@ -21,7 +21,7 @@ class LayerCertificate(NamedTuple):
         Level i of the model whose patches the layer clusters. None without a sampler.
 
     n_patches : int or None
-        Number of patches of the level.
+        Number of patches of the level, of weight above 0.
 
     n_clusters : int
         Number of clusters.
@@ -186,7 +186,11 @@ def _distances(embedded, classes):
     """Compute the largest distance within and the smallest between the given classes."""
     within, between = 0.0, np.inf
     for c, patch in zip(classes, embedded):
-        distances = np.linalg.norm(embedded - patch, axis=1)
+        difference = embedded - patch
+        # Scaled by powers of two, without rounding: squares of 1e200 or 1e-200 are no floats.
+        exponents = np.frexp(np.abs(difference).max(axis=1))[1]
+        norms = np.linalg.norm(np.ldexp(difference, -exponents[:, None]), axis=1)
+        distances = np.ldexp(norms, exponents)
         within = max(within, distances[classes == c].max())
         between = min(between, distances[classes != c].min(initial=np.inf))
     return float(within), float(between)

@@ -9,12 +9,13 @@ from scipy.spatial.distance import cdist
 
 from ..generative._statistics import shown_probability
 from ._cells import cell_probabilities, check_level
-from ._checks import check_counts
+from ._checks import check_counts, within_floats
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
 
 
+@within_floats
 def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
     r"""Compute the expected squared distances of code means on N images, exactly.
 
@@ -26,7 +27,8 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     Parameters
     ----------
     sampler : HierarchicalSampler
-        A fitted sampler. Noise of labels and symbols is part of its distribution.
+        A fitted sampler whose sets of the level are disjoint. Noise of labels and symbols is part
+        of its distribution.
 
     level : int
         Level i, from 0 to n_levels - 1.
@@ -43,7 +45,8 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     Raises
     ------
     ValueError
-        If `level` is not a level of the sampler, or `n_samples` is not an int >= 1.
+        If `level` is not a level of the sampler, its sets share patches, or `n_samples` is not an
+        int >= 1, or too large for a float.
 
     See Also
     --------
@@ -70,7 +73,7 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     >>> bool(moments[0, 1] < moments[0, 4])  # patch 1 is of the class of patch 0, patch 4 is not
     True
     """
-    level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
+    level, n_samples = _check_level_and_count(sampler, level, n_samples)
     cells = cell_probabilities(sampler, level)
     p = sampler.rule_weights_[level]
     F = cells.labeled_frequencies.reshape(len(p), 1, -1)
@@ -83,13 +86,14 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     return 2 * moments if cells.n_labels == 2 else moments  # there y = 1 is (-1, 1) / 2
 
 
+@within_floats
 def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples: int) -> np.ndarray:
     r"""Compute the probability that N images show a patch, exactly.
 
     Parameters
     ----------
     sampler : HierarchicalSampler
-        A fitted sampler.
+        A fitted sampler whose sets of the level are disjoint.
 
     level : int
         Level i, from 0 to n_levels - 1.
@@ -105,7 +109,8 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     Raises
     ------
     ValueError
-        If `level` is not a level of the sampler, or `n_samples` is not an int >= 1.
+        If `level` is not a level of the sampler, its sets share patches, or `n_samples` is not an
+        int >= 1, or too large for a float.
 
     See Also
     --------
@@ -130,10 +135,23 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     >>> np.allclose(1 - many, (1 - few) ** 2)  # images are independent
     True
     """
-    level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
+    level, n_samples = _check_level_and_count(sampler, level, n_samples)
     with np.errstate(divide="ignore"):  # a patch that all images show
         log_unseen = np.log1p(-patch_probability(sampler, level))
     return -np.expm1(n_samples * log_unseen)
+
+
+def _check_level_and_count(sampler, level, n_samples):
+    """Return the level and N as a float; ValueError if N is no count, or sets share patches."""
+    level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
+    is_possible = sampler.rule_weights_[level].ravel() > 0
+    patches = sampler.patches_[level].reshape(len(is_possible), -1)[is_possible]
+    if len(np.unique(patches, axis=0)) < len(patches):
+        raise ValueError(
+            f"sampler has sets of level {level} that share patches: a patch does not show its "
+            "class. Set overlap=0, or pass symbol_patches without a patch twice."
+        )
+    return level, float(n_samples)
 
 
 def patch_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:

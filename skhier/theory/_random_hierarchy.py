@@ -1,9 +1,11 @@
 """Closed forms for the Random Hierarchy Model of Cagnetta et al. (2024)."""
 
+from functools import partial
+from math import inf
 from typing import Literal
 
 from .._base._params import check_count, check_real
-from ._checks import check_choice, check_counts, within_floats
+from ._checks import check_choice, check_counts, check_overflow, within_floats
 
 
 @within_floats
@@ -18,7 +20,7 @@ def rhm_sample_complexity(
     Parameters
     ----------
     n_classes : int
-        Number of labels :math:`n_c`.
+        Number of labels :math:`n_c`, at least 2.
 
     vocabulary_size : int
         Number of symbols v.
@@ -71,9 +73,8 @@ def rhm_sample_complexity(
     >>> round(rhm_sample_complexity(8, 8, 4, tuple_size=2, depth=3))
     567
     """
-    n_classes, v, m, s, depth = _check_sizes(
-        n_classes, vocabulary_size, n_synonyms, tuple_size, depth
-    )
+    sizes = n_classes, vocabulary_size, n_synonyms, tuple_size, depth
+    n_classes, v, m, s, depth = _check_sizes(*sizes)
     symbols = n_classes if depth == 1 else v  # of the level whose tuples are counted
     return n_classes * float(m) ** depth * (1 - 1 / symbols) * _differ(v, s) ** (1 - depth)
 
@@ -102,7 +103,7 @@ def rhm_correlation(
     Parameters
     ----------
     n_classes : int
-        Number of labels :math:`n_c`.
+        Number of labels :math:`n_c`, at least 2.
 
     vocabulary_size : int
         Number of symbols v, at least 2.
@@ -111,7 +112,7 @@ def rhm_correlation(
         Number of tuples m for each symbol.
 
     tuple_size : int
-        Length s of a tuple.
+        Length s of a tuple, at least 2.
 
     depth : int
         Number of levels L.
@@ -127,7 +128,8 @@ def rhm_correlation(
     Returns
     -------
     correlation : float
-        Root mean square. It is 0 if all tuples are in use.
+        Root mean square. It is 0 if all tuples are in use and equally likely, as with `n_classes`
+        = v and :math:`m = v^{s-1}`.
 
     Raises
     ------
@@ -154,7 +156,7 @@ def rhm_correlation(
     and each level in between, on both sides, divides :math:`C^2` by :math:`(m / \rho)^2`, with
     :math:`\rho = 1 - \kappa`, as in :func:`rhm_sample_complexity`; rules of a level that both
     sides use are taken as different ones. With two or more synonyms and v from 4 to 16, this is
-    within 15 % of the mean over models, from 600 models each. There, the paper's formula is up to
+    within 20 % of the mean over models, from 600 models each. There, the paper's formula is up to
     1.9 times too large (:math:`n_c = v = 4`), and up to 1.4 times too small (:math:`n_c = 3, v =
     8`).
 
@@ -167,8 +169,8 @@ def rhm_correlation(
     >>> round(rhm_correlation(**sizes, level=1, formula="paper") ** 2 * 8**3 * 4, 3)  # 1 - m / v
     0.5
     """
-    sizes = _check_sizes(n_classes, vocabulary_size, n_synonyms, tuple_size, depth)
-    _, v, m, s, depth = sizes
+    sizes = n_classes, vocabulary_size, n_synonyms, tuple_size, depth
+    _, v, m, s, depth = sizes = _check_sizes(*sizes, min_tuple_size=2)
     level = check_count(level, "level", 1, depth)
     check_choice(formula, "formula", ("finite", "paper"))
     if formula == "paper":
@@ -178,7 +180,7 @@ def rhm_correlation(
     return (1 - 1 / v) / v * siblings * decay ** (level - 1)
 
 
-@within_floats
+@partial(within_floats, may_be_infinite=True)
 def rhm_level_samples(
     n_classes: int,
     vocabulary_size: int,
@@ -198,7 +200,7 @@ def rhm_level_samples(
     Parameters
     ----------
     n_classes : int
-        Number of labels :math:`n_c`.
+        Number of labels :math:`n_c`, at least 2.
 
     vocabulary_size : int
         Number of symbols v, at least 2.
@@ -207,7 +209,7 @@ def rhm_level_samples(
         Number of tuples m for each symbol.
 
     tuple_size : int
-        Length s of a tuple.
+        Length s of a tuple, at least 2.
 
     depth : int
         Number of levels L.
@@ -222,7 +224,8 @@ def rhm_level_samples(
     Returns
     -------
     n_samples : float
-        Number of strings; infinity if all tuples are in use.
+        Number of strings; infinity if all tuples are in use and equally likely, as with
+        `n_classes` = v and :math:`m = v^{s-1}`.
 
     Raises
     ------
@@ -249,15 +252,15 @@ def rhm_level_samples(
     >>> [round(rhm_level_samples(**sizes, level=level, formula="paper")) for level in (1, 2, 3)]
     [64, 1024, 16384]
     """
-    sizes = _check_sizes(n_classes, vocabulary_size, n_synonyms, tuple_size, depth)
-    _, v, m, s, depth = sizes
+    sizes = n_classes, vocabulary_size, n_synonyms, tuple_size, depth
+    _, v, m, s, depth = sizes = _check_sizes(*sizes, min_tuple_size=2)
     level = check_count(level, "level", 1, depth)
     check_choice(formula, "formula", ("finite", "paper"))
     if formula == "paper":
         share = 1 - m / float(v) ** (s - 1)
-        return v * float(m) ** (2 * level - 1) / share if share > 0 else float("inf")
+        return check_overflow(v * float(m) ** (2 * level - 1) / share) if share > 0 else inf
     siblings, decay = _correlation_of_deviations(sizes, level)
-    return (siblings * decay ** (level - 1)) ** -2 if siblings else float("inf")
+    return check_overflow((siblings * decay ** (level - 1)) ** -2) if siblings else inf
 
 
 def zipf_learning_exponent(exponent: float) -> float:
@@ -310,11 +313,11 @@ def _correlation_of_deviations(sizes, level):
         The correlation is ``siblings * decay ** (level - 1)``, which can be too small for a float.
     """
     n_classes, v, m, s, depth = sizes
-    rho, q = _differ(v, s), 1 / n_classes  # q is the mean of sum_c P(c)^2
+    # v^s Q / m - 1 times m, from differences of ints: exactly 0 if all tuples are equally likely.
+    rho, excess = _differ(v, s), (v**s - n_classes * m) / n_classes
     for _ in range(depth - level):
-        q = q / m + (1 - q / m) * (1 - rho)
-    squared = max(0.0, (float(v) ** s * q / m - 1) / (float(v) ** s - 1))
-    return squared**0.5, rho / m
+        excess = v ** (s - 1) - m + rho / m * excess
+    return (excess / m / (float(v) ** s - 1)) ** 0.5, rho / m
 
 
 def _differ(v, s):
@@ -322,11 +325,12 @@ def _differ(v, s):
     return float(v) ** (s - 1) * (v - 1) / (float(v) ** s - 1)
 
 
-def _check_sizes(n_classes, vocabulary_size, n_synonyms, tuple_size, depth):
+def _check_sizes(n_classes, vocabulary_size, n_synonyms, tuple_size, depth, min_tuple_size=1):
     """Return the sizes of a model; ValueError unless there are enough tuples."""
     v = check_count(vocabulary_size, "vocabulary_size", 2)
-    n_classes, m = check_counts(n_classes=n_classes, n_synonyms=n_synonyms)
-    s, depth = check_counts(tuple_size=tuple_size, depth=depth)
+    n_classes = check_count(n_classes, "n_classes", 2)
+    s = check_count(tuple_size, "tuple_size", min_tuple_size)
+    m, depth = check_counts(n_synonyms=n_synonyms, depth=depth)
     largest = n_classes if depth == 1 else max(n_classes, v)
     if largest * m > v**s:
         raise ValueError(

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
 from .._base._params import check_count, check_flag
-from .._base._validation import to_floats
+from ..generative._arrays import plain_floats
 from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS, log_evidence, tuned_concentrations
-from ._confusion import MeasuredConfusion, Unmixer
+from ._confusion import MeasuredConfusion, Unmixer, with_rounding
 
 _MAX_COUNT = 1e12  # up to which rounding errors of the evidence are below 0.05 nats
 
@@ -213,7 +213,8 @@ def separate_codes(
     confusion : array-like of shape (n_patches, n_codes), MeasuredConfusion or None, default=None
         Probability of each code given each patch, if noise or clustering mistakes one patch for
         another. Rows may sum to less than 1: some patches have no code. Pairs and groups are
-        of patches then. An array, as of :func:`code_confusion`, is taken as exact. The result of
+        of patches then. An array, as of :func:`code_confusion`, is taken as exact, up to rounding
+        if it is of 32 bits or if sums exceed 1 by up to 1e-6. The result of
         :func:`measured_confusion` has errors, which the certificate allows for. None: a code is a
         patch, without error.
 
@@ -290,8 +291,7 @@ def separate_codes(
     check_flag(equally_likely, "equally_likely")
     n_patches = len(table)
     if confusion is not None:
-        if not isinstance(confusion, MeasuredConfusion):
-            confusion = np.array(to_floats(confusion, "confusion"))
+        confusion = with_rounding(confusion)
         n_patches = len(Unmixer.from_confusion(confusion, len(table)).weights.T)
     if n_groups is not None:
         n_groups = check_count(n_groups, "n_groups", 1, n_patches)
@@ -304,7 +304,7 @@ def separate_codes(
 
 def _count_table(counts):
     """Return counts as an array (n_codes, n_cells); ValueError unless whole numbers >= 0."""
-    counts = to_floats(counts, "counts")
+    counts = plain_floats(counts, "counts")
     if counts.ndim < 2 or counts.size == 0 or (counts < 0).any() or (counts % 1).any():
         raise ValueError(
             f"counts of shape {counts.shape} are not valid: it takes whole numbers >= 0 of shape "

@@ -177,7 +177,7 @@ def theorem1_params(
         return TrainingParams(n, T, learning_rate)
     (delta_min,) = check_required("bound='exact'", delta_min=delta_min)
     n = n_components or default_width(p, delta)
-    q = chi2.ppf(delta / p, n)
+    q = chi2.ppf(delta / p, float(n))  # SciPy takes no int of more than 64 bits
     T = ceil(k * (gamma + sigma / sqrt(2)) / (learning_rate * delta_min * sqrt(q)))
     return TrainingParams(n, T, learning_rate)
 
@@ -278,5 +278,5 @@ def theorem1_failure_probability(
     with np.errstate(divide="ignore", over="ignore"):
         signal = learning_rate * steps[..., None] * distances / k
         ratio = (gamma + sigma / sqrt(2)) / signal
-        failures = chi2.cdf(ratio**2, n_components).sum(axis=-1)
+        failures = chi2.cdf(ratio**2, float(n_components)).sum(axis=-1)
     return np.minimum(failures, 1.0)

@@ -150,6 +150,18 @@ def test_synonyms_and_places_are_exchanged_apart(name, sparsity):
             sampler.resample([0], 2, 1, until=until)
 
 
+@pytest.mark.parametrize("sparsity", ["A", "B"])
+def test_ints_of_numpy_are_accepted(sparsity):
+    sizes = {
+        "n_classes": 2, "vocabulary_size": 16, "n_synonyms": 16, "tuple_size": 2, "depth": 2,
+        "n_empty": 1,
+    }  # fmt: skip
+    as_numpy = {name: np.uint8(value) for name, value in sizes.items()}
+    options = {"sparsity": sparsity, "output": "symbols", "random_state": 0}
+    X, same = (make_sparse_random_hierarchy(20, **s, **options)[0] for s in (sizes, as_numpy))
+    assert_array_equal(X, same)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

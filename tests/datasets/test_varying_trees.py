@@ -85,6 +85,7 @@ def test_the_bunch_describes_itself():
         ({"length_probabilities": {1: 0.5, 2: 0.5, 3: 0.5}}, "with the sum 1"),
         ({"length_probabilities": [1, 1, 1]}, "length_probabilities=.* takes a dict"),
         ({"depth": 0}, "depth=0 is not valid"),
+        ({"vocabulary_size": 8, "n_synonyms": {2: 2, 21: 4}}, r"the length 21, .* 2\*\*63 tuples"),
         ({"n_classes": 1}, "n_classes=1 is not valid"),
         ({"return_X_y": "no"}, "return_X_y='no' is not valid"),
     ],

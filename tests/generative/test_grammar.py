@@ -415,6 +415,18 @@ def test_a_fitted_grammar_pickles():
     assert_array_equal(again.score_samples(X), grammar.score_samples(X))
 
 
+def test_tuples_of_a_thousand_symbols_are_no_recursion():
+    long = tuple(np.random.default_rng(0).integers(0, 2, 1200).tolist())
+    grammar = GrammarSampler([[[long, (0, 1)], [(1, 0), (1,)]]], random_state=0).fit()
+    grammar = pickle.loads(pickle.dumps(grammar))
+    X, y = np.array([[0, 1], [1, 0]]), [[1.0, 0.0], [0.0, 1.0]]
+    assert_allclose(grammar.score_samples(X), np.log(1 / 4))
+    assert_array_equal(grammar.bayes_predict_proba(X), y)
+    assert_array_equal(grammar.posterior(X, 0), np.repeat(y, 2, axis=0).reshape(2, 2, 2))
+    assert_allclose(grammar.posterior(X, 1), np.eye(2)[X])
+    assert grammar.next_symbol_proba(X).shape == (2, 3, 3)
+
+
 RULES = GRAMMARS["one level"]["rules"]
 NOT_STRINGS = dict.fromkeys(
     [
@@ -465,6 +477,10 @@ def test_methods_need_a_fitted_grammar(method):
         ({"n_tokens": 0}, "n_tokens=0 is not valid"),
         ({"rule_weights": [[[1, 1], [1, 1]]]}, r"rule_weights\[0\]\[0\]=.* each of the 3 tuples"),
         ({"rule_weights": [[[1, 1, 0], [1, 1]]]}, r"rule_weights\[0\]\[0\]=.*a number > 0"),
+        (
+            {"rule_weights": [[[1e-300, 1, 1e300], [1, 1]]]},
+            r"rule_weights\[0\]\[0\]=.* is 0 as a f",
+        ),
         ({"rule_weights": [[[1, 1, 1]]]}, r"rule_weights\[0\]=.* takes 2 entries"),
         ({"rule_weights": []}, r"rule_weights=\[\] is not valid"),
         ({"label_probabilities": [1, 1]}, "label_probabilities"),

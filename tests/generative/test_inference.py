@@ -342,3 +342,27 @@ def test_a_common_offset_of_pixels_changes_no_posterior():
     X = clean.sample(50)[0].astype(float) + 1e7
     assert_allclose(far.posterior(X), clean.posterior(X - 1e7), rtol=1e-9)
     assert_allclose(far.score_samples(X), clean.score_samples(X - 1e7), rtol=1e-9)
+
+
+def test_masked_arrays_are_refused_and_matrices_are_arrays():
+    transitions, noise = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.7, 0.3], [0.4, 0.6]])
+    params = {
+        "n_semantic_classes": 2,
+        "patch_size": [(1, 2), 1],
+        "root": "label",
+        "random_state": 0,
+    }
+    sampler, same = (
+        HierarchicalSampler(
+            transitions=[A.view(kind)], symbol_noise=noise.view(kind), **params
+        ).fit()
+        for A, kind in ((transitions, np.ndarray), (transitions, np.matrix))
+    )
+    symbols = np.array([[0, 1], [1, 1]])
+    assert_array_equal(sampler.score_samples(symbols=symbols), same.score_samples(symbols=symbols))
+    masked = np.ma.array(symbols, mask=[[True, False], [False, False]])
+    with pytest.raises(ValueError, match="symbols has masked values"):
+        sampler.score_samples(symbols=masked)
+    evidence = np.ma.masked_equal([[[0.0, 1.0], [0.0, 0.0]]], 1.0)
+    with pytest.raises(ValueError, match="log_evidence has masked values"):
+        sampler.score_samples(log_evidence=evidence)

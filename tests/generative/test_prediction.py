@@ -204,6 +204,8 @@ def test_invalid_arguments_are_refused():
         sampler.sample_posterior(rhm.images, symbols=symbols)
     with pytest.raises(ValueError, match="context=4 is not valid: it takes an int from 0 to 3"):
         sampler.conditional_entropy(4)
+    with pytest.raises(ValueError, match=r"context=array\(.*\) is not valid: .* not empty"):
+        sampler.conditional_entropy(np.array([], int))
     images = HierarchicalSampler(random_state=0).fit()
     with pytest.raises(ValueError, match=r"symbols is for strings, .* has 9 x 9 symbols"):
         images.next_symbol_proba(np.zeros((1, 9, 9), int))

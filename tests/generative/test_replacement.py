@@ -160,3 +160,13 @@ def test_labels_with_different_numbers_of_root_images_are_refused():
     sampler = HierarchicalSampler(1, random_state=0).fit([[0, 1], [1, 0], [1, 1]], [0, 1, 1])
     with pytest.raises(ValueError, match="has root images that are not equally likely"):
         sampler.sample(1, replace=False)
+
+
+def test_labels_are_equally_likely_up_to_rounding():
+    p = np.array([1 / 3, 1 / 3, 1 - 2 / 3])
+    assert np.ptp(p) > 0
+    sampler = HierarchicalSampler(
+        1, patches_per_class=2, root="label", n_labels=3, label_probabilities=p, random_state=0
+    ).fit()
+    X, _ = sampler.sample(6, replace=False)
+    assert len(as_rows(X)) == 6

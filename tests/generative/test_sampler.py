@@ -380,6 +380,13 @@ def test_ints_of_numpy_are_accepted():
         HierarchicalSampler(**p, random_state=0).fit().sample(300) for p in (params, as_numpy)
     )
     assert_array_equal(samples[0], same[0])
+    params = {"patch_size": 3, "patches_per_class": 5, "n_channels": 200}
+    as_numpy = {name: np.uint8(value) for name, value in params.items()}
+    sampler, same = (
+        HierarchicalSampler(1, pixel_patches="orthonormal", **p, random_state=0).fit()
+        for p in (params, as_numpy)
+    )
+    assert_array_equal(sampler.patches_[0], same.patches_[0])
     sampler = HierarchicalSampler(1, patch_size=2, random_state=0).fit()
     batches = sampler.iter_batches(np.int16(300), np.uint8(100))
     assert [len(X) for X, _ in batches] == [100, 100, 100]

@@ -232,3 +232,23 @@ def test_noise_of_pixels_leaves_no_number_of_images_and_noise_of_the_root_no_sep
     assert "symbols of X^(0) have noise" in noisy.check_assumptions()[0].evidence
     below = HierarchicalSampler(symbol_noise=[0.0, 0.5], random_state=0).fit()
     assert below.check_assumptions()[0].holds
+
+
+def test_a_product_that_overflows_for_one_label_is_exact_for_the_other():
+    sampler = HierarchicalSampler(
+        1, n_semantic_classes=2, root_shape=(1, 3), patches_per_class=1, random_state=0
+    ).fit([[[0, 0, 0]], [[1, 1, 1]]], [0, 1])
+    with np.errstate(over="ignore"):
+        expected = sampler.expected_product(0, [[[1e200]], [[0.5]]])
+    assert expected.tolist() == [np.inf, 0.125]
+
+
+def test_patches_that_are_never_drawn_break_no_assumption():
+    pixels = (np.eye(4)[[0, 1, 2, 2]] * [[1], [1], [1], [9]]).reshape(2, 2, 2, 2)
+    sampler = HierarchicalSampler(
+        1, n_semantic_classes=2, pixel_patches=pixels, random_state=0,
+        rule_weights=[np.array([[0.5, 0.5], [1, 0]])],
+    ).fit()  # fmt: skip
+    assert sampler.check_assumptions()[3].holds
+    sampler.set_params(rule_weights="uniform")
+    assert not sampler.fit().check_assumptions()[3].holds

@@ -116,8 +116,26 @@ def test_class_distances_are_the_largest_within_and_the_smallest_between_classes
     points = np.array([[0, 0], [3, 4], [0, 12], [0, 13]])
     assert class_distances(points, 2) == (5, np.hypot(3, 8))
     assert class_distances(points[:2], 1) == (5, np.inf)
+    within, between = class_distances(points, 2)
+    for scale in (1e200, 1e-200):  # the squares are no floats
+        assert_allclose(
+            class_distances(np.multiply(points, scale), 2), (within * scale, between * scale)
+        )
     with pytest.raises(ValueError, match="not the same number for each of n_classes=3"):
         class_distances(points, 3)
+
+
+def test_patches_of_weight_0_need_no_cluster():
+    sampler = HierarchicalSampler(
+        1, n_semantic_classes=2, patches_per_class=3, patch_size=2, random_state=0,
+        rule_weights=[np.array([[1, 1, 1], [1, 0, 1]])],
+    ).fit()  # fmt: skip
+    X, _ = sampler.sample(200)
+    (layer,) = certify_clusters(sampler, sampler.parse_patches(X)[0], X, 0)
+    assert layer.holds
+    assert (layer.n_patches, layer.n_clusters) == (5, 5)
+    merged = np.minimum(sampler.parse_patches(X)[0], 3)
+    assert not certify_clusters(sampler, merged, X, 0).holds
 
 
 def test_the_certificate_of_an_untrained_embedder_does_not_hold():
@@ -230,6 +248,8 @@ def small_sampler():
         (lambda: lemma5_probability(None), "theta=None is not valid"),
         (lambda: lemma7_success_probability(3, [1.0]), r"separation=\[1.0\] is not valid"),
         (lambda: lemma7_separation(3, 0.1, size_ratio=0.5), "size_ratio=0.5 is not valid"),
+        (lambda: lemma1_margin(1e-310, 1), "separator_norm=1e-310.* .the result is infinite"),
+        (lambda: lemma7_separation(10, 0.05, 1e308), "diameter=1e.308.* .the result is infinite"),
         (lambda: theorem1_params(3, 4, delta_min=5e-324), "delta_min=5e-324.* beyond the range"),
         (lambda: theorem3_params(3, 4, delta_min=1e-300), "delta_min=1e-300.* beyond the range"),
         (lambda: lemma7_separation(3, 0.1, size_ratio=1e308), "size_ratio=1e.308.* beyond the"),

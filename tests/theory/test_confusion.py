@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer
+from skhier.datasets import make_sparse_random_hierarchy
 from skhier.theory import (
     MeasuredConfusion,
     code_confusion,
@@ -272,6 +273,139 @@ def test_noise_two_levels_below_confuses_codes_too():
     for a, b in product(range(16), repeat=2):
         (a1, a2), (b1, b2) = cells[a], cells[b]
         assert top[a, b] == pytest.approx(channel[a1, b1] * channel[a2, b2])
+
+
+def model_with_impossible_patches(seed):
+    """Return a model whose last patches of classes 0 and 1 have weight 0; one is of class 2 too."""
+    rng = np.random.default_rng(seed)
+    tuples = np.array(list(product(range(3), repeat=2)))
+    tables, weights = [], []
+    for _ in range(2):
+        table = tuples[rng.permutation(9)].reshape(3, 3, 1, 2)
+        table[1, 2] = table[2, 0]
+        tables.append(table)
+        weights.append(rng.uniform(0.2, 1, (3, 3)))
+        weights[-1][:2, 2] = 0
+    return HierarchicalSampler(
+        3, symbol_patches=tables, rule_weights=[*weights, "uniform"], patch_size=1,
+        patches_per_class=1, n_semantic_classes=3, pixel_patches="one_hot", n_channels=3,
+        symbol_noise=[0, 0.1, 0.3],
+    ).fit(np.arange(3).reshape(3, 1, 1), np.arange(3))  # fmt: skip
+
+
+def noisy_sparse_hierarchy(seed):
+    sizes = {"n_classes": 2, "vocabulary_size": 3, "n_synonyms": 2, "depth": 2}
+    sampler = make_sparse_random_hierarchy(1, **sizes, return_X_y=False, random_state=seed).sampler
+    labels = np.arange(2)
+    sampler.set_params(symbol_noise=[0, 0, 0, 0, 0.2])
+    return sampler.fit(labels.reshape(2, 1, 1), labels)
+
+
+def enumerated_confusion(sampler, level):
+    """Compute `code_confusion` by all replacements of the symbols of each patch."""
+
+    def code_probabilities(i, rule):
+        channel = sampler.symbol_noise_[i + 1] @ class_probabilities(i + 1)
+        row = dict.fromkeys(codes[i].values(), 0.0)
+        for seen in product(range(channel.shape[1]), repeat=rows[i].shape[1]):
+            if seen in codes[i]:
+                row[codes[i][seen]] += channel[rows[i][rule], seen].prod()
+        return row
+
+    def class_probabilities(i):
+        n_classes, k = sampler.rule_weights_[i].shape
+        if i == len(rows) - 1:
+            return np.eye(n_classes)
+        table = np.zeros((n_classes, n_classes))
+        for rule in codes[i].values():
+            for code, p in code_probabilities(i, rule).items():
+                table[rule // k, code // k] += sampler.rule_weights_[i].flat[rule] * p
+        return table
+
+    rows = [patches.reshape(-1, np.prod(patches.shape[2:])) for patches in sampler.patches_]
+    codes = [
+        {tuple(rows[i][rule]): rule for rule in np.flatnonzero(weights)}
+        for i, weights in enumerate(sampler.rule_weights_)
+    ]
+    expected = np.zeros((len(codes[level]), len(rows[level])))
+    for row, rule in enumerate(sorted(codes[level].values())):
+        for code, p in code_probabilities(level, rule).items():
+            expected[row, code] = p
+    return expected
+
+
+@pytest.mark.parametrize(
+    ("make", "levels"),
+    [(model_with_impossible_patches, (0, 1)), (noisy_sparse_hierarchy, (2, 3))],
+)
+def test_patches_of_weight_0_are_no_codes(make, levels):
+    for seed in range(3):
+        sampler = make(seed)
+        assert any((weights == 0).any() for weights in sampler.rule_weights_)
+        for level in levels:
+            confusion = code_confusion(sampler, level)
+            assert confusion.sum(axis=1).max() <= 1 + 1e-12
+            np.testing.assert_allclose(confusion, enumerated_confusion(sampler, level), atol=1e-12)
+
+
+def test_a_patch_of_weight_0_that_looks_like_another_class_certifies_nothing_false():
+    # The second patch of class 2 is never drawn, and equal to a patch of class 0.
+    tables = [
+        [[[[0, 1]], [[1, 2]]], [[[2, 0]], [[0, 2]]]],
+        [[[[0, 1]], [[2, 3]]], [[[1, 2]], [[3, 0]]], [[[2, 1]], [[0, 1]]]],
+    ]
+    sampler = HierarchicalSampler(
+        3, symbol_patches=tables, rule_weights=["uniform", np.array([[1, 1], [1, 1], [1, 0]]), 1.0],
+        patch_size=1, patches_per_class=1, n_semantic_classes=4, pixel_patches="one_hot",
+        n_channels=4, symbol_noise=[0, 0, 0.2], random_state=0,
+    ).fit([[[0, 0, 0]], [[0, 0, 1]], [[1, 1, 0]], [[1, 1, 1]]], [0, 0, 1, 1])  # fmt: skip
+    # The expected counts of 10^6 images: far more than a false certificate needs.
+    given_class = enumerated_confusion(sampler, 0).reshape(2, 2, 4).mean(axis=1)
+    shares = sampler.statistics().levels[0].class_frequencies[:, :, 0]  # label, class, position
+    counts = np.round(10**6 * np.einsum("lcp,ca->alp", shares, given_class))
+    separation = separate_codes(
+        counts, delta=0.05, confusion=code_confusion(sampler, 0), equally_likely=True
+    )
+    assert not separation.different[of_one_class(4, 2)].any()
+
+
+@pytest.mark.parametrize(
+    "rounded",
+    [
+        lambda confusion: confusion.astype(np.float32),
+        lambda confusion: confusion / confusion.astype(np.float32).sum(axis=1).min() * (1 + 5e-7),
+    ],
+)
+def test_rounded_probabilities_are_taken_with_their_errors(rounded):
+    exact = random_confusion(np.random.default_rng(3), 3, 3, 0.3)
+    exact /= exact.sum(axis=1, keepdims=True)
+    given = rounded(exact)
+    assert given.astype(float).sum(axis=1).max() > 1 + 1e-9  # the sums alone would be refused
+    counts = np.round(10**5 * exact.T[:, [0, 1, 2]])
+    options = {"delta": 0.05, "equally_likely": True}
+    separation = separate_codes(counts, confusion=given, **options)
+    assert (np.abs(separation.confusion.probabilities - exact) <= separation.confusion.radius).all()
+    of_exact = separate_codes(counts, confusion=exact, **options)
+    assert (separation.log_p >= of_exact.log_p).all()
+    np.testing.assert_allclose(separation.log_p, of_exact.log_p, rtol=1e-3)
+
+
+def test_matrices_are_arrays_and_masked_counts_are_refused():
+    confusion, counts = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[300, 100], [100, 300]])
+    expected = separate_codes(counts, delta=0.05, confusion=confusion).log_p
+    as_matrix = [table.view(np.matrix) for table in (counts, confusion)]
+    separation = separate_codes(as_matrix[0], delta=0.05, confusion=as_matrix[1])
+    np.testing.assert_array_equal(separation.log_p, expected)
+    plain, measured = (measured_confusion(c, delta=0.1) for c in (counts, as_matrix[0]))
+    np.testing.assert_array_equal(measured.radius, plain.radius)
+    masked = np.ma.array(counts, mask=[[True, False], [False, False]])
+    for call in (
+        lambda: separate_codes(masked, delta=0.05),
+        lambda: measured_confusion(masked, delta=0.05),
+        lambda: code_counts(masked[None]),
+    ):
+        with pytest.raises(ValueError, match="has masked values"):
+            call()
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ def test_the_probability_of_lemma_5_is_exact_at_small_angles(theta):
     assert_allclose(lemma5_probability(theta), 2 * np.trapezoid(density, t), rtol=1e-5)
 
 
+@pytest.mark.parametrize("theta", [1.0, 2.5, 3.1389, 3.1415, np.pi])
+def test_the_probability_of_lemma_5_is_exact_up_to_opposite_vectors(theta):
+    # By polar coordinates, as above: an interval of angles of length theta, and its opposite.
+    t = np.linspace(0, theta, 200_001)[1:-1]
+    farther = np.minimum(np.sin(t), np.sin(theta - t))
+    density = np.exp(-1 / (8 * np.maximum(farther, 1e-9) ** 2)) / (2 * np.pi)
+    assert_allclose(lemma5_probability(theta), 2 * np.trapezoid(density, t), rtol=1e-8)
+
+
 def test_theorem_1_fails_at_small_angles():
     # theta = 0.005, equal norms, |C| = 4, delta = 0.05.
     theta, k, gamma, sigma, delta = 0.005, 1, 1.0, 0.01, 0.05

@@ -57,6 +57,22 @@ def test_symbols_of_all_tuples_are_independent():
     assert mean_correlations(*sizes, n_models=1)[1] < 1e-15
 
 
+@pytest.mark.parametrize(("v", "s"), [(7, 2), (9, 3), (10, 2), (3, 5)])
+def test_correlations_are_exactly_0_where_all_tuples_are_equally_likely(v, s):
+    for depth, level in [(6, 3), (4, 1), (2, 2)]:
+        sizes = (v, v, v ** (s - 1), s, depth)
+        assert rhm_correlation(*sizes, level=level) == 0
+        assert rhm_level_samples(*sizes, level=level) == np.inf
+
+
+def test_symbols_correlate_if_all_tuples_are_in_use_but_labels_are_fewer():
+    sizes = (2, 4, 4, 2, 2)
+    measured = mean_correlations(*sizes, n_models=150)
+    predicted = [rhm_correlation(*sizes, level=level) for level in (1, 2)]
+    assert_allclose(predicted, measured, rtol=0.2)
+    assert rhm_level_samples(*sizes, level=1) < np.inf
+
+
 def test_printed_correlations_are_0_beyond_all_tuples():
     # Of depth 1, labels have more tuples than the printed formula allows.
     assert rhm_correlation(2, 8, 16, 2, 1, level=1, formula="paper") == 0
@@ -88,6 +104,14 @@ def test_the_exponent_of_zipf_rules_is_that_of_the_probability_of_unseen_rules(e
         (lambda: rhm_level_samples(2, 4, 2, 2, 2, level=1, formula="no"), "formula='no'"),
         (lambda: rhm_level_samples(8, 8, 4, 2, 600, level=400), "beyond the range of floats"),
         (lambda: rhm_level_samples(8, 8, 4, 2, 600, level=600), "beyond the range of floats"),
+        (
+            lambda: rhm_level_samples(8, 8, 4, 2, 600, level=256, formula="paper"),
+            "beyond the range of floats",
+        ),
+        (lambda: rhm_sample_complexity(8, 8, 4, 2, 511), "beyond the range of floats"),
+        (lambda: rhm_sample_complexity(1, 8, 4, 2, 2), "n_classes=1 .* an int >= 2"),
+        (lambda: rhm_correlation(2, 4, 2, 1, 2, level=1), "tuple_size=1 .* an int >= 2"),
+        (lambda: rhm_level_samples(2, 4, 2, 1, 2, level=1), "tuple_size=1 .* an int >= 2"),
         (lambda: rhm_sample_complexity(2, 1, 1, 1, 1), "vocabulary_size=1 is not valid"),
         (lambda: rhm_sample_complexity(2, 0, 1, 1, 1), "vocabulary_size=0 .* an int >= 2"),
         (lambda: zipf_learning_exponent(1.0), "exponent=1.0 is not valid"),

@@ -23,6 +23,7 @@ from skhier.theory import (
     required_samples,
     rhm_sample_complexity,
     separate_codes,
+    theorem1_params,
     theorem2_params,
 )
 from skhier.theory._cells import cell_probabilities
@@ -427,6 +428,20 @@ def test_a_class_that_never_occurs_is_refused():
 def test_arguments_out_of_range_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(small_model())
+
+
+@pytest.mark.parametrize("function", [embedding_moments, coverage_probability])
+def test_patches_of_two_sets_and_counts_beyond_floats_are_refused(function):
+    sampler = small_model(patches_per_class=2, overlap=[0.5, 0.0])
+    with pytest.raises(ValueError, match="sets of level 0 that share patches"):
+        function(sampler, 0, n_samples=10)
+    assert function(sampler, 1, n_samples=10).size  # the other level has disjoint sets
+    with pytest.raises(ValueError, match="beyond the range of floats"):
+        function(sampler, 1, n_samples=10**400)
+
+
+def test_theorem_1_takes_widths_of_more_than_64_bits():
+    assert theorem1_params(3, 4, delta_min=0.3, n_components=10**30).max_iter == 1
 
 
 def test_levels_with_transitions_have_no_codes():
