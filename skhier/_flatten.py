@@ -5,16 +5,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._base._blocked import maps_rows
-from ._base._fitting import all_or_nothing
+from ._base._fitting import Task, fit_method
 from ._base._images import validate_images
 from ._base._sklearn import BaseEstimator
 from ._base._typing import ImageShape
 
 
-class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Flatten(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Flatten images of shape (n, H, W, C) to rows of H * W * C features.
 
     Put it between the last step of a :class:`~sklearn.pipeline.Pipeline` that returns images
@@ -47,10 +48,12 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     (5, 192)
     """
 
+    _parameter_constraints = {"image_shape": "no_validation"}
+
     def __init__(self, image_shape: ImageShape = None) -> None:
         self.image_shape = image_shape
 
-    @all_or_nothing
+    @fit_method
     def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Learn the shape of the images.
 
@@ -67,7 +70,8 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self : Flatten
             The fitted transformer.
         """
-        validate_images(self, X, reset=True)
+        with Task.fit(self, 0, X, y):
+            validate_images(self, X, reset=True)
         return self
 
     @maps_rows

@@ -1,20 +1,33 @@
 """Right answers or a clear word: containers, axes, units and chunks that users pass by mistake."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import dask.array as da
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 import torch
 import zarr
 from numpy.testing import assert_array_equal
+from scipy.sparse import coo_array
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge, RidgeClassifier
+from sklearn.model_selection import GroupKFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC, OneClassSVM
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch.utils.data import DataLoader
 
 import skhier
@@ -28,6 +41,7 @@ from skhier import (
     TwoLayerConvEmbedder,
 )
 from skhier._base import _blocked
+from skhier._base._integers import has_integer_products
 from skhier.datasets import make_random_hierarchy
 
 X, y = load_digits(return_X_y=True)
@@ -329,6 +343,32 @@ def test_numbered_parameters_are_of_one_layer():
     assert (first.max_iter, second.max_iter, last) == (9, 7, None)
 
 
+@pytest.mark.parametrize("param", [{"contrast": 0.5}, {"border": 0.3}, {}])
+def test_a_numbered_parameter_with_the_value_it_has_changes_nothing(param):
+    clf = small(orthogonalizer=PatchKMeansOrthogonalizer(4, 3, n_patches=2000, **param))
+    expected = clf.set_params(n_clusters=None).fit(X, y).decision_function(X)
+    clf.set_params(orthogonalizer1__bias=clf.orthogonalizer.bias)
+    assert_array_equal(clf.fit(X, y).decision_function(X), expected)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        small(head=LogisticRegression(C=-1.0)),
+        small(head=RidgeClassifier(alpha=-5.0)),
+        PatchKMeansOrthogonalizer(8, kmeans=KMeans(tol=-1.0)),
+    ],
+)
+def test_estimators_of_the_user_check_their_parameters(estimator):
+    with pytest.raises(ValueError, match=r"The '(C|alpha|tol)' parameter"):
+        estimator.fit(X, y)
+
+
+def test_a_stack_of_classifiers_is_a_head():
+    stack = StackingClassifier([("nb", GaussianNB()), ("ridge", RidgeClassifier())])
+    assert small(head=stack, n_layers=1).fit(X, y).score(X, y) > 0.8
+
+
 def test_an_unknown_nested_parameter_changes_nothing():
     head = LogisticRegression(C=2.0)
     clf = LayerwiseCNNClassifier(head=head)
@@ -382,7 +422,12 @@ def test_embedders_learn_where_gradients_are_off(solver):
 
 @pytest.mark.parametrize("solver", ["svd", "adam"])
 @pytest.mark.parametrize(
-    "mode", [torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)]
+    "mode",
+    [
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        lambda: torch.device("meta"),  # as torch.set_default_device does
+    ],
 )
 def test_the_modes_of_torch_change_nothing(mode, solver):
     clf = small(n_layers=2, embedder=TwoLayerConvEmbedder(3, solver=solver, max_iter=3))
@@ -390,6 +435,18 @@ def test_the_modes_of_torch_change_nothing(mode, solver):
     with mode():
         assert_array_equal(clf.decision_function(X), expected)
         assert_array_equal(clf.fit(X, y).decision_function(X), expected)
+        network = clf.to_torch()
+    network(torch.from_numpy(X[:2, None])).sum().backward()  # it can be trained
+
+
+def test_measured_speeds_do_not_depend_on_the_default_dtype():
+    expected = has_integer_products()
+    has_integer_products.cache_clear()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert has_integer_products() == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_a_model_of_another_version_is_loaded_with_a_warning(fitted):
@@ -398,3 +455,97 @@ def test_a_model_of_another_version_is_loaded_with_a_warning(fitted):
     version = skhier.__version__.encode()
     with pytest.warns(UserWarning, match="was saved by skhier .* and is loaded by skhier"):
         pickle.loads(data.replace(version, b"9" * len(version)))
+
+
+# Of scikit-learn: nested parts, frozen heads, routing, warnings, threads
+
+
+def test_a_nested_part_is_replaced_and_its_parameters_are_set_together():
+    head = Pipeline([("scale", StandardScaler()), ("clf", LogisticRegression())])
+    clf = small(head=head).set_params(head__clf=SVC(), head__clf__kernel="linear")
+    assert clf.head["clf"].kernel == "linear"
+    clf.set_params(orthogonalizer__kmeans=KMeans(), orthogonalizer__kmeans__algorithm="elkan")
+    assert clf.orthogonalizer.kmeans.algorithm == "elkan"
+    before = head["clf"]
+    with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
+        clf.set_params(head__clf=SVC(), head__clf__colour=1)
+    assert clf.head["clf"] is before
+
+
+def test_a_frozen_estimator_is_a_head():
+    features = small().fit(X, y).transform(X).reshape(len(X), -1)
+    frozen = FrozenEstimator(LogisticRegression(max_iter=500).fit(features, y))
+    assert small(head=frozen).fit(X, y).score(X, y) > 0.9
+
+
+def test_groups_reach_the_splitter_of_the_last_step_of_a_head():
+    calibrated = CalibratedClassifierCV(LogisticRegression(), cv=GroupKFold(2))
+    clf = small(head=make_pipeline(StandardScaler(), calibrated), n_layers=1)
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert clf.fit(X, y, groups=np.arange(len(X)) % 30).score(X, y) > 0.8
+
+
+def test_lazy_predictions_are_those_of_the_fit_before_them(fitted):
+    clf = clone(fitted).fit(X[:150], y[:150])
+    blocks = da.from_array(X, chunks=(100, 8, 8))
+    expected, lazy = clf.predict_proba(X), clf.predict_proba(blocks)
+    clf.fit(X[150:], y[150:])
+    assert_array_equal(lazy.compute(), expected)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: small().fit(X[:, None], y),
+        lambda: Flatten().fit(X[:, None]),
+        lambda: small().fit(da.from_array(X, chunks=(100, 4, 8)), y),
+        lambda: RidgeHead().fit(da.from_array(ROWS, chunks=(100, 8)), y),
+    ],
+)
+def test_warnings_are_at_the_line_of_the_user(call):
+    with pytest.warns(UserWarning, match="^X ") as caught:
+        call()
+    assert caught[0].filename == __file__
+
+
+def test_the_warning_of_another_unit_is_at_the_line_of_the_user(fitted):
+    for method in (fitted.predict, fitted.predict_proba, fitted.transform):
+        with pytest.warns(UserWarning, match="another unit") as caught:
+            method(X / 1000)
+        assert caught[0].filename == __file__
+
+
+def test_fits_in_several_threads_leave_the_threads_of_blas_as_they_were():
+    def n_threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = n_threads()
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda seed: small(random_state=seed).fit(X[:60], y[:60]), range(6)))
+        assert n_threads() == before
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
+def test_masked_labels_and_weights_are_refused(name):
+    values = {"y": y, "sample_weight": np.ones(len(y))}
+    values[name] = np.ma.array(values[name], mask=np.arange(len(y)) == 3)
+    for estimator, data in ((small(), X), (RidgeHead(), ROWS)):
+        with pytest.raises(ValueError, match=f"{name} has masked values"):
+            estimator.fit(data, **values)
+
+
+def test_infinity_is_refused_also_where_scikit_learn_does_not_look(fitted):
+    images = np.where(np.arange(64).reshape(8, 8) == 5, np.inf, X)
+    with sklearn.config_context(assume_finite=True), pytest.raises(ValueError, match="infinity"):
+        small().fit(images, y)
+
+
+def test_sparse_images_are_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r"X\.toarray\(\)"):
+        small().fit(coo_array(X), y)
+
+
+def test_a_progress_bar_of_a_pipeline_takes_flatten():
+    pipeline = make_pipeline(Flatten(), RidgeHead())
+    pipeline.set_callbacks(ProgressBar()).fit(X, y)  # warnings are errors

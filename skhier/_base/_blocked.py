@@ -1,7 +1,7 @@
 """Data that is not in memory: arrays of zarr, HDF5 and Dask, with or without a cluster."""
 
 import sys
-import warnings
+from copy import copy
 from functools import wraps
 from math import prod
 
@@ -12,6 +12,7 @@ from ._device import own_modes
 from ._rows import Rows
 from ._sklearn import check_feature_names, returns_frames
 from ._validation import checked_block, checked_rows, to_array, validate_data
+from ._warnings import warn
 
 _BLOCK_BYTES = 2**25
 
@@ -99,10 +100,9 @@ def _rows(X, row_shape, dtype):
         ends = np.r_[np.arange(n_rows, X.shape[0], n_rows), X.shape[0]]
         return Rows.of_array(_BlockReader(X, ends, row_shape, dtype))
     if max(X.numblocks[1:], default=1) > 1:
-        warnings.warn(
+        warn(
             f"X has chunks {X.chunks[1:]} along axes after the first; it is rechunked, so that "
-            "each chunk has whole rows.",
-            stacklevel=6,
+            "each chunk has whole rows."
         )
         X = _with_whole_rows(_checked(X))
     if "distributed" in sys.modules:
@@ -181,7 +181,8 @@ def maps_rows(method):
         one = method(estimator, np.zeros((1, *X.shape[1:]), X.dtype))
         lazy = X.map_blocks(
             _call,
-            delayed(estimator, traverse=False),  # one node of the graph
+            # One node of the graph, which another fit does not change.
+            delayed(copy(estimator), traverse=False),
             method,
             empty=one[:0],
             chunks=(X.chunks[0], *((size,) for size in one.shape[1:])),

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 
-def split_validation(n_samples, validation_fraction, rng, groups=None):
+def split_validation(n_samples, validation_fraction, rng, groups):
     """Return the indices of a training and a validation part, which share no group.
 
     `validation_fraction` is of the groups, if there are groups.

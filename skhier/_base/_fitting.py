@@ -34,9 +34,9 @@ def all_or_nothing(method):
 
 def fit_method(fit):
     """Decorate a `fit`: validate parameters, manage callbacks, print its time, all or nothing."""
-    return all_or_nothing(
-        with_callbacks(_fit_context(prefer_skip_nested_validation=True)(_timed(fit)))
-    )
+    # Estimators of the user, such as heads, check their own parameters.
+    validated = _fit_context(prefer_skip_nested_validation=False)(_timed(fit))
+    return all_or_nothing(with_callbacks(validated))
 
 
 def _timed(fit):
@@ -129,6 +129,6 @@ class Task:
         """Return a context that prints the seconds of a stage, and notes, at its end."""
         return _timer(self._estimator, name, level)
 
-    def log(self, message, level=1):
-        """Print `message` if `verbose` of the estimator is at least `level`."""
-        _log(self._estimator, message, level)
+    def log(self, message):
+        """Print a message if the estimator is verbose."""
+        _log(self._estimator, message)

@@ -37,7 +37,7 @@ def check_groups(groups, n_samples):
             f"groups holds values that cannot be sorted, or missing ones ({error}); it takes "
             "numbers or strings."
         ) from error
-    if np.ma.is_masked(groups) or (values != values).any():
+    if (values != values).any():
         raise ValueError("groups has missing values (NaN); it takes one value for each sample.")
     if len(values) < 2:
         raise ValueError(

@@ -5,7 +5,6 @@ Users pass images as (n, H, W, C), (n, H, W) or flat (n, H*W*C) arrays. Inside, 
 channel for each column.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from math import isqrt, prod
 from numbers import Integral
@@ -13,11 +12,13 @@ from os import PathLike
 from typing import Literal, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ._blocked import is_blocked, validate_rows
 from ._rows import Accumulator, Rows
 from ._validation import refuse_masked, to_array, validate_data
+from ._warnings import warn
 
 # Dtypes that are kept; any other becomes the first. uint8 images stay uint8 until a batch is
 # encoded: an eighth of the memory.
@@ -92,11 +93,10 @@ def _doubt_shape(X, verbose):
         height, width, n_channels = sizes
         shorter, longer = sorted(sizes[1:])
         if 6 <= shorter <= longer <= 2 * shorter and not (height == 1 and _are_strings(X)):
-            warnings.warn(
+            warn(
                 f"X of shape {X_shape} is read as images of {height}x{width} pixels and "
                 f"{n_channels} channels. If it has channels first, permute its axes to "
-                f"(0, 2, 3, 1); if not, set image_shape={sizes}.",
-                stacklevel=5,
+                f"(0, 2, 3, 1); if not, set image_shape={sizes}."
             )
     elif verbose and len(sizes) == 1:
         for n_channels in (1, 3):
@@ -128,8 +128,14 @@ def _as_array(X):
             f"X is a {type(X).__name__}, not an array: pass an array of images, of shape "
             "(n, H, W, C), (n, H, W) or flat (n, H*W*C)."
         )
-    refuse_masked(X)
+    refuse_masked(X, "X")
+    if issparse(X) and X.ndim > 2:  # scikit-learn has the message for others
+        raise TypeError("X is sparse, which is not supported: pass X.toarray().")
     if hasattr(X, "columns"):  # a DataFrame
+        if not hasattr(X, "to_numpy"):  # of pyarrow
+            X = X.to_pandas()
+        elif hasattr(X, "dask"):
+            X = X.compute()
         for name, value in zip(X.columns, X[:1].to_numpy().ravel()):
             if np.ndim(value):
                 raise ValueError(
@@ -243,6 +249,8 @@ def refuse_extreme_values(X, exponents=INVERTIBLE, power=1.0):
     largest = max(found.high, -found.low)
     if not largest:
         return
+    if not np.isfinite(largest):  # scikit-learn does not look if assume_finite=True
+        raise ValueError("Input X contains NaN or infinity.")
     least, most = (2.0 ** (e / max(1.0, power)) for e in exponents[X.dtype])
     if not least <= largest <= most:
         raise ValueError(

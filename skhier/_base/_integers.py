@@ -80,13 +80,15 @@ def _are_exact():
     rounded, integers = rounded.tile(1, 64), integers.tile(1, 64)
     step = 2.0**-14
     expected = (rounded.double() - 128) * step @ integers.double().T
-    found = _product(rounded, step, _pack(integers), torch.ones(3), torch.zeros(3))
+    scales, bias = torch.ones(3, dtype=torch.float32), torch.zeros(3, dtype=torch.float32)
+    found = _product(rounded, step, _pack(integers), scales, bias)
     return torch.equal(found, expected.bfloat16())
 
 
 def _are_emulated():
     """Return whether products take ten times as long as those of floats: torch has only a loop."""
-    rows, weight, bias = torch.ones(16, 256), torch.ones(256, 256), torch.zeros(256)
+    rows, weight = (torch.ones(n, 256, dtype=torch.float32) for n in (16, 256))
+    bias = torch.zeros(256, dtype=torch.float32)
     rounded, packed = rows.byte(), _pack(weight.to(torch.int8))
     floats, integers = shortest_times(
         lambda: dense_product(rows, weight, bias),
@@ -116,7 +118,8 @@ def integer_speed(dtype):
     """Measure, once, how many times as fast as of floats a matrix product of integers is."""
     generator = torch.Generator().manual_seed(0)
     rows, weight = (torch.rand(n, 160, generator=generator).to(dtype) for n in (320, 1600))
-    bias, factors = torch.zeros(len(weight), dtype=dtype), torch.ones(len(rows), 1)
+    bias = torch.zeros(len(weight), dtype=dtype)
+    factors = torch.ones(len(rows), 1, dtype=torch.float32)
     product = IntegerProduct(weight, bias, 1.0)
     floats, integers = shortest_times(
         lambda: dense_product(rows, weight, bias), lambda: product(rows, factors)

@@ -116,7 +116,10 @@ class CompositeEstimator(BaseEstimator):
         for name in params:
             prefix, _, nested = name.partition("__")
             valid = nested_params.get(prefix, {})
-            if nested not in valid:
+            if _has_given_owner(name, params):  # only the new estimator knows its parameters
+                part = next(slot.part for slot in slots if slot.name == prefix)
+                clone(part).set_params(**_of_part(prefix, params))
+            elif nested not in valid:
                 of_parts = _full_names(name, nested_params)
                 hint = f" A part has it: set {' or '.join(of_parts)}." if of_parts else ""
                 raise ValueError(
@@ -128,6 +131,21 @@ class CompositeEstimator(BaseEstimator):
                 self._put(slot, slot.part)
         super().set_params(**params)
         return self
+
+
+def _of_part(prefix, params):
+    """Return the parameters of one part, without its name."""
+    return {
+        name.removeprefix(f"{prefix}__"): value
+        for name, value in params.items()
+        if name.startswith(f"{prefix}__")
+    }
+
+
+def _has_given_owner(name, params):
+    """Return whether an estimator within a part, whose parameter this is, is given too."""
+    names = name.split("__")
+    return any("__".join(names[:n]) in params for n in range(2, len(names)))
 
 
 def _full_names(name, nested_params):

@@ -6,12 +6,14 @@ import numpy as np
 import sklearn.utils
 import sklearn.utils.validation
 import torch
+from scipy.sparse import issparse
 
 
 def to_array(value: Any, name: str) -> np.ndarray:
-    """Convert an argument to an array; ValueError if NumPy cannot, as for ragged lists."""
+    """Convert an argument to an array; ValueError if NumPy cannot, or if values are masked."""
+    refuse_masked(value, name)
     try:
-        return np.asanyarray(value)
+        return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{name} is not an array, and cannot become one: {error}") from error
 
@@ -28,10 +30,12 @@ def to_floats(value: Any, name: str) -> np.ndarray:
     return array
 
 
-def refuse_masked(X):
-    """Raise ValueError if an array has masked values."""
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError("X has masked values, which are not supported: pass X.filled(value).")
+def refuse_masked(values, name):
+    """Raise ValueError if an argument has masked values."""
+    if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked values, which are not supported: pass {name}.filled(value)."
+        )
 
 
 def checked_rows(block, shape, row_shape, dtype):
@@ -57,7 +61,9 @@ def checked_block(block, shape, dtype):
         If the block has another shape than `shape`, which X declares, masked values, or is not of
         real numbers.
     """
-    refuse_masked(block)
+    refuse_masked(block, "X")
+    if issparse(block):
+        raise ValueError("A chunk of X is sparse, which is not supported: pass dense chunks.")
     block = np.asarray(block)
     if block.shape != tuple(shape):
         raise ValueError(
@@ -94,8 +100,11 @@ def validate_data(estimator, X, y="no_validation", **options):
         to_array(value, name) if isinstance(value, torch.Tensor) else value
         for value, name in ((X, "X"), (y, "y"))
     )
-    if getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
-        raise ValueError(f"X has dtype {X.dtype}: it takes integers and real numbers.")
+    refuse_masked(X, "X")
+    refuse_masked(y, "y")
+    for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):  # of a DataFrame, an array
+        if getattr(dtype, "kind", None) in ("m", "M"):
+            raise ValueError(f"X has dtype {dtype}: it takes integers and real numbers.")
     with np.errstate(over="ignore", invalid="ignore"):
         checked = sklearn.utils.validation.validate_data(estimator, X, y, **options)
     X, *rest = checked if isinstance(checked, tuple) else (checked,)

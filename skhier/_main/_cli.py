@@ -123,6 +123,8 @@ def _parse(arguments):
 
 def main(arguments=None):
     """Run the command, and return its exit status."""
+    if hasattr(sys.stdout, "reconfigure"):  # labels may have letters that a terminal lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _run(_parse(arguments))
     except KeyboardInterrupt:

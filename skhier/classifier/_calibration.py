@@ -14,16 +14,9 @@ from scipy.special import logsumexp, softmax
 # With more samples and features the trace is estimated from random signs (Hutchinson, 1989).
 _MAX_EXACT = 512
 _TRACE_ERROR = 0.02  # of the estimate, relative to the number of samples
-_MAX_SCORES = 50_000
+MAX_SCORES = 50_000  # of samples that probabilities are calibrated on
 _MIN_SCALE, _MAX_SCALE = 1e-3, 1e3
 _MAX_RARITY = 2  # power of the frequencies that probabilities are divided by: 0.2 to 1.2 are usual
-
-
-def calibration_sample(n_samples, rng, max_samples=_MAX_SCORES):
-    """Return the sorted indices of the samples that probabilities are calibrated on."""
-    if n_samples <= max_samples:
-        return np.arange(n_samples)
-    return np.sort(rng.choice(n_samples, max_samples, replace=False))
 
 
 def rows_of(sample, n_copies):
@@ -31,7 +24,7 @@ def rows_of(sample, n_copies):
     return (sample[:, None] * n_copies + np.arange(n_copies)).ravel()
 
 
-def trace_probes(weight, n_features, rng, dtype, n_copies=1):
+def trace_probes(weight, n_features, rng, dtype, n_copies):
     """Draw targets (n_samples, n) from which the trace of a smoother is estimated.
 
     They are random signs divided by the roots of weights; None if the trace is computed exactly.
@@ -46,7 +39,7 @@ def trace_probes(weight, n_features, rng, dtype, n_copies=1):
     return torch.from_numpy(signs / np.sqrt(weight)[:, None]).to(dtype)
 
 
-def smoother_trace(features, penalty, W, n_copies=1):
+def smoother_trace(features, penalty, W, n_copies):
     """Return the trace of the map from targets to scores, or of that of means over copies.
 
     The intercept is included.
@@ -68,7 +61,7 @@ def smoother_trace(features, penalty, W, n_copies=1):
     return 1 + float((values / (values + penalty)).sum()) if penalty else np.inf
 
 
-def dual_trace(system, penalty, signs, W, n_copies=1):
+def dual_trace(system, penalty, signs, W, n_copies):
     """Return the trace of the map K (K + penalty)^-1, or of that of means over copies.
 
     The intercept is included.

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from .._base._groups import draw_samples
+
 _MIN_SAMPLES, _MIN_FEATURES = 1000, 200  # fewer take few steps, or little time for each
 _MAX_ROWS, _ROWS_PER_FEATURE = 4000, 1 / 4
 _ROWS_PER_ROOT = 10  # of the number of samples
@@ -94,7 +96,7 @@ def preconditioning_sample(weight, n_features, rng):
     n_rows = n_preconditioning_rows(len(candidates), n_features)
     if not n_rows:
         return None
-    return np.sort(rng.choice(candidates, n_rows, replace=False))
+    return draw_samples(candidates, None, n_rows, rng)
 
 
 def n_preconditioning_rows(n_samples, n_features):

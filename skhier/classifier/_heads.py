@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import prod
 
 import numpy as np
-from sklearn import config_context
+from sklearn import config_context, get_config
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -43,7 +43,7 @@ def named_head(head, verbose=False):
     return make_pipeline(StandardScaler(copy=False), final)
 
 
-def make_head(head, random_state, class_weight=None, verbose=False):
+def make_head(head, random_state, class_weight, verbose):
     """Return a new unfitted head, with a `random_state` wherever it has one that is None.
 
     Raises
@@ -73,7 +73,8 @@ def make_head(head, random_state, class_weight=None, verbose=False):
         for name, value in head.get_params().items()
         if name.split("__")[-1] == "random_state" and value is None
     }
-    return head.set_params(**unset)
+    head.set_params(**unset)  # its result is None for a FrozenEstimator
+    return head
 
 
 def plan_head(head, in_shape, n_images, n_copies, n_classes, dtype, device):
@@ -89,8 +90,7 @@ def plan_head(head, in_shape, n_images, n_copies, n_classes, dtype, device):
 
 def takes_weights(head):
     """Return whether a head, or the last step of a pipeline, takes `sample_weight`."""
-    final = head.steps[-1][1] if isinstance(head, Pipeline) else head
-    return has_fit_parameter(final, "sample_weight")
+    return has_fit_parameter(_steps(head)[-1][1], "sample_weight")
 
 
 def fit_head(head, features, y, weights, groups, plan, task):
@@ -111,7 +111,7 @@ def fit_head(head, features, y, weights, groups, plan, task):
         return
     # Weights are passed to the steps here, not by metadata routing. Only a search by groups keeps
     # the user's setting: with routing on, it gives groups to an estimator that requests them too.
-    is_search = _splits_by("groups", head)
+    is_search = any(_splits_by("groups", step) for _, step in _steps(head))
     routing = nullcontext() if is_search else config_context(enable_metadata_routing=False)
     # The weighted variance of constant features may round to less than 0; StandardScaler then
     # divides by 1.
@@ -128,16 +128,18 @@ def _fit_params(head, **metadata):
 
     None is no metadata.
     """
-    if isinstance(head, Pipeline):
-        prefixed = [(f"{name}__", step) for name, step in head.steps]
-    else:
-        prefixed = [("", head)]
+    is_routed = get_config()["enable_metadata_routing"]  # then a pipeline takes names of metadata
     return {
-        f"{prefix}{name}": values
+        name if is_routed or not step_name else f"{step_name}__{name}": values
         for name, values in metadata.items()
-        for prefix, step in prefixed
+        for step_name, step in _steps(head)
         if values is not None and (has_fit_parameter(step, name) or _splits_by(name, step))
     }
+
+
+def _steps(head):
+    """Return (name, step) of the steps of a pipeline; ('', head) of another head."""
+    return head.steps if isinstance(head, Pipeline) else [("", head)]
 
 
 def _splits_by(name, head):

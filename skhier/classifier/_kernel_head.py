@@ -1,6 +1,5 @@
 """KernelRidgeHead: a classifier by ridge regression with a Gaussian kernel."""
 
-import warnings
 from functools import partial
 from math import prod
 from numbers import Integral, Real
@@ -12,12 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._base._device import as_array, as_bits, computing_dtype, of_bits, torch_dtype
 from .._base._fitting import Task
+from .._base._groups import draw_samples
 from .._base._memory import Work, refuse_more_than_machine
 from .._base._params import make_rng
 from .._base._rows import Operator, compose
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
-from ._calibration import calibration_sample, dual_trace, rows_of, trace_probes
+from .._base._warnings import warn
+from ._calibration import MAX_SCORES, dual_trace, rows_of, trace_probes
 from ._conjugate_gradients import ConjugateGradients, InverseRoot, preconditioning_sample
 from ._kernel import ROWS, Coordinates, Kernel
 from ._kernel_matrix import CenterSums, KernelMatrix
@@ -190,11 +191,10 @@ class KernelRidgeHead(LeastSquaresHead):
         n_features = prod(rows.shape[1:])
         wide, rng = torch_dtype(computing_dtype(rows)), make_rng(self.random_state)
         problem = Regression.from_labels(self, y, weight, groups, float(self.alpha), wide)
-        index = slice(None)
         n_centers = self._n_centers(len(y))
-        if n_centers < len(y):
-            index = np.sort(rng.choice(len(y), n_centers, replace=False))
-        else:
+        index = draw_samples(np.arange(len(y)), None, n_centers, rng)
+        if n_centers == len(y):
+            index = slice(None)  # no copy
             n_bytes = self._n_bytes(len(y), n_features, torch_dtype(rows.dtype).itemsize)
             advice = "Set n_centers, the largest number of samples in the kernel matrix."
             refuse_more_than_machine(Work(f"The kernel of {len(y)} samples", n_bytes, advice))
@@ -277,13 +277,13 @@ class KernelRidgeHead(LeastSquaresHead):
         residual = solver.residuals[-1]
         if not solver.is_positive or (residual > max(_MAX_RESIDUAL, self.tol) and not task.stop):
             message = _UNSOLVED.format(alpha=self.alpha, residual=residual, n_iter=self.n_iter_)
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            warn(message, ConvergenceWarning)
         V, traced = solver.W.tensor_split([n_outputs], dim=1)
         coef = K.root * V
         if problem.groups is not None:
             return (coef,)
         trace = dual_trace(K, penalty, signs, traced, n_copies)
-        sample = calibration_sample(n // n_copies, rng)
+        sample = draw_samples(np.arange(n // n_copies), None, MAX_SCORES, rng)
         index = rows_of(sample, n_copies)
         # Leverages are near 1, where rounding errors of f(x_i) would count many times.
         scores = (targets + problem.offset)[index] - penalty * (V / K.root)[index]
@@ -303,7 +303,7 @@ class KernelRidgeHead(LeastSquaresHead):
         root, failed = torch.linalg.cholesky_ex(sums.gram.add_(penalty * K))
         if failed:
             message = _SINGULAR.format(n_centers=len(K), alpha=self.alpha)
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            warn(message, ConvergenceWarning)
             rounding = _MAX_ROUNDING * sums.gram.diagonal().sum()
             root = torch.linalg.cholesky(sums.gram + rounding * torch.eye(len(K)).double())
         coef = torch.cholesky_solve(sums.right_side, root).to(kernel.dtype)
@@ -311,7 +311,7 @@ class KernelRidgeHead(LeastSquaresHead):
         if problem.groups is not None:
             return (coef,)
         n = len(labels) // n_copies
-        sample = calibration_sample(n, rng, _MAX_TRACED // n_copies)
+        sample = draw_samples(np.arange(n), None, _MAX_TRACED // n_copies, rng)
         index = rows_of(sample, n_copies)
         values = kernel.operator(coordinates.operator(rows.take(index)))
         # h_i = weight_i k_i^T (G + alpha K)^-1 k_i, the leverage; k_i is the mean over copies

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from .._base._blocked import maps_rows, validate_rows
 from .._base._fitting import fit_method
@@ -192,7 +192,6 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         ValueError
             If there is only one class, or only one group.
         """
-        self._validate_params()
         rows, y = validate_rows(self, X, y, dtype=[np.float64, np.float32])
         refuse_extreme_values(rows, SQUARABLE, float(self.power))
         return self._fit_samples(*weighted_samples(sample_weight, rows, y, groups))
@@ -228,6 +227,8 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
 
         Raises
         ------
+        TypeError
+            If features are no tensor, or of integers.
         ValueError
             If features have another shape, or NaN or infinite values, or as :meth:`fit`.
 
@@ -240,14 +241,18 @@ class LeastSquaresHead(CallbackSupportMixin, ClassifierMixin, Part, BaseEstimato
         >>> bool(head.score(X, X[:, 0] > 0) > 0.9)
         True
         """
-        if features.ndim != 2:
+        if not (isinstance(features, torch.Tensor) and features.is_floating_point()):
+            kind = getattr(features, "dtype", type(features).__name__)
+            raise TypeError(f"features is of {kind}: it takes a tensor of floats.")
+        if features.ndim != 2 or not features.numel():
             raise ValueError(
-                f"features has shape {tuple(features.shape)}: it takes (n_samples, n_features)."
+                f"features has shape {tuple(features.shape)}: it takes (n_samples, n_features), "
+                "with at least one of each."
             )
         if not torch.isfinite(torch.stack(torch.aminmax(features))).all():
             raise ValueError("features has NaN or infinite values.")
         self.__dict__.pop("feature_names_in_", None)
-        rows = Rows.of_array(features)
+        rows, y = Rows.of_array(features.detach()), column_or_1d(y, warn=True)
         check_consistent_length(rows, y)
         return self._fit_samples(*weighted_samples(sample_weight, rows, y, groups))
 

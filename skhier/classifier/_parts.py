@@ -93,13 +93,22 @@ def _make_layer_part(classifier, kind, layer, seed, verbose):
         # Images are surrounded by a color, codes by 0, unless their own part says otherwise.
         if is_auto(part.border):
             part.set_params(border="dark" if layer == 0 and part.whiten_eps is not None else 0)
-        elif layer > 0 and not is_sequence(classifier.orthogonalizer):
-            part.set_params(border=0)
-        if layer > 0 and (is_auto(part.contrast) or not is_sequence(classifier.orthogonalizer)):
-            part.set_params(contrast=None)  # codes have no light
+        if layer > 0 and not is_sequence(classifier.orthogonalizer):
+            as_for_codes(part)
+        elif layer > 0 and is_auto(part.contrast):
+            part.set_params(contrast=None)
         if layer == count_layers(classifier) - 1:
             part.set_params(pool_size=_last_pool_size(part.pool_size, layer + 1))
     return part
+
+
+def as_for_codes(*orthogonalizers):
+    """Set parameters of orthogonalizers, or None, that an estimator for all layers has for images.
+
+    Codes are surrounded by 0 and have no light.
+    """
+    for orthogonalizer in filter(None, orthogonalizers):
+        orthogonalizer.set_params(border=0, contrast=None)
 
 
 def _value_at(classifier, name, layer):

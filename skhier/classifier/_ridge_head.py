@@ -18,7 +18,7 @@ from .._base._params import is_auto, make_rng
 from .._base._rows import Operator
 from .._base._sklearn import Interval, StrOptions
 from .._base._typing import ClassWeight, RandomState, Verbose
-from ._calibration import calibration_sample, rows_of, smoother_trace, trace_probes
+from ._calibration import MAX_SCORES, rows_of, smoother_trace, trace_probes
 from ._conjugate_gradients import (
     ConjugateGradients,
     InverseRoot,
@@ -43,10 +43,9 @@ class RidgeHead(LeastSquaresHead):
     Parameters
     ----------
     alpha : float or 'auto', default='auto'
-        Regularization, relative to the number of features, from 0 to 1e6. It is the `alpha` of
-        :class:`sklearn.linear_model.Ridge` on standardized features divided by
-        :math:`\sqrt D`. 'auto' selects 0.03, 0.1, 0.3, 1, 3 or 10 by leave-one-out scores (see
-        Notes).
+        Regularization, relative to the number D of features, from 0 to 1e6: `alpha` times D is
+        the `alpha` of :class:`sklearn.linear_model.Ridge` on standardized features. 'auto'
+        selects 0.03, 0.1, 0.3, 1, 3 or 10 by leave-one-out scores (see Notes).
 
     power : float, default=1.0
         Features are mapped to sign(x) abs(x)^power before they are standardized. 0.5, square
@@ -285,7 +284,7 @@ class RidgeHead(LeastSquaresHead):
             W = solver.W
             scores, sample = problem.left_out_of_groups(features.gram, penalty, n_copies, rng)
         else:
-            sample = calibration_sample(len(images.labels), rng)
+            sample = draw_samples(np.arange(len(images.labels)), None, MAX_SCORES, rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
             scores = features.scores(W, rows_of(sample, n_copies)) + offset
             trace = smoother_trace(features, penalty, traced, n_copies)

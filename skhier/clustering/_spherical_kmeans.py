@@ -1,6 +1,5 @@
 """SphericalKMeans: k-means under cosine distance as a scikit-learn clusterer."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -25,6 +24,7 @@ from .._base._sklearn import BaseEstimator, Interval, StrOptions
 from .._base._targets import check_weights
 from .._base._typing import Device, RandomState, Seeding, Verbose
 from .._base._validation import to_floats
+from .._base._warnings import warn
 from ._lloyd import (
     Clusters,
     Directions,
@@ -272,12 +272,12 @@ class SphericalKMeans(
         """Return the number of distinct directions, or `n_clusters` if there are more."""
         n_distinct = units.accumulate(Directions(self.n_clusters), weight).count
         if n_distinct < self.n_clusters:
-            warnings.warn(
-                f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "
-                "directions among the samples: some centers are equal.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+            if n_distinct:
+                reason = f"n_clusters={self.n_clusters} is more than the {n_distinct} distinct "
+                reason += "directions among the samples"
+            else:
+                reason = "The samples have no direction, all are 0"
+            warn(f"{reason}: some centers are equal.", ConvergenceWarning)
         return min(n_distinct, self.n_clusters)
 
     def _seed(self, units, weight, n_distinct, rng):

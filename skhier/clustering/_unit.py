@@ -1,12 +1,12 @@
 """Unit of pixels: images to encode are compared with those of `fit`."""
 
-import warnings
 from functools import partial
 
 import numpy as np
 
 from .._base._images import ValueRange
 from .._base._rows import Operator
+from .._base._warnings import warn
 
 # Far below numbers whose squares overflow in float32, far above offsets of images.
 _MAX_CONTRASTS = 1e15
@@ -52,10 +52,9 @@ def _doubt_unit(X, found, border, expected):
     if found.size < expected / _MAX_RATIO:  # others may be brighter
         found = X.accumulate(ValueRange(border))
     if found.low < found.high and not 1 / _MAX_RATIO <= found.size / expected <= _MAX_RATIO:
-        warnings.warn(
+        warn(
             f"The pixels of X range over {found.size:.3g}, those of the images of fit over "
-            f"{expected:.3g}: X seems to have another unit. Pass images in the unit of fit.",
-            stacklevel=6,
+            f"{expected:.3g}: X seems to have another unit. Pass images in the unit of fit."
         )
 
 

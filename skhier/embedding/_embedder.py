@@ -412,7 +412,6 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         >>> embedder.fit_population(sampler.code_moments(0), sampler.classes_).kernels_.shape
         (120, 20)
         """
-        self._validate_params()
         self.__dict__.pop("feature_names_in_", None)
         moments, classes = to_floats(moments, "moments"), np.unique(classes)
         check_solver(self, moments.shape[2] if moments.ndim > 2 else None)
@@ -436,8 +435,10 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         self.validation_losses_ = (
             np.array(trained.validation_losses) if self.early_stopping else None
         )
-        n_iter = dict.fromkeys(ONE_PASS, 1) | {"exact": self.max_iter}
-        self.n_iter_ = n_iter.get(self.solver, len(trained.losses))
+        if self.solver == "exact":  # as many steps of gradient descent, in closed form
+            self.n_iter_ = self.max_iter
+        else:
+            self.n_iter_ = 1 if self.solver in ONE_PASS else len(trained.losses)
         self.output_shape_ = (height, width, self.kernels_.shape[1])
         self.device_ = str(device)
 

@@ -219,7 +219,7 @@ def _solve(network, codes, targets, run):
 
 
 def _class_sums(network, codes, targets, run):
-    """Find the codes' sums, (n_classes, positions, channels), and their scale in one pass."""
+    """Return the codes' sums, (n_classes, positions, channels), and set the network's scale."""
     n_classes, dtype, code_shape = len(targets.table), network.K.dtype, codes.shape[1:]
     sums = [ClassSums(code_shape, n_classes, dtype, network.K.device)]
     if run.params.scale_channels:
@@ -227,8 +227,8 @@ def _class_sums(network, codes, targets, run):
     sums = Accumulators(*sums)
     aligned, options = (targets.labels, targets.weight), {"task": run.task, "name": "one pass"}
     sums, *moments = widened(codes, dtype).accumulate(sums, *aligned, **options).parts
-    for channels in moments:
-        network.scale = channels.scale().to(network.K)
+    if moments:
+        network.scale = moments[0].scale().to(network.K)
     return sums.value()
 
 

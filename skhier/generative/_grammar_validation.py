@@ -7,8 +7,7 @@ from operator import mul
 import numpy as np
 
 from .._base._params import check_count, is_sequence
-from .._base._validation import to_floats
-from ._arrays import plain_array
+from .._base._validation import to_array, to_floats
 from ._grammar_rules import GrammarRules
 from ._rules import normalized
 from ._symbols import check_mask
@@ -117,7 +116,7 @@ def read_tokens(X, mask, grammar):
         If shapes or types are wrong, a token is out of range, or a string has no tokens, padding
         before its last token, or more tokens than inference is exact for.
     """
-    X = plain_array(X, "X")
+    X = to_array(X, "X")
     if X.ndim != 2 or X.dtype.kind not in "iu" or not X.size:
         raise ValueError(
             f"X of shape {X.shape} and dtype {X.dtype} is not valid: it takes strings of "

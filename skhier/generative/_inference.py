@@ -195,6 +195,7 @@ class InferenceMixin:
         The probability of a string of the Random Hierarchy Model, one of four strings for each of
         eight labels, and of its first symbol:
 
+        >>> import numpy as np
         >>> from skhier.datasets import make_random_hierarchy
         >>> rhm = make_random_hierarchy(1, depth=1, return_X_y=False, random_state=0)
         >>> np.exp(rhm.sampler.score_samples(symbols=rhm.symbols)).round(6)
@@ -354,6 +355,7 @@ class InferenceMixin:
 
         The error from the first half of the symbols of a string:
 
+        >>> import numpy as np
         >>> from skhier.datasets import make_random_hierarchy
         >>> rhm = make_random_hierarchy(1, return_X_y=False, random_state=0)
         >>> rhm.sampler.bayes_risk(1000).risk

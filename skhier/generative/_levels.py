@@ -7,7 +7,6 @@ import numpy as np
 
 from .._base._params import as_pair, is_sequence, value_at
 from .._base._validation import to_floats
-from ._arrays import plain_floats
 from ._channels import noise_channel
 from ._product_rules import ProductRules
 from ._rules import Rules, rule_weights
@@ -218,7 +217,7 @@ def _transitions(params, tables, sizes):
 
 def _stochastic(value, name):
     """Return an array of probabilities whose rows sum to 1, up to rounding, divided by the sum."""
-    matrix = plain_floats(value, name)
+    matrix = to_floats(value, name)
     if matrix.ndim < 2 or 0 in matrix.shape or not np.isfinite(matrix).all() or matrix.min() < 0:
         raise ValueError(
             f"{name} of shape {matrix.shape} is not valid: it takes probabilities, finite numbers "

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base._params import check_count, check_flag
 from .._base._typing import RandomState
+from .._base._validation import to_array
 from ._algebra import slices
-from ._arrays import plain_array
 from ._streams import draw_seed, index_keys
 from ._symbols import check_of
 
@@ -298,7 +298,7 @@ def _string_width(model, name):
 
 def _context_masks(context, width):
     """Return a mask for each context, which hides all symbols but the last ones and their goal."""
-    lengths = plain_array(context, "context")
+    lengths = to_array(context, "context")
     is_ints = lengths.dtype.kind in "iu" and lengths.size > 0
     if not is_ints or lengths.min() < 0 or lengths.max() >= width:
         raise ValueError(

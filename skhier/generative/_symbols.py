@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from ._arrays import plain_array
+from .._base._validation import to_array
 
 
 def check_one(X, symbols, mask, log_evidence):
@@ -31,7 +31,7 @@ def check_of(of):
 
 def check_mask(mask, shapes):
     """Return a mask as an array; ValueError unless it is of type bool and of one of two shapes."""
-    mask = plain_array(mask, "mask")
+    mask = to_array(mask, "mask")
     if mask.dtype != bool or mask.shape not in shapes:
         raise ValueError(
             f"mask of shape {mask.shape} and dtype {mask.dtype} is not valid: it takes a bool for "
@@ -51,7 +51,7 @@ def check_symbols(symbols, mask, model, names, allow_unknown=True):
     ValueError
         If the shapes or types are wrong, or a symbol is out of range and not unknown.
     """
-    symbols = plain_array(symbols, "symbols")
+    symbols = to_array(symbols, "symbols")
     level, n_classes = model.n_levels - 1, model.rules[-1].n_classes
     shape = _check_shape(symbols, "symbols", model, ())
     if mask is not None:
@@ -89,7 +89,7 @@ def check_log_evidence(values, model):
     ValueError
         If the shape or type is wrong, or a value is NaN or infinity, or all of a symbol are -inf.
     """
-    values = plain_array(values, "log_evidence")
+    values = to_array(values, "log_evidence")
     n_classes = model.rules[-1].n_classes
     shape = _check_shape(values, "log_evidence", model, (n_classes,))
     if values.dtype.kind not in "fiu":

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from .._base._params import check_count, is_sequence
 from .._base._validation import to_array
-from ..generative._arrays import plain_array
 
 
 def code_counts(
@@ -68,7 +67,7 @@ def code_counts(
            [0, 1, 0],
            [0, 0, 0]])
     """
-    code = plain_array(codes, "codes")
+    code = to_array(codes, "codes")
     if code.ndim != 3 or code.size == 0 or code.dtype.kind not in "iu" or code.min() < 0:
         raise ValueError(
             f"codes of shape {code.shape} and dtype {code.dtype} are not valid: it takes ints "
@@ -94,7 +93,7 @@ def _label_indices(y, classes, n_images):
     """Return the number of labels and the index of the label of each image."""
     if y is None:
         return 1, np.zeros(n_images, np.int64)
-    y = plain_array(y, "y")
+    y = to_array(y, "y")
     if y.shape != (n_images,):
         raise ValueError(
             f"y of shape {y.shape} is not valid: it takes one label for each image of codes, "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import beta, norm
 
-from ..generative._arrays import plain_array, plain_floats
+from .._base._validation import to_array, to_floats
 from ._cells import check_level
 from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS
@@ -175,7 +175,7 @@ def measured_confusion(counts: ArrayLike, *, delta: float) -> MeasuredConfusion:
     array([0, 1], dtype=int32)
     """
     delta = check_probability(delta, "delta")
-    table = plain_floats(counts, "counts")
+    table = to_floats(counts, "counts")
     if table.ndim != 2 or table.size == 0 or (table < 0).any() or (table % 1).any():
         raise ValueError(
             f"counts of shape {table.shape} are not valid: it takes whole numbers >= 0 of shape "
@@ -207,7 +207,7 @@ def with_rounding(confusion: ArrayLike | MeasuredConfusion) -> np.ndarray | Meas
     """
     if isinstance(confusion, MeasuredConfusion):
         return confusion
-    given, table = plain_array(confusion, "confusion"), plain_floats(confusion, "confusion")
+    given, table = to_array(confusion, "confusion"), to_floats(confusion, "confusion")
     eps = np.finfo(given.dtype).eps if given.dtype.kind == "f" else 0
     excess = table.sum(axis=-1, keepdims=True).max(initial=0) - 1
     if eps > np.finfo(np.float64).eps or 1e-9 < excess <= _ROUNDING:
@@ -233,10 +233,10 @@ class Unmixer(NamedTuple):
     @classmethod
     def from_confusion(cls, confusion: ArrayLike | MeasuredConfusion, n_codes: int) -> Unmixer:
         """Invert the matrix of probabilities; ValueError if patches cannot be told apart."""
-        table, radius = plain_floats(probabilities_of(confusion), "confusion"), None
+        table, radius = to_floats(probabilities_of(confusion), "confusion"), None
         is_table = table.ndim == 2 and table.shape[1] == n_codes and 1 <= len(table) <= n_codes
         if is_table and isinstance(confusion, MeasuredConfusion):
-            radius = plain_floats(confusion.radius, "confusion.radius")
+            radius = to_floats(confusion.radius, "confusion.radius")
             if radius.shape != table.shape or radius.min() < 0:
                 raise ValueError(
                     f"confusion.radius of shape {radius.shape} is not valid: it takes a number >= 0"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
 from .._base._params import check_count, check_flag
-from ..generative._arrays import plain_floats
+from .._base._validation import to_floats
 from ._checks import check_probability
 from ._coins import ANYTIME_CONCENTRATIONS, log_evidence, tuned_concentrations
 from ._confusion import MeasuredConfusion, Unmixer, with_rounding
@@ -304,7 +304,7 @@ def separate_codes(
 
 def _count_table(counts):
     """Return counts as an array (n_codes, n_cells); ValueError unless whole numbers >= 0."""
-    counts = plain_floats(counts, "counts")
+    counts = to_floats(counts, "counts")
     if counts.ndim < 2 or counts.size == 0 or (counts < 0).any() or (counts % 1).any():
         raise ValueError(
             f"counts of shape {counts.shape} are not valid: it takes whole numbers >= 0 of shape "

@@ -105,7 +105,7 @@ def test_temperatures_are_the_best_for_scores_of_fits_without_the_group(alpha):
 
 @pytest.mark.parametrize("n_centers", [None, 20])
 def test_with_groups_the_trace_of_leverages_is_not_computed(n_centers, monkeypatch):
-    for name in ("trace_probes", "dual_trace", "calibration_sample"):
+    for name in ("trace_probes", "dual_trace", "MAX_SCORES", "_MAX_TRACED"):
         monkeypatch.delattr(_kernel_head, name)
     X, y, person = persons(30)
     head = KernelRidgeHead(n_centers=n_centers, random_state=0)
@@ -273,7 +273,7 @@ BAD_GROUPS = {
     "NaN objects": (np.array([np.nan, *[0, 1] * 17, 1], object), "groups has missing values"),
     "None": ([None, *["a", "b"] * 17, "b"], "groups holds values that cannot be sorted"),
     "mixed": (np.array([1, *["a", "b"] * 17, "b"], object), "groups holds values that cannot"),
-    "masked": (np.ma.masked_equal(np.arange(36) // 2, 3), "groups has missing values"),
+    "masked": (np.ma.masked_equal(np.arange(36) // 2, 3), "groups has masked values"),
     "not a time": (np.array(["NaT", *["2000-01-01"] * 35], "M8[D]"), "groups has missing values"),
     "ragged": ([[1], *[[1, 2]] * 35], "groups is not an array"),
     "one group": (["a"] * 36, "groups has one value for all samples"),

@@ -340,7 +340,7 @@ def test_rounding_in_a_constant_frame_changes_no_prediction(digits, head):
 
 def test_constant_images_raise_a_warning_alone_and_none_among_others(digits):
     X, _, y, _ = digits
-    with pytest.warns(ConvergenceWarning, match="the 0 distinct directions"):
+    with pytest.warns(ConvergenceWarning, match="have no direction, all are 0"):
         clf = make(n_layers=1, orthogonalizer__padding="valid").fit(np.ones_like(X), y)
     assert set(clf.predict(X)) == {np.bincount(y).argmax()}
     mixed = X.copy()

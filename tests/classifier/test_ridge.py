@@ -112,6 +112,20 @@ def test_features_that_are_no_finite_rows_are_refused(value, shape, message):
         RidgeHead().fit_features(features, np.arange(40) % 2)
 
 
+@pytest.mark.parametrize("features", [torch.ones(40, 3).long(), np.ones((40, 3))])
+def test_features_that_are_no_tensor_of_floats_are_refused(features):
+    with pytest.raises(TypeError, match="takes a tensor of floats"):
+        RidgeHead().fit_features(features, np.arange(40) % 2)
+
+
+def test_features_with_a_gradient_and_lists_of_labels_are_taken():
+    X, y = data(3)
+    expected = RidgeHead(**EXACT).fit(X[1:], y[1:]).decision_function(X)
+    features = torch.from_numpy(X).requires_grad_()
+    head = RidgeHead(**EXACT).fit_features(features, y.tolist(), [0] + [1] * (len(y) - 1))
+    assert_allclose(head.decision_function(X), expected, atol=1e-9)
+
+
 @pytest.mark.parametrize("head", [RidgeHead(), KernelRidgeHead()], ids=str)
 @pytest.mark.parametrize("unit", [1e-12, 1e10])
 def test_values_whose_powers_are_out_of_range_are_refused(head, unit):
