@@ -32,24 +32,21 @@ class Block(NamedTuple):
 
     def fit(self, rows, y, weight, groups, plans, task):
         """Fit the parts on rows of images and return the operator of the block."""
+        dtype, device = plans[0].dtype, plans[0].device
         with task.delegate("orthogonalizer", self.orthogonalizer), task.timed("orthogonalizer", 2):
             self.orthogonalizer._fit_rows(rows, y, weight, groups, plans[0])
-        is_dense = self.embedder is None
-        encode = self.orthogonalizer._operator(plans[0].dtype, plans[0].device, is_dense)
         if self.embedder is not None:
+            codes = rows.map(self.orthogonalizer._operator(dtype, device, dense=False))
             with task.delegate("embedder", self.embedder), task.timed("embedder", 2):
                 # Codes are 10 to 100 times larger than images: they exist for one batch only.
-                self.embedder._fit_rows(rows.map(encode), y, weight, groups, plans[1])
-        return self._embed(encode, plans[0].device)
+                self.embedder._fit_rows(codes, y, weight, groups, plans[1])
+        return self.operator(dtype, device)
 
     def operator(self, dtype, device):
         """Return the operator from images to the output of the fitted block."""
-        encode = self.orthogonalizer._operator(dtype, device, self.embedder is None)
-        return self._embed(encode, device)
-
-    def _embed(self, encode, device):
         if self.embedder is None:
-            return encode
+            return self.orthogonalizer._operator(dtype, device)
+        encode = self.orthogonalizer._operator(dtype, device, dense=False)
         embed = self.embedder._operator(encode.dtype, device)
         return compose((encode, embed), encode.batch_size)
 

@@ -16,7 +16,7 @@ from .._base._groups import draw_samples
 from .._base._moments import Moments
 from .._base._params import make_rng
 from ._left_out import LeftOut, is_duplicate, sets_of
-from ._regularization import AUTO_ALPHAS, first_minimum
+from ._regularization import AUTO_ALPHAS, minimum_at_largest_penalty
 from ._standardized import standardize
 
 MAX_CHOOSING = 500  # images that choose: half as many do not tell photographs from chance
@@ -79,6 +79,10 @@ class Choosers(NamedTuple):
             is_same |= is_duplicate(other, self.weight) & same_label
         return sets_of(is_same, self.groups)
 
+    def count_distinct(self, features):
+        """Return the number of images with different features, a tensor (n, ..., channels)."""
+        return len(set(self._replace(groups=None).sets(self.gram(pixels_of(features)))))
+
     def errors(self, gram, n_features, sets):
         """Return the squared errors of sets that are left out, with the best penalty."""
         classes, index = np.unique(self.labels, return_inverse=True)
@@ -87,7 +91,7 @@ class Choosers(NamedTuple):
         penalties = [alpha * n_features for alpha in AUTO_ALPHAS]
         residuals = LeftOut(gram, targets, self.weight, sets).residuals(penalties)
         errors = self.weight * residuals.square().sum(dim=2)
-        best = errors[first_minimum(errors.sum(dim=1))]
+        best = errors[minimum_at_largest_penalty(errors.sum(dim=1))]
         return np.bincount(sets, best.numpy())
 
     def mean(self, errors):

@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows
-from .._base._device import computing_dtype, resolve_device, torch_dtype
+from .._base._device import computing_dtype, own_modes, resolve_device, torch_dtype
 from .._base._fitting import Task, fit_method
 from .._base._images import (
     ImageTransformerMixin,
@@ -49,8 +49,15 @@ from ._blocks import Weights, network_operator
 from ._heads import HEADS, named_head
 from ._mirror import can_mirror
 from ._network import build_network
-from ._parts import LAYER_PARTS, count_layers, make_parts, named_steps, only_layer
-from ._training import Choices, plan_network, train_network
+from ._parts import (
+    LAYER_PARTS,
+    as_for_codes,
+    count_layers,
+    make_parts,
+    named_steps,
+    only_layer,
+)
+from ._training import Choices, Samples, plan_network, train_network
 
 
 def _head_has(method):
@@ -91,7 +98,8 @@ class LayerwiseCNNClassifier(
         errors: where the places of details tell the label, as on traffic signs. The choice takes
         the time of predicting these images. Of images larger than 64x64 there are fewer, at least
         100. Equal images and images of one group (see :meth:`fit`) are left out
-        together.
+        together. It is also 1 if the second layer would have at most 4x4 patches of an image and
+        less than 400 of all: up to 44 images of 8x8 pixels.
 
     n_clusters : int, 'auto', sequence of these or None, default=None
         Number of clusters, for all layers or for each. None is the value of `orthogonalizer`, or
@@ -124,13 +132,13 @@ class LayerwiseCNNClassifier(
 
     head : {'ridge', 'kernel', 'svm', 'linear', 'mlp'} or classifier, default='ridge'
         Classifier on the output of the last layer: ``RidgeHead(power=0.5)``,
-        ``KernelRidgeHead(0.01, gamma=0.15, power=0.5)``, a linear support vector machine,
-        multinomial logistic regression, a network of two hidden layers (384 and 192 units), each
-        on standardized features; or any scikit-learn classifier. The first two,
-        :class:`RidgeHead` and :class:`KernelRidgeHead`, learn from square roots of the output
-        here. 'kernel' makes the fewest mistakes on photographs, but its time and memory grow with
-        the square of the number of images. 'ridge' works on half-precision features without a
-        copy; the others copy them.
+        ``KernelRidgeHead(0.01, gamma=0.15, power=0.5)``, a linear support vector machine
+        (C = 0.01, without `predict_proba`), logistic regression (C = 0.01), a network of two
+        hidden layers (384 and 192 units), each on standardized features; or any scikit-learn
+        classifier. The first two, :class:`RidgeHead` and :class:`KernelRidgeHead`, learn from
+        square roots of the output here. 'kernel' makes the fewest mistakes on photographs, but its
+        time and memory grow with the square of the number of images. 'ridge' works on
+        half-precision features without a copy; the others copy them.
 
     class_weight : dict, 'balanced' or None, default=None
         Weights of classes, multiplied with the weights of images in every step of training.
@@ -153,11 +161,11 @@ class LayerwiseCNNClassifier(
         images. On a cluster, the images are sent to the client for it.
 
     memory_limit : int, str or None, default=None
-        Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. Half
-        of it is for the outputs of layers for all images. Larger outputs are computed again
-        when they are needed, and larger features of the head are stored in a temporary file (in
-        the folder of :mod:`tempfile`, see its TMPDIR). The other half is for the work of one
-        step: clustering patches, encoding a batch, the head. It changes no result. None is the
+        Memory budget of `fit` besides X: bytes, or a string such as '500MB' or '2GiB'. A
+        quarter each is for the input and the output of a layer, for all images. A larger output is
+        computed again when it is needed, and larger features of the head are stored in a temporary
+        file (in the folder of :mod:`tempfile`, see its TMPDIR). Half is for the work of one step:
+        clustering patches, encoding a batch, the head. It changes no result. None is the
         memory of the machine.
 
     image_shape : tuple of int or None, default=None
@@ -190,9 +198,6 @@ class LayerwiseCNNClassifier(
     classes_ : ndarray of shape (n_classes,)
         The labels.
 
-    n_iter_ : int
-        Largest number of iterations of a k-means or an embedder.
-
     device_ : str
         The device that `fit` computed on.
 
@@ -223,7 +228,8 @@ class LayerwiseCNNClassifier(
     Codes, 10 to 100 times larger than images, exist for one batch at a time. The input and
     output of one layer are held for all images.
 
-    float32 and uint8 images are processed in float32, two to four times as fast as float64.
+    Images in float32 and float16, and integers of at most 16 bits, are processed in float32, two to
+    four times as fast as float64.
 
     Values of parameters that are None or 'auto', after `fit`, in a layer
     ``phi, embedder = classifier.layers_[i]``:
@@ -235,7 +241,8 @@ class LayerwiseCNNClassifier(
     `n_clusters`      3 for each value of a patch, from 200 to       `phi.n_clusters_`
                       1600, at most a quarter of the distinct
                       patches
-    `patch_size`      6 for images from 16x16 pixels, else 3         `phi.cluster_centers_.shape`
+    `patch_size`      6 for images from 16x16 pixels with at most    `phi.cluster_centers_.shape`
+                      4 channels, else 3
     `pool_size`       2 to 4; last layer: 'thirds', only layer:      `phi.coding_`
                       'eighths'
     `n_components`    64; last layer: no embedder                    `embedder.kernels_.shape`
@@ -268,7 +275,7 @@ class LayerwiseCNNClassifier(
         "n_components": "no_validation",
         "orthogonalizer": "no_validation",
         "embedder": "no_validation",
-        "head": [StrOptions(set(HEADS)), HasMethods(["fit", "predict"])],
+        "head": [StrOptions(set(HEADS)), HasMethods(["fit"])],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "mirror": ["boolean", StrOptions({"auto"})],
         "shift": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
@@ -331,6 +338,8 @@ class LayerwiseCNNClassifier(
         parts = [clone(getattr(self, param), safe=False) for _ in range(n_layers)]
         if param == "embedder":  # the last layer has none
             parts[-1] = None
+        else:
+            as_for_codes(*parts[1:])
         return parts
 
     @classmethod
@@ -488,7 +497,8 @@ class LayerwiseCNNClassifier(
         Parameters
         ----------
         X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
-            Images.
+            Images: an array, in memory or in a file (a memory map, zarr, HDF5), or an array of
+            Dask whose chunks hold whole images.
 
         y : array-like of shape (n,)
             Labels of two or more classes, integers or strings.
@@ -549,15 +559,15 @@ class LayerwiseCNNClassifier(
             self.shift,
             rng.randint(2**31 - 1),
         )
-        setting = len(classes), computing_dtype(images), device, memory
-        plans = plan_network(blocks, head, choices, images, weights, groups, *setting)
-        data = images, y, weights, groups, memory
+        given = choices, Samples(images, y, weights, groups)
+        setting = len(classes), computing_dtype(images), device
+        plans = plan_network(blocks, head, *given, *setting, memory)
         with Task.fit(self, len(blocks) + 2, X, y) as task:
-            blocks, shape, mirror, pixels = train_network(blocks, head, plans, choices, *data, task)
+            trained = train_network(blocks, head, plans, *given, memory, task)
+        blocks, shape, mirror, pixels = trained
         self.classes_ = classes
         self.layers_ = blocks
         self.head_ = head
-        self.n_iter_ = max(part.n_iter_ for block in blocks for _, part in block.parts())
         self.device_ = str(device)
         self.output_shape_ = shape
         self.mirror_ = mirror
@@ -668,7 +678,17 @@ class LayerwiseCNNClassifier(
         Returns
         -------
         y : ndarray of shape (n,)
-            Labels.
+            Labels. As all results for an array of Dask, a lazy one if X is one.
+
+        Raises
+        ------
+        ValueError
+            If images have another shape than in `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If images seem to have another unit than in `fit`.
         """
         return self._respond("predict", X)
 
@@ -760,4 +780,5 @@ class LayerwiseCNNClassifier(
         True
         """
         check_is_fitted(self)
-        return build_network(self.layers_, self.head_, self.output_shape_, self.mirror_)
+        with own_modes():
+            return build_network(self.layers_, self.head_, self.output_shape_, self.mirror_)

@@ -34,7 +34,7 @@ def best_penalty(left_out, penalties, offset, size):
     weight = left_out.weight.double() * size
     samples = shares.numpy(), weight.numpy()
     scores = (per_class((scores + offset).numpy()) for scores in left_out.scores(penalties))
-    return first_minimum([lowest_loss(s, *samples) for s in scores])
+    return minimum_at_largest_penalty([lowest_loss(s, *samples) for s in scores])
 
 
 def _class_shares(targets):
@@ -42,7 +42,7 @@ def _class_shares(targets):
     return torch.cat([1 - targets, 1 + targets], dim=1) / 2 if targets.shape[1] == 1 else targets
 
 
-def first_minimum(errors):
+def minimum_at_largest_penalty(errors):
     """Return the index of the local minimum at the largest penalty.
 
     The layers have learned from the labels of the samples that are left out. With the smallest

@@ -5,8 +5,9 @@ from math import prod
 from typing import Any, NamedTuple
 
 from .._base._params import is_auto
+from .._base._rows import Rows
 from ..clustering._plan import pooled_by
-from ._blocks import Block, network_operator
+from ._blocks import Block, Weights, network_operator
 from ._choosing import MAX_CHOOSING, Choosers
 from ._depth import choose_one_layer, n_choosing
 from ._heads import fit_head, plan_head, takes_weights
@@ -16,6 +17,31 @@ from ._mirror import choose_mirror, of_mirror_images
 from ._shifts import n_copies, shift_pixels, with_shifts
 
 _MAX_PIXELS = 64  # of the output of a layer that may be the only one
+
+
+class Samples(NamedTuple):
+    """What a fit learns from.
+
+    Attributes
+    ----------
+    images : Rows of shape (n, H, W, C)
+        Images.
+    y : ndarray of shape (n,)
+        Labels.
+    weights : Weights
+        Weights of images.
+    groups : ndarray of shape (n,) or None
+        Result of `check_groups`.
+    """
+
+    images: Rows
+    y: Any
+    weights: Weights
+    groups: Any
+
+    def choosers(self, n, seed):
+        """Draw up to n images that choose."""
+        return Choosers.draw(self.y, self.weights.total, self.groups, n, seed)
 
 
 class Choices(NamedTuple):
@@ -56,14 +82,14 @@ class NetworkPlan(NamedTuple):
         return [work for plan in plans for work in plan.work]
 
 
-def plan_network(blocks, head, choices, images, weights, groups, n_classes, dtype, device, memory):
+def plan_network(blocks, head, choices, samples, n_classes, dtype, device, memory):
     """Check all parts, and that there is memory for them, before work starts.
 
     Returns
     -------
     plan : NetworkPlan
         Of all blocks and the head.
-    plan_of_one : NetworkPlan or None
+    shallow_plan : NetworkPlan or None
         Of one layer and the head. None if it is no choice, or its output is large.
 
     Raises
@@ -72,28 +98,30 @@ def plan_network(blocks, head, choices, images, weights, groups, n_classes, dtyp
         If a parameter is not allowed, if there are weights but the head takes none, or if a
         step needs more memory than there is.
     """
-    if weights.total is not None and not takes_weights(head):
+    if samples.weights.total is not None and not takes_weights(head):
         raise ValueError(
             f"sample_weight and class_weight are not for head={head!r}: its fit takes no "
             "sample_weight."
         )
-    sizes = head, choices, images, n_classes, dtype, device
-    plan, one = _plan_blocks(blocks, *sizes), None
+    images = samples.images
+    setting = head, choices, images, n_classes, dtype, device
+    plan, shallow_plan = _plan_blocks(blocks, *setting), None
     if choices.only is not None:
-        one = _plan_blocks([Block(choices.only, None)], *sizes)
-        if prod(one.head.in_shape[:2]) > _MAX_PIXELS:
-            one = None
-    works = plan.works() + ([] if one is None else one.works())
-    n_features = max(prod(p.head.in_shape) for p in (plan, one) if p is not None)
-    if groups is not None and isinstance(head, LeastSquaresHead):
+        shallow_plan = _plan_blocks([Block(choices.only, None)], *setting)
+        if prod(shallow_plan.head.in_shape[:2]) > _MAX_PIXELS:
+            shallow_plan = None
+    plans = [plan] if shallow_plan is None else [plan, shallow_plan]
+    works = [work for p in plans for work in p.works()]
+    n_features = max(prod(p.head.in_shape) for p in plans)
+    if samples.groups is not None and isinstance(head, LeastSquaresHead):
         n_left_out = min(len(images) * plan.head.n_copies, MAX_LEFT_OUT)
         works.append(left_out_work("leaving out groups", n_left_out, n_features, "Raise it."))
-    if one is not None or is_auto(choices.mirror):
+    if shallow_plan is not None or is_auto(choices.mirror):
         n_left_out, step = min(len(images), MAX_CHOOSING), "choosing n_layers and mirror"
         works.append(left_out_work(step, n_left_out, n_features, "Raise it, or set them."))
     for work in works:
         memory.check(work)
-    return plan, one
+    return plan, shallow_plan
 
 
 def _plan_blocks(blocks, head, choices, images, n_classes, dtype, device):
@@ -108,10 +136,8 @@ def _plan_blocks(blocks, head, choices, images, n_classes, dtype, device):
     return NetworkPlan(parts, plan_head(head, shape, *sizes), pixels)
 
 
-def train_network(blocks, head, plans, choices, images, y, weights, groups, memory, task):
-    """Fit blocks and head on rows (n, H, W, C) of images.
-
-    `plans` are the results of `plan_network`, `groups` that of `check_groups`.
+def train_network(blocks, head, plans, choices, samples, memory, task):
+    """Fit blocks and head; `plans` are the results of `plan_network`.
 
     Returns
     -------
@@ -124,27 +150,30 @@ def train_network(blocks, head, plans, choices, images, y, weights, groups, memo
     pixels : int
         By which copies of images were shifted.
     """
-    (plan, one), features, layers = plans, images, []
+    plan, shallow_plan = plans
+    images, y, weights, groups = samples
+    features, layers = images, []
     for number, (block, block_plans) in enumerate(zip(blocks, plan.parts), 1):
         is_last = number == len(blocks)
-        layer = task.subtask(f"layer {number}", len(block_plans) + (not is_last))
-        with layer as part, task.timed(f"layer {number} of {len(blocks)}") as notes:
-            layers.append(block.fit(features, y, weights.total, groups, block_plans, part))
+        subtask = task.subtask(f"layer {number}", len(block_plans) + (not is_last))
+        with subtask as layer_task, task.timed(f"layer {number} of {len(blocks)}") as notes:
+            layers.append(block.fit(features, y, weights.total, groups, block_plans, layer_task))
             features = features.map(layers[-1])
             if not is_last:
-                with part.subtask("transform", None) as transform, part.timed("transform", 2):
-                    features = features.cached(memory, transform, "transform")
+                transform = layer_task.subtask("transform", None)
+                with transform as part, layer_task.timed("transform", 2):
+                    features = features.cached(memory, part, "transform")
             notes.append(f"images of shape {features.shape[1:]}")
         if task.stop:
             break
     blocks, is_complete = blocks[: len(layers)], len(layers) == len(blocks)
-    samples = y, weights.total, groups
-    if one is not None and is_complete:
-        choosers = Choosers.draw(*samples, n_choosing(images.shape[1:]), choices.seed)
-        only = Block(pooled_by(blocks[0].orthogonalizer, choices.only.pool_size), None)
-        layer = only.operator(one.head.dtype, one.head.device)
-        if choose_one_layer(images.map(layer), features, choosers, task):
-            plan, blocks, layers, features = one, [only], [layer], images.map(layer)
+    if shallow_plan is not None and is_complete:
+        choosers = samples.choosers(n_choosing(images.shape[1:]), choices.seed)
+        shallow = Block(pooled_by(blocks[0].orthogonalizer, choices.only.pool_size), None)
+        layer = shallow.operator(plan.head.dtype, plan.head.device)
+        n_positions = prod(plan.parts[-1][0].grid.map_shape)
+        if choose_one_layer(images.map(layer), features, n_positions, choosers, task):
+            plan, blocks, layers, features = shallow_plan, [shallow], [layer], images.map(layer)
     network = network_operator(layers, features.dtype)
     if plan.pixels:
         images = with_shifts(images, plan.pixels)
@@ -153,7 +182,7 @@ def train_network(blocks, head, plans, choices, images, y, weights, groups, memo
         features = features.cached(memory, part, "features", may_use_file=True)
     mirror, mirrored = choices.mirror, of_mirror_images(images, network)
     if is_auto(mirror):
-        choosers = Choosers.draw(*samples, MAX_CHOOSING, choices.seed)
+        choosers = samples.choosers(MAX_CHOOSING, choices.seed)
         mirror = choose_mirror(features, mirrored, choosers, plan.head.n_copies, task)
     if mirror:
         with task.timed("features of mirror images"):

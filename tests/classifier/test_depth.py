@@ -7,6 +7,7 @@ from callbacks import Recorder
 from helpers import errors_without_an_image, first_minimum, moved_digits
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 
 from skhier import LayerwiseCNNClassifier, PatchKMeansOrthogonalizer, TwoLayerConvEmbedder
@@ -72,6 +73,19 @@ def test_two_layers_are_used_where_what_is_seen_tells_the_label():
     one, two = (make(n_layers=n, **params).fit(X, y).score(X_test, y_test) for n in (1, 2))
     assert two > one + 0.03
     assert n_layers(X, y, **params) == 2
+
+
+def test_few_small_images_have_one_layer_and_copies_do_not_count():
+    X, y = load_digits().images, load_digits().target
+    for n_images in (1, 3):
+        few = np.concatenate([np.flatnonzero(y == label)[:n_images] for label in range(10)])
+        rest = np.setdiff1d(np.arange(len(y)), few)[:500]
+        clf = LayerwiseCNNClassifier(random_state=0).fit(X[few], y[few])
+        two = clone(clf).set_params(n_layers=2).fit(X[few], y[few])
+        assert clf.score(X[rest], y[rest]) > two.score(X[rest], y[rest]) + 0.05
+        copies = few.repeat(9)
+        assert len(clf.layers_) == len(clf.fit(X[copies], y[copies]).layers_) == 1
+    assert len(clf.fit(X[:60], y[:60]).layers_) == 2  # 540 patches
 
 
 @pytest.mark.parametrize("params", [{}, {"head": "kernel"}, {"shift": 1}, {"mirror": "auto"}])
