@@ -65,7 +65,8 @@ for n in sizes:
 
 # %%
 # The left figure shows the accuracy on the 797 held-out images, and the right figure the time to
-# learn.
+# learn. With 50 labels both are level. With more, the network that is trained end to end is more
+# accurate, and takes many times as long. The layers have few clusters here; the default has more.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for name, color in zip(learners, ["#0072B2", "#E69F00"]):

@@ -66,7 +66,8 @@ def required_samples(
 
     method : str, default='certificate'
         The method that has to succeed: 'rigorous', 'rigorous_counts', 'certificate', 'counts',
-        'cluster' or 'snr', as above.
+        'cluster' or 'snr', as above. The default is for :func:`separate_codes`; for a classifier
+        with ``embedder__solver='counts'``, pass 'counts' or 'rigorous_counts'.
 
     level : int or None, default=None
         The level whose patches are grouped, given the patches of the levels below. The number is at

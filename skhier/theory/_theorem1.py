@@ -138,8 +138,8 @@ def theorem1_params(
     :math:`T > \frac{k (\gamma + 2 \sigma)}{\eta \lambda}`, under assumption 3. The proof
     treats three dependent events of lemma 5 as independent, and has a factor
     :math:`|C|` for a union over pairs. At :math:`\theta = 0.005`, :math:`|C| = 4`,
-    :math:`\delta = 0.05` and equal norms, it requires n = 12,000 where 40,000 are needed:
-    the classes are almost surely not separated.
+    :math:`\delta = 0.05`, equal norms and :math:`\sigma` much smaller than :math:`\gamma`, it
+    requires n = 12,000 where 40,000 are needed: the classes are almost surely not separated.
 
     'exact': by lemma 3, :math:`K_T^\top x = K_0^\top x + \frac{\eta T}{k} W_0^\top F_c`.
     Within a class only :math:`K_0` differs, and :math:`\|K_0^\top (x_1 - x_2)\| \le
