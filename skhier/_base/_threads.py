@@ -3,27 +3,37 @@
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
+from weakref import WeakSet
 
 from threadpoolctl import ThreadpoolController
 
 
+class _Region:
+    """Region of the program with the limit."""
+
+
 class _Limit:
-    """Limit that several threads of Python share: the first sets it, and the last restores it."""
+    """Limit that threads of Python share: the last region to end restores what the first found.
+
+    Every region sets the limit, since programs may have changed it. Regions are held weakly: one
+    that an interrupt ends before its first line is forgotten.
+    """
 
     def __init__(self):
-        self._lock, self._n_users = Lock(), 0
+        self._lock, self._regions = Lock(), WeakSet()
 
-    def enter(self):
+    def begin(self, region):
         with self._lock:
-            if not self._n_users:
-                self._limiter = _controller().limit(limits=1, user_api="blas")
-            self._n_users += 1
+            limiter = _controller().limit(limits=1, user_api="blas")
+            if not self._regions:
+                self._first = limiter
+            self._regions.add(region)
 
-    def leave(self):
+    def end(self, region):
         with self._lock:
-            self._n_users -= 1
-            if not self._n_users:
-                self._limiter.restore_original_limits()
+            self._regions.discard(region)
+            if not self._regions:
+                self._first.restore_original_limits()
 
 
 _limit = _Limit()
@@ -39,11 +49,12 @@ def one_blas_thread():
     use the cores too, waiting for one that is not running takes many times as long as a product of
     small matrices.
     """
-    _limit.enter()
+    region = _Region()
+    _limit.begin(region)
     try:
         yield
     finally:
-        _limit.leave()
+        _limit.end(region)
 
 
 @lru_cache

@@ -27,6 +27,7 @@ from skhier import (
     SphericalKMeans,
     TwoLayerConvEmbedder,
 )
+from skhier.datasets import make_varying_tree_hierarchy
 
 TYPES = {
     "skhier._flatten.Flatten",
@@ -41,6 +42,10 @@ TYPES = {
     "skhier.generative._channels.Identity",
     "skhier.generative._channels.MatrixChannel",
     "skhier.generative._channels.UniformNoise",
+    "skhier.generative._grammar.GrammarSampler",
+    "skhier.generative._grammar_model.Grammar",
+    "skhier.generative._grammar_rules.GrammarRules",
+    "skhier.generative._grammar_rules.Prefix",
     "skhier.generative._model.HierarchicalModel",
     "skhier.generative._product_rules.ProductRules",
     "skhier.generative._root.RootDistribution",
@@ -112,6 +117,16 @@ def test_skops_keeps_samplers(params):
     for expected, found in zip((X, y), loaded.sample(50)):
         assert_array_equal(found, expected)
     assert_array_equal(loaded.score_samples(X), sampler.score_samples(X))
+
+
+def test_skops_keeps_samplers_of_grammars():
+    sampler = make_varying_tree_hierarchy(1, return_X_y=False, random_state=0).sampler
+    data = skops.io.dumps(sampler)
+    trusted = skops.io.get_untrusted_types(data=data)
+    assert set(trusted) <= TYPES
+    strings, _ = sampler.sample(20)
+    found = skops.io.loads(data, trusted=trusted).score_samples(strings)
+    assert_array_equal(found, sampler.score_samples(strings))
 
 
 class Foreign:

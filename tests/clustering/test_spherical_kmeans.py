@@ -125,7 +125,7 @@ def test_more_clusters_than_directions_raise_the_warning_of_scikit_learn(init, n
 
 
 def test_vectors_without_direction_raise_a_warning():
-    with pytest.warns(ConvergenceWarning, match="the 0 distinct directions"):
+    with pytest.warns(ConvergenceWarning, match="have no direction, all are 0"):
         km = SphericalKMeans(2, random_state=0).fit(np.zeros((5, 3)))
     assert_allclose(np.linalg.norm(km.cluster_centers_, axis=1), 1)
     assert_array_equal(km.predict(np.zeros((5, 3))), 0)
