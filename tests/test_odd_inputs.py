@@ -436,7 +436,9 @@ def test_the_modes_of_torch_change_nothing(mode, solver):
         assert_array_equal(clf.decision_function(X), expected)
         assert_array_equal(clf.fit(X, y).decision_function(X), expected)
         network = clf.to_torch()
+        score = SphericalKMeans(3, random_state=0).fit(ROWS).score(ROWS)
     network(torch.from_numpy(X[:2, None])).sum().backward()  # it can be trained
+    assert score == SphericalKMeans(3, random_state=0).fit(ROWS).score(ROWS)
 
 
 def test_measured_speeds_do_not_depend_on_the_default_dtype():
@@ -539,6 +541,21 @@ def test_infinity_is_refused_also_where_scikit_learn_does_not_look(fitted):
     images = np.where(np.arange(64).reshape(8, 8) == 5, np.inf, X)
     with sklearn.config_context(assume_finite=True), pytest.raises(ValueError, match="infinity"):
         small().fit(images, y)
+
+
+class Table:
+    """Stand-in for a table of pyarrow."""
+
+    columns = [f"pixel {i}" for i in range(64)]
+    shape = ROWS.shape
+
+    def to_pandas(self):
+        return pd.DataFrame(ROWS, columns=self.columns)
+
+
+def test_tables_of_pyarrow_are_taken():
+    codes = PatchKMeansOrthogonalizer(4, image_shape=(8, 8), random_state=0)
+    assert_array_equal(codes.fit_transform(Table()), codes.fit_transform(Table().to_pandas()))
 
 
 def test_sparse_images_are_refused_with_the_remedy():

@@ -132,10 +132,10 @@ def _as_array(X):
     if issparse(X) and X.ndim > 2:  # scikit-learn has the message for others
         raise TypeError("X is sparse, which is not supported: pass X.toarray().")
     if hasattr(X, "columns"):  # a DataFrame
-        if not hasattr(X, "to_numpy"):  # of pyarrow
-            X = X.to_pandas()
-        elif hasattr(X, "dask"):
+        if hasattr(X, "dask"):
             X = X.compute()
+        elif not hasattr(X, "to_numpy"):  # of pyarrow
+            X = X.to_pandas()
         for name, value in zip(X.columns, X[:1].to_numpy().ravel()):
             if np.ndim(value):
                 raise ValueError(

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._blocked import maps_rows, validate_rows
-from .._base._device import as_tensor, resolve_device
+from .._base._device import as_tensor, own_modes, resolve_device
 from .._base._fitting import Task, fit_method
 from .._base._memory import THIS_MACHINE
 from .._base._params import make_rng
@@ -350,10 +350,11 @@ class SphericalKMeans(
         score : float
             Minus the weighted sum of cosine distances to the nearest centers.
         """
-        units, centers = self._units(X)
-        weight = check_weights(sample_weight, len(units))
-        weight = _weight_tensor(weight, units, centers.device)
-        return -units.accumulate(Clusters(centers), weight).inertia
+        with own_modes():
+            units, centers = self._units(X)
+            weight = check_weights(sample_weight, len(units))
+            weight = _weight_tensor(weight, units, centers.device)
+            return -units.accumulate(Clusters(centers), weight).inertia
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
