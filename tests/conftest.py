@@ -22,7 +22,7 @@ threadpool_limits(N_THREADS)
 
 # `pytest --hypothesis-profile=thorough` draws many more cases.
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("ci", max_examples=40, derandomize=True, **COMMON)
+settings.register_profile("ci", max_examples=30, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=2000, **COMMON)
 settings.register_profile("long", max_examples=5000, **COMMON)
 settings.load_profile("ci")
