@@ -22,9 +22,8 @@ from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge, RidgeClassifier
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GroupKFold
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC, OneClassSVM
@@ -486,14 +485,6 @@ def test_groups_reach_the_splitter_of_the_last_step_of_a_head():
     clf = small(head=make_pipeline(StandardScaler(), calibrated), n_layers=1)
     with sklearn.config_context(enable_metadata_routing=True):
         assert clf.fit(X, y, groups=np.arange(len(X)) % 30).score(X, y) > 0.8
-
-
-def test_weights_reach_the_estimator_of_a_search():
-    search = GridSearchCV(RidgeClassifier(), {"alpha": [1.0, 100.0]}, cv=2)
-    clf = small(head=search, n_layers=1).fit(X, y, sample_weight=np.where(y == 3, 1e-9, 1.0))
-    assert 3 not in clf.predict(X)
-    with pytest.raises(ValueError, match="has no parameter sample_weight"):
-        small(head=clone(search).set_params(estimator=KNeighborsClassifier())).fit(X, y, y + 1.0)
 
 
 def test_lazy_predictions_are_those_of_the_fit_before_them(fitted):

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
-from inspect import signature
 from math import prod
 
 import numpy as np
@@ -91,7 +90,7 @@ def plan_head(head, in_shape, n_images, n_copies, n_classes, dtype, device):
 
 def takes_weights(head):
     """Return whether a head, or the last step of a pipeline, takes `sample_weight`."""
-    return _takes("sample_weight", _steps(head)[-1][1])
+    return has_fit_parameter(_steps(head)[-1][1], "sample_weight")
 
 
 def fit_head(head, features, y, weights, groups, plan, task):
@@ -134,16 +133,8 @@ def _fit_params(head, **metadata):
         name if is_routed or not step_name else f"{step_name}__{name}": values
         for name, values in metadata.items()
         for step_name, step in _steps(head)
-        if values is not None and (_takes(name, step) or _splits_by(name, step))
+        if values is not None and (has_fit_parameter(step, name) or _splits_by(name, step))
     }
-
-
-def _takes(name, head):
-    """Return whether `fit` of a head takes metadata, or passes them on to its estimator."""
-    if has_fit_parameter(head, name):
-        return True
-    passes_on = any(p.kind is p.VAR_KEYWORD for p in signature(head.fit).parameters.values())
-    return passes_on and hasattr(head, "estimator") and has_fit_parameter(head.estimator, name)
 
 
 def _steps(head):

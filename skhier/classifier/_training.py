@@ -100,7 +100,7 @@ def plan_network(blocks, head, choices, samples, n_classes, dtype, device, memor
     """
     if samples.weights.total is not None and not takes_weights(head):
         raise ValueError(
-            f"sample_weight and class_weight are not for head={head!r}: its fit has no parameter "
+            f"sample_weight and class_weight are not for head={head!r}: its fit takes no "
             "sample_weight."
         )
     images = samples.images
