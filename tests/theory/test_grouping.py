@@ -201,7 +201,7 @@ def test_the_predicted_rate_is_the_measured_one_where_codes_are_seen_a_few_times
     sampler = make_random_hierarchy(
         1, n_classes=5, vocabulary_size=8, n_synonyms=3, depth=2, return_X_y=False, random_state=23
     ).sampler
-    n, n_runs = 170, 120
+    n, n_runs = 170, 60
     predicted = grouping_probability(sampler, 1, n_samples=n)
     rate = np.mean([is_grouped(run, 3) for run in draw_counts(sampler, 1, n, n_runs, seed=0)])
     assert abs(rate - predicted) < 3.5 * np.sqrt(predicted * (1 - predicted) / n_runs)
