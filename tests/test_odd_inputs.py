@@ -472,6 +472,8 @@ def test_a_nested_part_is_replaced_and_its_parameters_are_set_together():
     with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
         clf.set_params(head__clf=SVC(), head__clf__colour=1)
     assert clf.head["clf"] is before
+    with pytest.raises(ValueError, match="Invalid parameter 'foo__bar'"):
+        clf.set_params(foo__bar__x=1, foo__bar=2)
 
 
 def test_a_frozen_estimator_is_a_head():

@@ -116,10 +116,7 @@ class CompositeEstimator(BaseEstimator):
         for name in params:
             prefix, _, nested = name.partition("__")
             valid = nested_params.get(prefix, {})
-            if _has_given_owner(name, params):  # only the new estimator knows its parameters
-                part = next(slot.part for slot in slots if slot.name == prefix)
-                clone(part).set_params(**_of_part(prefix, params))
-            elif nested not in valid:
+            if nested not in valid and not _has_given_owner(name, params):
                 of_parts = _full_names(name, nested_params)
                 hint = f" A part has it: set {' or '.join(of_parts)}." if of_parts else ""
                 raise ValueError(
@@ -127,19 +124,15 @@ class CompositeEstimator(BaseEstimator):
                     f"{sorted(valid) if valid else sorted(self.get_params(deep=False))!r}."
                 )
         for slot in slots:
-            if any(name.startswith(f"{slot.name}__") for name in params):
+            names = [name for name in params if name.startswith(f"{slot.name}__")]
+            if any(_has_given_owner(name, params) for name in names):
+                # Only the new estimator knows its parameters: they are tried on a clone.
+                of_part = {name.partition("__")[2]: params[name] for name in names}
+                clone(slot.part).set_params(**of_part)
+            if names:
                 self._put(slot, slot.part)
         super().set_params(**params)
         return self
-
-
-def _of_part(prefix, params):
-    """Return the parameters of one part, without its name."""
-    return {
-        name.removeprefix(f"{prefix}__"): value
-        for name, value in params.items()
-        if name.startswith(f"{prefix}__")
-    }
 
 
 def _has_given_owner(name, params):

@@ -1,7 +1,6 @@
 """Images in files: of a folder with one subfolder for each label, or of a list."""
 
 import os
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sklearn.utils import Bunch
 from .._base._images import normalize_image_shape
 from .._base._params import check_real
 from .._base._typing import PathLike
+from .._base._warnings import warn
 from ._folder_tree import find_labeled_files
 from ._image_file import (
     brightest_value,
@@ -229,20 +229,16 @@ def _read_images(root, paths, shape, max_value):
     read_each(read_wide, wide, root, paths)
     n_left = len(np.unique(scale_values(values, largest, 256)))
     if n_left < min(_FEW_LEVELS, len(values)):
-        warnings.warn(
+        warn(
             f"Gray files of more than 8 bits{place_of(root)} become 8-bit images: "
             f"max_value={max_value} leaves {n_left} of their {len(values)} gray levels. Pass a "
             "smaller max_value; larger values become white.",
-            UserWarning,
-            stacklevel=3,
         )
     if brightest and max(brightest) < _FEW_LEVELS:
-        warnings.warn(
+        warn(
             f"The {len(brightest)} color files of 16 bits{place_of(root)} are nearly black: "
             f"Pillow reads the upper 8 bits, which are at most {max(brightest)} of 255. If the "
             "camera has fewer than 16 bits, save them in 8 bits.",
-            UserWarning,
-            stacklevel=3,
         )
     images = images.reshape(len(paths), *shape)
     return images, max_value if wide else None

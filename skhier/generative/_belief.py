@@ -13,11 +13,11 @@ every operation runs over contiguous memory.
 """
 
 from math import log, prod
-from warnings import warn
 
 import numpy as np
 
 from .._base._threads import one_blas_thread
+from .._base._warnings import warn
 from ._algebra import Linear, Logarithmic, choose, group_members, sum_rows
 from ._drawing import for_batches
 from ._streams import branch_keys, draw_uniforms
@@ -249,9 +249,7 @@ def infer(model, evidence, rows, compute, allow_impossible=False):
             cause, advice = evidence.doubt
             warn(
                 f"{cause}: rounding can change their probabilities by more than {_MAX_ROUNDING}. "
-                f"{advice}",
-                UserWarning,
-                stacklevel=2,
+                f"{advice}"
             )
     return result
 
