@@ -11,11 +11,7 @@ from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV
 
 from skhier import LayerwiseCNNClassifier
 
-PARAMS = {
-    "n_clusters": [8, [8, 12]],
-    "orthogonalizer__bias": [-0.75, -0.25],
-    "head__alpha": [0.1, 10.0],
-}
+PARAMS = {"n_clusters": [8, [8, 12]], "orthogonalizer__bias": [-0.75, -0.25]}
 
 
 @contextmanager

@@ -73,11 +73,10 @@ def random_chunks(seed):
 
 
 @each_case
-@pytest.mark.parametrize("seed", [0, 1])
-def test_chunks_on_workers_give_the_results_of_data_in_memory(case, seed, cluster):
+def test_chunks_on_workers_give_the_results_of_data_in_memory(case, cluster):
     estimator, data, method = CASES[case]
     expected = clone(estimator).fit(data, y)
-    chunks = (random_chunks(seed), *data.shape[1:])
+    chunks = (random_chunks(0), *data.shape[1:])
     with cluster.as_current():
         found = clone(estimator).fit(da.from_array(data, chunks=chunks), y)
         lazy = getattr(found, method)(da.from_array(data, chunks=(250, *data.shape[1:])))
@@ -91,7 +90,7 @@ def test_workers_that_are_threads_of_one_process_give_the_results_of_data_in_mem
     expected = small().fit(X, y).decision_function(X)
     options = dict(n_workers=1, threads_per_worker=4, processes=False, dashboard_address=None)
     with LocalCluster(**options) as threads, Client(threads):
-        found = small().fit(da.from_array(X, chunks=(20, 8, 8)), y)
+        found = small().fit(da.from_array(X, chunks=(60, 8, 8)), y)
     assert_allclose(found.decision_function(X), expected, rtol=1e-5, atol=1e-7)
 
 
@@ -114,8 +113,16 @@ def test_blocks_without_a_cluster_give_the_results_of_data_in_memory(case):
     assert_allclose(getattr(found, method)(data), expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("is_on_workers", [False, True])
-@pytest.mark.parametrize("case", ["shift", "adam", "early stopping", "ridge", "kernel"])
+@pytest.mark.parametrize(
+    ("case", "is_on_workers"),
+    [
+        ("shift", True),
+        ("adam", False),
+        ("early stopping", True),
+        ("ridge", False),
+        ("kernel", True),
+    ],
+)
 def test_groups_in_chunks_give_the_results_of_groups_in_memory(case, is_on_workers, cluster):
     estimator, data, _ = CASES[case]
     groups = np.arange(len(X)) // 4

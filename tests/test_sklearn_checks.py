@@ -42,12 +42,11 @@ ESTIMATORS = [getattr(skhier, name)() for name in skhier.__all__] + [
         n_components=[8, 8],
         orthogonalizer=[PatchKMeansOrthogonalizer(kmeans=SphericalKMeans()), None],
         embedder=TwoLayerConvEmbedder(
-            loss="cross_entropy", solver="adam", learning_rate=0.01, max_iter=50
+            loss="cross_entropy", solver="adam", learning_rate=0.05, max_iter=10
         ),
     ),
-    LayerwiseCNNClassifier(mirror=True),
     RidgeHead(early_stopping=True, max_iter=5),
-    LayerwiseCNNClassifier(head="kernel"),
+    LayerwiseCNNClassifier(head="kernel", mirror=True),
     # scikit-learn's check of class weights sets this parameter where it finds it, which it does
     # not in a part.
     LayerwiseCNNClassifier(head=DecisionTreeClassifier(min_weight_fraction_leaf=0.01)),

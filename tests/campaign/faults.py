@@ -15,8 +15,8 @@ from hypothesis import settings
 
 import skhier
 
-# Faults of a kind for each case: 4 in the short profile, 104 in the long one.
-N_FAULTS = 4 + settings.default.max_examples // 50
+# Faults of a kind for each case: 3 in the short profile, 103 in the long one.
+N_FAULTS = 3 + settings.default.max_examples // 50
 _TRACED = tuple(str(Path(module.__file__).parent) for module in (skhier, sklearn, torch))
 
 

@@ -88,7 +88,7 @@ def test_few_small_images_have_one_layer_and_copies_do_not_count():
     assert len(clf.fit(X[:60], y[:60]).layers_) == 2  # 540 patches
 
 
-@pytest.mark.parametrize("params", [{}, {"head": "kernel"}, {"shift": 1}, {"mirror": "auto"}])
+@pytest.mark.parametrize("params", [{}, {"head": "kernel"}, {"shift": 1, "mirror": "auto"}])
 @pytest.mark.parametrize(("data", "n"), [(dots, 1), (moved_digits, 2)])
 def test_the_fit_is_that_of_the_choice(data, n, params):
     X, y = data(150, 0)
@@ -132,7 +132,7 @@ def test_one_layer_is_exported():
     ],
 )
 def test_sequences_tell_the_number_of_layers(params, n):
-    X, y = dots(120)
+    X, y = dots(60)
     assert n_layers(X, y, **params) == n
 
 
@@ -152,7 +152,7 @@ def test_invalid_numbers_are_refused(n_layers):
 
 
 def test_the_choice_depends_on_the_seed_alone_and_is_printed(capsys):
-    X, y = dots(700)  # more than choose
+    X, y = dots(550)  # more than choose
     lines = []
     for random_state in (3, np.random.RandomState(3)):
         make(random_state=random_state, verbose=True).fit(X, y)

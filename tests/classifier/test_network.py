@@ -50,8 +50,8 @@ def outputs(clf, X):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_network_equals_the_classifier(digits, params, dtype):
-    X, _, y, _ = digits
+def test_network_equals_the_classifier(few_digits, params, dtype):
+    X, _, y, _ = few_digits
     X = X.astype(dtype)
     precision = "float32" if dtype == np.float32 else "auto"
     clf = make(precision=precision, **params).fit(X, y)
@@ -60,8 +60,8 @@ def test_network_equals_the_classifier(digits, params, dtype):
 
 
 @pytest.mark.usefixtures("fast_bfloat16")
-def test_network_of_a_bfloat16_classifier_has_its_scores_to_rounding(digits):
-    X, _, y, _ = digits
+def test_network_of_a_bfloat16_classifier_has_its_scores_to_rounding(few_digits):
+    X, _, y, _ = few_digits
     X = X.astype(np.float32)
     clf = make(precision="bfloat16").fit(X, y)
     scores = clf.decision_function(X)
@@ -76,14 +76,14 @@ def test_network_of_color_images_and_two_labels_equals_the_classifier(images):
     assert_allclose(outputs(clf, X)[:, 0], clf.decision_function(X), atol=1e-9)
 
 
-def test_outputs_of_an_mlp_head_are_logits(digits):
-    X, _, y, _ = digits
+def test_outputs_of_an_mlp_head_are_logits(few_digits):
+    X, _, y, _ = few_digits
     clf = make(n_layers=1, head="mlp").fit(X, y)
     assert_allclose(softmax(outputs(clf, X), axis=1), clf.predict_proba(X), atol=1e-6)
 
 
-def test_network_has_standard_modules_that_can_be_trained(digits):
-    X, _, y, _ = digits
+def test_network_has_standard_modules_that_can_be_trained(few_digits):
+    X, _, y, _ = few_digits
     clf = make(orthogonalizer=[Phi(normalize=False, pooling="max"), Phi(normalize=False)])
     network = clf.fit(X, y).to_torch()
     layer_1 = ["LocalContrast", "Conv2d", "ReLU", "MaxPool2d", "Conv2d"]
@@ -95,23 +95,23 @@ def test_network_has_standard_modules_that_can_be_trained(digits):
     assert all(p.grad.isfinite().all() for p in network.parameters())  # codes that are 0 too
 
 
-def test_to_torch_draws_nothing_from_the_global_generator(digits):
-    X, _, y, _ = digits
+def test_to_torch_draws_nothing_from_the_global_generator(few_digits):
+    X, _, y, _ = few_digits
     clf = make().fit(X, y)
     before = torch.get_rng_state()
     clf.to_torch()
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_to_torch_refuses_powers_of_scaled_features(digits):
-    X, _, y, _ = digits
+def test_to_torch_refuses_powers_of_scaled_features(few_digits):
+    X, _, y, _ = few_digits
     clf = make(head=make_pipeline(StandardScaler(), RidgeHead(power=0.5))).fit(X, y)
     with pytest.raises(ValueError, match="scales features before it takes their powers"):
         clf.to_torch()
 
 
-def test_to_torch_refuses_a_head_without_standard_modules(digits):
-    X, _, y, _ = digits
+def test_to_torch_refuses_a_head_without_standard_modules(few_digits):
+    X, _, y, _ = few_digits
     clf = make(head=GaussianNB()).fit(X, y)
     message = "neither linear, nor an MLPClassifier, nor a KernelRidgeHead"
     with pytest.raises(ValueError, match=message):

@@ -56,8 +56,8 @@ def test_preconditioned_coefficients_are_the_closed_form():
 
 def test_preconditioned_heads_take_fewer_iterations_than_plain_conjugate_gradients():
     rng = np.random.default_rng(1)  # variances fall as a power, as for images
-    Z = rng.standard_normal((8000, 1600)) * np.arange(1.0, 1601) ** -0.7
-    X = Z @ np.linalg.qr(rng.standard_normal((1600, 1600)))[0]
+    Z = rng.standard_normal((6000, 1200)) * np.arange(1.0, 1201) ** -0.7
+    X = Z @ np.linalg.qr(rng.standard_normal((1200, 1200)))[0]
     y = Z[:, 10] * 10**0.7 + Z[:, 100] * 100**0.7 > 0
     head = RidgeHead(1e-3, tol=1e-2, random_state=0).fit(X, y)
     A, b, _ = normal_equations(X, 2.0 * y - 1, np.ones(len(X)), 1e-3)

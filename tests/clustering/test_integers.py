@@ -126,10 +126,10 @@ def test_integers_do_not_pay_for_few_images_or_on_a_gpu(monkeypatch):
 @pytest.mark.parametrize("encoding", ["relu", "crelu"])
 @pytest.mark.parametrize("whiten_eps", [None, 0.1])
 def test_codes_by_integers_are_the_codes_rounded_without_a_bias(
-    digits, encoding, pool_size, whiten_eps, speed, precision, monkeypatch
+    few_digits, encoding, pool_size, whiten_eps, speed, precision, monkeypatch
 ):
     monkeypatch.setattr(_device, "bfloat16_speed", lambda device: speed)
-    X = digits[0][:300].astype(np.float32)
+    X = few_digits[0][:300].astype(np.float32)
     phi = PatchKMeansOrthogonalizer(
         60, encoding=encoding, pool_size=pool_size, whiten_eps=whiten_eps, random_state=0
     )
@@ -159,9 +159,9 @@ def test_codes_by_integers_are_the_codes_rounded_without_a_bias(
     ],
 )
 def test_integers_are_for_normalized_codes_in_automatic_precision(
-    digits, params, dtype, is_rounded, monkeypatch
+    few_digits, params, dtype, is_rounded, monkeypatch
 ):
-    X = digits[0][:100].astype(dtype)
+    X = few_digits[0][:100].astype(dtype)
     calls, call = [], IntegerProduct.__call__
     monkeypatch.setattr(IntegerProduct, "__call__", lambda *a: calls.append(1) or call(*a))
     phi = PatchKMeansOrthogonalizer(**{"n_clusters": 60} | params, random_state=0)
@@ -170,8 +170,8 @@ def test_integers_are_for_normalized_codes_in_automatic_precision(
 
 
 @pytest.mark.usefixtures("fast_integers")
-def test_batches_and_copies_change_no_bit_of_codes_by_integers(digits):
-    X = digits[0][:50].astype(np.float32)
+def test_batches_and_copies_change_no_bit_of_codes_by_integers(few_digits):
+    X = few_digits[0][:50].astype(np.float32)
     phi = PatchKMeansOrthogonalizer(60, random_state=0).fit(X)
     expected = phi.transform(X)
     for batch_size in (1, 7, 50):
@@ -180,8 +180,8 @@ def test_batches_and_copies_change_no_bit_of_codes_by_integers(digits):
 
 
 @pytest.mark.usefixtures("fast_integers", "way")
-def test_a_classifier_that_multiplies_integers_predicts_as_one_of_floats(digits):
-    X_train, X_test, y_train, y_test = digits
+def test_a_classifier_that_multiplies_integers_predicts_as_one_of_floats(few_digits):
+    X_train, X_test, y_train, y_test = few_digits
     X_train, X_test = X_train.astype(np.float32), X_test.astype(np.float32)
     clf = LayerwiseCNNClassifier(random_state=0).fit(X_train, y_train)
     assert all(block.orthogonalizer.integer_products_ for block in clf.layers_)

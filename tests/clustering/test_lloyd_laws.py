@@ -63,7 +63,7 @@ def far_sample_is_a_first_center(X, init_size, seed):
 
 @pytest.mark.parametrize(("init_size", "fraction"), [(20, 0.5), (30, 0.75), (40, 1), (None, 1)])
 def test_first_centers_are_chosen_among_init_size_random_samples(init_size, fraction):
-    X, n_runs = samples_with_one_far(40), 300
+    X, n_runs = samples_with_one_far(40), 150
     n_chosen = sum(far_sample_is_a_first_center(X, init_size, seed) for seed in range(n_runs))
     deviation = np.sqrt(n_runs * fraction * (1 - fraction))
     assert abs(n_chosen - n_runs * fraction) <= 3 * deviation

@@ -160,7 +160,7 @@ def test_seeding_in_rounds_has_the_distribution_of_k_means_plus_plus():
         )
     assert sum(expected.values()) == pytest.approx(1)
     rng = np.random.RandomState(0)
-    n = 5000
+    n = 2500
     counts = Counter(tuple(kmeans_plusplus_in_rounds(units, weight, 3, rng)) for _ in range(n))
     observed = np.array([counts[seeds] for seeds in expected])
     assert observed.sum() == n

@@ -147,7 +147,7 @@ def test_equally_distant_explanations_are_equally_likely_at_any_noise(left, righ
     pixels = np.array([left, 37.0, 100 + right, 100, 0]).reshape(5, 1, 1, 1)
     symbols = np.arange(4).repeat(2).reshape(4, 1, 1, 2)
     X = np.array([[[0.0, 0, 100, 100]]])
-    for pixel_noise in np.geomspace(0.3, 30, 400):
+    for pixel_noise in np.geomspace(0.3, 30, 150):
         sampler = HierarchicalSampler(
             symbol_patches=[symbols], pixel_patches=pixels, pixel_noise=pixel_noise
         ).fit([[[0, 2]], [[1, 3]]], [0, 1])

@@ -86,12 +86,12 @@ def test_theorem_1_needs_no_angle_between_two_classes():
 
 def test_theorem_2_needs_a_cluster_for_every_patch():
     sampler = HierarchicalSampler(patches_per_class=8, random_state=0).fit()
-    X, y = sampler.sample(9000)
+    X, y = sampler.sample(5000)
     accuracy = {}
     for bound in ("exact", "paper"):
         params = theorem2_params(sampler, bound=bound)
-        clf = LayerwiseCNNClassifier(**params, random_state=0).fit(X[:8000], y[:8000])
-        accuracy[bound] = clf.score(X[8000:], y[8000:])
+        clf = LayerwiseCNNClassifier(**params, random_state=0).fit(X[:4000], y[:4000])
+        accuracy[bound] = clf.score(X[4000:], y[4000:])
     assert theorem2_params(sampler)["n_clusters"] == [32, 32]
     assert theorem2_params(sampler, bound="paper")["n_clusters"] == [32, 4]
     assert accuracy["exact"] == 1

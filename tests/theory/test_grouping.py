@@ -186,7 +186,7 @@ def is_grouped(counts, k, method="counts"):
     [({}, "cluster"), ({}, "counts"), ({"patches_per_class": 2, "n_labels": 3}, "cluster")],
 )
 def test_the_predicted_rate_is_near_the_measured_one(params, method):
-    sampler, n_runs = small_model(**params), 30
+    sampler, n_runs = small_model(**params), 20
     k = sampler.patches_[1].shape[1]
     for delta in (0.7, 0.3):
         n = required_samples(sampler, delta, method, level=1)
