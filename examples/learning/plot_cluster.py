@@ -29,7 +29,7 @@ client = Client(cluster)
 # makes the workers draw their chunks and keep them.
 
 sampler = HierarchicalSampler(random_state=0).fit()
-X, y = sampler.to_dask(12_000, chunks=1500)
+X, y = sampler.to_dask(4000, chunks=500)
 X, y = X.persist(), y.persist()
 X
 

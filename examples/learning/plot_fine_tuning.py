@@ -7,7 +7,7 @@ its weights. This example compares it with the same training from random weights
 """
 
 # %%
-# The images are handwritten digits, of which 100 are training images.
+# The images are handwritten digits, 100 for training and 800 for tests.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.images.astype(np.float32), digits.target, train_size=100, random_state=0
 )
+X_test, y_test = X_test[:800], y_test[:800]
 # The default head takes square roots, whose gradients are large near 0. This one does not.
 clf = LayerwiseCNNClassifier(n_clusters=[32, 32], n_components=32, head=RidgeHead(), random_state=0)
 clf.fit(X_train, y_train)
@@ -46,7 +47,7 @@ def randomized():
 
 # %%
 # Train both networks in the same way.
-epochs = np.arange(0, 201, 4)  # after which the accuracy is measured
+epochs = np.arange(0, 161, 8)  # after which the accuracy is measured
 
 
 def fine_tune(network):
@@ -76,7 +77,7 @@ for name, curve in curves.items():
     print(f"{name}: {curve[0]:.3f} before, {curve[-1]:.3f} after {epochs[-1]} epochs")
 
 # %%
-# Both reach the same accuracy. The layerwise start needs a tenth of the epochs.
+# Both reach nearly the same accuracy. The layerwise start needs a tenth of the epochs.
 figure, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
 for (name, curve), color in zip(curves.items(), ["#0072B2", "#E69F00"]):
     ax.plot(epochs, curve, color=color, label=name)

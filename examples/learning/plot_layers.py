@@ -52,16 +52,16 @@ def show_votes(kernels, names):
 # respond to each centroid and to its negative.
 
 X, y = load_digits().images.astype(np.float32), load_digits().target
-clf = LayerwiseCNNClassifier(random_state=0).fit(X[:1400], y[:1400])
-print(f"digits: accuracy {clf.score(X[1400:], y[1400:]):.3f} on held-out images")
+clf = LayerwiseCNNClassifier(random_state=0).fit(X[:1000], y[:1000])
+print(f"digits: accuracy {clf.score(X[1000:], y[1000:]):.3f} on held-out images")
 CentroidsDisplay.from_estimator(clf.layers_[0].orthogonalizer)
-show_votes(first_kernels_by_votes(clf, X[:1400], y[:1400]), [str(label) for label in clf.classes_])
+show_votes(first_kernels_by_votes(clf, X[:1000], y[:1000]), [str(label) for label in clf.classes_])
 
 # %%
 # Every channel of the codes responds to one cluster of patches, or to its negative. The embedding
 # maps clusters with similar votes to similar vectors.
 
-LayersDisplay.from_estimator(clf, X[1400:1500], index=3)
+LayersDisplay.from_estimator(clf, X[1000:1100], index=3)
 plt.show()
 
 # %%
@@ -75,12 +75,12 @@ try:
 except FileNotFoundError as error:
     print(f"This part is skipped. {error}")
 else:
-    X, y = clothes.images[:6000], clothes.target[:6000]
-    clf = LayerwiseCNNClassifier(n_clusters=[64, 200], random_state=0).fit(X[:5000], y[:5000])
-    print(f"clothes: accuracy {clf.score(X[5000:], y[5000:]):.3f} on held-out images")
+    X, y = clothes.images[:3500], clothes.target[:3500]
+    clf = LayerwiseCNNClassifier(n_clusters=[48, 80], random_state=0).fit(X[:2500], y[:2500])
+    print(f"clothes: accuracy {clf.score(X[2500:], y[2500:]):.3f} on held-out images")
     CentroidsDisplay.from_estimator(clf.layers_[0].orthogonalizer)
-    show_votes(first_kernels_by_votes(clf, X[:2000], y[:2000]), clothes.target_names)
-    LayersDisplay.from_estimator(clf, X[5000:5100])
+    show_votes(first_kernels_by_votes(clf, X[:2500], y[:2500]), clothes.target_names)
+    LayersDisplay.from_estimator(clf, X[2500:2600])
 plt.show()
 
 # %%

@@ -37,10 +37,10 @@ network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weight
 def pretrained_features(X):
     """Return 1280 features of each image; X (n, H, W, 3) has values from 0 to 255.
 
-    Images are enlarged to 112x112 pixels, and features are averaged over positions.
+    Images are enlarged to 96x96 pixels, and features are averaged over positions.
     """
     images = torch.from_numpy(X).permute(0, 3, 1, 2)
-    images = F.interpolate((images - 127) / 128, (112, 112), mode="bicubic")
+    images = F.interpolate((images - 127) / 128, (96, 96), mode="bicubic")
     batches = [network.extract_features(batch).mean(dim=(2, 3)) for batch in images.split(50)]
     return torch.cat(batches).numpy()
 
@@ -70,9 +70,9 @@ def draw_crops(n_per_picture, half, size=64):
 
 
 X, y = draw_crops(10, half=0)
-X_test, y_test = draw_crops(20, half=1)
+X_test, y_test = draw_crops(15, half=1)
 fig, axes = plt.subplots(2, 10, figsize=(9, 2), layout="constrained")
-for images, row in zip((X[::10], X_test[::20]), axes):
+for images, row in zip((X[::10], X_test[::15]), axes):
     for image, ax in zip(images, row):
         ax.imshow(image.astype(np.uint8))
         ax.axis("off")
@@ -89,7 +89,7 @@ def accuracies(X, y, X_test, y_test, to_rgb, n_labels):
     curves = {"pretrained + ridge": [], "pretrained + kernel": [], "layer by layer": []}
     for n in n_labels:
         few = rank < n
-        layerwise = LayerwiseCNNClassifier(n_clusters=[100, 200], random_state=0)
+        layerwise = LayerwiseCNNClassifier(n_clusters=[50, 100], random_state=0)
         scores = (
             RidgeHead().fit(features[few], y[few]).score(features_test, y_test),
             KernelRidgeHead().fit(features[few], y[few]).score(features_test, y_test),

@@ -27,15 +27,15 @@ X_train, X_test, y_train, y_test = train_test_split(
 search = HalvingRandomSearchCV(
     LayerwiseCNNClassifier(random_state=0),
     {
-        "n_clusters": [[16, 32], [16, 64], [32, 64], [32, 128]],
-        "n_components": [8, 16, 32, 64],
+        "n_clusters": [[8, 16], [16, 32], [16, 64], [32, 64]],
+        "n_components": [8, 16, 32],
         "orthogonalizer__bias": uniform(-1, 1),
         "orthogonalizer__n_patches": [1000, 3000, 10_000],
     },
     n_candidates=8,
     factor=2,
     min_resources=150,
-    cv=3,
+    cv=2,
     random_state=0,
 ).fit(X_train, y_train)
 print(f"best of {search.n_candidates_[0]} candidates:")

@@ -72,19 +72,18 @@ def gaussian(symbols, t, rng):
 # a noise level, deeper trees keep the class as well as shallow ones, or better. Above it, they
 # lose it: at large depth, the probability jumps from nearly 1 to 1/v, the dotted line.
 
-noise_levels = np.linspace(0.05, 0.95, 19)
+noise_levels = np.linspace(0.05, 0.95, 16)
 corruptions = {"masking": masking, "uniform noise": uniform, "Gaussian noise": gaussian}
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharey=True, layout="constrained")
 for depth, color in zip((2, 4, 6, 8), COLORS):
     sampler = grammar(depth)
-    symbols, y = sampler.sample(200, output="symbols", random_state=1)
+    symbols, y = sampler.sample(100, output="symbols", random_state=1)
     for ax, (name, corrupt) in zip(axes, corruptions.items()):
-        rng = np.random.default_rng(2)
-        kept = [
-            sampler.bayes_predict_proba(log_evidence=corrupt(symbols, t, rng))[range(200), y].mean()
-            for t in noise_levels
-        ]
+        kept = []
+        for t in noise_levels:
+            evidence = corrupt(symbols, t, np.random.default_rng(2))
+            kept.append(sampler.bayes_predict_proba(log_evidence=evidence)[range(100), y].mean())
         ax.plot(noise_levels, kept, ".-", color=color, label=f"L = {depth}")
         ax.set(xlabel="noise level t", title=name)
 for ax in axes:
@@ -105,7 +104,7 @@ plt.show()
 
 depth = 8
 sampler = grammar(depth)
-symbols, _, latents = sampler.sample(200, output="symbols", return_latents=True, random_state=1)
+symbols, _, latents = sampler.sample(100, output="symbols", return_latents=True, random_state=1)
 shown = (0, 2, 4, 6, 8)
 exact, drawn = np.empty((2, len(shown), len(noise_levels)))
 for j, t in enumerate(noise_levels):

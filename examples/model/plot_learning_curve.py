@@ -21,7 +21,7 @@ sampler = HierarchicalSampler(
     patches_per_class=5, symbol_noise=0.1, label_noise=0.05, pixel_noise=0.3, random_state=0
 ).fit()
 clean = HierarchicalSampler(patches_per_class=5, random_state=0).fit()
-sizes = [250, 500, 1000, 2000, 4000]
+sizes = [250, 500, 1000, 2000]
 X, y = sampler.sample(sizes[-1] + 2000)
 X_test, y_test = X[-2000:], y[-2000:]
 

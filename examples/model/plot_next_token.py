@@ -13,8 +13,8 @@ grammar.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from torch.nn import Conv1d, Flatten, Linear, ReLU, Sequential
-from torch.nn.functional import cross_entropy
+from torch.nn import Flatten, Linear, ReLU, Sequential, Unflatten
+from torch.nn.functional import cross_entropy, one_hot
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from skhier.datasets import make_random_hierarchy
@@ -90,49 +90,52 @@ plt.show()
 # Networks
 # --------
 #
-# One network for each context: a convolution of stride 2 for each level that the context reaches.
-# The last symbol of its input is blank. With ``replace=False``, all training and test strings
-# differ. Dashed lines are losses of the exact predictor on the same test strings, from
-# :meth:`~skhier.HierarchicalSampler.next_symbol_proba`. The losses of all networks fall together
-# until the context of a network is used up. ``python benchmarks/next_token.py`` trains networks on
-# fixed numbers of strings (:doc:`/benchmarks`).
+# One network for each context, with a layer for each level that the context reaches. A layer is a
+# convolution of stride 2, so it is a linear layer on pairs. The last symbol of the input is blank.
+# With ``replace=False``, all training and test strings differ. Dashed lines are losses of the exact
+# predictor on the same test strings, from :meth:`~skhier.HierarchicalSampler.next_symbol_proba`.
+# The losses of all networks fall together until the context of a network is used up.
+# ``python benchmarks/next_token.py`` trains networks on fixed numbers of strings
+# (:doc:`/benchmarks`).
 
 
-def blank_last(X):
-    """Return strings without their last symbol, and this symbol."""
-    last = X[:, :, -1].argmax(dim=1)
-    return torch.cat([X[:, :, :-1], torch.zeros_like(X[:, :, :1])], dim=2), last
+def blank_last(tokens):
+    """Return strings as rows, with zeros for their last symbol, and this symbol."""
+    rows = one_hot(tokens, v).float().flatten(1)
+    rows[:, -v:] = 0
+    return rows, tokens[:, -1]
 
 
-n_steps, batch_size, n_channels, n_test = 1400, 128, 96, 5000
+n_steps, batch_size, n_channels, n_test = 1000, 128, 96, 5000
 n_train = n_steps * batch_size
 strings = {"replace": False, "random_state": 1}
-train = grammar.to_torch_dataset(n_train, layout="ncl", **strings)
-test = grammar.to_torch_dataset(n_test, layout="ncl", first=n_train, **strings)
+train = grammar.to_torch_dataset(n_train, layout="tokens", **strings)
+test = grammar.to_torch_dataset(n_test, layout="tokens", first=n_train, **strings)
 X_test, y_test = blank_last(test[range(n_test)][0])
 
 
 def learning_curve(n_levels):
     """Train a network that sees s ** n_levels symbols; return its test loss at some steps."""
     torch.manual_seed(0)
-    network = Sequential(Conv1d(v, n_channels, s, stride=s), ReLU())
-    for _ in range(n_levels - 1):
-        network.extend([Conv1d(n_channels, n_channels, s, stride=s), ReLU()])
-    network.extend([Flatten(), Linear(n_channels, v)])
-    optimizer = torch.optim.Adam(network.parameters())
+    network, seen = Sequential(), v * s**n_levels
+    for level in range(n_levels):
+        size = s * (v if level == 0 else n_channels)
+        network.extend([Unflatten(1, (-1, size)), Linear(size, n_channels), ReLU(), Flatten()])
+    network.append(Linear(n_channels, v))
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=n_steps)
     batches = BatchSampler(SequentialSampler(train), batch_size, drop_last=False)
     curve = []
-    for step, (X, _) in enumerate(DataLoader(train, batch_size=None, sampler=batches), 1):
-        X, y = blank_last(X[:, :, -(s**n_levels) :])
-        loss = cross_entropy(network(X), y)
+    for step, (tokens, _) in enumerate(DataLoader(train, batch_size=None, sampler=batches), 1):
+        X, y = blank_last(tokens)
+        loss = cross_entropy(network(X[:, -seen:]), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         if step in steps:
             with torch.no_grad():
-                test_loss = cross_entropy(network(X_test[:, :, -(s**n_levels) :]), y_test)
+                test_loss = cross_entropy(network(X_test[:, -seen:]), y_test)
             curve.append(test_loss.item())
     return curve
 

@@ -16,7 +16,7 @@ import numpy as np
 from skhier import HierarchicalSampler, PatchKMeansOrthogonalizer
 from skhier.theory import code_counts, separate_codes
 
-n_classes, k, delta, batch = 4, 10, 0.01, 20
+n_classes, k, delta, batch = 4, 10, 0.01, 40
 sampler = HierarchicalSampler(
     n_semantic_classes=n_classes, patches_per_class=k, patch_size=2, random_state=0
 ).fit()

@@ -80,7 +80,7 @@ plt.show()
 # tree comes close to it. That of two leaves does not reach the exact denoiser of two leaves: its
 # convolutions are the same at all places, and symbols have other frequencies at each place.
 
-sigma, n_steps, batch_size, width = 0.5, 500, 128, 32
+sigma, n_steps, batch_size, width = 0.5, 400, 128, 32
 sampler = make_transition_tree(1, pixel_noise=sigma, **sizes).sampler
 
 
@@ -119,7 +119,7 @@ test_symbols = latents[-1][:, 0]
 
 def learning_curve(network):
     """Train a network; return its test errors at some steps."""
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=n_steps)
     curve = []
     for step, (noisy, clean) in enumerate(batches, 1):

@@ -81,7 +81,7 @@ sampler = make_varying_tree_hierarchy(
 
 
 class Transformer(nn.Module):
-    def __init__(self, n_tokens, length, n_labels, width=64):
+    def __init__(self, n_tokens, length, n_labels, width=48):
         super().__init__()
         self.token = nn.Embedding(n_tokens + 1, width, padding_idx=n_tokens)
         self.place = nn.Parameter(0.1 * torch.randn(length, width))
@@ -95,12 +95,12 @@ class Transformer(nn.Module):
         return self.label(hidden.masked_fill(is_padding[..., None], 0).sum(dim=1))
 
 
-n_steps, batch_size = 450, 128
+n_steps, batch_size = 400, 128
 data = sampler.to_torch_dataset(n_steps * batch_size, random_state=1)
 test, test_y = sampler.to_torch_dataset(1000, random_state=2)[range(1000)]
 torch.manual_seed(0)
 network = Transformer(v, test.shape[1], v)
-optimizer = torch.optim.Adam(network.parameters())
+optimizer = torch.optim.Adam(network.parameters(), fused=True)
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=n_steps)
 steps = np.unique(np.geomspace(10, n_steps, 8).astype(int))
 errors = []
