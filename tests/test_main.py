@@ -29,17 +29,17 @@ def npz(tmp_path, digits):
 
 def test_the_command_prints_tables_and_draws_pictures(npz, tmp_path, capsys, monkeypatch):
     learn = _jobs.learn_synthetic_images
-    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: learn(seed, 2000, 500))
+    monkeypatch.setattr(_cli, "learn_synthetic_images", lambda seed: learn(seed, 1500, 500))
     picture = tmp_path / "picture.png"
     arguments = ["--synthetic", "--data", str(npz), "--picture", str(picture)]
-    assert _cli.main([*arguments, "--max-train", "400"]) == 0
+    assert _cli.main([*arguments, "--max-train", "300"]) == 0
     printed = capsys.readouterr().out
     rows = re.findall(r"^ +(\S.*?) +([0-9.]+)% ", printed, flags=re.MULTILINE)
     accuracy = {name: float(value) for name, value in rows}
     assert accuracy["algorithm 1 (skhier)"] > accuracy["linear classifier on pixels"] + 20
     assert accuracy["layerwise CNN (skhier)"] > 90
     assert set(accuracy) >= {"logistic regression on pixels", "RBF SVM on pixels"}
-    assert "400 images to learn from, 225 held out" in printed
+    assert "300 images to learn from, 225 held out" in printed
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "picture-mistakes.png").read_bytes().startswith(b"\x89PNG")
 

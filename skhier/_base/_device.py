@@ -189,15 +189,31 @@ def of_bits(array):
 def dense_product(rows, weight, bias=None):
     """Compute rows @ weight.T + bias, for rows (n, n_features) and weight (m, n_features).
 
-    Phrased as a 1x1 convolution: oneDNN's runs at twice the rate of the BLAS that torch
+    Phrased as a 1x1 convolution: oneDNN's runs at up to twice the rate of the BLAS that torch
     calls for float32 matrices, and no slower in other precisions.
     """
     if rows.device.type != "cpu":
         return torch.nn.functional.linear(rows, weight, bias)
     image = rows[None, :, None].permute(0, 3, 1, 2)
     kernels = weight[:, :, None, None].contiguous(memory_format=torch.channels_last)
-    product = torch.nn.functional.conv2d(image, kernels, bias)
+    if rows.dtype == torch.float32 and len(rows) and torch.backends.mkldnn.is_available():
+        # conv2d leaves one thread, and few rows, to the BLAS, which rounds otherwise: k-means
+        # would turn another number of threads into other clusters.
+        product = torch.mkldnn_convolution(image, kernels, bias, (0, 0), (1, 1), (1, 1), 1)
+    else:
+        product = torch.nn.functional.conv2d(image, kernels, bias)
     return product.permute(0, 2, 3, 1).reshape(len(rows), len(weight))
+
+
+def batch_product(a, b):
+    """Compute the product of each pair of matrices, the same for any number of threads.
+
+    A thread computes a whole product. If there is only one product, the BLAS divides it between
+    threads, which rounds otherwise: then it is computed twice.
+    """
+    if len(a) == 1:
+        return torch.bmm(a.repeat(2, 1, 1), b.repeat(2, 1, 1))[:1]
+    return torch.bmm(a, b)
 
 
 def convolve(images, kernels, bias, stride):

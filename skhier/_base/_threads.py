@@ -44,10 +44,10 @@ def one_blas_thread():
     """Limit the BLAS of NumPy and SciPy to one thread: a context, or a decorator.
 
     Its products and decompositions are rounded differently for each number of threads, and k-means
-    turns other roundings into other clusters. The products of torch on a CPU are not: large ones
-    are left to it. Threads of BLAS also wait for each other after every product. If other programs
-    use the cores too, waiting for one that is not running takes many times as long as a product of
-    small matrices.
+    turns other roundings into other clusters. Large products are left to `dense_product` and
+    `batch_product`, which are rounded the same. Threads of BLAS also wait for each other after
+    every product. If other programs use the cores too, waiting for one that is not running takes
+    many times as long as a product of small matrices.
     """
     region = _Region()
     _limit.begin(region)

@@ -55,11 +55,7 @@ def normalize_contrast(x, rows, columns, k):
 
 
 def _local_mean(x, rows, columns):
-    """Compute rows x columns^T of each image.
-
-    Products of one image each are the same for any number of threads, unlike x @ columns^T, which
-    is one product for all.
-    """
+    """Compute rows x columns^T of each image."""
     return (columns @ (rows @ x).mT).mT
 
 
@@ -109,5 +105,8 @@ class _ContrastMap:
     def __call__(self, images):
         # In the images' precision: an offset would take the digits of contrast.
         x = (as_tensor(images).to(self.device) - self.border).to(self.dtype) / self.deviation
+        n = len(x)
+        if n == 1:  # threads would share its products, which rounds otherwise; see `batch_product`
+            x = x.repeat(2, 1, 1, 1)
         x = normalize_contrast(x.permute(0, 3, 1, 2).contiguous(), *self.weights, self.k)
-        return x.permute(0, 2, 3, 1)
+        return x[:n].permute(0, 2, 3, 1)

@@ -14,7 +14,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .._base._device import as_tensor, automatic_batch_size, convolve, dense_product
+from .._base._device import (
+    as_tensor,
+    automatic_batch_size,
+    batch_product,
+    convolve,
+    dense_product,
+)
 from .._base._integers import IntegerProduct
 from .._base._threads import one_blas_thread
 
@@ -298,7 +304,8 @@ def _keep(codes):
 
 def _pool_tents(weights, shape, codes):
     weights = weights.to(codes.device)
-    pooled = weights @ codes.flatten(1, 2).to(weights.dtype)
+    pixels = codes.flatten(1, 2).to(weights.dtype)
+    pooled = batch_product(weights.expand(len(codes), -1, -1), pixels)
     return pooled.unflatten(1, shape)
 
 

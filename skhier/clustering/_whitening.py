@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
+from .._base._device import dense_product
 from .._base._threads import one_blas_thread
 
 # Directions are left out whose variance is below this part of what is added to it. On 5,000
@@ -12,6 +14,7 @@ from .._base._threads import one_blas_thread
 # 1,000.
 _FAINT = 0.25
 _MAX_EPS = 0.1  # a larger `eps` leaves out no more: together at most 1/40 of all variance
+_MAX_SUMMED = 4096  # rows whose products are added up in the precision of patches
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Whitening:
         centered = patches - mean.astype(patches.dtype)
         if weight is not None:
             centered *= np.sqrt(weight)[:, None].astype(patches.dtype)
-        covariance = _product(centered.T, centered).astype(np.float64) / len(patches)
+        covariance = _gram(centered) / len(patches)
         values, vectors = np.linalg.eigh(covariance)
         variances = np.maximum(values, 0) + eps * values.mean()
         # Equal patches have no variance beyond the rounding of the patches and of their mean.
@@ -117,9 +120,18 @@ def faintest(eps):
     return _FAINT * min(eps, _MAX_EPS)
 
 
+def _gram(x):
+    """Return x^T x in double precision."""
+    total = np.zeros(2 * x.shape[1:])
+    for rows in gen_batches(len(x), _MAX_SUMMED):
+        total += _product(np.ascontiguousarray(x[rows].T), x[rows])
+    return total
+
+
 def _product(a, b):
     """Return the product of large matrices, the same for any number of threads."""
-    return (torch.from_numpy(a) @ torch.from_numpy(b)).numpy()
+    a, b = map(torch.from_numpy, (a, b))
+    return (dense_product(a, b.T) if a.dtype == torch.float32 else a @ b).numpy()
 
 
 def _basis(vectors):

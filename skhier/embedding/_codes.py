@@ -11,7 +11,7 @@ from math import prod
 
 import torch
 
-from .._base._device import as_tensor, automatic_batch_size, torch_dtype
+from .._base._device import as_tensor, automatic_batch_size, batch_product, torch_dtype
 from .._base._moments import Moments
 from .._base._rows import Accumulator, Operator
 
@@ -40,7 +40,13 @@ def _widen(codes, dtype):
 
 def conv1x1(codes, K):
     """Compute K^T x at every position: (n, h, w, n_components), in the dtype of dense codes."""
-    return codes @ K.to(codes.dtype) if codes.is_floating_point() else K[codes]
+    if not codes.is_floating_point():
+        return K[codes]
+    K = K.to(codes.dtype)
+    if K.requires_grad:  # gradients of a copy for each image would take memory
+        return codes @ K
+    products = batch_product(codes.flatten(1, 2), K.expand(len(codes), -1, -1))
+    return products.unflatten(1, codes.shape[1:3])
 
 
 def _repeat(weight, codes):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta, norm
+from scipy.special import ndtr
+from scipy.stats import beta
 
 from .._base._validation import to_array, to_floats
 from ._cells import check_level
@@ -329,7 +330,7 @@ def _evidence(counts, weights, safety, low, high, octave=None):
         logs.append((np.log1p(taus * h) @ counts).min(axis=1))
         # The mass of |tau| between geometric means of neighbours, at each concentration.
         scale = largest * np.sqrt(p * (1 - p) * (ANYTIME_CONCENTRATIONS[:, None] + 1))
-        tails = norm.sf(scale * _EDGES)
+        tails = ndtr(-scale * _EDGES)
         masses.append(np.diff(tails, axis=1))
         centre = centre - tails[:, -1]
     masses = np.column_stack([centre, *masses])

@@ -147,9 +147,9 @@ def test_fits_in_float64_are_equal_to_the_bit_for_any_number_of_threads(geometri
 
 def test_layers_in_float32_are_equal_to_the_bit_for_any_number_of_threads():
     rng = np.random.default_rng(0)
-    y = np.arange(150) % 5
+    y = np.arange(100) % 5
     templates = gaussian_filter(rng.standard_normal((5, 24, 24, 3)), (0, 1, 1, 0))
-    X = (templates[y] + 0.1 * rng.standard_normal((150, 24, 24, 3))).astype(np.float32)
+    X = (templates[y] + 0.1 * rng.standard_normal((100, 24, 24, 3))).astype(np.float32)
     clf = LayerwiseCNNClassifier(
         n_layers=2, n_clusters=[60, 200], precision="float32", shift=0, random_state=0
     )
@@ -160,8 +160,9 @@ def test_layers_in_float32_are_equal_to_the_bit_for_any_number_of_threads():
         parts = first.orthogonalizer, second.orthogonalizer
         return [*(part.cluster_centers_ for part in parts), first.embedder.kernels_]
 
+    # The last batch has one image, whose products threads would share.
     expected = layers(1)
-    for n in (2, 3):
+    for n in (2, 3, 8):
         for array, of_one in zip(layers(n), expected, strict=True):
             assert_array_equal(array, of_one)
 

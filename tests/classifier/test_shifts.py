@@ -121,7 +121,7 @@ def test_auto_depends_on_the_size_and_number_of_images_and_of_layers(size, n, pi
     X = np.random.default_rng(0).random((n, size, size), np.float32)
     for n_layers in (1, 2):
         clf = LayerwiseCNNClassifier(
-            n_layers=n_layers, n_clusters=2, patch_size=3, pool_size=8, random_state=0
+            n_layers=n_layers, n_clusters=2, patch_size=3, pool_size=8, mirror=False, random_state=0
         )
         assert clf.fit(X, np.arange(n) % 2).shift_ == (pixels if n_layers > 1 else 0)
 

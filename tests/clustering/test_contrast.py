@@ -147,7 +147,7 @@ def test_only_the_first_layer_of_a_classifier_normalizes_contrast():
     "make",
     [
         lambda: LayerwiseCNNClassifier.algorithm_1(4, patch_size=2),
-        lambda: LayerwiseCNNClassifier.section_6([4, 4], [2, 2], -0.25, 1000),
+        lambda: LayerwiseCNNClassifier.section_6([4, 4], [2, 2], -0.25, 1000, head="ridge"),
     ],
 )
 def test_recipes_of_the_paper_do_not_normalize_contrast(make):

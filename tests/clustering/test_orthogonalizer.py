@@ -327,8 +327,8 @@ def test_auto_n_clusters_depends_on_the_values_of_a_patch_and_on_distinct_patche
     """Compare with 3 for each value, from 200 to 1600, and a quarter of the distinct patches."""
     X = np.random.default_rng(0).standard_normal((n_distinct, n_values))
     phi = PatchKMeansOrthogonalizer(kmeans=SphericalKMeans(max_iter=1), **ALGORITHM_1)
-    phi.fit(np.vstack([X, X, 2 * X]))
-    assert phi.n_clusters_ == expected == phi.transform(X).shape[1]
+    phi.fit(np.vstack([X, 2 * X]))
+    assert phi.n_clusters_ == expected == phi.transform(X[:9]).shape[1]
 
 
 @pytest.mark.parametrize(

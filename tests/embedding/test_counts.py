@@ -4,7 +4,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
@@ -84,6 +84,7 @@ def test_weights_are_copies_and_their_unit_is_arbitrary(n_labels):
         assert_array_equal(groups(fitted), expected)
 
 
+@settings(max_examples=settings.default.max_examples // 3)
 @given(st.integers(0, 2**32 - 1))
 def test_names_of_labels_positions_and_codes_change_no_group(seed):
     # 60 images tell the classes, so that no two groupings are equally good.

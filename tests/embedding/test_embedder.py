@@ -139,10 +139,10 @@ def test_early_stopping_keeps_the_network_of_the_lowest_validation_loss(solver):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 3, 2, 40)), rng.integers(2, size=60)
     params = dict(loss="cross_entropy", solver=solver, learning_rate=0.05, batch_size=10)
-    long = fit(X, y, early_stopping=True, n_iter_no_change=1000, max_iter=500, **params)
+    long = fit(X, y, early_stopping=True, n_iter_no_change=1000, max_iter=300, **params)
     best = int(long.validation_losses_.argmin()) + 1
-    assert len(long.validation_losses_) == -(-500 // 6) > best
-    short = fit(X, y, early_stopping=True, n_iter_no_change=3, max_iter=500, **params)
+    assert len(long.validation_losses_) == -(-300 // 6) > best
+    short = fit(X, y, early_stopping=True, n_iter_no_change=3, max_iter=300, **params)
     assert len(short.validation_losses_) < len(long.validation_losses_)
     assert short.n_iter_ == 6 * len(short.validation_losses_)
     # 54 images in batches of 10 are 6 steps an epoch. This fit ends with the best epoch.

@@ -222,7 +222,7 @@ def test_a_third_class_of_large_noise_is_split_where_two_classes_are_alike():
 
 @pytest.mark.parametrize(("params", "labels"), [({}, True), ({"n_labels": 3}, True), ({}, False)])
 def test_classes_are_found_at_the_proved_number_and_about_as_often_as_predicted(params, labels):
-    sampler, delta, n_runs, k = small_model(**params), 0.1, 25, 3
+    sampler, delta, n_runs, k = small_model(**params), 0.1, 16, 3
     options = {"level": 1, "labels": labels}
     proved = required_samples(sampler, delta, "rigorous_counts", **options)
     predicted = required_samples(sampler, delta, "counts", **options)

@@ -298,7 +298,7 @@ def test_unequal_weights_cost_few_images():
 
 def test_a_classifier_is_certified_with_equally_likely_codes_and_a_confusion():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
-    X, y = sampler.sample(2000)
+    X, y = sampler.sample(1000)
     clf = LayerwiseCNNClassifier(**theorem2_params(sampler), random_state=0).fit(X, y)
     X, y = sampler.sample(1000, random_state=1)
     plain = certify_classifier(clf, X, y, n_groups=4)
