@@ -64,6 +64,7 @@ def test_a_worker_killed_in_each_stage_changes_nothing(brittle_cluster):
     stages = [
         ("LayerwiseCNNClassifier", "layer 1"),  # drawing patches
         ("LayerwiseCNNClassifier", "transform"),
+        ("LayerwiseCNNClassifier", "layer 2"),
         ("RidgeHead", "iteration"),
     ]
     killer = Killer(brittle_cluster, stages)

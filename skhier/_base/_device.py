@@ -196,7 +196,8 @@ def dense_product(rows, weight, bias=None):
         return torch.nn.functional.linear(rows, weight, bias)
     image = rows[None, :, None].permute(0, 3, 1, 2)
     kernels = weight[:, :, None, None].contiguous(memory_format=torch.channels_last)
-    if rows.dtype == torch.float32 and len(rows) and torch.backends.mkldnn.is_available():
+    onednn = torch.backends.mkldnn
+    if rows.dtype == torch.float32 and len(rows) and onednn.is_available() and onednn.enabled:
         # conv2d leaves one thread, and few rows, to the BLAS, which rounds otherwise: k-means
         # would turn another number of threads into other clusters.
         product = torch.mkldnn_convolution(image, kernels, bias, (0, 0), (1, 1), (1, 1), 1)

@@ -55,7 +55,11 @@ def normalize_contrast(x, rows, columns, k):
 
 
 def _local_mean(x, rows, columns):
-    """Compute rows x columns^T of each image."""
+    """Compute rows x columns^T of each image.
+
+    Products of one image each are the same for any number of threads, unlike x @ columns^T, which
+    is one product for all.
+    """
     return (columns @ (rows @ x).mT).mT
 
 

@@ -124,7 +124,7 @@ def _gram(x):
     """Return x^T x in double precision."""
     total = np.zeros(2 * x.shape[1:])
     for rows in gen_batches(len(x), _MAX_SUMMED):
-        total += _product(np.ascontiguousarray(x[rows].T), x[rows])
+        total += _product(x[rows].T, x[rows])
     return total
 
 

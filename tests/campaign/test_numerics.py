@@ -17,13 +17,14 @@ import pytest
 import torch
 from _geometries import fit, geometry
 from hypothesis import settings
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from skhier import LayerwiseCNNClassifier
+from skhier._base._device import batch_product, dense_product
 
 N_GEOMETRIES = 20 if settings.default.max_examples > 1000 else 5
 THREADS = (1, 2, 4)
@@ -165,6 +166,25 @@ def test_layers_in_float32_are_equal_to_the_bit_for_any_number_of_threads():
     for n in (2, 3, 8):
         for array, of_one in zip(layers(n), expected, strict=True):
             assert_array_equal(array, of_one)
+
+
+@pytest.mark.parametrize("n_features", [24, 200, 1080])
+@pytest.mark.parametrize("n_rows", [1, 5, 24, 361, 1444])
+def test_products_are_rounded_the_same_by_any_number_of_threads(n_rows, n_features):
+    rng = np.random.default_rng(0)
+    rows, weight, codes = (
+        torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+        for shape in ((n_rows, n_features), (27, n_features), (1, n_features, 24))
+    )
+    results = []
+    for n in (1, 2, 3, 8):
+        with threads(n):
+            results.append((dense_product(rows, weight), batch_product(rows[None], codes)))
+    expected = rows.double() @ weight.double().T
+    assert_allclose(results[0][0], expected, atol=1e-3)
+    for dense, of_one_image in results[1:]:
+        assert torch.equal(dense, results[0][0])
+        assert torch.equal(of_one_image, results[0][1])
 
 
 def test_fits_in_float32_differ_by_rounding_or_by_another_minimum(geometries):
