@@ -41,8 +41,9 @@ class IntegerProduct:
 
     def __call__(self, rows, factors):
         """Return the product for rows (n, n_features), each times its factor (n, 1)."""
-        # Halves are added because conversion rounds down, 128 because negative bytes are slower.
-        rounded = (rows * (factors / self._step)).add_(_LARGEST + 1.5).to(torch.uint8)
+        # Products of two dtypes are slow. Halves are added because conversion rounds down, 128
+        # because negative bytes are slower.
+        rounded = (rows.float() * (factors / self._step)).add_(_LARGEST + 1.5).to(torch.uint8)
         if self._packed is None:
             rows = rounded.float().sub_(_LARGEST + 1)
             return F.linear(rows.mul_(self._step), self._rounded, self._bias).bfloat16()

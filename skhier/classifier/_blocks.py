@@ -13,7 +13,7 @@ from ..embedding import TwoLayerConvEmbedder
 from ._mirror import MirrorAverage
 
 _MAX_IMAGES = 2048
-_MAX_BYTES = 2**28  # of the output of a layer, for a batch
+_MAX_BYTES = 2**24  # of the output of a layer, for a batch
 
 
 class Block(NamedTuple):

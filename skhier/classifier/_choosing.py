@@ -17,7 +17,7 @@ from .._base._moments import Moments
 from .._base._params import make_rng
 from ._left_out import LeftOut, is_duplicate, sets_of
 from ._regularization import AUTO_ALPHAS, minimum_at_largest_penalty
-from ._standardized import standardize
+from ._standardized import standardize, sum_of_grams
 
 MAX_CHOOSING = 500  # images that choose: half as many do not tell photographs from chance
 
@@ -59,14 +59,13 @@ class Choosers(NamedTuple):
 
         `pixels` has a tensor (n, channels) for each pixel: one at a time takes little memory.
         """
-        total = 0
-        for x in pixels:
-            x = x.to(torch.promote_types(x.dtype, torch.float32))
-            moments = Moments(x.shape[1], x.dtype)
-            moments.add(x, self.weight)
-            x = standardize(moments.mean.to(x), moments.deviation.to(x), x)
-            total = total + (x @ x.T).double()
-        return total.to(x.dtype)  # its dtype tells the size of rounding errors
+        return sum_of_grams(map(self._standardize, pixels))
+
+    def _standardize(self, x):
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        moments = Moments(x.shape[1], x.dtype)
+        moments.add(x, self.weight)
+        return standardize(moments.mean.to(x), moments.deviation.to(x), x)
 
     def sets(self, gram, other=None):
         """Return the number of the set of each image: a group, joined with its duplicates.

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from .._base._device import dense_product
 from .._base._groups import draw_samples
 
 _MIN_SAMPLES, _MIN_FEATURES = 1000, 200  # fewer take few steps, or little time for each
@@ -61,16 +62,16 @@ class ConjugateGradients:
         if n_steps == self._basis.shape[1]:
             self._basis = torch.cat([self._basis, torch.empty_like(self._basis)], dim=1)
         self._basis[:, n_steps] = _ratio(self._residual, self._residual.norm(dim=0)).T
-        basis = self._basis[:, : n_steps + 1]
         Ap = self._root(self._operator(self._root(p)))
         curvature = (p * Ap).sum(dim=0)
         self.is_positive &= bool((curvature >= 0).all())
         length = _ratio(self._square, curvature)
         self._V += length * p
         self._residual -= length * Ap
-        for _ in range(2):  # once is not enough where cancellation is strong
-            coefficients = basis @ self._residual.T[:, :, None]
-            self._residual -= (basis.mT @ coefficients)[:, :, 0].T
+        # The vectors of one column at a time: they stay in the cache.
+        for basis, residual in zip(self._basis[:, : n_steps + 1], self._residual.T):
+            for _ in range(2):  # once is not enough where cancellation is strong
+                residual -= (basis @ residual) @ basis
         square = (self._residual**2).sum(dim=0)
         fraction = _ratio(square, self._square_0)[: self._n_watched]
         # Treat residuals at rounding level as zero; their squares would underflow.
@@ -127,12 +128,14 @@ class InverseRoot:
         # (1 + v)^(-1/2) = 1 + v g(v), without cancellation where v is small
         root = (1 + values).sqrt()
         g = -1 / (root * (1 + root) * rest)
+        self._transposed = sample.T.contiguous()
         self._middle = ((vectors * g) @ vectors.T).to(sample.dtype)
         self._scale = float(rest) ** -0.5
 
     def __call__(self, columns):
         """Return P^(-1/2) times columns (n_features, n)."""
-        # Rows are long and columns few: products of rows, transposed, run twice as fast.
+        # oneDNN is fast for long sums of products, S W^T, and for short ones, S^T M^T.
         rows = columns.T.contiguous()
-        middle = rows @ self._sample.T @ self._middle
-        return torch.addmm(rows, middle, self._sample).mul_(self._scale).T
+        middle = (self._middle @ dense_product(self._sample, rows)).T.contiguous()
+        change = dense_product(self._transposed, middle)
+        return change.T.contiguous().add_(rows).mul_(self._scale).T
