@@ -370,6 +370,14 @@ def test_an_interrupt_is_one_line_and_status_130(monkeypatch, capsys):
     assert capsys.readouterr().err == "\nInterrupted.\n"
 
 
+def test_output_that_nobody_reads_ends_the_command():
+    command = [sys.executable, "-m", "skhier", "--data", "digits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 141
+
+
 def test_the_module_prints_help():
     command = [sys.executable, "-m", "skhier", "--help"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """Arguments and steps of the command `python -m skhier`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -24,7 +25,8 @@ examples:
   python -m skhier --data photos --image-size 64 --save model.joblib
   python -m skhier --data images.npz --arrays x_train y_train
 """
-_INTERRUPTED = 128 + 2  # the exit status of a program that SIGINT ends
+# Exit statuses of programs that SIGINT and SIGPIPE end.
+_INTERRUPTED, _NO_READER = 128 + 2, 128 + 13
 
 
 def _parse(arguments):
@@ -127,9 +129,13 @@ def main(arguments=None):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _run(_parse(arguments))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return _INTERRUPTED
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return _NO_READER
     return 0
 
 

@@ -175,7 +175,7 @@ def load_images(
     (1, 32, 32, 3)
     """
     shape, max_value = _check(image_shape, max_value)
-    if isinstance(files, (str, os.PathLike)):
+    if isinstance(files, (str, os.PathLike)) or not np.iterable(files):
         files = [files]
     paths = [user_path(path, "files") for path in files]
     if not paths:

@@ -58,5 +58,6 @@ def test_files_that_cannot_be_read_are_named(folder):
         load_images([], (4, 4))
     with pytest.raises(ValueError, match=r"image_shape=.* has 2 channels"):
         load_images(missing, (4, 4, 2))
-    with pytest.raises(TypeError, match="files=3 is not valid"):
-        load_images([3], (4, 4))
+    for files in (3, [3]):
+        with pytest.raises(TypeError, match="files=3 is not valid"):
+            load_images(files, (4, 4))
