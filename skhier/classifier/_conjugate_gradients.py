@@ -129,13 +129,13 @@ class InverseRoot:
         root = (1 + values).sqrt()
         g = -1 / (root * (1 + root) * rest)
         self._transposed = sample.T.contiguous()
-        self._middle = ((vectors * g) @ vectors.T).to(sample.dtype)
+        # In double precision: S W^T has large entries, of which little is left.
+        self._middle = (vectors * g) @ vectors.T
         self._scale = float(rest) ** -0.5
 
     def __call__(self, columns):
         """Return P^(-1/2) times columns (n_features, n)."""
-        # oneDNN is fast for long sums of products, S W^T, and for short ones, S^T M^T.
         rows = columns.T.contiguous()
-        middle = (self._middle @ dense_product(self._sample, rows)).T.contiguous()
-        change = dense_product(self._transposed, middle)
+        middle = dense_product(self._sample, rows).T.double() @ self._middle
+        change = dense_product(self._transposed, middle.to(rows.dtype))
         return change.T.contiguous().add_(rows).mul_(self._scale).T

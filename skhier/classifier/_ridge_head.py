@@ -219,7 +219,7 @@ class RidgeHead(LeastSquaresHead):
         n_columns = (n_classes + 1) * (int(self.max_iter) + 10)
         n_rows = n_columns + 2 * n_preconditioning_rows(n_samples, n_features)
         if is_auto(self.alpha):
-            n_rows = max(n_rows, 2 * min(n_samples, MAX_LEFT_OUT))
+            n_rows = max(n_rows, min(n_samples, MAX_LEFT_OUT))
         return Work("fitting the head", 4 * n_features * n_rows, "Raise it, or lower max_iter.")
 
     @with_callbacks

@@ -88,6 +88,18 @@ def test_the_inverse_root_is_a_root_of_the_inverse():
     assert_allclose(root, root.T, atol=1e-12)
 
 
+def test_the_inverse_root_is_exact_in_float32_beside_a_large_eigenvalue():
+    # That of a kernel's mean is 80,000 times the second one here.
+    rng = np.random.default_rng(0)
+    S = torch.from_numpy((1 + 0.05 * rng.standard_normal((300, 6000))).astype(np.float32))
+    columns = torch.from_numpy((1 + rng.standard_normal((6000, 3))).astype(np.float32))
+    out = InverseRoot(S, 0.01)(columns).double()
+    _, values, vectors = torch.linalg.svd(S.double(), full_matrices=False)
+    change = (1 + values**2 / 0.01).sqrt() - 1  # P^(1/2) = (1 + V change V^T) sqrt(0.01)
+    back = 0.1 * (out + vectors.T @ (change[:, None] * (vectors @ out)))
+    assert ((back - columns).norm(dim=0) < 0.02 * columns.norm(dim=0)).all()
+
+
 def test_samples_of_weight_zero_are_not_drawn_for_the_preconditioner():
     weight = np.ones(4000)
     weight[::2] = 0
