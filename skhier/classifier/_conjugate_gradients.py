@@ -129,7 +129,8 @@ class InverseRoot:
         root = (1 + values).sqrt()
         g = -1 / (root * (1 + root) * rest)
         self._transposed = sample.T.contiguous()
-        # In double precision: S W^T has large entries, of which little is left.
+        # In double precision: its products cancel, and float32 would lose the solution beside a
+        # large eigenvalue.
         self._middle = (vectors * g) @ vectors.T
         self._scale = float(rest) ** -0.5
 
