@@ -44,7 +44,7 @@ CONFIGURATIONS = {
 }
 
 
-METHODS = {f"CNN, {s} s": cnn(s, mirror=[True], sides=[32]) for s in (15, 30, 60, 120, 240)}
+METHODS = {f"CNN, {s} s": cnn(s, mirror=[True], sides=[32]) for s in (15, 30, 60, 120, 170, 240)}
 METHODS |= {name: LayerwiseCNNClassifier(**params) for name, params in CONFIGURATIONS.items()}
 
 if __name__ == "__main__":
