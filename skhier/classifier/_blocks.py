@@ -13,7 +13,8 @@ from ..embedding import TwoLayerConvEmbedder
 from ._mirror import MirrorAverage
 
 _MAX_IMAGES = 2048
-_MAX_BYTES = 2**24  # of the output of a layer, for a batch
+# Of the output of a layer, for a batch: larger memory is fresh in each batch, which is slow.
+_MAX_BYTES = 2**24
 
 
 class Block(NamedTuple):
