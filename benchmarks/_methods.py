@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _common import Table, measure, peak_gigabytes
-from _opponents import Chosen
+from _opponents import Chosen, quarter
 from sklearn.metrics import recall_score
 from sklearn.utils.validation import has_fit_parameter
 
@@ -75,7 +75,7 @@ COLUMNS = (
 )
 
 
-def make_parser(description, methods, data="data", help=None):
+def make_parser(description, methods, data="data", help=None, nargs=None):
     """Return a parser with the options that all comparisons share.
 
     Parameters
@@ -88,13 +88,15 @@ def make_parser(description, methods, data="data", help=None):
         Name of the positional argument, a path. None is no such argument.
     help : str, optional
         Description of this argument.
+    nargs : str, optional
+        '+' for one or more paths.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawTextHelpFormatter
     )
     if data:
         help = help or ".npz file of X and y, or folder of Fashion-MNIST's IDX files"
-        parser.add_argument(data, type=Path, help=help)
+        parser.add_argument(data, type=Path, nargs=nargs, help=help)
         parser.add_argument(
             "--validate", action="store_true", help="score a part of the training images"
         )
@@ -197,19 +199,29 @@ def log_loss_of(classes, p, y):
 def load_parts(path, validate, n_train=None):
     """Load a file or folder, and return :class:`Parts`.
 
-    Of a file, the first four fifths are training images and the others are held out.
-    Fashion-MNIST, a folder, has its own split. With `validate`, the last eighth (of
-    Fashion-MNIST, sixth) of the training images replaces the held-out images. With `n_train`,
-    only the first `n_train` training images are learned from.
+    Of a file with the arrays `train` and `groups`, the images with `train` are training images. Of
+    another file, the first four fifths are. The others are held out. Fashion-MNIST, a folder, has
+    its own split. With `validate`, training images replace the held-out images: a quarter without
+    groups in common with the others, else the last eighth, or sixth of Fashion-MNIST. With
+    `n_train`, only the first `n_train` training images are learned from.
     """
+    groups = None
     if path.is_dir():
         bunch = load_fashion_mnist(path)
-        X, n_end, n_validate = bunch.images[..., None], bunch.n_train, 10_000
+        X, train, n_validate = bunch.images[..., None], np.arange(bunch.n_train), 10_000
     else:
         bunch = load_npz(path)
-        X, n_end = bunch.images, 4 * len(bunch.images) // 5
-        n_validate = n_end // 8
-    X, y = X.astype(np.float32), bunch.target
-    held = slice(n_end - n_validate, n_end) if validate else slice(n_end, None)
-    learned = slice(min(held.start, n_train or held.start))
-    return Parts(X[learned], y[learned], X[held], y[held])
+        X, train = bunch.images, np.arange(4 * len(bunch.images) // 5)
+        n_validate = len(train) // 8
+        with np.load(path) as file:
+            if "train" in file:
+                groups, train = file["groups"], np.flatnonzero(file["train"])
+    y = bunch.target
+    learned, held = train, np.setdiff1d(np.arange(len(y)), train)
+    if validate and groups is None:
+        learned, held = train[:-n_validate], train[-n_validate:]
+    elif validate:
+        learned, held = (train[rows] for rows in quarter(y[train], groups[train]))
+    learned, X = learned[:n_train], X.astype(np.float32)
+    groups = groups if groups is None else groups[learned]
+    return Parts(X[learned], y[learned], X[held], y[held], groups)

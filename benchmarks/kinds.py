@@ -20,8 +20,8 @@ from statistics import fmean
 
 import numpy as np
 from _common import Table
-from _methods import COLUMNS, AsLongAs, Parts, compare, make_parser
-from _opponents import cnn, gradient_boosting, hog_svm, quarter, rbf_svm
+from _methods import COLUMNS, AsLongAs, compare, load_parts, make_parser
+from _opponents import cnn, gradient_boosting, hog_svm, rbf_svm
 from scipy.stats import rankdata
 
 from skhier import LayerwiseCNNClassifier
@@ -38,18 +38,6 @@ OTHERS = {
     "RBF SVM": rbf_svm(),
     "gradient boosting": gradient_boosting(),
 }
-
-
-def load_kind(path, validate):
-    """Load one data set and return :class:`Parts`."""
-    with np.load(path) as file:
-        X, y, groups, train = (file[name] for name in ("X", "y", "groups", "train"))
-    learned, held = np.flatnonzero(train), np.flatnonzero(~train)
-    if validate:
-        parts = quarter(y[train], groups[train])
-        learned, held = (learned[rows] for rows in parts)
-    X = X.astype(np.float32)
-    return Parts(X[learned], y[learned], X[held], y[held], groups[learned])
 
 
 def parameter(text):
@@ -91,5 +79,5 @@ if __name__ == "__main__":
         parser.error(f"{options.folder} has the data sets {list(found)}, but --data is {names}")
     for clf in OURS.values():
         clf.set_params(**dict(options.params))
-    loads = {name: partial(load_kind, found[name], options.validate) for name in names}
+    loads = {name: partial(load_parts, found[name], options.validate) for name in names}
     print_means(compare(OURS | OTHERS, loads, options))

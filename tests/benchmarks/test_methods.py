@@ -7,7 +7,7 @@ import pytest
 from _cnn import CNNClassifier
 from _methods import AsLongAs, Parts, compare, fit_and_score, load_parts, log_loss_of, make_parser
 from _opponents import HOG, RBFSVM, Chosen, quarter
-from kinds import load_kind, parameter
+from kinds import parameter
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
@@ -21,7 +21,7 @@ def test_no_group_is_on_both_sides(tmp_path, validate):
     arrays = dict(X=rng.random((120, 4, 4)), y=np.tile([0, 1, 2], 40), groups=groups)
     arrays["X"][:, 0, 0] = groups
     np.savez(tmp_path / "kind.npz", **arrays, train=groups < 12)
-    parts = load_kind(tmp_path / "kind.npz", validate)
+    parts = load_parts(tmp_path / "kind.npz", validate)
     learned, held = (set(X[:, 0, 0].astype(int)) for X in (parts.X, parts.X_held))
     assert learned | held == set(range(12 if validate else 20))
     assert not learned & held
