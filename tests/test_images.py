@@ -171,6 +171,12 @@ def test_bad_labels_are_refused(estimator, gray):
         fitted(estimator, X, np.ones(40, int))
     with pytest.raises(ValueError, match="Unknown label type"):
         fitted(estimator, X, np.linspace(0, 1, 40))
+    names = np.array(["no", "yes"])[y]
+    for missing, dtype in (None, object), (pd.NA, object), (pd.NA, "string"):
+        labels = pd.Series(names, dtype=dtype)
+        labels[3] = missing
+        with pytest.raises(ValueError, match=rf"y has missing labels: label 3 is {missing}\."):
+            fitted(estimator, X, labels)
 
 
 def test_string_labels_are_predicted(gray):

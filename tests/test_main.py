@@ -279,6 +279,16 @@ def test_labels_that_no_font_draws_are_numbered_and_printed(digits, tmp_path, ca
     assert path.stat().st_size > 10_000
 
 
+def test_long_labels_are_numbered_and_printed(digits, tmp_path, capsys):
+    X, X_test, y, y_test = digits
+    names = np.array(["zero", "1" * 30, "2" * 31])
+    clf = LayerwiseCNNClassifier(n_layers=1, n_clusters=4, random_state=0)
+    clf.fit(X[y < 3], names[y[y < 3]])
+    held = y_test < 3
+    _picture.draw_mistakes(clf, X_test[held], names[y_test[held]], tmp_path / "mistakes.png")
+    assert f"no room for the names of these labels: #1 {'2' * 31}\n" in capsys.readouterr().out
+
+
 COLOR = Image.new("RGB", (99, 99), "red")
 
 

@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from ._device import own_modes
 from ._rows import Rows
 from ._sklearn import check_feature_names, returns_frames
-from ._validation import checked_block, checked_rows, to_array, validate_data
+from ._validation import checked_block, checked_rows, refuse_missing, to_array, validate_data
 from ._warnings import warn
 
 _BLOCK_BYTES = 2**25
@@ -75,6 +75,7 @@ def validate_rows(estimator, X, y="no_validation", *, row_shape=None, reset=True
     if isinstance(y, str):
         return rows
     y = column_or_1d(to_array(in_memory(y), "y"), warn=True)
+    refuse_missing(y)
     check_consistent_length(rows, y)
     return rows, y
 

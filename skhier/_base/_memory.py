@@ -15,7 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_UNITS = {"": 1} | {
+    letter + binary: base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for binary, base in (("", 10**3), ("i", 2**10))
+}
 
 
 class Work(NamedTuple):
@@ -101,14 +105,14 @@ def _machine_bytes():
 def _parse_bytes(limit):
     if isinstance(limit, Integral) and not isinstance(limit, bool) and limit > 0:
         return int(limit)
-    match = re.fullmatch(r"\s*([\d.]+)\s*([kmg]?i?)b?\s*", str(limit).lower())
+    match = re.fullmatch(r"\s*([\d.]+)\s*([kmgt]?i?)b?\s*", str(limit).lower())
     if isinstance(limit, str) and match and match[2] in _UNITS and match[1].count(".") < 2:
         n_bytes = float(match[1]) * _UNITS[match[2]] if match[1] != "." else 0
         if n_bytes > 0:
             return n_bytes
     raise ValueError(
-        f"memory_limit={limit!r} is not valid: it takes a positive number of bytes, a string "
-        "such as '500MB' or '2GiB', or None."
+        f"memory_limit={limit!r} is not valid: it takes a positive integer, the number of bytes, "
+        "a string with a unit from kB to TB or from KiB to TiB, such as '500MB' or '2GiB', or None."
     )
 
 

@@ -28,6 +28,7 @@ class CompositeEstimator(BaseEstimator):
     """
 
     _part_names: tuple[str, ...] = ()
+    _listed_names: tuple[str, ...] = ()  # of these, the parts that a sequence has for each layer
 
     def _stands_for(self, name, value):
         """Return the estimator that a value of the parameter `name` is or stands for."""
@@ -103,7 +104,7 @@ class CompositeEstimator(BaseEstimator):
         own = params.keys() & super().get_params(deep=False)
         # These decide which parts there are, so they come first.
         super().set_params(**{name: params.pop(name) for name in own})
-        for param in self._part_names:
+        for param in self._listed_names:
             is_numbered = any(re.match(rf"{param}\d+(__|$)", name) for name in params)
             if is_numbered and not is_sequence(getattr(self, param)):
                 setattr(self, param, self._one_for_each(param))

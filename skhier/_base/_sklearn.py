@@ -9,6 +9,7 @@ import sklearn.base
 import sklearn.utils._param_validation
 from sklearn.base import _fit_context
 from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils._set_output import _auto_wrap_is_configured, _get_output_config
@@ -25,6 +26,7 @@ __all__ = [
     "check_feature_names",
     "check_sample_weight",
     "is_constant_feature",
+    "is_pandas_na",
     "returns_frames",
 ]
 

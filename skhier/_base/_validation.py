@@ -8,6 +8,8 @@ import sklearn.utils.validation
 import torch
 from scipy.sparse import issparse
 
+from ._sklearn import is_pandas_na
+
 
 def to_array(value: Any, name: str) -> np.ndarray:
     """Convert an argument to an array; ValueError if NumPy cannot, or if values are masked."""
@@ -36,6 +38,17 @@ def refuse_masked(values, name):
         raise ValueError(
             f"{name} has masked values, which are not supported: pass {name}.filled(value)."
         )
+
+
+def refuse_missing(y):
+    """Raise ValueError if labels are missing: scikit-learn names NaN, and neither None nor NA."""
+    if (array := to_array(y, "y")).dtype == object:
+        missing = [value is None or is_pandas_na(value) for value in array.flat]
+        if any(missing):
+            first = missing.index(True)
+            raise ValueError(
+                f"y has missing labels: label {first} is {array.flat[first]}. Drop these samples."
+            )
 
 
 def checked_rows(block, shape, row_shape, dtype):
@@ -89,12 +102,12 @@ def check_array(X, **options):
 
 
 def validate_data(estimator, X, y="no_validation", **options):
-    """Call scikit-learn's function of the same name, with four changes.
+    """Call scikit-learn's function of the same name, with five changes.
 
     Tensors without an array's memory raise ValueError; torch would raise RuntimeError. Overflow is
     silent in the sums of the largest numbers, by which scikit-learn looks for infinity. X has the
     machine's byte order; scikit-learn keeps the order of the columns of a DataFrame. Dates raise
-    ValueError; scikit-learn counts their days or seconds.
+    ValueError; scikit-learn counts their days or seconds. Missing labels are named.
     """
     X, y = (
         to_array(value, name) if isinstance(value, torch.Tensor) else value
@@ -102,6 +115,8 @@ def validate_data(estimator, X, y="no_validation", **options):
     )
     refuse_masked(X, "X")
     refuse_masked(y, "y")
+    if not isinstance(y, str) and y is not None:
+        refuse_missing(y)
     for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):  # of a DataFrame, an array
         if getattr(dtype, "kind", None) in ("m", "M"):
             raise ValueError(f"X has dtype {dtype}: it takes integers and real numbers.")

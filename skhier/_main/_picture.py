@@ -7,6 +7,7 @@ from ._files import named_file, require_folder, require_writable
 
 _N_COMPARED = 100  # images by which channels are chosen
 _N_ROWS, _MAX_COLUMNS = 4, 3  # of mistakes
+_LONGEST_NAME = 30  # characters: longer ones leave no room for the figure
 
 
 def check_picture(path):
@@ -96,14 +97,20 @@ def draw_mistakes(classifier, X, y, path):
 def _drawable(name_of):
     """Return font families for the names of labels, and names that they draw.
 
-    Names that no font draws are replaced by numbers, and printed.
+    Long names, and names that no font draws, are replaced by numbers, and printed.
     """
     families, missing = _find_fonts(set("".join(name_of.values())))
-    unknown = [label for label, name in name_of.items() if missing & set(name)]
-    numbers = {label: f"#{number}" for number, label in enumerate(unknown, start=1)}
-    if numbers:
-        listed = ", ".join(f"{number} {name_of[label]}" for label, number in numbers.items())
-        print(f"No font on this machine has all characters of these labels: {listed}")
+    numbers = {}
+    for reason, is_left_out in (
+        ("No font on this machine has all characters of", lambda name: missing & set(name)),
+        ("There is no room for the names of", lambda name: len(name) > _LONGEST_NAME),
+    ):
+        found = [label for label, name in name_of.items() if is_left_out(name)]
+        found = [label for label in found if label not in numbers]
+        numbers |= {label: f"#{number}" for number, label in enumerate(found, len(numbers) + 1)}
+        if found:
+            listed = ", ".join(f"{numbers[label]} {name_of[label]}" for label in found)
+            print(f"{reason} these labels: {listed}")
     # Matplotlib would read a name in dollar signs as a formula.
     return families, {
         label: numbers.get(label, name.replace("$", r"\$")) for label, name in name_of.items()

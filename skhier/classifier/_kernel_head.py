@@ -92,7 +92,7 @@ class KernelRidgeHead(LeastSquaresHead):
         The w_i. One output for two classes.
 
     intercept_ : ndarray of shape (n_outputs,)
-        Mean of Y, which is added to f.
+        Weighted mean of Y, which is added to f, plus the correction of the calibration (see Notes).
 
     centers_ : ndarray of shape (n_centers, n_features)
         The x_i, standardized and divided by the root of D.
@@ -210,7 +210,7 @@ class KernelRidgeHead(LeastSquaresHead):
             else:
                 coef, *fitted = self._solve_centers(rows, coordinates, *given)
         if groups is None:
-            scores, sample = images.left_out(*fitted), fitted[-1]
+            scores, sample = images.leave_one_out_scores(*fitted), fitted[-1]
         else:
 
             def gram(samples):
@@ -219,7 +219,7 @@ class KernelRidgeHead(LeastSquaresHead):
                 return own.between(slice(None), slice(None), exact=True)
 
             penalty = float(self.alpha) / problem.size
-            scores, sample = problem.left_out_of_groups(gram, penalty, n_copies, rng)
+            scores, sample = problem.leave_groups_out_scores(gram, penalty, n_copies, rng)
         shift = self._calibrate(scores, images, sample)
         intercept = problem.offset.numpy()
         self.n_features_in_ = n_features

@@ -288,6 +288,7 @@ class LayerwiseCNNClassifier(
     }
 
     _part_names = (*LAYER_PARTS, "head")
+    _listed_names = tuple(LAYER_PARTS)
 
     def __init__(
         self,
@@ -506,7 +507,8 @@ class LayerwiseCNNClassifier(
         sample_weight : array-like of shape (n,) or None, default=None
             Weights of images, used in every step of training. A weight of 2 equals two
             copies, a weight of 0 equals no image: up to rounding if all patches are clustered,
-            as for a few images, otherwise in expectation.
+            as for a few images, otherwise in expectation. With shifted copies, the temperature of
+            probabilities is estimated from random signs, which differ.
 
         groups : array-like of shape (n,) or None, default=None
             Groups of images that depend on each other, such as photographs of one person or frames
@@ -578,9 +580,10 @@ class LayerwiseCNNClassifier(
         """Return the same algorithm as an unfitted pipeline of its parts.
 
         Fitted on the same data with an int `random_state`, without shifted copies and mirror
-        images, its predictions are equal up to the rounding of `precision`. It holds the codes of
-        all images in memory. With `n_layers='auto'` it has two layers, or as many as a list has
-        values.
+        images, its predictions are equal up to the rounding of `precision`. Images of float64 are
+        an exception unless `precision` is 'auto': steps pass float64 on, so that k-means of the
+        next layer may find other clusters. The pipeline holds the codes of all images in memory.
+        With `n_layers='auto'` it has two layers, or as many as a list has values.
 
         Returns
         -------

@@ -69,7 +69,7 @@ class Regression(NamedTuple):
             groups=None if self.groups is None else self.groups[::n_copies],
         )
 
-    def left_out(self, scores, trace, sample):
+    def leave_one_out_scores(self, scores, trace, sample):
         """Return the scores of samples if one copy of each is left out.
 
         Parameters
@@ -86,13 +86,13 @@ class Regression(NamedTuple):
         mean, weights = scores.mean(axis=1), (self.copies, self.class_weight)
         return scores[:, 0] - mean + leave_one_out(mean, targets, *weights, trace, sample)
 
-    def without_groups(self, gram, sample):
+    def leave_out(self, gram, sample):
         """Return :class:`LeftOut` samples of an index array, with their products `gram`."""
         targets = (self.table - self.offset)[torch.from_numpy(self.labels[sample])]
         groups = None if self.groups is None else self.groups[sample]
-        return LeftOut.of_groups(gram, targets, self.weight[sample], groups)
+        return LeftOut.in_sets(gram, targets, self.weight[sample], groups)
 
-    def left_out_of_groups(self, gram, penalty, n_copies, rng):
+    def leave_groups_out_scores(self, gram, penalty, n_copies, rng):
         """Return the scores of images whose group is left out, and the images.
 
         Parameters
@@ -116,7 +116,7 @@ class Regression(NamedTuple):
         groups = self.groups[::n_copies]
         index = draw_samples(np.arange(len(groups)), groups, MAX_LEFT_OUT // n_copies, rng)
         samples = rows_of(index, n_copies)
-        scores = self.without_groups(gram(samples), samples).scores([penalty])[0, ::n_copies]
+        scores = self.leave_out(gram(samples), samples).scores([penalty])[0, ::n_copies]
         return (scores + self.offset).numpy(), index
 
     @classmethod

@@ -74,7 +74,7 @@ class LeftOut(NamedTuple):
     sets: np.ndarray
 
     @classmethod
-    def of_groups(cls, gram, targets, weight, groups):
+    def in_sets(cls, gram, targets, weight, groups):
         """Return the samples with their sets: groups, which may be None, and duplicates."""
         return cls(gram, targets, weight, sets_of(is_duplicate(gram, weight), groups))
 

@@ -144,8 +144,9 @@ def _head_modules(head, feature_shape, dtype):
     for scaler in scalers:
         if not isinstance(scaler, StandardScaler):
             raise ValueError(f"to_torch cannot express the head's step {scaler!r}.")
-        spread = _or(scaler.scale_, 1.0)
-        scale, shift = scale / spread, (shift - _or(scaler.mean_, 0.0)) / spread
+        mean = scaler.mean_ if scaler.with_mean else 0.0
+        spread = scaler.scale_ if scaler.with_std else 1.0
+        scale, shift = scale / spread, (shift - mean) / spread
     if isinstance(final, MLPClassifier):
         layers = list(zip(final.coefs_, final.intercepts_))
         activation = _ACTIVATIONS[final.activation]
@@ -205,10 +206,6 @@ def _power_modules(power):
 def _channels_first(feature_shape):
     """Return the index, channels last, of each feature in torch's order, channels first."""
     return np.arange(prod(feature_shape)).reshape(feature_shape).transpose(2, 0, 1).ravel()
-
-
-def _or(array, default):
-    return default if array is None else array
 
 
 def _linear(weight, bias, dtype):

@@ -83,7 +83,7 @@ class RidgeHead(LeastSquaresHead):
     random_state : int, RandomState instance or None, default=None
         Determines the validation part, the samples that are left out to choose `alpha` and, with
         groups, to calibrate, the sample of the preconditioner, and the random signs that
-        `temperature_` depends on for more than 512 samples and features.
+        `temperature_` depends on for more than 512 samples and features, or shifted copies.
 
     Attributes
     ----------
@@ -144,9 +144,9 @@ class RidgeHead(LeastSquaresHead):
     Probabilities are calibrated on leave-one-out scores, or with `early_stopping` on the
     validation part: `temperature_` minimizes their log loss, as in [2]_. Leave-one-out scores of
     ridge regression have a closed form. Each leverage is replaced by the mean of all, as in
-    generalized cross-validation [1]_. The mean is exact for up to 512 samples or features; for
-    more it is estimated from random signs, which are smoothed together with the targets. A
-    `sample_weight` is a number of copies, of which one is left out.
+    generalized cross-validation [1]_. The mean is exact for up to 512 samples or features
+    without shifted copies; otherwise it is estimated from random signs, which are smoothed together
+    with the targets. A `sample_weight` is a number of copies, of which one is left out.
 
     Least squares underestimates the scores of rare classes. Without `class_weight`, intercepts are
     raised in proportion to the negative logarithms of the frequencies of classes, by the multiple
@@ -251,7 +251,7 @@ class RidgeHead(LeastSquaresHead):
         if len(alphas) > 1:
             learned = np.flatnonzero(images.weight.numpy())
             drawn = draw_samples(learned, images.groups, MAX_LEFT_OUT, rng)
-            left_out = images.without_groups(features.gram(drawn * n_copies), drawn)
+            left_out = images.leave_out(features.gram(drawn * n_copies), drawn)
             penalties = [alpha * unit for alpha in alphas]
             best = best_penalty(left_out, penalties, offset, problem.size)
             alpha = alphas[best] / n_copies  # copies of images regularize too
@@ -282,13 +282,13 @@ class RidgeHead(LeastSquaresHead):
             scores, sample = scores[::n_copies].double().numpy(), sample[::n_copies] // n_copies
         elif by_groups:
             W = solver.W
-            scores, sample = problem.left_out_of_groups(features.gram, penalty, n_copies, rng)
+            scores, sample = problem.leave_groups_out_scores(features.gram, penalty, n_copies, rng)
         else:
             sample = draw_samples(np.arange(len(images.labels)), None, MAX_SCORES, rng)
             W, traced = solver.W.tensor_split([n_outputs], dim=1)
             scores = features.scores(W, rows_of(sample, n_copies)) + offset
             trace = smoother_trace(features, penalty, traced, n_copies)
-            scores = images.left_out(scores, trace, sample)
+            scores = images.leave_one_out_scores(scores, trace, sample)
         shift = self._calibrate(scores, images, sample)
         coef = (W[:, :n_outputs] / features.scale[:, None]).T
         offset = offset - coef @ features.mean + torch.from_numpy(shift).to(offset)

@@ -16,12 +16,12 @@ from .._base._rows import Operator
 
 DEFAULT_CONTRAST = 0.7
 _LEVEL = 0.25  # part of the local mean that stays
-_RADIUS = 1 / 8  # of the shorter side of images
+_RADIUS = 1 / 8  # of the shorter side of images, or the only side of more than one pixel
 
 
 def contrast_radius(image_shape):
     """Return the standard deviation, in pixels, of the Gaussian neighbourhood of a pixel."""
-    return _RADIUS * min(image_shape[:2])
+    return _RADIUS * min([side for side in image_shape[:2] if side > 1], default=1)
 
 
 def gaussian_weights(side, radius):

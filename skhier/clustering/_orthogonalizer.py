@@ -108,10 +108,11 @@ class PatchKMeansOrthogonalizer(
         with k the value of this parameter, from 0.001 to 1000. m is the mean of the channel around
         the pixel, and v the mean of :math:`(x - m)^2` around it, over all channels. Both
         have Gaussian weights with a standard deviation of an eighth of the shorter side of
-        the image; nothing beyond the image counts. A quarter of the local level is left,
-        as it may tell the label. Parts of an image with a contrast far below k stay flat. 'auto' is
-        0.7 for images of at most 4 channels, and None for codes, which have more, for plain
-        vectors, and with `whiten_eps=None`. None is no normalization. Without a list of
+        the image, or of its only side of more than one pixel; nothing beyond the image counts. A
+        quarter of the local level is left, as it may tell the label. Parts of an image with a
+        contrast far below k stay flat. 'auto' is 0.7 for images of at most 4 channels, and None for
+        codes, which have more, for signals of one row or column, for plain vectors, and with
+        `whiten_eps=None`. None is no normalization. Without a list of
         orthogonalizers, :class:`LayerwiseCNNClassifier` normalizes in the first layer only.
         The form is that of [1]_, with k and a part of the level added.
 
@@ -232,7 +233,8 @@ class PatchKMeansOrthogonalizer(
         `pooling`; 'tent' is the average over windows that overlap.
 
     scale_ : float
-        Root mean square of the pixels of the clustered (whitened) patches, r above.
+        Root mean square of the coordinates of the clustered (whitened) patches, in the directions
+        that are kept; r above.
 
     pixel_range_ : float
         Largest minus smallest pixel of the clustered patches, where the border counts too; of all

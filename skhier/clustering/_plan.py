@@ -134,12 +134,12 @@ def _resolve_pooling(pooling, pool_size, map_shape):
 def resolve_contrast(contrast, image_shape, is_whitened):
     """Return the constant k of the normalization of contrast, None for no normalization.
 
-    'auto' normalizes images, not codes, raw patches or plain vectors.
+    'auto' normalizes images, not codes, raw patches, signals of one row or plain vectors.
     """
     if not is_auto(contrast):
         return contrast if contrast is None else float(contrast)
     height, width, n_channels = image_shape
-    is_image = height * width > 1 and n_channels <= MAX_COLORS
+    is_image = min(height, width) > 1 and n_channels <= MAX_COLORS
     return DEFAULT_CONTRAST if is_whitened and is_image else None
 
 

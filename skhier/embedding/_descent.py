@@ -99,6 +99,7 @@ def stochastic(network, codes, targets, run, optimizer_class):
     if held is not None:
         images = run.learned
         held_codes, held_targets = codes.subset(held), targets.of_images(held)
+        held_weight = len(held) if held_targets[1] is None else float(held_targets[1].sum())
     stopping = EarlyStopping(run.params.n_iter_no_change)
     losses, stop = [], False
     while len(losses) < run.params.max_iter and not (stop or run.task.stop):
@@ -117,7 +118,7 @@ def stochastic(network, codes, targets, run, optimizer_class):
         message = f"step {len(losses)}: loss {losses[-1]:.4g}"
         if held is not None:
             sums = Losses(network, targets.common, losses_of)
-            held_loss = held_codes.accumulate(sums, *held_targets).loss / len(held)
+            held_loss = held_codes.accumulate(sums, *held_targets).loss / held_weight
             _finite(held_loss, len(losses), run)
             message += f", validation loss {held_loss:.4g}"
             run.validation_losses.append(held_loss)

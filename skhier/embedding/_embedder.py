@@ -169,8 +169,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         Bias of the readout; zero unless it is trained.
 
     loss_curve_ : ndarray of shape (n,)
-        Loss before each step. 'exact' gives the loss before the first and after the last step,
-        'svd', 'kmeans', 'counts' and 'shares' the losses of K = 0 and of their K.
+        Loss before each step. 'exact' gives the loss before the first and after the last step (none
+        without steps), 'svd', 'kmeans', 'counts' and 'shares' the losses of K = 0 and of their K.
 
     validation_losses_ : ndarray of shape (n_epochs,) or None
         Validation loss after each epoch; None without `early_stopping`.
@@ -443,8 +443,8 @@ class TwoLayerConvEmbedder(CallbackSupportMixin, ImageTransformerMixin, Part, Ba
         self.device_ = str(device)
 
     def _operator(self, dtype, device):
-        K = as_tensor(self.kernels_).to(device)
         dtype = torch_dtype(dtype)
+        K = as_tensor(self.kernels_).to(device, dtype)
         size = automatic_batch_size(prod(self.image_shape_) * dtype.itemsize)
         return Operator(partial(conv1x1, K=K), self.output_shape_, dtype, size)
 

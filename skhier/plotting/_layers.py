@@ -81,8 +81,9 @@ class LayersDisplay:
             A fitted classifier.
 
         X : array-like of shape (n, H, W, C), (n, H, W) or (n, H * W * C)
-            Images, at least 2. One of them is drawn; all of them decide which channels are drawn.
-            A hundred are enough. All their codes are held in memory.
+            Images. One of them is drawn; all of them decide which channels are drawn: those that
+            differ most between images, or between the pixels of a single one. A hundred are
+            enough. All their codes are held in memory.
 
         index : int, default=0
             The image of X to draw.
@@ -101,15 +102,10 @@ class LayersDisplay:
         Raises
         ------
         ValueError
-            If X has one image only, or images of another shape than in `fit`.
+            If X has images of another shape than in `fit`.
         """
         check_fitted(estimator, "estimator", "LayerwiseCNNClassifier")
         images = validate_images(estimator, X, reset=False).collect()
-        if len(images) < 2:
-            raise ValueError(
-                "X holds 1 image, but channels are chosen by their variance between images: pass "
-                "at least 2, for example 100, and the number of the image to draw as index."
-            )
         stages = [("image", images)]
         for number, block in enumerate(estimator.layers_, 1):
             orthogonalizer, embedder = block.on_device(estimator.device)
@@ -182,10 +178,12 @@ def _informative_channels(maps, n):
     """Return up to `n` channels of maps (images, h, w, channels), the most informative first.
 
     They are the pivots of a QR decomposition with pivoting by columns: rows are the images and
-    positions, columns the channels, less their mean over images. Each step takes the column of
+    positions, columns the channels, less their mean over images (over positions, of a single
+    image). Each step takes the column of
     the largest norm, and removes its direction from all columns.
     """
-    residuals = (maps - maps.mean(axis=0)).reshape(-1, maps.shape[-1])
+    means = maps.mean(axis=0 if len(maps) > 1 else (1, 2), keepdims=True)
+    residuals = (maps - means).reshape(-1, maps.shape[-1])
     squares, chosen = (residuals**2).sum(axis=0), []
     smallest = _MIN_SHARE * squares.max()
     while len(chosen) < min(n, len(squares)):
@@ -208,9 +206,8 @@ def _check_stages(stages):
         )
     checked = [(name, check_images(maps, "stages", [4])) for name, maps in pairs]
     numbers = {len(maps) for _, maps in checked}
-    if len(numbers) > 1 or min(numbers) < 2:
+    if len(numbers) > 1:
         raise ValueError(
-            f"stages of {sorted(numbers)} images are not valid: each stage takes the same images, "
-            "at least 2."
+            f"stages of {sorted(numbers)} images are not valid: each stage takes the same images."
         )
     return checked

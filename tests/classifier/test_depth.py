@@ -163,12 +163,21 @@ def test_the_choice_depends_on_the_seed_alone_and_is_printed(capsys):
     assert "one layer is used: left-out error of one layer 0." in lines[0][0]
 
 
-def test_weights_count_as_copies():
+@pytest.mark.parametrize(("weight", "expected"), [(0.02, 2), (50, 1)])
+def test_images_of_large_weight_decide(weight, expected):
+    """One layer is better for the places of dots, two are for digits at any place."""
     X, y = dots(150)
-    weight = np.where(np.arange(150) < 50, 2, 1)
-    weighted = make(orthogonalizer__n_patches=None).fit(X, y, sample_weight=weight)
-    twice = np.concatenate([np.arange(150), np.arange(50)])
-    assert len(weighted.layers_) == n_layers(X[twice], y[twice]) == 1
+    digits, digit_labels = load_digits(return_X_y=True)
+    rng = np.random.default_rng(1)
+    images = 0.03 * rng.standard_normal((150, 32, 32)).astype(np.float32)
+    for image, digit in zip(images, digits):
+        row, column = rng.integers(17, size=2)
+        image[row : row + 16, column : column + 16] += np.kron(
+            digit.reshape(8, 8), np.full((2, 2), 1 / 16)
+        )
+    X, y = np.concatenate([X, images]), np.concatenate([y, 2 + digit_labels[:150]])
+    clf = make().fit(X, y, sample_weight=np.repeat([weight, 1], 150))
+    assert len(clf.layers_) == expected
 
 
 def test_a_fit_that_is_stopped_after_a_layer_does_not_choose():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
@@ -64,6 +65,23 @@ def test_files_change_no_result(digits, files, params, tmp_path, monkeypatch):
     assert files
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert_array_equal(clf.decision_function(X_test), expected.decision_function(X_test))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"), [(np.float32, "bfloat16"), (np.float64, "float32")]
+)
+@pytest.mark.parametrize(("encoding", "pool_size"), [("one_hot", 1), ("crelu", 2)])
+def test_outputs_of_layers_have_the_declared_dtype(digits, dtype, precision, encoding, pool_size):
+    """Stored ones do, so others would change the result."""
+    X, _, y, _ = digits
+    X = X.astype(dtype)[..., None]
+    params = {"orthogonalizer__encoding": encoding, "pool_size": pool_size}
+    clf = make(precision=precision, **params).fit(X, y)
+    for layer in clf.layers_:
+        operator = layer.operator(np.dtype(dtype), torch.device("cpu"))
+        X = operator.function(X[:20])
+        assert X.dtype == operator.dtype
+        X = X.float().numpy().astype(dtype)
 
 
 @pytest.mark.parametrize("limit", [10**9, "1GB", "1 gib", "0.5g", "123456789"])

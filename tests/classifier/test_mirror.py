@@ -120,12 +120,17 @@ def test_the_choice_depends_on_the_seed_alone(capsys):
     assert "mirror images are averaged: left-out error" in lines[0][0]
 
 
-def test_weights_count_as_copies():
-    X, y, _ = turned_digits(120)
-    weighted = make().fit(X, y, sample_weight=np.where(y < 5, 2, 1))
-    twice = np.concatenate([np.arange(len(y)), np.flatnonzero(y < 5)])
-    repeated = make().fit(X[twice], y[twice])
-    assert weighted.mirror_ == repeated.mirror_
+@pytest.mark.parametrize(("weight", "mirror"), [(0.02, False), (50, True)])
+def test_images_of_large_weight_decide(weight, mirror):
+    """Mirror images help to tell digits of both directions, not the brighter side of an image."""
+    digits, y, _ = turned_digits(120)
+    rng = np.random.default_rng(1)
+    sides, is_right = rng.standard_normal((120, 8, 8)).astype(np.float32), rng.random(120) < 0.5
+    sides[~is_right, :, :4] += 4
+    sides[is_right, :, 4:] += 4
+    X, y = np.concatenate([digits, sides]), np.concatenate([y, 10 + is_right])
+    clf = make().fit(X, y, sample_weight=np.repeat([weight, 1], 120))
+    assert clf.mirror_ is mirror
 
 
 @pytest.mark.parametrize("weight", [2.0**-40, 2.0**40])

@@ -6,7 +6,9 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.special import softmax
 from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -79,6 +81,16 @@ def test_network_of_color_images_and_two_labels_equals_the_classifier(images):
 def test_outputs_of_an_mlp_head_are_logits(few_digits):
     X, _, y, _ = few_digits
     clf = make(n_layers=1, head="mlp").fit(X, y)
+    assert_allclose(softmax(outputs(clf, X), axis=1), clf.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scales", [{"with_mean": False}, {"with_std": False}, {}], ids=str)
+@pytest.mark.parametrize("final", [LogisticRegression(), MLPClassifier(8, max_iter=20)])
+def test_scalers_before_a_head_are_part_of_the_network(few_digits, scales, final):
+    X, _, y, _ = few_digits
+    clf = make(n_layers=1, head=make_pipeline(StandardScaler(**scales), final))
+    clf.fit(X, y)
     assert_allclose(softmax(outputs(clf, X), axis=1), clf.predict_proba(X), atol=1e-6)
 
 

@@ -96,6 +96,8 @@ def test_nested_parameters_reach_each_part_of_a_sequence():
         {"bias": 1.0},
         {"orthogonalizer__colour": 1},
         {"orthogonalizer3__bias": 1.0},
+        {"head1__alpha": 1.0},
+        {"orthogonalizer__kmeans1__tol": 1.0},
         {"head": GaussianNB(), "head__alpha": 1.0},
     ],
 )

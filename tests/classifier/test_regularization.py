@@ -41,7 +41,7 @@ def test_penalty_has_the_lowest_loss_of_samples_that_are_left_out(n_classes, n, 
     table = np.array([[-1.0], [1.0]]) if n_classes == 2 else np.eye(n_classes)
     offset = weight @ table[y] / weight.sum()
     arrays = [torch.from_numpy(array) for array in (X @ X.T, table[y] - offset, weight / 8)]
-    left_out = LeftOut.of_groups(*arrays, None)
+    left_out = LeftOut.in_sets(*arrays, None)
     best = best_penalty(left_out, [p / 8 for p in penalties], torch.from_numpy(offset), 8)
     losses = left_out_losses(X, y, weight, penalties)
     # Labels are smoothed by one sample, which changes losses a little.

@@ -54,6 +54,18 @@ def test_fitted_codes_are_codes_of_images_of_normalized_contrast():
     assert_array_equal(phi.predict(X), raw.predict(Z))
 
 
+@pytest.mark.parametrize("shape", [(1, 64, 1), (64, 1, 2)])
+def test_signals_have_a_neighbourhood_and_are_normalized_if_asked(shape):
+    X = np.random.default_rng(0).standard_normal((30, *shape))
+    phi = PatchKMeansOrthogonalizer(5, contrast=1e-3, random_state=0).fit(X)
+    assert phi.contrast_["radius"] == 8
+    light = np.random.default_rng(1).uniform(0.3, 3, (30, 1, 1, 1))
+    dim = PatchKMeansOrthogonalizer(5, contrast=1e-3, border=0, random_state=0).fit(X * light)
+    phi = PatchKMeansOrthogonalizer(5, contrast=1e-3, border=0, random_state=0).fit(X)
+    assert_allclose(dim.transform(X * light), phi.transform(X), atol=1e-3)
+    assert PatchKMeansOrthogonalizer(5).fit(X).contrast_ is None
+
+
 def test_of_the_light_of_an_image_little_is_left():
     """A factor changes nothing that k does not hide; of an offset a quarter is left."""
     rng = np.random.default_rng(0)

@@ -151,6 +151,16 @@ def test_early_stopping_keeps_the_network_of_the_lowest_validation_loss(solver):
     assert fit(X, y, max_iter=5, **params).validation_losses_ is None
 
 
+def test_validation_losses_are_weighted_means():
+    """Of codes that are 0, the network knows nothing: each loss is log 2."""
+    rng = np.random.default_rng(0)
+    X, y, weight = np.zeros((60, 3, 2, 4)), rng.integers(2, size=60), rng.uniform(0.1, 9, 60)
+    params = dict(loss="cross_entropy", solver="sgd", train_readout=False, max_iter=20)
+    embedder = TwoLayerConvEmbedder(2, early_stopping=True, random_state=0, **params)
+    embedder.fit(X, y, sample_weight=weight)
+    assert_allclose(embedder.validation_losses_, np.log(2), rtol=1e-5)
+
+
 def test_transform_is_a_1x1_convolution(codes):
     X, y = codes
     embedder = fit(X, y)
@@ -293,7 +303,7 @@ def test_an_infinite_validation_loss_is_an_error():
         embedder.fit(X.astype(np.float32), y)
 
 
-def test_labels_of_mixed_types_are_refused():
+def test_missing_labels_are_refused():
     X = np.random.default_rng(0).normal(size=(2, 1, 1, 2))
-    with pytest.raises(ValueError, match="Unknown label type"):
+    with pytest.raises(ValueError, match="y has missing labels: label 0 is None"):
         TwoLayerConvEmbedder().fit(X, [None, 1])

@@ -129,9 +129,13 @@ def test_layers_refuse_images_that_predict_refuses():
         with pytest.raises(ValueError, match=message) as error:
             LayersDisplay.from_estimator(clf, images)
         assert str(error.value) == str(refused.value)
-    with pytest.raises(ValueError, match="X holds 1 image, but channels are chosen"):
-        LayersDisplay.from_estimator(clf, X[:1])
     assert not plt.get_fignums()
+
+
+def test_layers_of_a_single_image_have_the_channels_that_differ_between_its_pixels():
+    flat, steps = np.ones((1, 4, 4)), np.arange(16.0).reshape(1, 4, 4)
+    display = LayersDisplay([("codes", np.stack([flat, steps], axis=3))]).plot(max_channels=1)
+    assert display.channels_[0].tolist() == [1]
 
 
 def test_layers_need_one_axes_for_each_stage(digits):
@@ -276,11 +280,6 @@ ZEROS = np.zeros((2, 2))
         (LayersDisplay([("image", ZEROS)]), {}, r"stages of shape \(2, 2\) is not valid"),
         (LayersDisplay(["image"]), {}, r"stages=\['image'\] is not valid"),
         (LayersDisplay([("a", np.ones((2, 2, 2, 1))), ("b", np.ones((3, 1, 1, 1)))]), {}, "same"),
-        (
-            LayersDisplay([("a", np.ones((1, 2, 2, 1)))]),
-            {},
-            r"stages of \[1\] images",
-        ),
         (LayersDisplay([("a", np.ones((2, 2, 2, 1)))]), {"index": 2}, "index=2 is not valid"),
     ],
 )

@@ -1,6 +1,7 @@
 """Samples of a group are left out, or held out, together."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def test_residuals_are_those_of_regressions_without_the_group(groups, seed, pena
     X, targets = rng.standard_normal((n, 6)), rng.standard_normal((n, 2))
     weight = rng.uniform(0.1, 3, n)
     arrays = (torch.from_numpy(array) for array in (X @ X.T, targets, weight))
-    found = LeftOut.of_groups(*arrays, groups).residuals([penalty])[0]
+    found = LeftOut.in_sets(*arrays, groups).residuals([penalty])[0]
     assert_allclose(found, residuals_of_refits(X, targets, weight, penalty, groups), atol=1e-7)
 
 
@@ -53,7 +54,7 @@ def test_groups_that_share_a_duplicate_are_one(groups, seed, penalty):
     X[second] = X[first]
     joined = np.where(groups == groups[second], groups[first], groups)
     arrays = (torch.from_numpy(array) for array in (X @ X.T, targets, np.ones(n)))
-    found = LeftOut.of_groups(*arrays, groups).residuals([penalty])[0]
+    found = LeftOut.in_sets(*arrays, groups).residuals([penalty])[0]
     expected = residuals_of_refits(X, targets, np.ones(n), penalty, joined)
     assert_allclose(found, expected, atol=1e-7)
 
@@ -84,13 +85,14 @@ def test_samples_are_drawn_from_all_groups_alike(groups, seed, n_samples):
     assert counts[counts < sizes].min(initial=counts.max()) >= counts.max() - 1
 
 
-@given(seeds, st.integers(2, 40), st.integers(1, 40))
-def test_a_draw_from_groups_of_one_sample_is_one_without_groups(seed, n, n_samples):
-    alone, without = (
-        draw_samples(np.arange(n), groups, n_samples, np.random.RandomState(seed))
-        for groups in (np.arange(n)[::-1], None)
-    )
-    assert len(alone) == len(without) == min(n, n_samples)
+@pytest.mark.parametrize("groups", [None, np.arange(12)[::-1], np.array([0] * 4 + [1, 2] * 4)])
+def test_samples_of_equal_groups_are_drawn_equally_often(groups):
+    """Each of the 12 samples, in groups of 1 or 4, is drawn with probability 3 / 12."""
+    n_draws, p = 2000, 3 / 12
+    counts = np.zeros(12)
+    for seed in range(n_draws):
+        counts[draw_samples(np.arange(12), groups, 3, np.random.RandomState(seed))] += 1
+    assert np.abs(counts - n_draws * p).max() < 5 * np.sqrt(n_draws * p * (1 - p))
 
 
 @given(groups_of_samples(), st.sampled_from([str, float, object, "datetime64[D]"]))
