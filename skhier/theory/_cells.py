@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from .._base._params import check_count, check_fitted
+from ..generative._statistics import observed_label_probabilities
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
@@ -97,8 +98,8 @@ def cell_probabilities(
 ) -> CellProbabilities:
     """Compute the cell probabilities of the classes of a level, with or without labels."""
     frequencies = sampler.statistics().levels[level].class_frequencies  # given the label
-    n_labels, n_classes = frequencies.shape[:2]
-    joint = frequencies.swapaxes(0, 1).reshape(n_classes, n_labels, -1) / n_labels
+    joint = np.einsum("lchw,l->clhw", frequencies, observed_label_probabilities(sampler))
+    joint = joint.reshape(*joint.shape[:2], -1)
     joint = joint if labels else joint.sum(axis=1, keepdims=True)
     return CellProbabilities(sampler.patches_[level].shape[1], joint)
 
@@ -111,11 +112,6 @@ def check_level(sampler: HierarchicalSampler, level: int) -> int:
         raise ValueError(
             f"level={level} is not valid: this level of the sampler has transitions, but codes are "
             "of sets of patches. Choose another level or sampler."
-        )
-    if np.ptp(sampler.label_probabilities_) > 0:
-        raise ValueError(
-            "sampler is not valid: its labels are not equally likely (label_probabilities). Set "
-            "label_probabilities=None."
         )
     return level
 
