@@ -15,9 +15,10 @@ from ._cells import (
     cell_probabilities,
     check_exchangeable_codes,
     check_level,
+    log_expected_products,
 )
 from ._checks import check_choice, check_counts, within_floats
-from ._counts import class_weights, log_expected_products
+from ._counts import class_weights
 from ._moves import Points, move_score
 from ._power import smallest_count
 
