@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from .._base._params import as_pair, is_sequence, value_at
+from .._base._params import as_pair, check_choice, is_sequence, value_at
 from .._base._validation import to_floats
 from ._channels import noise_channel
 from ._product_rules import ProductRules
@@ -295,9 +295,7 @@ def _tables(params):
             f"None for each of the n_levels - 1 = {params.n_levels - 1} upper levels."
         )
     is_kind = isinstance(params.pixel_patches, str)
-    if is_kind and params.pixel_patches not in ("gaussian", "orthonormal", "one_hot"):
-        raise ValueError(
-            f"pixel_patches={params.pixel_patches!r} is not valid: it takes 'gaussian', "
-            "'orthonormal', 'one_hot' or an array of patches."
-        )
+    if is_kind:
+        kinds = "gaussian", "orthonormal", "one_hot"
+        check_choice(params.pixel_patches, "pixel_patches", kinds, ", or an array of patches")
     return [*tables, None if is_kind else check_pixel_table(params.pixel_patches)]

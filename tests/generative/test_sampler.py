@@ -310,7 +310,10 @@ def test_levels_are_drawn_until_theta_and_lambda_are_reached():
         ({"symbol_noise": [0.1] * 3}, r"symbol_noise=.* has 3 entries, but n_levels=2"),
         ({"label_noise": -0.1}, "label_noise"),
         ({"pixel_noise": -1}, "pixel_noise=-1 is not valid: it takes 0, or a number from 1e-30"),
-        ({"pixel_patches": "wavelets"}, "pixel_patches='wavelets' is not valid"),
+        (
+            {"pixel_patches": "wavelets"},
+            "pixel_patches='wavelets' .* 'gaussian', 'orthonormal' or 'one_hot', or an array",
+        ),
         ({"pixel_patches": np.zeros((2, 3))}, r"pixel_patches .* of shape \(2, 3\)"),
         ({"pixel_patches": np.zeros((1, 2, 3, 3), complex)}, "pixel_patches is not valid"),
         ({"rule_weights": 1j}, "rule_weights=1j is not valid"),
