@@ -193,10 +193,10 @@ def make_sparse_random_hierarchy(
         random_state=random_state,
     ).fit(labels.reshape(-1, 1, 1), labels)
     options = {"random_state": sample_random_state, "output": output, "replace": replace}
-    bunch = draw_samples("sparse random hierarchy", sampler, n_samples, return_X_y, options)
+    bunch = draw_samples(
+        "sparse random hierarchy", sampler, n_samples, return_X_y, options, are_strings=True
+    )
     if not return_X_y:
-        if output == "pixels":
-            bunch.symbols = bunch.latents[-1][:, 0]
         bunch.DESCR += (
             f"\nOf the {bunch.symbols.shape[1]} places of a string {tuple_size**depth} hold a "
             f"symbol. The symbol {v} is an empty place.\n"
