@@ -41,7 +41,8 @@ def certify_embedder(
 
     embedder : TwoLayerConvEmbedder
         A fitted embedder. Its codes have one channel for each patch of `level`, in the order of
-        :meth:`~skhier.HierarchicalSampler.code_moments`.
+        :meth:`~skhier.HierarchicalSampler.code_moments`. Channels of patches of weight 0, which
+        are never drawn, are left out.
 
     level : int
         Level i of the model.
@@ -85,17 +86,10 @@ def certify_embedder(
             f"embedder was fitted on codes with {len(embedder.kernels_)} channels, but level "
             f"{level} has {n_classes * k} patches: there has to be one channel for each patch."
         )
-    layer = certify_layer(
-        embedder.kernels_,
-        np.arange(n_classes * k) // k,
-        sigma,
-        gamma,
-        level=level,
-        n_patches=n_classes * k,
-        n_clusters=n_classes * k,
-        is_patch_mapping=True,
-    )
-    return Certificate([layer])
+    weights = sampler.rule_weights_[level]
+    classes, drawn = np.nonzero(weights)[0], np.flatnonzero(weights)
+    match = _ClusterMatch(level, n_classes, classes, drawn)
+    return Certificate([match.certify(embedder.kernels_, sigma, gamma, n_clusters=len(drawn))])
 
 
 def certify_classifier(

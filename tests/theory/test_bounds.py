@@ -152,6 +152,20 @@ def test_the_certificate_of_an_untrained_embedder_does_not_hold():
         )
 
 
+def test_patches_of_weight_0_need_no_embedding():
+    weights = np.array([0.5, 0.5, 0])
+    sampler = HierarchicalSampler(patches_per_class=3, rule_weights=[weights] * 2, random_state=0)
+    sampler.fit()
+    embedder = TwoLayerConvEmbedder(
+        64, scale_channels=False, max_iter=30_000, init_scale=0.1, random_state=0
+    ).fit_population(sampler.code_moments(1), sampler.classes_)
+    (layer,) = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=0.2)
+    assert layer.holds
+    assert (layer.n_patches, layer.n_clusters) == (8, 8)
+    possible = embedder.kernels_.reshape(4, 3, -1)[:, :2].reshape(8, -1)
+    assert_allclose((layer.within, layer.between), class_distances(possible, 4))
+
+
 def test_a_classifier_is_certified_against_its_sampler():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     X, y = sampler.sample(4000)
