@@ -216,7 +216,7 @@ def certify_classifier(
         match = None
         if sampler is not None:
             level = n_layers - 1 - i
-            match = _match_clusters(sampler, level, drawn[level], clusters)
+            match = _match_clusters(sampler, level, drawn[level], clusters, "classifier")
             n_classes = match.n_classes if n_classes is None else n_classes
         counts = code_counts(clusters, y, n_codes=phi.n_clusters_)
         separation = separate_codes(
@@ -302,7 +302,7 @@ def certify_clusters(
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_count(level, "level", 0, len(sampler.patches_) - 1)
     labels = to_floats(labels, "labels")
-    match = _match_clusters(sampler, level, sampler.parse_patches(X)[level], labels)
+    match = _match_clusters(sampler, level, sampler.parse_patches(X)[level], labels, "labels")
     return Certificate([match.certify(None, None, None, n_clusters=len(np.unique(labels)))])
 
 
@@ -329,11 +329,14 @@ class _ClusterMatch(NamedTuple):
         return certify_layer(embedded, classes, sigma, gamma, **fields)
 
 
-def _match_clusters(sampler, level, drawn, clusters):
-    """Match clusters with the patches of a level that were drawn at the same places."""
+def _match_clusters(sampler, level, drawn, clusters, name):
+    """Match clusters with the patches of a level that were drawn at the same places.
+
+    `name` is the parameter that the clusters come from, for the message.
+    """
     if clusters.shape != drawn.shape:
         raise ValueError(
-            f"labels: for level {level} there are clusters in an array of shape {clusters.shape}, "
+            f"{name}: for level {level} there are clusters in an array of shape {clusters.shape}, "
             f"but the sampler draws patches in one of shape {drawn.shape}: use the patch_size of "
             "the model, and a stride equal to it."
         )

@@ -182,7 +182,7 @@ def test_a_classifier_is_certified_against_its_sampler():
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
         certify_classifier(shallow, X[:50], y[:50], sampler=sampler)
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])
-    with pytest.raises(ValueError, match=r"level 0 .* clusters in an array of shape \(\d+, 9, 9\)"):
+    with pytest.raises(ValueError, match=r"classifier: for level 0 .* of shape \(\d+, 9, 9\)"):
         certify_classifier(other, X[:50], y[:50], sampler=sampler)
 
 
