@@ -28,7 +28,7 @@ from skhier.theory._theorem3 import sum_of_betas_quantile
 def test_theorem_1_meets_its_probability_at_the_smallest_T():
     params = {"n_components": 7, "learning_rate": 0.01, "sigma": 0.5, "gamma": 2.0}
     T = theorem1_params(5, 4, delta=0.1, delta_min=0.3, **params).max_iter
-    at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 0.99 * T))
+    at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 99 * T // 100))
     assert at <= 0.1 < before
 
 
@@ -287,7 +287,11 @@ def small_sampler():
         (lambda: theorem1_failure_probability(9, 3, [], n_components=2), "distances=.* of shape"),
         (
             lambda: theorem1_failure_probability([9, -9], 3, [0.3], n_components=2),
-            r"max_iter=\[9, -9\] is not valid: it takes numbers >= 0",
+            r"max_iter=\[9, -9\] is not valid: it takes whole numbers >= 0",
+        ),
+        (
+            lambda: theorem1_failure_probability(10.5, 3, [0.3], n_components=2),
+            "max_iter=10.5 is not valid: it takes whole numbers >= 0",
         ),
         (
             lambda: certify_clusters(small_sampler(), 3, small_sampler().sample(2)[0], 1),
