@@ -205,6 +205,9 @@ def test_a_smaller_risk_and_a_larger_depth_need_more():
     loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
     assert loose["embedder"][0].max_iter < strict["embedder"][0].max_iter
     assert theorem2_runtime(3, 4, 30, 1000, 2.0) > theorem2_runtime(2, 4, 30, 1000, 2.0)
+    assert theorem2_runtime(2, 4, 30, 1000, 2.0, 9, n_labels=3) - theorem2_runtime(
+        2, 4, 30, 1000, 2.0, 9
+    ) == perceptron_iterations(2.0, 30, 9)  # more labels: twice as many corrections
     assert lemma7_separation(10, 0.1) < lemma7_separation(10, 0.01)
     assert lemma7_separation(1, 0.1) == 0
     assert lemma7_success_probability(1, 1.0) == 1
