@@ -404,6 +404,24 @@ def test_classes_of_equal_frequencies_are_refused():
         required_samples(xor, method="snr")
 
 
+def test_lower_bounds_hold_for_classes_that_differ_in_what_the_algorithms_see():
+    # Classes 0 and 3 have the same labeled frequencies, but not the same probabilities.
+    roots = np.array([[0, 1], [0, 2], [0, 1], [0, 2], [1, 3], [2, 3]])[:, None]
+    sampler = HierarchicalSampler(1, root_shape=(1, 2), patches_per_class=3, random_state=0)
+    sampler.fit(roots, [0, 0, 1, 1, 0, 1])
+    n = required_samples(sampler, 0.05, "counts", level=0)
+    for method in ("coverage", "pixels"):
+        assert 1 < necessary_samples(sampler, 0.05, method, level=0) <= n
+    with pytest.raises(ValueError, match="classes of level 0 have the same labeled frequencies"):
+        necessary_samples(sampler, 0.05, "gaussian", level=0)
+    # The label is of no use, but all patches have to be known.
+    same = HierarchicalSampler(1, n_semantic_classes=2, patches_per_class=3, patch_size=1)
+    same.fit([[0, 1], [1, 0], [0, 1], [1, 0]], [0, 0, 1, 1])
+    assert necessary_samples(same, 0.05, level=0) > 1
+    with pytest.raises(ValueError, match="classes of level 0 have the same cell probabilities"):
+        necessary_samples(same, 0.05, "pixels", level=0)
+
+
 def test_a_class_that_never_occurs_is_refused():
     # Two root images of one pixel: no image shows a patch of the third class.
     sampler = small_model(n_semantic_classes=3, n_root_images=1, root_shape=(1, 1))
