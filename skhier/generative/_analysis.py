@@ -64,7 +64,8 @@ class AnalysisMixin:
         The map :math:`\varphi` of algorithm 1 gives a patch of :math:`X^{(i)}` a code with one
         channel for each patch of each class. The channels of class c are c k to (c + 1) k - 1.
         The moments of a patch are the moments :math:`F_c` of its class times the probability
-        of the patch (lemma 2).
+        of the patch (lemma 2). They are those of the patches that are drawn, before symbol noise
+        below the level and pixel noise.
 
         Parameters
         ----------

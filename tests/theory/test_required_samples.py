@@ -110,6 +110,35 @@ def test_coverage_is_exact():
         assert abs(missing.mean() - (1 - p).sum()) < 4 * error
 
 
+@pytest.mark.parametrize("noise", [[0.0, 0.4], [0.3, 0.0], [0.2, 0.3]])
+def test_moments_and_coverage_are_of_the_patches_that_noisy_images_show(noise):
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=[2, 3], patches_per_class=2, patch_size=[(1, 2), 1],
+        root_shape=(1, 2), n_root_images=1, symbol_noise=noise, pixel_patches="one_hot",
+        n_channels=8, random_state=1,
+    ).fit()  # fmt: skip
+    n, n_runs = 2, 8000
+    _, y, latents = sampler.sample(n * n_runs, return_latents=True, random_state=2)
+    seen = latents[1].reshape(-1, 2, 2)  # two patches of two symbols
+    shows = (seen[:, None] == sampler.patches_[0].reshape(1, 4, 1, 2)).all(axis=3)
+    shown = shows.reshape(n_runs, n, 4, 2).any(axis=(1, 3))
+    p = coverage_probability(sampler, 0, n_samples=n).ravel()
+    assert (np.abs(shown.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n_runs)).all()
+    means = (y[:, None, None] * shows).reshape(n_runs, n, 4, 2).mean(axis=1)
+    distances = ((means[:, :, None] - means[:, None]) ** 2).sum(axis=3)
+    error = distances.std(axis=0) / np.sqrt(n_runs)
+    exact = embedding_moments(sampler, 0, n_samples=n)
+    assert (np.abs(distances.mean(axis=0) - exact) <= 5 * error).all()
+
+
+def test_moments_of_shown_patches_need_a_known_confusion():
+    noise = {"symbol_noise": [0, 0.2], "pixel_noise": 0.1}
+    for function in (embedding_moments, coverage_probability):
+        with pytest.raises(ValueError, match="the confusion of its codes depends on"):
+            function(small_model(**noise), 0, n_samples=10)
+        assert function(small_model(**noise), 1, n_samples=10).size
+
+
 def test_expected_products_are_the_means_of_samples_with_noise_and_weights():
     sampler = small_model(symbol_noise=[0.1, 0.3], rule_weights="zipf")
     factors = np.random.default_rng(0).uniform(0.6, 1.4, size=(2, 4, 4, 4))
@@ -505,9 +534,13 @@ def test_the_coverage_of_patches_that_are_seldom_drawn_is_exact(weight):
 
 
 def test_coverage_is_one_less_an_expected_product():
-    for params in ({"symbol_noise": 0.1, "rule_weights": "zipf"}, {"n_labels": 3}):
-        sampler = HierarchicalSampler(3, patches_per_class=3, random_state=0, **params).fit()
-        for level, weights in enumerate(sampler.rule_weights_):
+    for params in ({"rule_weights": "zipf"}, {"n_labels": 3}):
+        for level in range(3):
+            noise = np.where(np.arange(3) <= level, 0.1, 0.0)
+            sampler = HierarchicalSampler(
+                3, patches_per_class=3, symbol_noise=noise, random_state=0, **params
+            ).fit()
+            weights = sampler.rule_weights_[level]
             p = coverage_probability(sampler, level, n_samples=1)
             for c, of_class in enumerate(weights):
                 factors = np.ones((3, len(weights), 1, 1))
