@@ -103,7 +103,8 @@ class AnalysisMixin:
                 "which codes belong."
             )
         frequencies = next(islice(frequencies_of_levels(self._model), level, None))
-        F = labeled_frequencies(frequencies, self._model.label_joint)
+        prior = self._model.root.label_probabilities
+        F = labeled_frequencies(frequencies, prior, self._model.label_noise)
         moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
         moments = moments.reshape(-1, *F.shape[1:])
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])

@@ -61,11 +61,12 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     .. math:: E \|M_a - M_b\|^2 = \left(1 - \frac1N\right) \|d\|^2 + \frac{\mu_a + \mu_b}{N} ,
 
     as :math:`\|y_i (f_{a,i} - f_{b,i})\|^2` counts the positions that show a or b: no position
-    shows both. With symbol noise below the level, a patch shows a code as by
-    :func:`code_confusion`, or none. For more than two labels, y is the centred one-hot label, and the second term has
-    a factor :math:`1 - 1 / n_{labels}`. The mean over :math:`W_0` and :math:`K_0` of the squared
-    distance after T steps of size :math:`\eta` is :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\,
-    E \|M_a - M_b\|^2` with K patches: T is only a scale.
+    shows both. With symbol noise below the level, a drawn patch is shown as another one, or none,
+    with the probabilities of :func:`code_confusion`. For more than two labels, y is the centred
+    one-hot label, and the second term has a factor :math:`1 - 1 / n_{labels}`. The mean over
+    :math:`W_0` and :math:`K_0` of the squared distance after T steps of size :math:`\eta` is
+    :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\, E \|M_a - M_b\|^2` with K patches: T is only a
+    scale.
 
     Examples
     --------

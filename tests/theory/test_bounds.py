@@ -28,7 +28,9 @@ from skhier.theory._theorem3 import sum_of_betas_quantile
 def test_theorem_1_meets_its_probability_at_the_smallest_T():
     params = {"n_components": 7, "learning_rate": 0.01, "sigma": 0.5, "gamma": 2.0}
     T = theorem1_params(5, 4, delta=0.1, delta_min=0.3, **params).max_iter
-    at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 99 * T // 100))
+    at, before = (
+        theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 99 * T // 100)
+    )
     assert at <= 0.1 < before
 
 
