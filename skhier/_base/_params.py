@@ -1,4 +1,4 @@
-"""Checks of arguments: pairs, one value per level or layer, counts, numbers, random states."""
+"""Checks of arguments: pairs, one value per level or layer, numbers, choices, random states."""
 
 from numbers import Integral, Real
 from pathlib import Path
@@ -90,6 +90,18 @@ def check_flag(value, name):
     """Raise ValueError unless `value` is True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name}={value!r} is not valid: it takes True or False.")
+
+
+def check_choice(value, name, allowed, or_else=""):
+    """Raise ValueError unless `value` is one of several strings.
+
+    The message lists them, and what is allowed `or_else`.
+    """
+    if not (isinstance(value, str) and value in allowed):
+        *others, last = map(repr, allowed)
+        raise ValueError(
+            f"{name}={value!r} is not valid: it takes {', '.join(others)} or {last}{or_else}."
+        )
 
 
 def check_fitted(estimator, name, *class_names):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._base._params import check_choice
 from .._base._typing import RandomState
 from ..generative import HierarchicalSampler
 from ._hierarchies import draw_samples
@@ -82,8 +83,7 @@ def make_digits_hierarchy(
     >>> digits.images.shape, digits.sampler.statistics().n_images[-1] == 9 * 4**90
     ((100, 27, 27), True)
     """
-    if not (isinstance(target, str) and target in ("parity", "digit")):
-        raise ValueError(f"target={target!r} is not valid: it takes 'parity' or 'digit'.")
+    check_choice(target, "target", ("parity", "digit"))
     grids = np.array([[list(row) for row in rows] for rows in _DIGITS.values()])
     digits = np.array(list(_DIGITS))
     sampler = HierarchicalSampler(

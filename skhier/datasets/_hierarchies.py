@@ -194,10 +194,10 @@ def make_random_hierarchy(
         random_state=random_state,
     )
     options = {"random_state": sample_random_state, "output": output, "replace": replace}
-    bunch = draw_samples("random hierarchy", sampler.fit(), n_samples, return_X_y, options)
+    bunch = draw_samples(
+        "random hierarchy", sampler.fit(), n_samples, return_X_y, options, are_strings=True
+    )
     if not return_X_y:
-        if output == "pixels":
-            bunch.symbols = bunch.latents[-1][:, 0]
         n_choices = sum(tuple_size**level for level in range(depth))  # one for each symbol above
         bunch.DESCR += (
             f"\nBefore corruption, there are {n_classes} * {n_synonyms}**{n_choices} different "
@@ -232,10 +232,11 @@ def _tuple_weights(rule_weights, n_synonyms, depth):
     return list(rule_weights)
 
 
-def draw_samples(name, sampler, n_samples, return_X_y, options=None, **fields):
+def draw_samples(name, sampler, n_samples, return_X_y, options=None, are_strings=False, **fields):
     """Return samples of a fitted sampler as (X, y), or as a Bunch with their latents.
 
-    `options` are passed to the method `sample`. A Bunch has its X as `images` or as `symbols`.
+    `options` are passed to the method `sample`. A Bunch has its X as `images` or as `symbols`. With
+    `are_strings`, it always has `symbols`.
     """
     check_flag(return_X_y, "return_X_y")
     options = options or {}
@@ -244,4 +245,6 @@ def draw_samples(name, sampler, n_samples, return_X_y, options=None, **fields):
     X, target, latents = sampler.sample(n_samples, return_latents=True, **options)
     if options.get("output") == "symbols":
         X, fields["symbols"] = None, X
+    elif are_strings:
+        fields["symbols"] = latents[-1][:, 0]
     return make_bunch(name, X, target, latents=latents, sampler=sampler, **fields)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._base._params import check_count
+from .._base._params import check_choice, check_count
 from .._base._typing import RandomState, SampleOutput
 from ..generative import HierarchicalSampler
 from ._hierarchies import draw_samples, make_random_hierarchy
@@ -174,8 +174,7 @@ def make_sparse_random_hierarchy(
         "depth": depth,
     }
     n_empty = check_count(n_empty, "n_empty", 0)
-    if not (isinstance(sparsity, str) and sparsity in _LEVELS):
-        raise ValueError(f"sparsity={sparsity!r} is not valid: it takes 'A' or 'B'.")
+    check_choice(sparsity, "sparsity", _LEVELS)
     dense = make_random_hierarchy(1, **sizes, return_X_y=False, random_state=random_state).sampler
     if sparsity == "B":
         _check_placements(max(n_classes, v) * n_synonyms, tuple_size, n_empty)
@@ -194,10 +193,10 @@ def make_sparse_random_hierarchy(
         random_state=random_state,
     ).fit(labels.reshape(-1, 1, 1), labels)
     options = {"random_state": sample_random_state, "output": output, "replace": replace}
-    bunch = draw_samples("sparse random hierarchy", sampler, n_samples, return_X_y, options)
+    bunch = draw_samples(
+        "sparse random hierarchy", sampler, n_samples, return_X_y, options, are_strings=True
+    )
     if not return_X_y:
-        if output == "pixels":
-            bunch.symbols = bunch.latents[-1][:, 0]
         bunch.DESCR += (
             f"\nOf the {bunch.symbols.shape[1]} places of a string {tuple_size**depth} hold a "
             f"symbol. The symbol {v} is an empty place.\n"

@@ -92,7 +92,7 @@ def make_broadcast_tree(
     transition = np.maximum(theta * np.eye(q) + (1 - theta) / q, 0)  # 0 is rounded at the bound
     level = np.broadcast_to(transition, (1, b, q, q))
     sampler = _strings([level] * depth, q, random_state)
-    return _bunch("broadcast tree", sampler, n_samples, return_X_y)
+    return draw_samples("broadcast tree", sampler, n_samples, return_X_y, are_strings=True)
 
 
 def make_transition_tree(
@@ -199,7 +199,7 @@ def make_transition_tree(
     rows, generator = np.full(q, concentration), np.random.default_rng(rng.randint(2**31 - 1))
     levels = [generator.dirichlet(rows, size=(1, b, q)) for _ in range(depth)]
     sampler = _strings(levels, q, rng.randint(2**31 - 1), pixel_noise)
-    return _bunch("transition tree", sampler, n_samples, return_X_y)
+    return draw_samples("transition tree", sampler, n_samples, return_X_y, are_strings=True)
 
 
 def make_filtered_hierarchy(
@@ -320,7 +320,7 @@ def make_filtered_hierarchy(
             paths = np.einsum("pab,ubc->puac", paths, one_step).reshape(-1, q, q)
         levels.insert(0, paths[None])
     sampler = _strings(levels, q, rng.randint(2**31 - 1))
-    return _bunch("filtered hierarchy", sampler, n_samples, return_X_y)
+    return draw_samples("filtered hierarchy", sampler, n_samples, return_X_y, are_strings=True)
 
 
 def _strings(levels, q, random_state, pixel_noise=0.0):
@@ -344,11 +344,3 @@ def _strings(levels, q, random_state, pixel_noise=0.0):
         pixel_noise=pixel_noise,
         random_state=random_state,
     ).fit(labels.reshape(-1, 1, 1), labels)
-
-
-def _bunch(name, sampler, n_samples, return_X_y):
-    """Return samples as (X, y), or as a Bunch with the strings as integers."""
-    bunch = draw_samples(name, sampler, n_samples, return_X_y)
-    if not return_X_y:
-        bunch.symbols = bunch.latents[-1][:, 0]
-    return bunch

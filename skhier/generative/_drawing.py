@@ -6,7 +6,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._base._params import check_count, check_flag
+from .._base._params import check_choice, check_count, check_flag
 from .._base._validation import to_array
 from ._algebra import slices
 from ._choices import Derivations, NumberedChoices, RandomChoices
@@ -40,8 +40,7 @@ class Drawer:
     def __init__(self, model, output="pixels", dtype=None, replace=True):
         check_flag(replace, "replace")
         self.model = model
-        if not (isinstance(output, str) and output in ("pixels", "symbols")):
-            raise ValueError(f"output={output!r} is not valid: it takes 'pixels' or 'symbols'.")
+        check_choice(output, "output", ("pixels", "symbols"))
         self.draws_pixels = output == "pixels"
         self.last = model.n_levels if self.draws_pixels else model.n_levels - 1
         self.dtype = (pixel_dtype if self.draws_pixels else symbol_dtype)(model, dtype)

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base._images import shape_of
-from .._base._params import check_count
+from .._base._params import check_choice, check_count
 from .._base._typing import RandomState
 from ._algebra import product
 from ._belief import infer_batches
 from ._evidence import LogEvidence, pixel_evidence, symbol_evidence
-from ._symbols import check_log_evidence, check_mask, check_of, check_one, check_symbols
+from ._symbols import check_log_evidence, check_mask, check_one, check_symbols
 
 
 class BayesRisk(NamedTuple):
@@ -139,7 +139,7 @@ class InferenceMixin:
         check_is_fitted(self)
         model = self._model
         level = check_count(level, "level", 0, model.n_levels - 1)
-        check_of(of)
+        check_choice(of, "of", ("seen", "drawn"))
         evidence, n, is_string = self._read(X, symbols, mask, log_evidence)
         is_drawn = of == "drawn"
         n_classes = model.channels[level].n_drawn if is_drawn else model.rules[level].n_classes

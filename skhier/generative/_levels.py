@@ -1,11 +1,11 @@
 """Settings of each level, read from the parameters of a sampler."""
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
-from .._base._params import as_pair, is_sequence, value_at
+from .._base._params import as_pair, check_choice, check_count, check_real, is_sequence, value_at
 from .._base._validation import to_floats
 from ._channels import noise_channel
 from ._product_rules import ProductRules
@@ -96,7 +96,8 @@ def read_levels(params):
     n = params.n_levels
     counts = _counts(params, "n_semantic_classes")
     sizes = [as_pair(s, "patch_size", 1) for s in _per_level(params, "patch_size", is_pair=True)]
-    k, overlap = _counts(params, "patches_per_class"), _fractions(params, "overlap")
+    k = _counts(params, "patches_per_class")
+    overlap = [check_real(v, "overlap", 0, maximum=1) for v in _per_level(params, "overlap")]
     tables = _tables(params)
     for i, table in enumerate(tables):
         if table is not None:
@@ -144,17 +145,6 @@ def read_pixel_noise(params):
     raise ValueError(
         f"pixel_noise={value!r} is not valid: it takes 0, or a number from 1e-30 to 1e30."
     )
-
-
-def _fractions(params, name):
-    """Return the value at each level of a parameter that takes numbers from 0 to 1."""
-    values = _per_level(params, name)
-    if not all(_is_fraction(value) for value in values):
-        raise ValueError(
-            f"{name}={getattr(params, name)!r} is not valid: it takes a number from 0 to 1, or "
-            "one for each level."
-        )
-    return [float(value) for value in values]
 
 
 def _is_fraction(value):
@@ -238,13 +228,7 @@ def _per_level(params, name, *, is_pair=False):
 
 def _counts(params, name):
     """Return the value at each level of a parameter that takes positive ints."""
-    values = _per_level(params, name)
-    if not all(isinstance(v, Integral) and v >= 1 for v in values):
-        raise ValueError(
-            f"{name}={getattr(params, name)!r} is not valid: it takes a positive int, or "
-            "one for each level."
-        )
-    return [int(v) for v in values]
+    return [check_count(value, name, 1) for value in _per_level(params, name)]
 
 
 def _weights(params, n_classes, k):
@@ -295,9 +279,7 @@ def _tables(params):
             f"None for each of the n_levels - 1 = {params.n_levels - 1} upper levels."
         )
     is_kind = isinstance(params.pixel_patches, str)
-    if is_kind and params.pixel_patches not in ("gaussian", "orthonormal", "one_hot"):
-        raise ValueError(
-            f"pixel_patches={params.pixel_patches!r} is not valid: it takes 'gaussian', "
-            "'orthonormal', 'one_hot' or an array of patches."
-        )
+    if is_kind:
+        kinds = "gaussian", "orthonormal", "one_hot"
+        check_choice(params.pixel_patches, "pixel_patches", kinds, ", or an array of patches")
     return [*tables, None if is_kind else check_pixel_table(params.pixel_patches)]

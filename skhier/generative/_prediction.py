@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 from sklearn.utils.validation import check_is_fitted
 
-from .._base._params import check_count, check_flag
+from .._base._params import check_choice, check_count, check_flag
 from .._base._typing import RandomState
 from .._base._validation import to_array
 from ._algebra import slices
 from ._streams import draw_seed, index_keys
-from ._symbols import check_of
 
 _TERMS = 2**18  # of rules, of the draws that are made at a time
 
@@ -126,7 +125,7 @@ class PredictionMixin:
         """
         check_is_fitted(self)
         n_draws = check_count(n_draws, "n_draws", 1)
-        check_of(of)
+        check_choice(of, "of", ("seen", "drawn"))
         check_flag(return_latents, "return_latents")
         evidence, n, is_string = self._read(X, symbols, mask, log_evidence)
         model, seed = self._model, draw_seed(self, random_state)

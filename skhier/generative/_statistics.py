@@ -322,6 +322,11 @@ def expected_product(model, level, factors, algebra=Linear):
     return expected.T.reshape(*lead, -1)
 
 
+def observed_label_probabilities(sampler):
+    """Return the probability of each label of a fitted sampler, after label noise."""
+    return sampler._model.label_channel @ sampler._model.root.label_probabilities
+
+
 def shown_probability(sampler, level, shares):
     """Compute P(an image shows some of several patches) of a level.
 
@@ -339,7 +344,7 @@ def shown_probability(sampler, level, shares):
     Returns
     -------
     shown : ndarray of shape (n,)
-        The mean over labels.
+        Probabilities.
     """
     model, n = sampler._model, shares.shape[1]
     shares = model.channels[level].before(shares, Linear)
@@ -352,8 +357,7 @@ def shown_probability(sampler, level, shares):
     root = model.root
     with np.errstate(divide="ignore"):
         logs = np.log1p(-np.minimum(shares, 1))[root.images].sum(axis=(1, 2))
-    given_label = root.probabilities / root.label_probabilities[root.labels]
-    return given_label / root.n_labels @ -np.expm1(logs)
+    return root.probabilities @ -np.expm1(logs)
 
 
 def _one_level_up(message, rules, algebra):

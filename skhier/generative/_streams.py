@@ -82,8 +82,7 @@ def draw_integers(keys, first, n_draws, high):
 
 def draw_uniforms(keys, first, n_draws):
     """Draw float64 numbers in [0, 1) with 53 random bits: (len(keys), n_draws)."""
-    words = np.arange(first, first + n_draws, dtype=np.uint64)
-    bits = _mix(keys[:, None] + (words + np.uint64(1)) * _GOLDEN)
+    bits = random_words(keys[:, None], np.arange(first, first + n_draws))
     return (bits >> np.uint64(11)) * 2.0**-53
 
 

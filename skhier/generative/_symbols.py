@@ -23,12 +23,6 @@ def check_one(X, symbols, mask, log_evidence):
         )
 
 
-def check_of(of):
-    """Raise ValueError unless `of` is 'seen' or 'drawn'."""
-    if of not in ("seen", "drawn"):
-        raise ValueError(f"of={of!r} is not valid: it takes 'seen' or 'drawn'.")
-
-
 def check_mask(mask, shapes):
     """Return a mask as an array; ValueError unless it is of type bool and of one of two shapes."""
     mask = to_array(mask, "mask")

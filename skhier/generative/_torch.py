@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .._base._params import check_choice
 from ._drawing import Drawer
 from ._streams import index_keys
-
-_LAYOUTS = ("nchw", "ncl", "tokens")
 
 
 class SampleDataset(Dataset):
@@ -63,8 +62,7 @@ class ImageRows:
     """
 
     def __init__(self, model, layout, replace, seed):
-        if not (isinstance(layout, str) and layout in _LAYOUTS):
-            raise ValueError(f"layout={layout!r} is not valid: it takes 'nchw', 'ncl' or 'tokens'.")
+        check_choice(layout, "layout", ("nchw", "ncl", "tokens"))
         height, width = model.level_shapes[-1]
         if layout == "ncl" and height != 1:
             raise ValueError(

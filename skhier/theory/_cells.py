@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from .._base._params import check_count, check_fitted
+from ..generative._statistics import observed_label_probabilities
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
@@ -97,10 +98,46 @@ def cell_probabilities(
 ) -> CellProbabilities:
     """Compute the cell probabilities of the classes of a level, with or without labels."""
     frequencies = sampler.statistics().levels[level].class_frequencies  # given the label
-    n_labels, n_classes = frequencies.shape[:2]
-    joint = frequencies.swapaxes(0, 1).reshape(n_classes, n_labels, -1) / n_labels
+    joint = np.einsum("lchw,l->clhw", frequencies, observed_label_probabilities(sampler))
+    joint = joint.reshape(*joint.shape[:2], -1)
     joint = joint if labels else joint.sum(axis=1, keepdims=True)
     return CellProbabilities(sampler.patches_[level].shape[1], joint)
+
+
+def log_expected_products(
+    sampler: HierarchicalSampler,
+    level: int,
+    cells: CellProbabilities,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> np.ndarray:
+    """Compute log E of the product over the pixels of an image, for each pair of classes.
+
+    Parameters
+    ----------
+    sampler : HierarchicalSampler
+        A fitted sampler of equally likely labels.
+    level : int
+        The level of the pixels.
+    cells : CellProbabilities
+        With one label, or those of the sampler.
+    first, second : ndarray of shape (n_pairs, n, n_labels, n_positions)
+        Factors of pixels that show the first and the second class of a pair; others are 1.
+
+    Returns
+    -------
+    log_products : ndarray of shape (n_pairs, n)
+    """
+    shape, n_labels = sampler.level_shapes_[level], len(sampler.classes_)
+    products = np.zeros(first.shape[:2])
+    for i, (c, e) in enumerate(zip(*cells.pairs)):
+        for label in range(n_labels):
+            cell = min(label, cells.n_labels - 1)
+            factors = np.ones((first.shape[1], cells.n_classes, *shape))
+            factors[:, c] = first[i, :, cell].reshape(-1, *shape)
+            factors[:, e] = second[i, :, cell].reshape(-1, *shape)
+            products[i] += sampler.expected_product(level, factors)[label] / n_labels
+    return np.log(products) + 1e-14  # rounding errors stay on the safe side
 
 
 def check_level(sampler: HierarchicalSampler, level: int) -> int:
@@ -111,11 +148,6 @@ def check_level(sampler: HierarchicalSampler, level: int) -> int:
         raise ValueError(
             f"level={level} is not valid: this level of the sampler has transitions, but codes are "
             "of sets of patches. Choose another level or sampler."
-        )
-    if np.ptp(sampler.label_probabilities_) > 0:
-        raise ValueError(
-            "sampler is not valid: its labels are not equally likely (label_probabilities). Set "
-            "label_probabilities=None."
         )
     return level
 

@@ -64,12 +64,6 @@ def check_probability(value, name):
     return value
 
 
-def check_choice(value, name, allowed):
-    """Raise ValueError unless the value is one of the allowed strings."""
-    if not (isinstance(value, str) and value in allowed):
-        raise ValueError(f"{name}={value!r} is not valid: it takes one of {allowed}.")
-
-
 def check_required(reason, **values):
     """Return the values, in order; ValueError if one is None or not positive."""
     missing = [name for name, value in values.items() if value is None]

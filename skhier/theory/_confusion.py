@@ -67,7 +67,8 @@ def code_confusion(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     probability that a pixel of class c there has a code of class c', the mean of its confusion
     over the patches of c. A patch :math:`(c_1, c_2, \dots)` becomes :math:`(c'_1, c'_2, \dots)`
     with probability :math:`\prod_j (K M)_{c_j c'_j}`. On the last level, the confusion is the
-    identity.
+    identity. Given its patch, a code does not depend on the label, so labels need not be equally
+    likely.
 
     For pixel noise or clusters that were learned, see :func:`measured_confusion`.
 

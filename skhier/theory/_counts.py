@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 from scipy.stats import binom
 
+from ._cells import log_expected_products
 from ._power import smallest_count
 
 if TYPE_CHECKING:
@@ -119,39 +120,3 @@ def _signal_moments(sampler, level, cells):
     rates = rates[:, :, None, None]
     mixtures = [1 + np.expm1(-rates * weight[:, None]) / cells.k for weight in (first, second)]
     return log_expected_products(sampler, level, cells, *mixtures), rates[:, :, 0, 0]
-
-
-def log_expected_products(
-    sampler: HierarchicalSampler,
-    level: int,
-    cells: CellProbabilities,
-    first: np.ndarray,
-    second: np.ndarray,
-) -> np.ndarray:
-    """Compute log E of the product over the pixels of an image, for each pair of classes.
-
-    Parameters
-    ----------
-    sampler : HierarchicalSampler
-        A fitted sampler.
-    level : int
-        The level of the pixels.
-    cells : CellProbabilities
-        With one label, or those of the sampler.
-    first, second : ndarray of shape (n_pairs, n, n_labels, n_positions)
-        Factors of pixels that show the first and the second class of a pair; others are 1.
-
-    Returns
-    -------
-    log_products : ndarray of shape (n_pairs, n)
-    """
-    shape, n_labels = sampler.level_shapes_[level], len(sampler.classes_)
-    products = np.zeros(first.shape[:2])
-    for i, (c, e) in enumerate(zip(*cells.pairs)):
-        for label in range(n_labels):
-            cell = min(label, cells.n_labels - 1)
-            factors = np.ones((first.shape[1], cells.n_classes, *shape))
-            factors[:, c] = first[i, :, cell].reshape(-1, *shape)
-            factors[:, e] = second[i, :, cell].reshape(-1, *shape)
-            products[i] += sampler.expected_product(level, factors)[label] / n_labels
-    return np.log(products) + 1e-14  # rounding errors stay on the safe side

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import comb, log_ndtr, ndtr
 
-from .._base._params import check_flag
+from .._base._params import check_choice, check_flag
 from ._cells import (
     CellProbabilities,
     Compared,
     cell_probabilities,
     check_exchangeable_codes,
     check_level,
+    log_expected_products,
 )
-from ._checks import check_choice, check_counts, within_floats
-from ._counts import class_weights, log_expected_products
+from ._checks import check_counts, within_floats
+from ._counts import class_weights
 from ._moves import Points, move_score
 from ._power import smallest_count
 
@@ -112,7 +113,7 @@ def grouping_probability(
     cluster 0.0
     """
     level, (n_samples,) = check_level(sampler, level), check_counts(n_samples=n_samples)
-    check_choice(method, "method", tuple(_POINTS))
+    check_choice(method, "method", _POINTS)
     compared = check_labels(labels, method)
     check_exchangeable_codes(sampler, [level], caller="grouping_probability", compared=compared)
     cells = cell_probabilities(sampler, level, labels)

@@ -6,15 +6,9 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from .._base._params import check_count, check_real
+from .._base._params import check_choice, check_count, check_real
 from .._base._typing import Bound
-from ._checks import (
-    check_choice,
-    check_counts,
-    check_positive,
-    check_probability,
-    within_floats,
-)
+from ._checks import check_counts, check_positive, check_probability, within_floats
 
 
 @within_floats

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from .._base._params import check_fitted, check_flag
+from .._base._params import check_choice, check_fitted, check_flag
 from ._cells import (
     CellProbabilities,
     Compared,
@@ -19,7 +19,7 @@ from ._cells import (
     check_exchangeable_codes,
     check_level,
 )
-from ._checks import check_choice, check_probability, within_floats
+from ._checks import check_probability, within_floats
 from ._context import context_cells, pair_changes, pair_probabilities
 from ._moments import pair_unseen_probability, unseen_probability
 from ._power import smallest_count

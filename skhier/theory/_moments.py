@@ -28,8 +28,8 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     Parameters
     ----------
     sampler : HierarchicalSampler
-        A fitted sampler whose sets of the level are disjoint. Noise of labels and symbols is part
-        of its distribution, noise of pixels is not.
+        A fitted sampler whose sets of the level are disjoint. Probabilities of labels, and noise
+        of labels and symbols, are part of its distribution, noise of pixels is not.
 
     level : int
         Level i, from 0 to n_levels - 1.

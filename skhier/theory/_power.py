@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from math import log, prod, sqrt
+from math import log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import norm
 
+from ._cells import CellProbabilities, log_expected_products
+
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
-    from ._cells import CellProbabilities
 
 
 def smallest_count(holds: Callable[[int], bool]) -> int:
@@ -95,21 +96,13 @@ def _log_moments(sampler, level, cells):
     Y is 1 in cells that show the first class, -1 in cells that show the second. The vector u is the
     direction of its mean.
     """
-    shape, (first, second) = sampler.level_shapes_[level], cells.pairs
+    first, second = cells.pairs
     mean = cells.probabilities[first] - cells.probabilities[second]
-    mean = mean.reshape(-1, cells.n_labels, *shape)
-    length = np.sqrt((mean**2).sum(axis=(1, 2, 3), keepdims=True))
+    length = np.sqrt((mean**2).sum(axis=(1, 2)))[:, None]
     # Every rate gives a valid bound; the best rates are below the length of the mean.
-    rates = length[:, 0, 0] * np.geomspace(1e-3, 10, 30)
-    rates = np.minimum(rates, 300 / sqrt(prod(shape)))
-    moments = np.zeros(rates.shape)
-    for i, (c, e) in enumerate(zip(first, second)):
-        for label, u in enumerate(mean[i] / length[i]):
-            exponents = rates[i, :, None, None] * u
-            factors = np.ones((rates.shape[1], cells.n_classes, *shape))
-            factors[:, c], factors[:, e] = np.exp(-exponents), np.exp(exponents)
-            moments[i] += sampler.expected_product(level, factors)[label] / cells.n_labels
-    return np.log(moments) + 1e-14, rates  # rounding errors stay on the safe side
+    rates = np.minimum(length * np.geomspace(1e-3, 10, 30), 300 / sqrt(mean.shape[2]))
+    x = rates[:, :, None, None] * (mean / length[:, :, None])[:, None]
+    return log_expected_products(sampler, level, cells, np.exp(-x), np.exp(x)), rates
 
 
 def _log_moments_of_one_cell(cells):

@@ -4,8 +4,8 @@ from functools import partial
 from math import inf
 from typing import Literal
 
-from .._base._params import check_count, check_real
-from ._checks import check_choice, check_counts, check_overflow, within_floats
+from .._base._params import check_choice, check_count, check_real
+from ._checks import check_counts, check_overflow, within_floats
 
 
 @within_floats

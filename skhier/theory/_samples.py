@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .._base._params import check_fitted, check_flag
+from .._base._params import check_choice, check_fitted, check_flag
 from ._cells import PairStatistics, cell_probabilities, check_exchangeable_codes, check_level
-from ._checks import check_choice, check_probability, within_floats
+from ._checks import check_probability, within_floats
 from ._context import context_cells
 from ._counts import proved_counts
 from ._grouping import check_labels, predicted_groups
@@ -143,7 +143,7 @@ def required_samples(
     >>> predicted < proved < required_samples(sampler, 0.0001, "rigorous", level=1)
     True
     """
-    check_choice(method, "method", tuple(_METHODS))
+    check_choice(method, "method", _METHODS)
     delta = check_probability(delta, "delta")
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     caller = "required_samples"

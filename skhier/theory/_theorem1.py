@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
-from .._base._params import check_real
+from .._base._params import check_choice, check_real
 from .._base._typing import Bound
 from .._base._validation import to_floats
 from ._checks import (
-    check_choice,
     check_counts,
     check_positive,
     check_probability,

@@ -9,13 +9,12 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.svm import LinearSVC
 
-from .._base._params import check_fitted
+from .._base._params import check_choice, check_fitted
 from .._base._parts import changed_params
 from .._base._typing import Bound
 from ..classifier import LayerwiseCNNClassifier
 from ._cells import check_exchangeable_codes
 from ._checks import (
-    check_choice,
     check_counts,
     check_positive,
     check_probability,

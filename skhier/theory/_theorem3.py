@@ -5,9 +5,9 @@ from math import ceil, exp, log, pi, sqrt
 import numpy as np
 from scipy.optimize import brentq
 
+from .._base._params import check_choice
 from .._base._typing import Bound
 from ._checks import (
-    check_choice,
     check_counts,
     check_positive,
     check_probability,

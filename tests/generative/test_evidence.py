@@ -182,8 +182,10 @@ def test_wrong_evidence_is_refused():
                 method(**given)
     assert_array_equal(sampler.score_samples(**wrong[-1][0]), [-np.inf])
     assert np.isfinite(sampler.score_samples(symbols=out_of_range, mask=out_of_range == 8)).all()
-    with pytest.raises(ValueError, match="of='clean' is not valid: it takes 'seen' or 'drawn'"):
-        sampler.posterior(symbols=symbols, of="clean")
+    for method in (sampler.posterior, sampler.sample_posterior):
+        for of in ("clean", np.array(["seen", "drawn"])):
+            with pytest.raises(ValueError, match=r"of=.* is not valid: it takes 'seen' or 'drawn'"):
+                method(symbols=symbols, of=of)
     with pytest.raises(ValueError, match=r"mask of shape \(3,\)"):
         sampler.bayes_risk(10, mask=[True, False, True])
 

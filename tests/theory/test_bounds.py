@@ -168,6 +168,17 @@ def test_patches_of_weight_0_need_no_embedding():
     assert_allclose((layer.within, layer.between), class_distances(possible, 4))
 
 
+def test_an_embedder_is_certified_if_labels_are_not_equally_likely():
+    sampler = HierarchicalSampler(
+        patches_per_class=3, label_probabilities=[0.3, 0.7], random_state=0
+    ).fit()
+    n, T, eta = theorem1_params(30, 4, delta_min=sampler.statistics().levels[1].delta_min)
+    params = {"learning_rate": eta, "scale_channels": False, "random_state": 0}
+    embedder = TwoLayerConvEmbedder(n, max_iter=T, **params)
+    embedder.fit_population(sampler.code_moments(1), sampler.classes_)
+    assert certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=1.0).holds
+
+
 def test_a_classifier_is_certified_against_its_sampler():
     sampler = HierarchicalSampler(patches_per_class=3, random_state=0).fit()
     X, y = sampler.sample(4000)

@@ -247,16 +247,17 @@ def test_without_confusion_the_evidence_is_nearly_that_of_coins():
             assert 0.85 * coins - 1 <= found <= coins + 1
 
 
-def test_the_confusion_of_a_model_is_the_frequency_of_codes_given_the_class():
-    sampler = noisy_model(rule_weights="zipf")
-    X, _, latents = sampler.sample(20_000, return_latents=True, random_state=1)
+@pytest.mark.parametrize("p", [None, [0.2, 0.8]])
+def test_the_confusion_of_a_model_is_the_frequency_of_codes_given_the_class_and_label(p):
+    sampler = noisy_model(rule_weights="zipf", label_probabilities=p)
+    X, y, latents = sampler.sample(20_000, return_latents=True, random_state=1)
     codes = sampler.parse_patches(X)[0]
     expected = np.einsum(
         "cj,cja->ca", sampler.rule_weights_[0], code_confusion(sampler, 0).reshape(4, 4, 16)
     )
     assert expected.sum(axis=1) == pytest.approx(1)
-    for c in range(4):
-        seen = codes[latents[0] == c]
+    for c, label in product(range(4), sampler.classes_):
+        seen = codes[(latents[0] == c) & (y == label)[:, None, None]]
         frequency = np.bincount(seen, minlength=16) / len(seen)
         error = np.sqrt(expected[c] * (1 - expected[c]) / len(seen))
         assert (np.abs(frequency - expected[c]) <= 5 * error).all()

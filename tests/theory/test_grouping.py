@@ -323,5 +323,5 @@ def test_labels_can_be_left_out_where_positions_tell_the_classes_of_one_level():
         grouping_probability(one, 0, n_samples=9, labels=False)
     with pytest.raises(ValueError, match="labels=False is not valid for method='cluster'"):
         grouping_probability(sampler, 1, n_samples=9, labels=False, method="cluster")
-    with pytest.raises(ValueError, match="method='svd' is not valid"):
+    with pytest.raises(ValueError, match="method='svd' is not valid: it takes 'counts' or "):
         grouping_probability(sampler, 1, n_samples=9, method="svd")

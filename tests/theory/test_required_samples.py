@@ -19,6 +19,7 @@ from skhier.datasets import make_random_hierarchy
 from skhier.theory import (
     coverage_probability,
     embedding_moments,
+    grouping_probability,
     necessary_samples,
     required_samples,
     rhm_sample_complexity,
@@ -38,7 +39,7 @@ def small_model(**params):
 def draw_codes(sampler, level, n, seed):
     """Draw n images; return the code at each position, and the index of the label."""
     rng = np.random.default_rng(seed)
-    label = rng.integers(len(sampler.classes_), size=n)
+    label = rng.choice(len(sampler.classes_), size=n, p=sampler.label_probabilities_)
     roots_of_label = [np.flatnonzero(sampler.root_labels_ == name) for name in sampler.classes_]
     classes = sampler.root_images_[[rng.choice(roots_of_label[index]) for index in label]]
     for i, table in enumerate(sampler.patches_):
@@ -64,7 +65,13 @@ def draw_counts(sampler, level, n, n_runs, seed):
 
 @pytest.mark.parametrize(
     ("params", "level"),
-    [({}, 1), ({"n_labels": 3}, 1), ({"rule_weights": "zipf"}, 0)],
+    [
+        ({}, 1),
+        ({"n_labels": 3}, 1),
+        ({"rule_weights": "zipf"}, 0),
+        ({"label_probabilities": [0.2, 0.8]}, 1),
+        ({"n_labels": 3, "label_probabilities": [0.1, 0.2, 0.7]}, 0),
+    ],
 )
 def test_second_moments_of_code_means_are_exact(params, level):
     sampler, n, n_runs = small_model(**params), 20, 8000
@@ -96,8 +103,10 @@ def test_on_few_images_the_signal_is_less_by_one_over_N():
     assert signal / n > 10 * error
 
 
-def test_coverage_is_exact():
-    sampler, n, n_runs = small_model(patches_per_class=8), 4, 8000
+@pytest.mark.parametrize("p", [None, [0.1, 0.9]])
+def test_coverage_is_exact(p):
+    sampler = small_model(patches_per_class=8, label_probabilities=p)
+    n, n_runs = 4, 8000
     for level in (0, 1):
         counts = draw_counts(sampler, level, n, n_runs, seed=2)
         seen = counts.any(axis=(1, 3)).sum(axis=0)
@@ -506,12 +515,33 @@ def test_levels_with_transitions_have_no_codes():
         theorem2_params(sampler)
 
 
-def test_unequal_labels_are_refused():
-    sampler = HierarchicalSampler(label_probabilities=[0.3, 0.7], random_state=0).fit()
-    with pytest.raises(ValueError, match="labels are not equally likely"):
-        embedding_moments(sampler, 0, n_samples=10)
-    with pytest.raises(ValueError, match=r"required_samples does not .* not equally likely"):
-        required_samples(sampler)
+@pytest.mark.parametrize("p", [None, [0.3, 0.7]])
+def test_label_noise_is_part_of_the_cells(p):
+    sampler = small_model(label_probabilities=p, label_noise=0.2)
+    cells = cell_probabilities(sampler, 1)
+    _, y, latents = sampler.sample(40_000, return_latents=True, random_state=1)
+    classes = latents[1].reshape(len(y), -1)
+    for c, label in np.ndindex(cells.n_classes, 2):
+        expected = cells.probabilities[c, label]
+        frequency = ((classes == c) & (y == sampler.classes_[label])[:, None]).mean(axis=0)
+        assert (np.abs(frequency - expected) <= 5 * np.sqrt(expected / len(y))).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        required_samples,
+        necessary_samples,
+        lambda s: required_samples(s, level=1),
+        lambda s: necessary_samples(s, level=1),
+        lambda s: required_samples(s, level=1, context=(0, 1)),
+        lambda s: necessary_samples(s, method="pairs", level=1, context=(0, 1)),
+        lambda s: grouping_probability(s, 1, n_samples=10),
+    ],
+)
+def test_unequal_labels_are_refused_where_numbers_are_for_equal_ones(call):
+    with pytest.raises(ValueError, match=r"does not hold .* labels are not equally likely"):
+        call(small_model(label_probabilities=[0.3, 0.7]))
 
 
 def test_an_argument_that_is_no_sampler_is_refused():
@@ -534,7 +564,10 @@ def test_the_coverage_of_patches_that_are_seldom_drawn_is_exact(weight):
 
 
 def test_coverage_is_one_less_an_expected_product():
-    for params in ({"rule_weights": "zipf"}, {"n_labels": 3}):
+    for params in (
+        {"rule_weights": "zipf"},
+        {"n_labels": 3, "label_probabilities": [0.1, 0.2, 0.7]},
+    ):
         for level in range(3):
             noise = np.where(np.arange(3) <= level, 0.1, 0.0)
             sampler = HierarchicalSampler(
@@ -545,7 +578,7 @@ def test_coverage_is_one_less_an_expected_product():
             for c, of_class in enumerate(weights):
                 factors = np.ones((3, len(weights), 1, 1))
                 factors[:, c, 0, 0] = 1 - of_class
-                unseen = sampler.expected_product(level, factors).mean(axis=0)
+                unseen = sampler.label_probabilities_ @ sampler.expected_product(level, factors)
                 assert_allclose(p[c], 1 - unseen, atol=1e-13)
 
 
