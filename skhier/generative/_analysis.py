@@ -64,7 +64,8 @@ class AnalysisMixin:
         The map :math:`\varphi` of algorithm 1 gives a patch of :math:`X^{(i)}` a code with one
         channel for each patch of each class. The channels of class c are c k to (c + 1) k - 1.
         The moments of a patch are the moments :math:`F_c` of its class times the probability
-        of the patch (lemma 2).
+        of the patch (lemma 2). They are those of the patches that are drawn, before symbol noise
+        below the level and pixel noise.
 
         Parameters
         ----------
@@ -102,7 +103,8 @@ class AnalysisMixin:
                 "which codes belong."
             )
         frequencies = next(islice(frequencies_of_levels(self._model), level, None))
-        F = labeled_frequencies(frequencies, self._model.label_joint)
+        prior = self._model.root.label_probabilities
+        F = labeled_frequencies(frequencies, prior, self._model.label_noise)
         moments = F[:, None] * p.reshape(*p.shape, *[1] * (F.ndim - 1))
         moments = moments.reshape(-1, *F.shape[1:])
         return np.moveaxis(moments, [-2, -1, 0], [0, 1, 2])

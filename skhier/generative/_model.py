@@ -70,11 +70,6 @@ class HierarchicalModel:
         """P(observed label | label of the image): (n_labels, n_labels)."""
         return label_channel(self.label_noise, self.root.n_labels)
 
-    @property
-    def label_joint(self):
-        """P(observed label, label of the image): (n_labels, n_labels)."""
-        return self.label_channel * self.root.label_probabilities
-
     def draw_labels(self, roots, keys):
         """Draw the observed labels of root images, given by index."""
         labels = self.root.labels[roots]

@@ -5,7 +5,7 @@ from math import inf
 
 import numpy as np
 
-from ._model import HierarchicalModel, label_channel
+from ._model import HierarchicalModel
 from ._root import RootDistribution, linear_separator
 from ._statistics import level_statistics, next_frequencies, root_frequencies
 
@@ -52,7 +52,7 @@ class Search:
     def _draw_once(self, draw_images, p_labels, is_given, levels, noise, rng):
         """Draw a model; _Rejected if a level has too many rejected draws."""
         label_noise, channels, _ = noise
-        label_joint = label_channel(label_noise, len(p_labels)) * p_labels
+        of_labels = p_labels, label_noise
 
         def draw_root():
             images, labels = draw_images()
@@ -64,17 +64,17 @@ class Search:
             root = RootDistribution(images, labels, p_labels)
             return root, root_frequencies(root, channels[0])
 
-        root, frequencies = self._draw_level(0, draw_root, label_joint, is_given[0])
+        root, frequencies = self._draw_level(0, draw_root, of_labels, is_given[0])
         rules = []
         for level, channel in zip(levels, channels[1:]):
             i = level.index + 1
             draw_rules = partial(_draw_rules, level, channel, rng, frequencies)
-            drawn, frequencies = self._draw_level(i, draw_rules, label_joint, is_given[i])
+            drawn, frequencies = self._draw_level(i, draw_rules, of_labels, is_given[i])
             rules.append(drawn)
         rules.append(levels[-1].draw(None, rng))
         return HierarchicalModel(root, rules, *noise)
 
-    def _draw_level(self, level, draw, label_joint, is_given):
+    def _draw_level(self, level, draw, of_labels, is_given):
         """Return the first `draw()` that meets the bounds; _Rejected after too many draws.
 
         `draw()` returns a pair (root or rules, frequencies of the level), or None, which is
@@ -85,7 +85,7 @@ class Search:
             if drawn is not None:
                 if self._min_theta == self._min_lambda == 0:
                     return drawn
-                statistics = level_statistics(drawn[1], label_joint)
+                statistics = level_statistics(drawn[1], *of_labels)
                 share = min(
                     statistics.theta / self._min_theta if self._min_theta else inf,
                     statistics.lambda_ / self._min_lambda if self._min_lambda else inf,

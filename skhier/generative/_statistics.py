@@ -7,6 +7,7 @@ from operator import mul
 import numpy as np
 
 from ._algebra import Linear
+from ._model import label_channel
 from ._rules import Rules
 
 
@@ -30,7 +31,7 @@ class LevelStatistics:
 
     angles : ndarray of shape (n_classes, n_classes)
         Angle between the :math:`F_c` of each two classes, in radians; 0 where one of the two
-        is zero.
+        is zero. Here and below, entries of :math:`F_c` under 1e-15 before label noise count as 0.
 
     theta : float
         Smallest angle of two classes, in radians; infinity for a single class.
@@ -140,7 +141,8 @@ def _format_count(n):
 def statistics(model):
     """Compute the HierarchyStatistics of a HierarchicalModel."""
     frequencies = list(frequencies_of_levels(model))
-    levels = [level_statistics(level, model.label_joint) for level in frequencies]
+    prior = model.root.label_probabilities
+    levels = [level_statistics(level, prior, model.label_noise) for level in frequencies]
     return HierarchyStatistics(levels, *_counts(model, frequencies))
 
 
@@ -179,15 +181,17 @@ def seen_frequencies(frequencies, channel, axis=1):
     return np.moveaxis(channel.forward(drawn, Linear), 0, axis)
 
 
-def level_statistics(frequencies, label_joint):
+def level_statistics(frequencies, label_probabilities, label_noise):
     """Compute the LevelStatistics of class frequencies given the label before label noise."""
-    joint = np.tensordot(label_joint, frequencies, axes=1)  # P(observed label, class)
-    frequencies = joint / label_joint.sum(axis=1)[:, None, None, None]
-    labeled = _labeled(joint)
+    joint = label_channel(label_noise, len(label_probabilities)) * label_probabilities
+    observed = np.tensordot(joint, frequencies, axes=1) / joint.sum(axis=1)[:, None, None, None]
+    labeled = labeled_frequencies(frequencies, label_probabilities, 0.0)
     vectors = labeled.reshape(len(labeled), -1)
     vectors = np.where(np.abs(vectors) < 1e-15, 0, vectors)  # rounding of exact zeros
+    signal = _label_signal(label_noise, len(label_probabilities))
     norms = np.linalg.norm(vectors, axis=1)
     directions = vectors / np.where(norms > 0, norms, 1)[:, None]
+    norms, vectors = abs(signal) * norms, signal * vectors
     pairs = np.triu_indices(len(vectors), k=1)
     # Arc cosines are inexact for nearly parallel vectors; half angles from chords are not.
     chord, antichord = _distances(directions, directions), _distances(directions, -directions)
@@ -196,8 +200,8 @@ def level_statistics(frequencies, label_joint):
     distances = _distances(vectors, vectors)
     abs_sin = chord * antichord / 2 * (norms[:, None] * norms > 0)
     return LevelStatistics(
-        class_frequencies=frequencies,
-        labeled_frequencies=labeled,
+        class_frequencies=observed,
+        labeled_frequencies=signal * labeled,
         angles=angles,
         theta=float(angles[pairs].min(initial=inf)),
         lambda_=float(norms.min()),
@@ -206,16 +210,17 @@ def level_statistics(frequencies, label_joint):
     )
 
 
-def labeled_frequencies(frequencies, label_joint):
+def labeled_frequencies(frequencies, label_probabilities, label_noise):
     """Compute the matrices F_c of class frequencies given the label before label noise."""
-    return _labeled(np.tensordot(label_joint, frequencies, axes=1))
+    joint = label_probabilities[:, None, None, None] * frequencies
+    n_labels = len(joint)
+    labeled = joint[1] - joint[0] if n_labels == 2 else (joint - joint.mean(axis=0)).swapaxes(0, 1)
+    return _label_signal(label_noise, n_labels) * labeled
 
 
-def _labeled(joint):
-    """Compute the matrices F_c of P(observed label, class)."""
-    if len(joint) == 2:
-        return joint[1] - joint[0]
-    return (joint - joint.mean(axis=0)).swapaxes(0, 1)
+def _label_signal(label_noise, n_labels):
+    """Return the factor of F_c by label noise. In sums over labels, a small one would cancel."""
+    return 1 - n_labels / (n_labels - 1) * label_noise
 
 
 def _distances(A, B):
@@ -319,7 +324,7 @@ def expected_product(model, level, factors, algebra=Linear):
 
 def observed_label_probabilities(sampler):
     """Return the probability of each label of a fitted sampler, after label noise."""
-    return sampler._model.label_joint.sum(axis=1)
+    return sampler._model.label_channel @ sampler._model.root.label_probabilities
 
 
 def shown_probability(sampler, level, shares):

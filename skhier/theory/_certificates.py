@@ -41,7 +41,8 @@ def certify_embedder(
 
     embedder : TwoLayerConvEmbedder
         A fitted embedder. Its codes have one channel for each patch of `level`, in the order of
-        :meth:`~skhier.HierarchicalSampler.code_moments`.
+        :meth:`~skhier.HierarchicalSampler.code_moments`. Channels of patches of weight 0, which
+        are never drawn, are left out.
 
     level : int
         Level i of the model.
@@ -85,17 +86,10 @@ def certify_embedder(
             f"embedder was fitted on codes with {len(embedder.kernels_)} channels, but level "
             f"{level} has {n_classes * k} patches: there has to be one channel for each patch."
         )
-    layer = certify_layer(
-        embedder.kernels_,
-        np.arange(n_classes * k) // k,
-        sigma,
-        gamma,
-        level=level,
-        n_patches=n_classes * k,
-        n_clusters=n_classes * k,
-        is_patch_mapping=True,
-    )
-    return Certificate([layer])
+    weights = sampler.rule_weights_[level]
+    classes, drawn = np.nonzero(weights)[0], np.flatnonzero(weights)
+    match = _ClusterMatch(level, n_classes, classes, drawn)
+    return Certificate([match.certify(embedder.kernels_, sigma, gamma, n_clusters=len(drawn))])
 
 
 def certify_classifier(
@@ -222,7 +216,7 @@ def certify_classifier(
         match = None
         if sampler is not None:
             level = n_layers - 1 - i
-            match = _match_clusters(sampler, level, drawn[level], clusters)
+            match = _match_clusters(sampler, level, drawn[level], clusters, "classifier")
             n_classes = match.n_classes if n_classes is None else n_classes
         counts = code_counts(clusters, y, n_codes=phi.n_clusters_)
         separation = separate_codes(
@@ -308,7 +302,7 @@ def certify_clusters(
     check_fitted(sampler, "sampler", "HierarchicalSampler")
     check_count(level, "level", 0, len(sampler.patches_) - 1)
     labels = to_floats(labels, "labels")
-    match = _match_clusters(sampler, level, sampler.parse_patches(X)[level], labels)
+    match = _match_clusters(sampler, level, sampler.parse_patches(X)[level], labels, "labels")
     return Certificate([match.certify(None, None, None, n_clusters=len(np.unique(labels)))])
 
 
@@ -335,11 +329,14 @@ class _ClusterMatch(NamedTuple):
         return certify_layer(embedded, classes, sigma, gamma, **fields)
 
 
-def _match_clusters(sampler, level, drawn, clusters):
-    """Match clusters with the patches of a level that were drawn at the same places."""
+def _match_clusters(sampler, level, drawn, clusters, name):
+    """Match clusters with the patches of a level that were drawn at the same places.
+
+    `name` is the parameter that the clusters come from, for the message.
+    """
     if clusters.shape != drawn.shape:
         raise ValueError(
-            f"labels: for level {level} there are clusters in an array of shape {clusters.shape}, "
+            f"{name}: for level {level} there are clusters in an array of shape {clusters.shape}, "
             f"but the sampler draws patches in one of shape {drawn.shape}: use the patch_size of "
             "the model, and a stride equal to it."
         )

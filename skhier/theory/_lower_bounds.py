@@ -13,6 +13,7 @@ from scipy.stats import norm
 from .._base._params import check_choice, check_fitted, check_flag
 from ._cells import (
     CellProbabilities,
+    Compared,
     PairStatistics,
     cell_probabilities,
     check_exchangeable_codes,
@@ -44,7 +45,9 @@ def necessary_samples(
     Parameters
     ----------
     sampler : HierarchicalSampler
-        As in :func:`required_samples`.
+        As in :func:`required_samples`. Classes have to differ in what the algorithms see: for
+        'gaussian' in :math:`F_c`, for 'pixels' in their frequencies given the label, for the
+        others in nothing.
 
     delta : float, default=0.05
         Probability of failure.
@@ -135,8 +138,9 @@ def necessary_samples(
     first = 0 if method == "coverage" else min(1, len(sampler.patches_) - 1)
     every = range(first, len(sampler.patches_))
     levels = list(every) if level is None else [check_level(sampler, level)]
-    check_exchangeable_codes(sampler, levels, caller="necessary_samples")
-    return max(_LOWER_BOUNDS[method](sampler, level, delta) for level in levels)
+    bound, compared = _LOWER_BOUNDS[method]
+    check_exchangeable_codes(sampler, levels, caller="necessary_samples", compared=compared)
+    return max(bound(sampler, level, delta) for level in levels)
 
 
 def _pairs_bound(sampler, delta, method, level, context, labels):
@@ -222,8 +226,9 @@ def _gaussian_bound(sampler, level, delta):
     return ceil(4 * norm.isf(delta / (2 * k)) ** 2 / separation)
 
 
-_LOWER_BOUNDS = {
-    "coverage": coverage_bound,
-    "pixels": _pixel_bound,
-    "gaussian": _gaussian_bound,
+# Each bound, and what has to differ between classes for it.
+_LOWER_BOUNDS: dict[str, tuple[Callable[..., int], Compared | None]] = {
+    "coverage": (coverage_bound, None),
+    "pixels": (_pixel_bound, "cell probabilities"),
+    "gaussian": (_gaussian_bound, "labeled frequencies"),
 }

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from ..generative._statistics import shown_probability
 from ._cells import cell_probabilities, check_level
 from ._checks import check_counts, within_floats
+from ._confusion import code_confusion
 
 if TYPE_CHECKING:
     from ..generative import HierarchicalSampler
@@ -28,7 +29,7 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     ----------
     sampler : HierarchicalSampler
         A fitted sampler whose sets of the level are disjoint. Probabilities of labels, and noise
-        of labels and symbols, are part of its distribution.
+        of labels and symbols, are part of its distribution, noise of pixels is not.
 
     level : int
         Level i, from 0 to n_levels - 1.
@@ -46,7 +47,8 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     ------
     ValueError
         If `level` is not a level of the sampler, its sets share patches, or `n_samples` is not an
-        int >= 1, or too large for a float.
+        int >= 1, or too large for a float. With symbol noise below the level, also if the sampler
+        has no :func:`code_confusion`.
 
     See Also
     --------
@@ -59,10 +61,12 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     .. math:: E \|M_a - M_b\|^2 = \left(1 - \frac1N\right) \|d\|^2 + \frac{\mu_a + \mu_b}{N} ,
 
     as :math:`\|y_i (f_{a,i} - f_{b,i})\|^2` counts the positions that show a or b: no position
-    shows both. For more than two labels, y is the centred one-hot label, and the second term has
-    a factor :math:`1 - 1 / n_{labels}`. The mean over :math:`W_0` and :math:`K_0` of the squared
-    distance after T steps of size :math:`\eta` is :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\,
-    E \|M_a - M_b\|^2` with K patches: T is only a scale.
+    shows both. With symbol noise below the level, a drawn patch is shown as another one, or none,
+    with the probabilities of :func:`code_confusion`. For more than two labels, y is the centred
+    one-hot label, and the second term has a factor :math:`1 - 1 / n_{labels}`. The mean over
+    :math:`W_0` and :math:`K_0` of the squared distance after T steps of size :math:`\eta` is
+    :math:`\frac{\sigma^2}{2 K} + (\eta T)^2 n\, E \|M_a - M_b\|^2` with K patches: T is only a
+    scale.
 
     Examples
     --------
@@ -75,10 +79,9 @@ def embedding_moments(sampler: HierarchicalSampler, level: int, *, n_samples: in
     """
     level, n_samples = _check_level_and_count(sampler, level, n_samples)
     cells = cell_probabilities(sampler, level)
-    p = sampler.rule_weights_[level]
-    F = cells.labeled_frequencies.reshape(len(p), 1, -1)
-    means = (p[:, :, None] * F).reshape(p.size, -1)
-    mu = (p * cells.probabilities.sum(axis=(1, 2))[:, None]).ravel()
+    shares = _shares_of_patches(sampler, level)
+    means = shares.T @ cells.labeled_frequencies.reshape(cells.n_classes, -1)
+    mu = shares.T @ cells.probabilities.sum(axis=(1, 2))
     squared = cdist(means, means, "sqeuclidean")
     noise = (1 - 1 / cells.n_labels) * (mu[:, None] + mu)
     moments = (1 - 1 / n_samples) * squared + noise / n_samples
@@ -93,7 +96,8 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     Parameters
     ----------
     sampler : HierarchicalSampler
-        A fitted sampler whose sets of the level are disjoint.
+        A fitted sampler whose sets of the level are disjoint. Noise of symbols is part of its
+        distribution, noise of pixels is not.
 
     level : int
         Level i, from 0 to n_levels - 1.
@@ -110,7 +114,8 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     ------
     ValueError
         If `level` is not a level of the sampler, its sets share patches, or `n_samples` is not an
-        int >= 1, or too large for a float.
+        int >= 1, or too large for a float. With symbol noise below the level, also if the sampler
+        has no :func:`code_confusion`.
 
     See Also
     --------
@@ -119,7 +124,8 @@ def coverage_probability(sampler: HierarchicalSampler, level: int, *, n_samples:
     Notes
     -----
     An image with :math:`n_c` pixels of class c misses a patch of probability p with probability
-    :math:`(1 - p)^{n_c}`. So N images miss it with probability :math:`g^N`, :math:`g = E[(1 -
+    :math:`(1 - p)^{n_c}`; with symbol noise below the level, each class c has such a factor, with p
+    by :func:`code_confusion`. So N images miss it with probability :math:`g^N`, :math:`g = E[(1 -
     p)^{n_c}]`. Images are independent. The pixels of one image are not, and g is computed level by
     level. No algorithm knows the class of a patch that it has not seen: it can only guess.
 
@@ -154,14 +160,22 @@ def _check_level_and_count(sampler, level, n_samples):
     return level, float(n_samples)
 
 
+def _shares_of_patches(sampler, level):
+    """Compute P(a pixel shows a patch | its class) for each patch: (n_classes, n_patches)."""
+    p = sampler.rule_weights_[level]
+    drawn = (np.eye(len(p))[:, :, None] * p).reshape(len(p), -1)
+    below = sampler.symbol_noise_[level + 1 :]
+    if all(np.array_equal(channel, np.eye(len(channel))) for channel in below):
+        return drawn
+    return drawn[:, p.ravel() > 0] @ code_confusion(sampler, level)
+
+
 def patch_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:
     """Compute P(an image shows a patch) for each patch: (n_classes, k)."""
-    weights = sampler.rule_weights_[level]
-    different, index = np.unique(weights, return_inverse=True)
-    shares = np.eye(len(weights))[:, :, None] * different
-    shown = shown_probability(sampler, level, shares.reshape(len(weights), -1))
-    shown = shown.reshape(len(weights), len(different))
-    return np.take_along_axis(shown, index.reshape(weights.shape), axis=1)
+    shares = _shares_of_patches(sampler, level)
+    different, index = np.unique(shares, axis=1, return_inverse=True)
+    shown = shown_probability(sampler, level, different)
+    return shown[index.ravel()].reshape(sampler.rule_weights_[level].shape)
 
 
 def unseen_probability(sampler: HierarchicalSampler, level: int) -> np.ndarray:

@@ -143,8 +143,8 @@ def _cumulants(points, c, e, k):
         mean = (weights * first).sum(axis=1)
         value = (np.log(p) + np.log(q)) / 2 + largest + np.log(total)
         slope = (B * q - A * p) / 2 + mean
-        curvature = ((A * p) ** 2 + (B * q) ** 2) / 2 - mean**2
-        curvature += (weights * (first**2 + 2 * second)).sum(axis=1)
+        curvature = ((A * p) ** 2 + (B * q) ** 2) / 2
+        curvature += (weights * ((first - mean[:, None]) ** 2 + 2 * second)).sum(axis=1)
         return points.multiplicity @ np.array([value, slope, curvature]).T
 
     return cumulants

@@ -156,9 +156,10 @@ def rhm_correlation(
     and each level in between, on both sides, divides :math:`C^2` by :math:`(m / \rho)^2`, with
     :math:`\rho = 1 - \kappa`, as in :func:`rhm_sample_complexity`; rules of a level that both
     sides use are taken as different ones. With two or more synonyms and v from 4 to 16, this is
-    within 20 % of the mean over models, from 600 models each. There, the paper's formula is up to
-    1.9 times too large (:math:`n_c = v = 4`), and up to 1.4 times too small (:math:`n_c = 3, v =
-    8`).
+    within 20 % of the mean over models, from 600 models each. The paper's formula is far off where
+    the number of labels is far from v: for tuples of two symbols at :math:`\ell = L = 1` it is 7
+    times too large at :math:`n_c = 12, v = 5, m = 2`, and 5.7 times too small at :math:`n_c = 2, v
+    = 10, m = 9`. At :math:`m = v^{s-1}` it is 0, also for :math:`n_c < v`, where symbols correlate.
 
     Examples
     --------

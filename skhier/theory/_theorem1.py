@@ -250,8 +250,8 @@ def theorem1_failure_probability(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or `distances` does not hold one number >= 0 for each
-        pair.
+        If a parameter is out of range, `max_iter` holds a number that is not whole, or
+        `distances` does not hold one number >= 0 for each pair.
 
     Examples
     --------
@@ -271,8 +271,8 @@ def theorem1_failure_probability(
             f"distances={distances} of shape {distances.shape} are not valid: it takes one number "
             ">= 0 for each pair of classes, of shape (n_pairs,)."
         )
-    if steps.size and steps.min() < 0:
-        raise ValueError(f"max_iter={max_iter!r} is not valid: it takes numbers >= 0.")
+    if (steps < 0).any() or (steps % 1).any():
+        raise ValueError(f"max_iter={max_iter!r} is not valid: it takes whole numbers >= 0.")
     # An infinite ratio gives a probability of 1, an infinite signal a probability of 0.
     with np.errstate(divide="ignore", over="ignore"):
         signal = learning_rate * steps[..., None] * distances / k

@@ -155,13 +155,16 @@ def theorem2_runtime(
     max_iter: int,
     separator_norm: float,
     n_positions: int = 1,
+    *,
+    n_labels: int = 2,
 ) -> int:
     r"""Count the iterations of algorithm 1, :math:`d (C^2 k^2 + T) + P k \|W^*\|^2`.
 
     Theorem 2 has :math:`O(d (C^2 k^2 + T) + k \|W^*\|^2)`; here all constants are 1. K-means
     seeds C k clusters in a set of C k patches, gradient descent takes T steps, and the
-    linear classifier makes at most :func:`perceptron_iterations` corrections. With the
-    'exact' solver, the T steps of a level are one pass over the data.
+    linear classifier makes at most :func:`perceptron_iterations` corrections, for more than two
+    labels twice as many. With the 'exact' solver, the T steps of a level are one pass over the
+    data.
 
     Parameters
     ----------
@@ -183,6 +186,9 @@ def theorem2_runtime(
     n_positions : int, default=1
         Number of pixels of the semantic image, P; a constant in the paper.
 
+    n_labels : int, default=2
+        Number of labels.
+
     Returns
     -------
     iterations : int
@@ -202,7 +208,7 @@ def theorem2_runtime(
     n_levels, n_classes = check_counts(n_levels=n_levels, n_classes=n_classes)
     k, max_iter = check_counts(k=k, max_iter=max_iter)
     learning = n_levels * ((n_classes * k) ** 2 + max_iter)
-    return learning + perceptron_iterations(separator_norm, k, n_positions)
+    return learning + perceptron_iterations(separator_norm, k, n_positions, n_labels=n_labels)
 
 
 class _Level(NamedTuple):

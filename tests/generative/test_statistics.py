@@ -61,6 +61,28 @@ def test_angles_norms_and_distances_are_computed_from_the_labeled_frequencies():
     assert exact.theta == min(level.theta for level in exact.levels)
 
 
+@pytest.mark.parametrize("label_probabilities", [None, [0.3, 0.7], [0.2, 0.3, 0.5]])
+def test_label_noise_is_an_exact_factor_of_the_labeled_frequencies(label_probabilities):
+    n_labels = 2 if label_probabilities is None else len(label_probabilities)
+    params = {"n_labels": n_labels, "label_probabilities": label_probabilities, "random_state": 0}
+    clean = HierarchicalSampler(**params).fit()
+    half = (n_labels - 1) / n_labels  # a label of this noise says nothing
+    for noise in (0.1, half - 1e-6, half - 2.0**-44, half + 2.0**-44, 1.0):
+        noisy = HierarchicalSampler(label_noise=noise, **params).fit()
+        factor = 1 - n_labels / (n_labels - 1) * noise
+        for i, (level, without) in enumerate(
+            zip(noisy.statistics().levels, clean.statistics().levels)
+        ):
+            F = factor * without.labeled_frequencies
+            assert_allclose(level.labeled_frequencies, F, rtol=1e-12, atol=1e-16 * abs(factor))
+            assert_allclose(noisy.code_moments(i), factor * clean.code_moments(i), rtol=1e-12)
+            for name in ("lambda_", "delta_min"):
+                assert_allclose(getattr(level, name), abs(factor) * getattr(without, name))
+            assert_allclose((level.theta, level.min_abs_sin), (without.theta, without.min_abs_sin))
+    useless = HierarchicalSampler(label_noise=0.5, random_state=0).fit().statistics()
+    assert (useless.lambda_, useless.theta, useless.min_abs_sin, useless.delta_min) == (0, 0, 0, 0)
+
+
 def test_two_classes_are_antiparallel():
     exact = HierarchicalSampler(n_semantic_classes=2, random_state=1).fit().statistics()
     for level in exact.levels:

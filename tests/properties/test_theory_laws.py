@@ -121,7 +121,7 @@ def test_theorem_1_part_2_a_bound_20_percent_too_optimistic_is_detected():
         )
 
     assert failures(T) <= limit
-    truth = theorem1_failure_probability(T / 1.2, 2, [distance], n_components=n, sigma=0)
+    truth = theorem1_failure_probability(round(T / 1.2), 2, [distance], n_components=n, sigma=0)
     assert binom.sf(limit, n_runs, truth) > 0.999  # the power of the test
     assert failures(round(T / 1.2)) > limit
 

@@ -28,7 +28,9 @@ from skhier.theory._theorem3 import sum_of_betas_quantile
 def test_theorem_1_meets_its_probability_at_the_smallest_T():
     params = {"n_components": 7, "learning_rate": 0.01, "sigma": 0.5, "gamma": 2.0}
     T = theorem1_params(5, 4, delta=0.1, delta_min=0.3, **params).max_iter
-    at, before = (theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 0.99 * T))
+    at, before = (
+        theorem1_failure_probability(t, 5, [0.3] * 6, **params) for t in (T, 99 * T // 100)
+    )
     assert at <= 0.1 < before
 
 
@@ -152,6 +154,20 @@ def test_the_certificate_of_an_untrained_embedder_does_not_hold():
         )
 
 
+def test_patches_of_weight_0_need_no_embedding():
+    weights = np.array([0.5, 0.5, 0])
+    sampler = HierarchicalSampler(patches_per_class=3, rule_weights=[weights] * 2, random_state=0)
+    sampler.fit()
+    embedder = TwoLayerConvEmbedder(
+        64, scale_channels=False, max_iter=30_000, init_scale=0.1, random_state=0
+    ).fit_population(sampler.code_moments(1), sampler.classes_)
+    (layer,) = certify_embedder(sampler, embedder, 1, sigma=1.0, gamma=0.2)
+    assert layer.holds
+    assert (layer.n_patches, layer.n_clusters) == (8, 8)
+    possible = embedder.kernels_.reshape(4, 3, -1)[:, :2].reshape(8, -1)
+    assert_allclose((layer.within, layer.between), class_distances(possible, 4))
+
+
 def test_an_embedder_is_certified_if_labels_are_not_equally_likely():
     sampler = HierarchicalSampler(
         patches_per_class=3, label_probabilities=[0.3, 0.7], random_state=0
@@ -179,7 +195,7 @@ def test_a_classifier_is_certified_against_its_sampler():
     with pytest.raises(ValueError, match="classifier has 1 layers, but the sampler has 2 levels"):
         certify_classifier(shallow, X[:50], y[:50], sampler=sampler)
     other = LayerwiseCNNClassifier.algorithm_1(4, [3, 1], random_state=0).fit(X[:500], y[:500])
-    with pytest.raises(ValueError, match=r"level 0 .* clusters in an array of shape \(\d+, 9, 9\)"):
+    with pytest.raises(ValueError, match=r"classifier: for level 0 .* of shape \(\d+, 9, 9\)"):
         certify_classifier(other, X[:50], y[:50], sampler=sampler)
 
 
@@ -202,6 +218,9 @@ def test_a_smaller_risk_and_a_larger_depth_need_more():
     loose, strict = (theorem2_params(sampler, delta=delta) for delta in (0.1, 1e-6))
     assert loose["embedder"][0].max_iter < strict["embedder"][0].max_iter
     assert theorem2_runtime(3, 4, 30, 1000, 2.0) > theorem2_runtime(2, 4, 30, 1000, 2.0)
+    assert theorem2_runtime(2, 4, 30, 1000, 2.0, 9, n_labels=3) - theorem2_runtime(
+        2, 4, 30, 1000, 2.0, 9
+    ) == perceptron_iterations(2.0, 30, 9)  # more labels: twice as many corrections
     assert lemma7_separation(10, 0.1) < lemma7_separation(10, 0.01)
     assert lemma7_separation(1, 0.1) == 0
     assert lemma7_success_probability(1, 1.0) == 1
@@ -284,7 +303,11 @@ def small_sampler():
         (lambda: theorem1_failure_probability(9, 3, [], n_components=2), "distances=.* of shape"),
         (
             lambda: theorem1_failure_probability([9, -9], 3, [0.3], n_components=2),
-            r"max_iter=\[9, -9\] is not valid: it takes numbers >= 0",
+            r"max_iter=\[9, -9\] is not valid: it takes whole numbers >= 0",
+        ),
+        (
+            lambda: theorem1_failure_probability(10.5, 3, [0.3], n_components=2),
+            "max_iter=10.5 is not valid: it takes whole numbers >= 0",
         ),
         (
             lambda: certify_clusters(small_sampler(), 3, small_sampler().sample(2)[0], 1),

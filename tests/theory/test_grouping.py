@@ -20,6 +20,7 @@ from skhier.embedding._factors import find_groups
 from skhier.theory import grouping_probability, necessary_samples, required_samples
 from skhier.theory._cells import cell_probabilities
 from skhier.theory._counts import _signal_moments, class_weights, noise_moments
+from skhier.theory._grouping import _seen_in_full
 
 
 def averages(groups):
@@ -249,6 +250,45 @@ def test_probabilities_grow_with_images_and_are_those_of_the_required_number():
     assert grouping_probability(small_model(patches_per_class=1), 1, n_samples=1) == 1
     pixels = necessary_samples(sampler, 0.05, "pixels", level=1)
     assert pixels <= required_samples(sampler, 0.05, "rigorous_counts", level=1)
+
+
+def test_codes_that_are_not_seen_are_not_grouped():
+    # One position: an image shows one of 2 x 3 codes.
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=3, patches_per_class=[3, 2], patch_size=(1, 2), root="label",
+        random_state=0,
+    ).fit()  # fmt: skip
+    for method in ("counts", "cluster"):
+        p = [grouping_probability(sampler, 0, n_samples=n, method=method) for n in range(1, 30)]
+        assert_allclose(p[:2], 0, atol=1e-12)  # four codes are not seen, or more
+        assert (np.diff(p) >= -1e-12).all()
+    # All 3 codes of one class have to be seen. A fourth image shows another class, or one again.
+    for n, words in ((3, 6), (4, 3 * 24 + 3 * 12)):
+        p = grouping_probability(sampler, 0, n_samples=n)
+        assert_allclose(p, 2 * words / 6**n)
+        runs = draw_counts(sampler, 0, n, 200, seed=n)
+        assert sum(is_grouped(run, 3) for run in runs) <= binom.isf(1e-6, 200, p)
+
+
+def test_all_of_many_codes_are_seen_with_the_probability_of_simulations():
+    for k in (6, 29, 60):
+        sampler, n = small_model(patches_per_class=k), 3 * k
+        seen = _seen_in_full(sampler, 0, cell_probabilities(sampler, 0))
+        counts = draw_counts(sampler, 0, n, 1000, seed=k).any(axis=(1, 3)).reshape(1000, -1, k)
+        rate = counts[:, :, :30].all(axis=2).mean(axis=0)
+        assert (np.abs(rate - seen(n)) < 5 * np.sqrt(seen(n) * (1 - seen(n)) / 1000) + 1e-9).all()
+        assert (np.diff([seen(n) for n in range(1, 4 * k)], axis=0) > -1e-6).all()
+
+
+@pytest.mark.parametrize("method", ["counts", "cluster"])
+def test_risks_down_to_the_least_float_need_more_images(method):
+    sampler = HierarchicalSampler(patches_per_class=4, random_state=0).fit()
+    risks = [1e-3, 1e-15, 3e-16, 1e-17, 1e-50, 5e-324]
+    numbers = [required_samples(sampler, risk, method, level=1) for risk in risks]
+    assert numbers == sorted(numbers)
+    assert numbers[2] < numbers[3] < numbers[4] < numbers[5]
+    for n in (10**15, 10**18, 10**30):
+        assert grouping_probability(sampler, 1, n_samples=n, method=method) == 1
 
 
 def test_counts_tell_classes_that_class_means_do_not():

@@ -119,6 +119,35 @@ def test_coverage_is_exact(p):
         assert abs(missing.mean() - (1 - p).sum()) < 4 * error
 
 
+@pytest.mark.parametrize("noise", [[0.0, 0.4], [0.3, 0.0], [0.2, 0.3]])
+def test_moments_and_coverage_are_of_the_patches_that_noisy_images_show(noise):
+    sampler = HierarchicalSampler(
+        2, n_semantic_classes=[2, 3], patches_per_class=2, patch_size=[(1, 2), 1],
+        root_shape=(1, 2), n_root_images=1, symbol_noise=noise, pixel_patches="one_hot",
+        n_channels=8, random_state=1,
+    ).fit()  # fmt: skip
+    n, n_runs = 2, 8000
+    _, y, latents = sampler.sample(n * n_runs, return_latents=True, random_state=2)
+    seen = latents[1].reshape(-1, 2, 2)  # two patches of two symbols
+    shows = (seen[:, None] == sampler.patches_[0].reshape(1, 4, 1, 2)).all(axis=3)
+    shown = shows.reshape(n_runs, n, 4, 2).any(axis=(1, 3))
+    p = coverage_probability(sampler, 0, n_samples=n).ravel()
+    assert (np.abs(shown.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n_runs)).all()
+    means = (y[:, None, None] * shows).reshape(n_runs, n, 4, 2).mean(axis=1)
+    distances = ((means[:, :, None] - means[:, None]) ** 2).sum(axis=3)
+    error = distances.std(axis=0) / np.sqrt(n_runs)
+    exact = embedding_moments(sampler, 0, n_samples=n)
+    assert (np.abs(distances.mean(axis=0) - exact) <= 5 * error).all()
+
+
+def test_moments_of_shown_patches_need_a_known_confusion():
+    noise = {"symbol_noise": [0, 0.2], "pixel_noise": 0.1}
+    for function in (embedding_moments, coverage_probability):
+        with pytest.raises(ValueError, match="the confusion of its codes depends on"):
+            function(small_model(**noise), 0, n_samples=10)
+        assert function(small_model(**noise), 1, n_samples=10).size
+
+
 def test_expected_products_are_the_means_of_samples_with_noise_and_weights():
     sampler = small_model(symbol_noise=[0.1, 0.3], rule_weights="zipf")
     factors = np.random.default_rng(0).uniform(0.6, 1.4, size=(2, 4, 4, 4))
@@ -413,6 +442,24 @@ def test_classes_of_equal_frequencies_are_refused():
         required_samples(xor, method="snr")
 
 
+def test_lower_bounds_hold_for_classes_that_differ_in_what_the_algorithms_see():
+    # Classes 0 and 3 have the same labeled frequencies, but not the same probabilities.
+    roots = np.array([[0, 1], [0, 2], [0, 1], [0, 2], [1, 3], [2, 3]])[:, None]
+    sampler = HierarchicalSampler(1, root_shape=(1, 2), patches_per_class=3, random_state=0)
+    sampler.fit(roots, [0, 0, 1, 1, 0, 1])
+    n = required_samples(sampler, 0.05, "counts", level=0)
+    for method in ("coverage", "pixels"):
+        assert 1 < necessary_samples(sampler, 0.05, method, level=0) <= n
+    with pytest.raises(ValueError, match="classes of level 0 have the same labeled frequencies"):
+        necessary_samples(sampler, 0.05, "gaussian", level=0)
+    # The label is of no use, but all patches have to be known.
+    same = HierarchicalSampler(1, n_semantic_classes=2, patches_per_class=3, patch_size=1)
+    same.fit([[0, 1], [1, 0], [0, 1], [1, 0]], [0, 0, 1, 1])
+    assert necessary_samples(same, 0.05, level=0) > 1
+    with pytest.raises(ValueError, match="classes of level 0 have the same cell probabilities"):
+        necessary_samples(same, 0.05, "pixels", level=0)
+
+
 def test_a_class_that_never_occurs_is_refused():
     # Two root images of one pixel: no image shows a patch of the third class.
     sampler = small_model(n_semantic_classes=3, n_root_images=1, root_shape=(1, 1))
@@ -518,11 +565,15 @@ def test_the_coverage_of_patches_that_are_seldom_drawn_is_exact(weight):
 
 def test_coverage_is_one_less_an_expected_product():
     for params in (
-        {"symbol_noise": 0.1, "rule_weights": "zipf"},
+        {"rule_weights": "zipf"},
         {"n_labels": 3, "label_probabilities": [0.1, 0.2, 0.7]},
     ):
-        sampler = HierarchicalSampler(3, patches_per_class=3, random_state=0, **params).fit()
-        for level, weights in enumerate(sampler.rule_weights_):
+        for level in range(3):
+            noise = np.where(np.arange(3) <= level, 0.1, 0.0)
+            sampler = HierarchicalSampler(
+                3, patches_per_class=3, symbol_noise=noise, random_state=0, **params
+            ).fit()
+            weights = sampler.rule_weights_[level]
             p = coverage_probability(sampler, level, n_samples=1)
             for c, of_class in enumerate(weights):
                 factors = np.ones((3, len(weights), 1, 1))
