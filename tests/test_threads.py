@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skhier import SphericalKMeans
+from skhier._base._device import shortest_times
 from skhier._base._threads import one_blas_thread
 
 
@@ -34,3 +36,13 @@ def test_a_fit_leaves_the_number_of_threads_as_it_was():
     X = np.random.default_rng(0).standard_normal((60, 4))
     SphericalKMeans(5, random_state=0).fit(X)
     assert set(n_blas_threads()) == {3}
+
+
+def test_speeds_are_measured_on_one_thread_of_torch():
+    n_threads, seen = torch.get_num_threads(), set()
+    shortest_times(lambda: seen.add(torch.get_num_threads()))
+    assert seen == {1}
+    assert torch.get_num_threads() == n_threads
+    with pytest.raises(ZeroDivisionError):
+        shortest_times(lambda: 1 / 0)
+    assert torch.get_num_threads() == n_threads

@@ -7,6 +7,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from ._threads import one_torch_thread
+
 # Batches are sized so that their largest map stays in a processor's last-level cache.
 _BATCH_BYTES = 8 * 2**20
 # Rounding pays where it makes a matrix product this many times as fast ...
@@ -137,11 +139,14 @@ def bfloat16_speed(device):
     return single / half
 
 
+@one_torch_thread()
 def shortest_times(*functions):
-    """Return the seconds of the fastest of up to 30 calls of each function.
+    """Return the seconds of the fastest of up to 30 calls of each function, on one thread.
 
-    Calls should take less than a millisecond: also on a busy machine, some are not interrupted.
-    Where they take much longer, there are fewer.
+    Calls should take few milliseconds: also on a busy machine, some are not interrupted. Several
+    threads would wait for each other, and for one that is not running, and the choice of a
+    precision would depend on what else the machine does. Where calls take much longer, there are
+    fewer.
     """
     seconds, begin = np.full(len(functions), np.inf), perf_counter()
     for _ in range(30):

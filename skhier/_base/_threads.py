@@ -1,10 +1,11 @@
-"""One thread of the BLAS of NumPy and SciPy."""
+"""One thread of the BLAS of NumPy and SciPy, and of torch."""
 
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
 from weakref import WeakSet
 
+import torch
 from threadpoolctl import ThreadpoolController
 
 
@@ -37,6 +38,21 @@ class _Limit:
 
 
 _limit = _Limit()
+
+
+_torch_lock = Lock()
+
+
+@contextmanager
+def one_torch_thread():
+    """Limit torch to one thread, in a context that threads of Python enter one after another."""
+    with _torch_lock:
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 @contextmanager
