@@ -143,7 +143,7 @@ def bfloat16_speed(device):
 def shortest_times(*functions):
     """Return the seconds of the fastest of up to 30 calls of each function, on one thread.
 
-    Calls should take few milliseconds: also on a busy machine, some are not interrupted. Several
+    Calls should take a few milliseconds: also on a busy machine, some are not interrupted. Several
     threads would wait for each other, and for one that is not running, and the choice of a
     precision would depend on what else the machine does. Where calls take much longer, there are
     fewer.
