@@ -15,11 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-_UNITS = {"": 1} | {
-    letter + binary: base**power
-    for power, letter in enumerate("kmgt", start=1)
-    for binary, base in (("", 10**3), ("i", 2**10))
-}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 class Work(NamedTuple):

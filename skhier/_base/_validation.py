@@ -41,7 +41,10 @@ def refuse_masked(values, name):
 
 
 def refuse_missing(y):
-    """Raise ValueError if labels are missing: scikit-learn names NaN, and neither None nor NA."""
+    """Raise ValueError if labels are missing: scikit-learn names NaN, and neither None nor NA.
+
+    Masked labels are refused too, see `to_array`.
+    """
     if (array := to_array(y, "y")).dtype == object:
         missing = [value is None or is_pandas_na(value) for value in array.flat]
         if any(missing):
@@ -114,7 +117,6 @@ def validate_data(estimator, X, y="no_validation", **options):
         for value, name in ((X, "X"), (y, "y"))
     )
     refuse_masked(X, "X")
-    refuse_masked(y, "y")
     if not isinstance(y, str) and y is not None:
         refuse_missing(y)
     for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):  # of a DataFrame, an array

@@ -179,8 +179,8 @@ def _informative_channels(maps, n):
 
     They are the pivots of a QR decomposition with pivoting by columns: rows are the images and
     positions, columns the channels, less their mean over images (over positions, of a single
-    image). Each step takes the column of
-    the largest norm, and removes its direction from all columns.
+    image). Each step takes the column of the largest norm, and removes its direction from all
+    columns.
     """
     means = maps.mean(axis=0 if len(maps) > 1 else (1, 2), keepdims=True)
     residuals = (maps - means).reshape(-1, maps.shape[-1])

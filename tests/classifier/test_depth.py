@@ -167,15 +167,9 @@ def test_the_choice_depends_on_the_seed_alone_and_is_printed(capsys):
 def test_images_of_large_weight_decide(weight, expected):
     """One layer is better for the places of dots, two are for digits at any place."""
     X, y = dots(150)
-    digits, digit_labels = load_digits(return_X_y=True)
-    rng = np.random.default_rng(1)
-    images = 0.03 * rng.standard_normal((150, 32, 32)).astype(np.float32)
-    for image, digit in zip(images, digits):
-        row, column = rng.integers(17, size=2)
-        image[row : row + 16, column : column + 16] += np.kron(
-            digit.reshape(8, 8), np.full((2, 2), 1 / 16)
-        )
-    X, y = np.concatenate([X, images]), np.concatenate([y, 2 + digit_labels[:150]])
+    digits, digit_labels = moved_digits(150, 1)
+    digits = np.kron(digits / 16, np.ones((2, 2)))
+    X, y = np.concatenate([X, digits]), np.concatenate([y, 2 + digit_labels])
     clf = make().fit(X, y, sample_weight=np.repeat([weight, 1], 150))
     assert len(clf.layers_) == expected
 
