@@ -16,9 +16,10 @@ from skhier import LayerwiseCNNClassifier
 CHANGES = {
     "default parameters": {},
     "n_layers=1": {"n_layers": 1},
-    "n_clusters=[100, 600]": {"n_clusters": [100, 600]},
-    "n_clusters=[200, 1000]": {"n_clusters": [200, 1000]},
-    "n_clusters=[650, 3200]": {"n_clusters": [650, 3200]},
+    "n_clusters=[50, 600]": {"n_clusters": [50, 600]},
+    "n_clusters=[216, 1000]": {"n_clusters": [216, 1000]},
+    "n_clusters=[324, 1600]": {"n_clusters": [324, 1600]},
+    "n_clusters=[324, 3200]": {"n_clusters": [324, 3200]},
     "n_components=32": {"n_components": 32},
     "n_components=128": {"n_components": 128},
     "patch_size=[3, 3]": {"patch_size": 3},

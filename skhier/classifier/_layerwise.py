@@ -103,7 +103,8 @@ class LayerwiseCNNClassifier(
 
     n_clusters : int, 'auto', sequence of these or None, default=None
         Number of clusters, for all layers or for each. None is the value of `orthogonalizer`, or
-        'auto' without one: three times the number of values of a patch, from 200 to 1600.
+        'auto' without one: 2 for each value of a patch of images of at most 4 channels, 3 of codes,
+        from 200 to 1600.
 
     patch_size, pool_size : int, pair of int, 'auto', list of these or None, default=None
         Sizes of patches and of pooling windows in pixels, for all layers or for each.
@@ -238,9 +239,9 @@ class LayerwiseCNNClassifier(
     parameter         default                                        after `fit`
     ================  =============================================  ============================
     `n_layers`        2, or 1 where that is better                   ``len(layers_)``
-    `n_clusters`      3 for each value of a patch, from 200 to       `phi.n_clusters_`
-                      1600, at most a quarter of the distinct
-                      patches
+    `n_clusters`      3 for each value of a patch, or 2 if there     `phi.n_clusters_`
+                      are at most 4 channels, from 200 to 1600, at
+                      most a quarter of the distinct patches
     `patch_size`      6 for images from 16x16 pixels with at most    `phi.cluster_centers_.shape`
                       4 channels, else 3
     `pool_size`       2 to 4; last layer: 'thirds', only layer:      `phi.coding_`

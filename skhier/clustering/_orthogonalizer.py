@@ -74,8 +74,9 @@ class PatchKMeansOrthogonalizer(
     Parameters
     ----------
     n_clusters : int or 'auto', default='auto'
-        Number of clusters. 'auto' is three times the number of values of a patch, at least 200
-        and at most 1600, but never more than a quarter of the number of distinct patches.
+        Number of clusters. 'auto' is the number of values of a patch, twice for images of at most 4
+        channels and three times for codes, which have more. It is at least 200 and at most 1600,
+        but never more than a quarter of the number of distinct patches.
 
     patch_size : int, pair of int or 'auto', default='auto'
         (Height, width) of patches in pixels. 'auto' is 6 for images of at least 16x16

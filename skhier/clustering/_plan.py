@@ -13,7 +13,7 @@ from ._contrast import DEFAULT_CONTRAST
 from ._encoder import Coding
 from ._patches import MAX_COLORS, PatchGrid
 
-_CLUSTERS_PER_VALUE = 3
+_CLUSTERS_PER_VALUE, _OF_IMAGES = 3, 2  # nearby pixels are alike: fewer tell their patches apart
 _FEWEST_CLUSTERS, _MOST_CLUSTERS = 200, 1600
 _PATCHES_PER_CLUSTER = 4
 _DRAWN_PATCHES = 100_000
@@ -79,7 +79,8 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
     if params.n_patches is not None:
         n_patches = min(n_patches, _DRAWN_PATCHES if is_distinct else int(params.n_patches))
     if is_auto(params.n_clusters):
-        most = min(max(_FEWEST_CLUSTERS, _CLUSTERS_PER_VALUE * n_values), _MOST_CLUSTERS)
+        n_per_value = _OF_IMAGES if in_shape[2] <= MAX_COLORS else _CLUSTERS_PER_VALUE
+        most = min(max(_FEWEST_CLUSTERS, n_per_value * n_values), _MOST_CLUSTERS)
         fewest = 1
     else:
         fewest = most = int(params.n_clusters)

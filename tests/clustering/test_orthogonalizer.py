@@ -331,6 +331,13 @@ def test_auto_n_clusters_depends_on_the_values_of_a_patch_and_on_distinct_patche
     assert phi.n_clusters_ == expected == phi.transform(X[:9]).shape[1]
 
 
+@pytest.mark.parametrize(("n_channels", "expected"), [(3, 216), (4, 288), (5, 540)])
+def test_auto_n_clusters_of_images_is_lower_than_that_of_codes(n_channels, expected):
+    X = np.random.default_rng(0).standard_normal((20, 16, 16, n_channels))
+    phi = PatchKMeansOrthogonalizer(patch_size=6, kmeans=SphericalKMeans(max_iter=1))
+    assert phi.fit(X).n_clusters_ == expected
+
+
 @pytest.mark.parametrize(
     ("image_shape", "patch_size", "pool_size"),
     [
