@@ -16,7 +16,7 @@ from skhier import LayerwiseCNNClassifier
 CHANGES = {
     "default parameters": {},
     "n_layers=1": {"n_layers": 1},
-    "n_clusters=[50, 600]": {"n_clusters": [50, 600]},
+    "n_clusters=[100, 600]": {"n_clusters": [100, 600]},
     "n_clusters=[216, 1000]": {"n_clusters": [216, 1000]},
     "n_clusters=[324, 1600]": {"n_clusters": [324, 1600]},
     "n_clusters=[324, 3200]": {"n_clusters": [324, 3200]},
