@@ -13,7 +13,8 @@ from ._contrast import DEFAULT_CONTRAST
 from ._encoder import Coding
 from ._patches import MAX_COLORS, PatchGrid
 
-_CLUSTERS_PER_VALUE, _OF_IMAGES = 3, 2  # nearby pixels are alike: fewer tell their patches apart
+# Clusters for each value of a patch: nearby pixels are alike, so images need fewer than codes.
+_PER_VALUE_OF_IMAGES, _PER_VALUE_OF_CODES = 2, 3
 _FEWEST_CLUSTERS, _MOST_CLUSTERS = 200, 1600
 _PATCHES_PER_CLUSTER = 4
 _DRAWN_PATCHES = 100_000
@@ -79,7 +80,8 @@ def plan_coding(params, in_shape, n_images, dtype, device, kmeans):
     if params.n_patches is not None:
         n_patches = min(n_patches, _DRAWN_PATCHES if is_distinct else int(params.n_patches))
     if is_auto(params.n_clusters):
-        n_per_value = _OF_IMAGES if in_shape[2] <= MAX_COLORS else _CLUSTERS_PER_VALUE
+        is_image = in_shape[2] <= MAX_COLORS
+        n_per_value = _PER_VALUE_OF_IMAGES if is_image else _PER_VALUE_OF_CODES
         most = min(max(_FEWEST_CLUSTERS, n_per_value * n_values), _MOST_CLUSTERS)
         fewest = 1
     else:
